@@ -1,0 +1,3 @@
+"""Apache Airflow provider for AWS AmplifyBackend: environments, auth, API, storage, config, tokens and jobs."""
+
+__version__ = "0.1.0"
