@@ -1,0 +1,100 @@
+# Everything that a developer or CI runs. Needs make, git and a Python 3.11 or newer; `make help` lists the targets.
+#
+# Settings, given as `make test PYTHON=python3.12 VENV=.venv312`:
+#   PYTHON   the interpreter of the virtual environment (default: the first with committed constraints)
+#   VENV     where that environment lives (default: .venv)
+#   ARGS     handed on to pytest, mypy, the demo or the benchmarks
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= $(shell scripts/find_python.sh)
+PYTHON := $(PYTHON)
+VENV ?= .venv
+ARGS ?=
+KILLS ?= 20
+CALLS ?= 2000
+SEED ?=
+
+MINOR := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+BIN := $(VENV)/bin
+SOURCES := airflow_provider_amplifybackend example_dags tests benchmarks scripts docs
+PRESENT := $(wildcard $(SOURCES))
+
+# An environment of another Python, or of a checkout that has moved, is made again, however new its stamps are.
+USABLE := $(shell [ "$$(cat $(VENV)/.made-for 2>/dev/null)" = "$(CURDIR) $(MINOR)" ] && $(BIN)/python -c '' 2>/dev/null && echo yes)
+PINS := pyproject.toml scripts/venv.sh $(wildcard constraints/constraints-$(MINOR).txt)
+AGAIN := $(if $(USABLE),,again)
+
+.PHONY: help venv demo test lint format types test-system test-crash test-faults test-js test-matrix bench docs \
+	constraints clean again
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'
+
+# One environment, in layers, so that the demo installs what it needs and no more.
+$(VENV)/.demo-layer: $(PINS) $(AGAIN)
+	@scripts/venv.sh $(VENV) $(PYTHON) demo
+	@touch $@
+
+$(VENV)/.dev-layer: $(VENV)/.demo-layer
+	@scripts/venv.sh $(VENV) $(PYTHON) dev
+	@touch $@
+
+$(VENV)/.system-layer $(VENV)/.docs-layer: $(VENV)/.%-layer: $(VENV)/.dev-layer
+	@scripts/venv.sh $(VENV) $(PYTHON) $*
+	@touch $@
+
+again:
+
+venv: $(VENV)/.dev-layer  ## make or renew the virtual environment
+
+demo: $(VENV)/.demo-layer  ## run the example DAG on the local AmplifyBackend
+	@$(BIN)/python scripts/demo.py $(ARGS)
+
+test: $(VENV)/.dev-layer  ## the tests, without the slow suites
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev-layer  ## ruff: rules and format
+	@$(BIN)/ruff check $(PRESENT)
+	@$(BIN)/ruff format --check $(PRESENT)
+
+format: $(VENV)/.dev-layer  ## let ruff mend and format
+	@$(BIN)/ruff check --fix $(PRESENT)
+	@$(BIN)/ruff format $(PRESENT)
+
+types: $(VENV)/.dev-layer  ## mypy
+	@$(BIN)/mypy $(ARGS)
+
+test-system: $(VENV)/.system-layer  ## a real Airflow of several processes (minutes)
+	@$(BIN)/python -m pytest -m system tests/system $(ARGS)
+
+test-crash: $(VENV)/.system-layer  ## kill processes of a real Airflow: KILLS=20 SEED=1
+	@$(BIN)/python -m tests.system.crash_campaign --kills $(KILLS) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+test-faults: $(VENV)/.dev-layer  ## a long campaign against scripted faults: CALLS=2000 SEED=1
+	@CALLS=$(CALLS) SEED=$(SEED) $(BIN)/python -m pytest -m faults $(ARGS)
+
+test-js: $(VENV)/.dev-layer  ## the JavaScript SDK against the local service (needs node and npm)
+	@cd tests/local/js && npm ci --no-audit --no-fund
+	@$(BIN)/python -m pytest -m js $(ARGS)
+
+test-matrix:  ## the Airflow versions of MWAA: PYTHON312=... MATRIX="3.0.6" MATRIX_TESTS="tests/compat"
+	@scripts/matrix.sh
+
+bench: $(VENV)/.dev-layer  ## every benchmark
+	@for file in $(sort $(wildcard benchmarks/bench_*.py)); do echo "== $$file"; $(BIN)/python "$$file" $(ARGS); done
+
+docs: $(VENV)/.docs-layer  ## the documentation, where a warning is an error
+	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+constraints:  ## renew constraints/constraints-*.txt to the newest versions
+	@PYTHON=$(PYTHON) scripts/constraints.sh
+
+clean:  ## remove the environments and what tools leave behind
+	@if [ -e $(VENV)/pyvenv.cfg ]; then rm -rf $(VENV); fi
+	@rm -rf .venvs .pytest_cache .mypy_cache .ruff_cache .hypothesis docs/_build dist build tests/local/js/node_modules
+	@find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +

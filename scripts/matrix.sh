@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# Runs tests on the Airflow versions that MWAA offers, each in its own environment from MWAA's own constraints.
+#
+# Settings (environment):
+#   MATRIX         the Airflow versions; default: every set in constraints/mwaa
+#   MATRIX_TESTS   what pytest runs, "" to install only; default: the list below
+#   MATRIX_VENVS   where the environments live; default: .venvs
+#   PYTHON312      the Python of MWAA; default: python3.12
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+python=${PYTHON312:-python3.12}
+venvs=${MATRIX_VENVS:-.venvs}
+read -ra versions <<<"${MATRIX:-$(ls constraints/mwaa | sed -nE 's/^airflow-(.*)-constraints\.txt$/\1/p' | sort -V | xargs)}"
+read -ra tests <<<"${MATRIX_TESTS-tests/compat tests/hooks tests/operators tests/sensors tests/triggers}"
+
+if [ "$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)" != 3.12 ]; then
+    echo "matrix: '$python' is not a Python 3.12, which is what MWAA runs: make test-matrix PYTHON312=/path/to/python3.12" >&2
+    exit 1
+fi
+
+# MWAA's pins, except for the test tools: no MWAA environment has those, and all sets should be judged by the same ones.
+# What MWAA does not pin is pinned as in our own set.
+tools='^(pytest|iniconfig|hypothesis|moto|py-partiql-parser|responses|pip|hatchling|editables|trove-classifiers)=='
+merge() {
+    local mwaa=$1
+    awk -v tools="$tools" '
+        function name(pin) { sub(/==.*/, "", pin); pin = tolower(pin); gsub(/[-_.]+/, "-", pin); return pin }
+        NR == FNR { if (tolower($0) !~ tools) { theirs[name($0)] = 1; print }; next }
+        !(name($0) in theirs)
+    ' "$mwaa" constraints/constraints-3.12.txt
+}
+
+declare -A outcome
+failed=0
+for version in "${versions[@]}"; do
+    mwaa=constraints/mwaa/airflow-$version-constraints.txt
+    if [ ! -f "$mwaa" ]; then
+        echo "matrix: there is no $mwaa" >&2
+        exit 1
+    fi
+    venv=$venvs/mwaa-$version
+    pins=$(merge "$mwaa")
+    made_for=$( (echo "$PWD $version"; echo "$pins"; cat pyproject.toml "$0") | git hash-object --stdin)
+    if [ "$(cat "$venv/.made-for" 2>/dev/null)" != "$made_for" ]; then
+        echo "matrix: making $venv" >&2
+        started=$SECONDS
+        "$python" -m venv --clear "$venv"
+        echo "$pins" >"$venv/constraints.txt"
+        install=("$venv/bin/python" -m pip install --quiet --disable-pip-version-check -c "$venv/constraints.txt")
+        "${install[@]}" --upgrade pip hatchling editables
+        # --group would bring the tests' own dependencies only; the Airflow version is in none of MWAA's constraints.
+        "${install[@]}" --no-build-isolation "apache-airflow==$version" -e '.[local-moto]' --group test
+        echo "$made_for" >"$venv/.made-for"
+        echo "matrix: $venv ready in $((SECONDS - started)) s" >&2
+    fi
+    if [ ${#tests[@]} -eq 0 ]; then
+        outcome[$version]="installed"
+        continue
+    fi
+    echo "matrix: Airflow $version: pytest ${tests[*]}" >&2
+    home=$(mktemp -d)
+    if AIRFLOW_HOME=$home "$venv/bin/python" -m pytest -q "${tests[@]}"; then
+        outcome[$version]="passed"
+    else
+        outcome[$version]="FAILED"
+        failed=1
+    fi
+    rm -rf "$home"
+done
+
+echo
+for version in "${versions[@]}"; do printf 'Airflow %-8s %s\n' "$version" "${outcome[$version]}"; done
+exit $failed
