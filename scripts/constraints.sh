@@ -21,7 +21,7 @@ if ! command -v uv >/dev/null; then
     scratch=$(mktemp -d)
     trap 'rm -rf "$scratch"' EXIT
     "${PYTHON:-python3}" -m venv "$scratch"
-    "$scratch/bin/python" -m pip install --quiet --disable-pip-version-check uv
+    "$scratch/bin/python" -m pip install -qq --disable-pip-version-check uv
     uv=$scratch/bin/uv
 fi
 

@@ -20,14 +20,14 @@ if [ "$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/
 fi
 
 # MWAA's pins, except for the test tools: no MWAA environment has those, and all sets should be judged by the same ones.
-# What MWAA does not pin is pinned as in our own set.
-tools='^(pytest|iniconfig|hypothesis|moto|py-partiql-parser|responses|pip|hatchling|editables|trove-classifiers)=='
+# What MWAA does not pin is pinned as in our own set, but for Airflow's own parts, which follow the Airflow version.
+tools='^(pytest|iniconfig|hypothesis|moto|py-partiql-parser|responses|pip)=='
 merge() {
     local mwaa=$1
     awk -v tools="$tools" '
         function name(pin) { sub(/==.*/, "", pin); pin = tolower(pin); gsub(/[-_.]+/, "-", pin); return pin }
         NR == FNR { if (tolower($0) !~ tools) { theirs[name($0)] = 1; print }; next }
-        !(name($0) in theirs)
+        !(name($0) in theirs) && !/^apache-airflow/
     ' "$mwaa" constraints/constraints-3.12.txt
 }
 
@@ -47,10 +47,10 @@ for version in "${versions[@]}"; do
         started=$SECONDS
         "$python" -m venv --clear "$venv"
         echo "$pins" >"$venv/constraints.txt"
-        install=("$venv/bin/python" -m pip install --quiet --disable-pip-version-check -c "$venv/constraints.txt")
-        "${install[@]}" --upgrade pip hatchling editables
-        # --group would bring the tests' own dependencies only; the Airflow version is in none of MWAA's constraints.
-        "${install[@]}" --no-build-isolation "apache-airflow==$version" -e '.[local-moto]' --group test
+        install=("$venv/bin/python" -m pip install -qq --disable-pip-version-check -c "$venv/constraints.txt")
+        "${install[@]}" --upgrade pip
+        # Airflow is named, because MWAA's constraints do not pin it.
+        "${install[@]}" "apache-airflow==$version" -e '.[local-moto]' --group test
         echo "$made_for" >"$venv/.made-for"
         echo "matrix: $venv ready in $((SECONDS - started)) s" >&2
     fi

@@ -54,17 +54,18 @@ fi
 
 echo "venv: installing the $layer layer into $venv" >&2
 started=$SECONDS
-# The build back end comes from the constraints too, hence no build isolation. pip itself is renewed first, because pips
-# older than 25.1 cannot read dependency groups.
-if command -v uv >/dev/null && uv pip install --help 2>/dev/null | grep -q -- '--group'; then
-    install=(uv pip install --quiet --python "$venv/bin/python" "${pinned[@]}")
-else
-    install=("$venv/bin/python" -m pip install --quiet --disable-pip-version-check "${pinned[@]}")
-fi
+# pip itself comes first: pips older than 25.1 cannot read dependency groups. The constraints hold for builds too, so that a
+# new build back end cannot break an old commit.
 if [ -n "${fresh:-}" ]; then
-    "${install[@]}" --upgrade 'pip>=25.1' 'hatchling>=1.27' 'editables>=0.5'
+    "$venv/bin/python" -m pip install -qq --disable-pip-version-check "${pinned[@]}" --upgrade 'pip>=25.3'
 fi
-"${install[@]}" --no-build-isolation "${wanted[@]}"
+if command -v uv >/dev/null && uv pip install --help 2>/dev/null | grep -q -- '--group'; then
+    install=(uv pip install --quiet --python "$venv/bin/python")
+else
+    install=("$venv/bin/python" -m pip install -qq --disable-pip-version-check)
+fi
+[ ${#pinned[@]} -eq 0 ] || pinned+=(--build-constraint "$constraints")
+"${install[@]}" "${pinned[@]}" "${wanted[@]}"
 # Last, so that an interrupted installation starts over.
 echo "$made_for" >"$venv/.made-for"
 echo "venv: $layer layer ready in $((SECONDS - started)) s" >&2
