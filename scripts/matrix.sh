@@ -31,6 +31,12 @@ merge() {
     ' "$mwaa" constraints/constraints-3.12.txt
 }
 
+# An environment is made again when its pins or what pyproject.toml asks for change, not when a linter's settings do.
+needs=$("$python" -c '
+import tomllib
+settings = tomllib.load(open("pyproject.toml", "rb"))
+print(settings["project"], settings["dependency-groups"])')
+
 declare -A outcome
 failed=0
 for version in "${versions[@]}"; do
@@ -41,7 +47,7 @@ for version in "${versions[@]}"; do
     fi
     venv=$venvs/mwaa-$version
     pins=$(merge "$mwaa")
-    made_for=$( (echo "$PWD $version"; echo "$pins"; cat pyproject.toml "$0") | git hash-object --stdin)
+    made_for=$(printf '%s\n' "$PWD $version" "$pins" "$needs" | git hash-object --stdin)
     if [ "$(cat "$venv/.made-for" 2>/dev/null)" != "$made_for" ]; then
         echo "matrix: making $venv" >&2
         started=$SECONDS
