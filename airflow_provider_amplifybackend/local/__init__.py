@@ -1,0 +1,1 @@
+"""A local AmplifyBackend: the service's state, jobs and faults behind its real wire format."""

@@ -1,0 +1,272 @@
+"""The ASGI front: finds the operation, lets faults strike, asks the state, answers, keeps the journal."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_amplifybackend.local import elsewhere, identity
+from airflow_provider_amplifybackend.local.control_api import control_api
+from airflow_provider_amplifybackend.local.errors import (
+    ServiceError,
+    bad_request,
+    gateway_timeout,
+    pending_job,
+    too_many_requests,
+)
+from airflow_provider_amplifybackend.local.faults import Fault, FaultBook
+from airflow_provider_amplifybackend.local.journal import Journal
+from airflow_provider_amplifybackend.local.provision import Observer
+from airflow_provider_amplifybackend.local.settings import Settings
+from airflow_provider_amplifybackend.local.state import DEFAULT_ACCOUNT, DEFAULT_REGION, Service
+from airflow_provider_amplifybackend.local.transport import abort_connection
+from airflow_provider_amplifybackend.local.wire import SERVICE_NAME, Operation, Wire
+
+ASGIMessage = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[ASGIMessage]]
+Send = Callable[[ASGIMessage], Awaitable[None]]
+ASGIApp = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+
+CONTROL_PREFIX = "/_amplifybackend/"
+_LARGEST_BODY = 10 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class Request:
+    """One request to AmplifyBackend on its way through the service."""
+
+    operation: Operation | None
+    account: str
+    region: str
+    parameters: dict[str, Any] = field(default_factory=dict)
+    refusal: ServiceError | None = None
+    faults: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Reply:
+    status: int
+    body: bytes
+    error_code: str | None = None
+    effective: bool = False
+    job_id: str | None = None
+
+
+class LocalApp:
+    """The service and everything that scripts it, as one ASGI application."""
+
+    def __init__(
+        self,
+        *,
+        settings: dict[str, Any] | None = None,
+        strict_apps: bool = False,
+        apps: tuple[str, ...] = (),
+        observer: Observer | None = None,
+        other_services: ASGIApp | None = None,
+    ) -> None:
+        self._initial_settings = dict(settings or {})
+        self.wire = Wire()
+        self.faults = FaultBook(self.wire.operation_names)
+        self.journal = Journal()
+        self.service = Service(
+            apps=apps, strict_apps=strict_apps, observer=observer, fate_of=self.faults.fate_of
+        )
+        self.service.settings.update(self._initial_settings)
+        self._control: ASGIApp = control_api(self)
+        self._other_services = other_services or elsewhere.not_here
+        self._request_ids = random.Random()
+
+    def reset(self) -> None:
+        """Back to the start: state, faults, journal, clock and settings."""
+        self.service.reset()
+        self.faults.clear()
+        self.journal.clear()
+        self.service.settings = Settings()
+        self.service.settings.update(self._initial_settings)
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise RuntimeError(f"unexpected ASGI scope {scope['type']!r}")
+        if scope["path"].startswith(CONTROL_PREFIX):
+            await self._control(scope, receive, send)
+            return
+        signed = identity.scope_of(scope["headers"], scope["query_string"])
+        route = self.wire.router.match(scope["method"], scope["raw_path"].decode("latin-1"))
+        ours = route is not None if signed is None else signed.service == SERVICE_NAME
+        if not ours:
+            self.service.settle()
+            await self._other_services(scope, receive, send)
+            return
+        await self._serve(route, signed, scope, receive, send)
+
+    async def _serve(
+        self,
+        route: tuple[Operation, dict[str, str]] | None,
+        signed: identity.Scope | None,
+        scope: MutableMapping[str, Any],
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        try:
+            body = await _read_body(receive)
+        except _ClientGone:
+            return
+        request = self._parse(route, signed, body)
+        delay, fault = self._strike(request)
+        if delay is not None and delay.before_effect:
+            await asyncio.sleep(delay.options["seconds"])
+        reply = self._perform(request, fault)
+        if delay is not None and not delay.before_effect:
+            await asyncio.sleep(delay.options["seconds"])
+        await self._answer(reply, fault, send)
+        if reply.status == 0 or (fault is not None and fault.kind == "truncate"):
+            abort_connection(scope, gently=reply.status != 0)
+            # Until it is gone; else uvicorn would report an application that forgot to answer.
+            await receive()
+
+    def _parse(
+        self,
+        route: tuple[Operation, dict[str, str]] | None,
+        signed: identity.Scope | None,
+        body: bytes | None,
+    ) -> Request:
+        operation, labels = route if route is not None else (None, {})
+        request = Request(operation, self._account(signed), signed.region if signed else DEFAULT_REGION)
+        if operation is None:
+            request.refusal = ServiceError(
+                "UnknownOperationException", "No operation has this method and path", status=404
+            )
+            return request
+        # Faults and the journal want to know the environment even of a request that is refused.
+        request.parameters = {operation.labels[label]: text for label, text in labels.items()}
+        try:
+            if body is None:
+                raise bad_request("The request body is too large")
+            request.parameters = operation.parse(labels, body)
+        except ServiceError as refusal:
+            request.refusal = refusal
+        return request
+
+    def _account(self, signed: identity.Scope | None) -> str:
+        if signed is None:
+            return DEFAULT_ACCOUNT
+        own = identity.account_of(signed.access_key_id)
+        return own or self.service.provisioner.observer.account_of(signed.access_key_id) or DEFAULT_ACCOUNT
+
+    def _strike(self, request: Request) -> tuple[Fault | None, Fault | None]:
+        if request.operation is None:
+            return None, None
+        name, parameters = request.operation.name, request.parameters
+        delay, fault = self.faults.delay_for(name, parameters), self.faults.answer_for(name, parameters)
+        request.faults = [entry.kind for entry in (delay, fault) if entry is not None]
+        return delay, fault
+
+    def _perform(self, request: Request, fault: Fault | None) -> Reply:
+        if fault is not None and fault.before_effect:
+            reply = self._scripted(request, fault)
+        else:
+            reply = self._performed(request)
+            if fault is not None:
+                reply = self._disturbed(reply, request, fault)
+        self._write_journal(request, reply)
+        return reply
+
+    def _performed(self, request: Request) -> Reply:
+        operation = request.operation
+        try:
+            if request.refusal is not None or operation is None:
+                raise request.refusal or bad_request("No operation")
+            result = self.service.call(
+                operation.name, request.parameters, account=request.account, region=request.region
+            )
+        except ServiceError as error:
+            return self._error(error)
+        return Reply(200, operation.answer(result), effective=True, job_id=result.get("JobId"))
+
+    def _error(self, error: ServiceError) -> Reply:
+        return Reply(error.status, self.wire.error(error), error_code=error.code)
+
+    def _scripted(self, request: Request, fault: Fault) -> Reply:
+        """The answer that a fault gives of its own."""
+        options = fault.options
+        if fault.kind == "throttle":
+            return self._error(too_many_requests(options["limit_type"], options["message"]))
+        if fault.kind in ("timeout_before", "timeout_after"):
+            return self._error(gateway_timeout(options["message"]))
+        if fault.kind == "pending":
+            parameters = request.parameters
+            return self._error(
+                pending_job(parameters.get("AppId", ""), parameters.get("BackendEnvironmentName", ""))
+            )
+        if fault.kind == "error":
+            return self._error(ServiceError(options["code"], options["message"], status=options["status"]))
+        return Reply(0, b"", error_code="ConnectionReset")
+
+    def _disturbed(self, reply: Reply, request: Request, fault: Fault) -> Reply:
+        """The request took effect (if it could), but its answer does not arrive as it should."""
+        if fault.kind == "empty":
+            reply.body = b""
+        elif fault.kind != "truncate":
+            disturbed = self._scripted(request, fault)
+            reply = Reply(
+                disturbed.status, disturbed.body, disturbed.error_code, reply.effective, reply.job_id
+            )
+        return reply
+
+    def _write_journal(self, request: Request, reply: Reply) -> None:
+        self.journal.add(
+            time=self.service.clock.wall(),
+            account=request.account,
+            region=request.region,
+            operation=request.operation.name if request.operation else None,
+            parameters=request.parameters,
+            status_code=reply.status,
+            error_code=reply.error_code,
+            effective=reply.effective,
+            job_id=reply.job_id,
+            faults=request.faults,
+        )
+
+    async def _answer(self, reply: Reply, fault: Fault | None, send: Send) -> None:
+        if reply.status == 0:
+            return
+        await send({"type": "http.response.start", "status": reply.status, "headers": self._headers(reply)})
+        if fault is None or fault.kind != "truncate":
+            await send({"type": "http.response.body", "body": reply.body})
+            return
+        keep = fault.options["keep_bytes"]
+        part = reply.body[: len(reply.body) // 2 if keep is None else keep]
+        await send({"type": "http.response.body", "body": part, "more_body": True})
+
+    def _headers(self, reply: Reply) -> list[tuple[bytes, bytes]]:
+        request_id = f"{self._request_ids.getrandbits(128):032x}"
+        headers = [
+            (b"date", self.service.clock.http_date().encode()),
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(reply.body)).encode()),
+            (b"x-amzn-requestid", request_id.encode()),
+        ]
+        if reply.error_code is not None:
+            headers.append((b"x-amzn-errortype", reply.error_code.encode()))
+        return headers
+
+
+class _ClientGone(Exception):
+    """The client left before its request was complete: nothing happened."""
+
+
+async def _read_body(receive: Receive) -> bytes | None:
+    """The whole body; None for one that is larger than AWS's gateway lets through."""
+    body, more = b"", True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _ClientGone
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(body) > _LARGEST_BODY:
+            return None
+    return body

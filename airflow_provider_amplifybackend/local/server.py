@@ -1,0 +1,164 @@
+"""Runs the local AmplifyBackend in a thread: `with LocalAmplifyBackend() as service: service.endpoint_url`."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import Any
+
+import uvicorn
+
+from airflow_provider_amplifybackend.local.app import ASGIApp, LocalApp
+from airflow_provider_amplifybackend.local.control import LocalControl
+from airflow_provider_amplifybackend.local.transport import remembering
+
+_START_SECONDS = 30
+_STOP_SECONDS = 10
+
+
+class LocalAmplifyBackend:
+    """A local AmplifyBackend on a free port of the loopback address, unless told otherwise.
+
+    :param job_seconds: how long jobs take: one number for all, or a mapping by operation.
+    :param with_moto: answer all other AWS services from moto, on the same endpoint.
+    :param strict_apps: know only `apps`; without it CreateBackend makes an app known.
+    :param settings: further switches (docs/local.md).
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        job_seconds: float | Mapping[str, float] | None = None,
+        with_moto: bool = False,
+        strict_apps: bool = False,
+        apps: Iterable[str] = (),
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._host, self._port = host, port
+        changes = dict(settings or {})
+        if job_seconds is not None:
+            changes["job_seconds"] = job_seconds
+        self.app = _local_app(changes, strict_apps, tuple(apps), with_moto)
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+        self._socket: socket.socket | None = None
+
+    @property
+    def endpoint_url(self) -> str:
+        if self._socket is None:
+            raise RuntimeError(
+                "the local AmplifyBackend is not running: use it as a context manager, or start() it"
+            )
+        host, port = self._socket.getsockname()[:2]
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    @property
+    def control(self) -> LocalControl:
+        return LocalControl(self.endpoint_url)
+
+    def client(self, service_name: str = "amplifybackend", **options: Any) -> Any:
+        """A boto3 client of this service with dummy credentials; with moto also of any other service."""
+        import boto3
+
+        defaults = {
+            "endpoint_url": self.endpoint_url,
+            "region_name": "us-east-1",
+            "aws_access_key_id": "testing",
+            "aws_secret_access_key": "testing",
+        }
+        return boto3.session.Session().client(service_name, **{**defaults, **options})
+
+    def start(self) -> LocalAmplifyBackend:
+        if self._thread is not None:
+            raise RuntimeError("the local AmplifyBackend is already running")
+        self._socket = _listen(self._host, self._port)
+        self._server = uvicorn.Server(_config(self.app))
+        started = threading.Event()
+        self._server.startup = _announcing(self._server.startup, started)  # type: ignore[method-assign]
+        self._thread = threading.Thread(
+            target=self._server.run, args=([self._socket],), name="local-amplifybackend", daemon=True
+        )
+        self._thread.start()
+        if not started.wait(_START_SECONDS):
+            raise RuntimeError(f"the local AmplifyBackend did not start within {_START_SECONDS} seconds")
+        return self
+
+    def stop(self) -> None:
+        if self._server is None or self._thread is None or self._socket is None:
+            return
+        self._server.should_exit = True
+        self._thread.join(_STOP_SECONDS)
+        self._socket.close()
+        self._server = self._thread = self._socket = None
+
+    def __enter__(self) -> LocalAmplifyBackend:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+def _local_app(
+    settings: dict[str, Any], strict_apps: bool, apps: tuple[str, ...], with_moto: bool
+) -> LocalApp:
+    if not with_moto:
+        return LocalApp(settings=settings, strict_apps=strict_apps, apps=apps)
+    from airflow_provider_amplifybackend.local import moto_mount
+
+    return LocalApp(
+        settings=settings,
+        strict_apps=strict_apps,
+        apps=apps,
+        observer=moto_mount.MotoObserver(),
+        other_services=moto_mount.moto_app(),
+    )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Our own socket, so that the port is known before the server runs."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError:
+        listener.close()
+        raise
+    listener.listen(2048)
+    return listener
+
+
+def _config(app: ASGIApp) -> uvicorn.Config:
+    config = uvicorn.Config(
+        app,
+        lifespan="off",
+        # The Date header comes from the service's own clock.
+        date_header=False,
+        server_header=False,
+        proxy_headers=False,
+        access_log=False,
+        log_config=None,
+        # An idle connection that closes just as a client uses it looks like a fault that nobody scripted.
+        timeout_keep_alive=3600,
+        timeout_graceful_shutdown=1,
+    )
+    config.load()
+    config.http_protocol_class = remembering(config)
+    return config
+
+
+def _announcing(startup: Any, started: threading.Event) -> Any:
+    async def announce(*args: Any, **options: Any) -> None:
+        await startup(*args, **options)
+        started.set()
+
+    return announce

@@ -1,0 +1,49 @@
+"""Reaching below HTTP: the connection of a request, to reset it for real."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import MutableMapping
+from typing import Any
+
+from uvicorn.config import Config
+
+# ASGI has no word for "reset the connection", so the protocol leaves its transport here, by the client's address.
+_transports: dict[tuple[Any, Any], asyncio.Transport] = {}
+
+# l_onoff=1, l_linger=0: close() sends RST instead of FIN.
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+def remembering(config: Config) -> type[asyncio.Protocol]:
+    """The HTTP protocol that uvicorn would take by itself, which also remembers its transport."""
+    base: Any = config.http_protocol_class
+
+    class RememberingProtocol(base):  # type: ignore[misc]
+        def connection_made(self, transport: asyncio.Transport) -> None:
+            super().connection_made(transport)
+            self.remembered_as = _key(transport)
+            _transports[self.remembered_as] = transport
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            _transports.pop(self.remembered_as, None)
+            super().connection_lost(exc)
+
+    return RememberingProtocol
+
+
+def _key(transport: asyncio.Transport) -> tuple[Any, Any]:
+    return tuple(transport.get_extra_info("sockname")[:2]), tuple(transport.get_extra_info("peername")[:2])
+
+
+def abort_connection(scope: MutableMapping[str, Any], *, gently: bool = False) -> None:
+    """End the connection in the middle of the answer: with RST, or `gently` with what was sent arriving first."""
+    transport = _transports[tuple(scope["server"]), tuple(scope["client"])]
+    if gently:
+        transport.close()
+        return
+    raw = transport.get_extra_info("socket")
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+    transport.abort()
