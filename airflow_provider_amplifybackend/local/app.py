@@ -48,6 +48,8 @@ class Request:
 
 @dataclass(slots=True)
 class Reply:
+    """What the caller gets and the journal keeps; status 0: the connection is reset instead."""
+
     status: int
     body: bytes
     error_code: str | None = None
@@ -71,9 +73,7 @@ class LocalApp:
         self.wire = Wire()
         self.faults = FaultBook(self.wire.operation_names)
         self.journal = Journal()
-        self.service = Service(
-            apps=apps, strict_apps=strict_apps, observer=observer, fate_of=self.faults.fate_of
-        )
+        self.service = Service(apps=apps, strict_apps=strict_apps, observer=observer, fate_of=self.faults.fate_of)
         self.service.settings.update(self._initial_settings)
         self._control: ASGIApp = control_api(self)
         self._other_services = other_services or elsewhere.not_here
@@ -112,7 +112,7 @@ class LocalApp:
     ) -> None:
         try:
             body = await _read_body(receive)
-        except _ClientGone:
+        except _ClientGoneError:
             return
         request = self._parse(route, signed, body)
         delay, fault = self._strike(request)
@@ -198,9 +198,7 @@ class LocalApp:
             return self._error(gateway_timeout(options["message"]))
         if fault.kind == "pending":
             parameters = request.parameters
-            return self._error(
-                pending_job(parameters.get("AppId", ""), parameters.get("BackendEnvironmentName", ""))
-            )
+            return self._error(pending_job(parameters.get("AppId", ""), parameters.get("BackendEnvironmentName", "")))
         if fault.kind == "error":
             return self._error(ServiceError(options["code"], options["message"], status=options["status"]))
         return Reply(0, b"", error_code="ConnectionReset")
@@ -211,9 +209,7 @@ class LocalApp:
             reply.body = b""
         elif fault.kind != "truncate":
             disturbed = self._scripted(request, fault)
-            reply = Reply(
-                disturbed.status, disturbed.body, disturbed.error_code, reply.effective, reply.job_id
-            )
+            reply = Reply(disturbed.status, disturbed.body, disturbed.error_code, reply.effective, reply.job_id)
         return reply
 
     def _write_journal(self, request: Request, reply: Reply) -> None:
@@ -254,7 +250,7 @@ class LocalApp:
         return headers
 
 
-class _ClientGone(Exception):
+class _ClientGoneError(Exception):
     """The client left before its request was complete: nothing happened."""
 
 
@@ -264,7 +260,7 @@ async def _read_body(receive: Receive) -> bytes | None:
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise _ClientGone
+            raise _ClientGoneError
         body += message.get("body", b"")
         more = message.get("more_body", False)
         if len(body) > _LARGEST_BODY:

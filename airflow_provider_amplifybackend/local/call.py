@@ -26,6 +26,8 @@ def _no_effect() -> None:
 
 @dataclass(slots=True)
 class Call:
+    """One operation with the state that it works on."""
+
     service: Service
     store: Store
     operation: str

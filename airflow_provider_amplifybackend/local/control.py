@@ -22,6 +22,8 @@ class ControlError(Exception):
 
 
 class LocalControl:
+    """The control interface of the server at `endpoint_url`."""
+
     def __init__(self, endpoint_url: str, *, timeout: float = 30.0) -> None:
         self.endpoint_url = endpoint_url.rstrip("/")
         self._timeout = timeout
@@ -36,7 +38,7 @@ class LocalControl:
     # State
 
     def seed(self, document: dict[str, Any] | None = None, **members: Any) -> None:
-        """Make apps, environments, resources, jobs and buckets exist; docs/local.md has the document's form."""
+        """Make apps, environments, resources, jobs and buckets exist, as docs/local.md describes it."""
         self._ask("POST", "/seed", {**(document or {}), **members})
 
     def seed_app(
@@ -48,7 +50,7 @@ class LocalControl:
         **members: Any,
     ) -> None:
         """The common case: one app with these environments."""
-        where = {name: value for name, value in (("account", account), ("region", region)) if value}
+        where: dict[str, Any] = {name: value for name, value in (("account", account), ("region", region)) if value}
         app = {"app_id": app_id, "environments": list(environments), **members}
         self.seed(apps=[app], **where)
 
@@ -69,7 +71,7 @@ class LocalControl:
     # Faults
 
     def add_fault(self, operation: str = "*", *, kind: str, **options: Any) -> dict[str, Any]:
-        """Script a fault: `times`, `probability`, `seed`, `app_id`, `environment`, and the kind's own options."""
+        """Script a fault: `times`, `probability`, `seed`, `app_id`, `environment`, and its kind's options."""
         return self._ask("POST", "/faults", {"operation": operation, "kind": kind, **options})
 
     def faults(self) -> list[dict[str, Any]]:
@@ -93,7 +95,7 @@ class LocalControl:
         environment: str | None = None,
         after: int = 0,
     ) -> list[dict[str, Any]]:
-        """The requests that the service has seen, oldest first; `after` is the last `seq` that is known already."""
+        """The requests that the service has seen, oldest first; `after` is the last `seq` known already."""
         filters = {"operation": operation, "app_id": app_id, "environment": environment}
         query: dict[str, Any] = {name: value for name, value in filters.items() if value is not None}
         if effective is not None:
@@ -129,7 +131,7 @@ class LocalControl:
         return self._ask("POST", "/clock/advance", {"seconds": seconds})
 
     def _ask(self, method: str, path: str, content: dict[str, Any] | None = None) -> dict[str, Any]:
-        request = urllib.request.Request(
+        request = urllib.request.Request(  # noqa: S310  # the caller's own endpoint
             self.endpoint_url + _PREFIX + path,
             method=method,
             data=None if content is None else json.dumps(content).encode(),

@@ -95,9 +95,7 @@ class _Control:
 
     async def read_journal(self, request: Request) -> Response:
         entries = self._local.journal.read(**_journal_filters(request))
-        return JSONResponse(
-            {"entries": [entry.as_dict() for entry in entries], "dropped": self._local.journal.dropped}
-        )
+        return JSONResponse({"entries": [entry.as_dict() for entry in entries], "dropped": self._local.journal.dropped})
 
     async def clear_journal(self, request: Request) -> Response:
         self._local.journal.clear()
@@ -112,9 +110,7 @@ class _Control:
 
     async def read_clock(self, request: Request) -> Response:
         clock = self._local.service.clock
-        return JSONResponse(
-            {"time": clock.wall(), "skew_seconds": clock.skew_seconds, "frozen": clock.frozen}
-        )
+        return JSONResponse({"time": clock.wall(), "skew_seconds": clock.skew_seconds, "frozen": clock.frozen})
 
     async def set_clock(self, request: Request) -> Response:
         changes = await _json_object(request)

@@ -37,6 +37,8 @@ BEFORE_EFFECT = frozenset({"throttle", "timeout_before", "reset_before", "pendin
 
 @dataclass
 class Fault:
+    """One script: when it strikes, and what happens then."""
+
     fault_id: int
     operation: str
     kind: str
@@ -47,7 +49,7 @@ class Fault:
     environment: str | None
     options: dict[str, Any]
     used: int = 0
-    random: random.Random = field(default_factory=random.Random, repr=False)
+    random: random.Random = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
@@ -90,7 +92,7 @@ class Fault:
 
 
 class FaultBook:
-    """The scripts in the order in which they were added; of several that would change one answer, the first."""
+    """The scripts in the order of their making; of several that would change one answer, the first."""
 
     def __init__(self, operations: Iterable[str]) -> None:
         self._operations = frozenset(operations)
@@ -110,7 +112,7 @@ class FaultBook:
         **options: Any,
     ) -> Fault:
         self._check(operation, kind, options)
-        if times is not None and (isinstance(times, bool) or not isinstance(times, int) or times < 1):
+        if times is not None and times < 1:
             raise ValueError(f"times must be a whole number, at least 1, or None for ever, not {times!r}")
         if not 0 < probability <= 1:
             raise ValueError(f"probability must be above 0 and at most 1, not {probability!r}")

@@ -1,4 +1,4 @@
-"""Who asks, for which service and region: the credential scope of the SigV4 signature. Nothing is verified."""
+"""Who asks, for which service and region: the scope of the SigV4 signature, which nobody verifies."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ _CREDENTIAL = re.compile(rb"Credential=([^/,\s]+)/[^/,\s]+/([^/,\s]+)/([^/,\s]+)
 
 @dataclass(frozen=True, slots=True)
 class Scope:
+    """Whose credentials signed a request, and for what."""
+
     access_key_id: str
     region: str
     service: str

@@ -12,6 +12,8 @@ _DIGITS = string.digits
 
 
 class Ids:
+    """A family of identifiers: the same seed gives the same ones."""
+
     def __init__(self, *seed: str) -> None:
         self._seed = "\x1f".join(seed)
 

@@ -47,6 +47,8 @@ class Plan:
 
 @dataclass(slots=True)
 class Job:
+    """One job with its row and its claims."""
+
     job_id: str
     account: str
     region: str

@@ -12,6 +12,8 @@ CAPACITY = 200_000
 
 @dataclass(slots=True)
 class Entry:
+    """One request and what became of it."""
+
     seq: int
     time: float
     account: str

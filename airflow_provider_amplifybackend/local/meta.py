@@ -1,4 +1,4 @@
-"""`AmplifyMetaConfig` and `AmplifyFeatureFlags`: JSON strings in the shape of a real amplify-meta.json and cli.json."""
+"""`AmplifyMetaConfig` and `AmplifyFeatureFlags`: JSON strings, shaped like real amplify-meta.json and cli.json."""
 
 from __future__ import annotations
 
@@ -74,8 +74,7 @@ def resource_outputs(
     if kind == "api":
         return _api_outputs(store, ids, config)
     return {
-        "BucketName": config.get("BucketName")
-        or f"{_slug(name)}{ids.lower('bucket', 12)}-{_slug(environment.name)}",
+        "BucketName": config.get("BucketName") or f"{_slug(name)}{ids.lower('bucket', 12)}-{_slug(environment.name)}",
         "Region": store.region,
     }
 
@@ -128,10 +127,7 @@ def cloned_config(kind: str, config: dict[str, Any], target: str) -> dict[str, A
 def amplify_meta(environment: Environment) -> str:
     meta: dict[str, Any] = {"providers": {"awscloudformation": environment.provider}}
     for kind in _SERVICES:
-        entries = {
-            name: _entry(kind, environment, resource)
-            for name, resource in environment.resources(kind).items()
-        }
+        entries = {name: _entry(kind, environment, resource) for name, resource in environment.resources(kind).items()}
         if entries:
             meta[kind] = entries
     return json.dumps(meta)

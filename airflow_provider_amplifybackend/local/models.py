@@ -22,9 +22,7 @@ def generate(schema: str) -> Models:
         if "@model" in directives
     }
     introspection = {"version": 1, "models": models, "enums": {}, "nonModels": {}}
-    return Models(
-        schema, json.dumps({"models": models, "enums": {}, "nonModels": {}}), json.dumps(introspection)
-    )
+    return Models(schema, json.dumps({"models": models, "enums": {}, "nonModels": {}}), json.dumps(introspection))
 
 
 def _fields(body: str) -> dict[str, dict[str, Any]]:

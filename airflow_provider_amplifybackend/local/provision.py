@@ -1,4 +1,4 @@
-"""What comes and goes with environments and resources: outputs, buckets, and what an observer makes of them."""
+"""What comes and goes with environments and resources: outputs, buckets, things in other services."""
 
 from __future__ import annotations
 
@@ -21,8 +21,12 @@ class Observer(Protocol):
 
     def account_of(self, access_key_id: str) -> str | None: ...
 
+    def reset(self) -> None: ...
+
 
 class NoObserver:
+    """Nothing else is there: the buckets are those that the state itself knows."""
+
     def created(self, store: Store, kind: str, outputs: dict[str, str], config: dict[str, Any]) -> None:
         pass
 
@@ -35,8 +39,13 @@ class NoObserver:
     def account_of(self, access_key_id: str) -> str | None:
         return None
 
+    def reset(self) -> None:
+        pass
+
 
 class Provisioner:
+    """Makes and removes environments and resources with their outputs."""
+
     def __init__(self, observer: Observer) -> None:
         self.observer = observer
 
@@ -103,13 +112,9 @@ class Provisioner:
         """Work out the outputs again after an update; ids stay, an API key may come or go."""
         if not resource.imported:
             ids = _resource_ids(environment, kind, resource.name)
-            resource.outputs = meta.resource_outputs(
-                kind, store, environment, ids, resource.name, resource.config
-            )
+            resource.outputs = meta.resource_outputs(kind, store, environment, ids, resource.name, resource.config)
 
-    def _make(
-        self, store: Store, kind: str, outputs: dict[str, str], config: dict[str, Any], moment: float
-    ) -> None:
+    def _make(self, store: Store, kind: str, outputs: dict[str, str], config: dict[str, Any], moment: float) -> None:
         if "BucketName" in outputs:
             store.buckets.setdefault(outputs["BucketName"], moment)
         self.observer.created(store, kind, outputs, config)

@@ -40,7 +40,7 @@ _PLAIN_CONFIGS: dict[str, dict[str, Any]] = {
 
 
 class SeedError(ValueError):
-    pass
+    """The seed document is not one: the message says where."""
 
 
 def seed(service: Service, document: Mapping[str, Any]) -> None:
@@ -95,9 +95,7 @@ def _seed_environment(service: Service, store: Store, app: App, entry: Any) -> N
             _seed_resource(service, store, environment, kind, resource, config)
 
 
-def _seed_resource(
-    service: Service, store: Store, environment: Environment, kind: str, name: str, config: Any
-) -> None:
+def _seed_resource(service: Service, store: Store, environment: Environment, kind: str, name: str, config: Any) -> None:
     model = service_model().operation_model(_CREATORS[kind])
     parse = parser_of(model.input_shape.members["ResourceConfig"], wire_names=False)
     try:

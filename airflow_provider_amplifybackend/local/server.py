@@ -1,4 +1,4 @@
-"""Runs the local AmplifyBackend in a thread: `with LocalAmplifyBackend() as service: service.endpoint_url`."""
+"""The local AmplifyBackend in a thread: `with LocalAmplifyBackend() as service: service.endpoint_url`."""
 
 from __future__ import annotations
 
@@ -50,9 +50,7 @@ class LocalAmplifyBackend:
     @property
     def endpoint_url(self) -> str:
         if self._socket is None:
-            raise RuntimeError(
-                "the local AmplifyBackend is not running: use it as a context manager, or start() it"
-            )
+            raise RuntimeError("the local AmplifyBackend is not running: use it as a context manager, or start() it")
         host, port = self._socket.getsockname()[:2]
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
@@ -70,7 +68,8 @@ class LocalAmplifyBackend:
             "aws_access_key_id": "testing",
             "aws_secret_access_key": "testing",
         }
-        return boto3.session.Session().client(service_name, **{**defaults, **options})
+        session: Any = boto3.session.Session()
+        return session.client(service_name, **{**defaults, **options})
 
     def start(self) -> LocalAmplifyBackend:
         if self._thread is not None:
@@ -107,9 +106,7 @@ class LocalAmplifyBackend:
         self.stop()
 
 
-def _local_app(
-    settings: dict[str, Any], strict_apps: bool, apps: tuple[str, ...], with_moto: bool
-) -> LocalApp:
+def _local_app(settings: dict[str, Any], strict_apps: bool, apps: tuple[str, ...], with_moto: bool) -> LocalApp:
     if not with_moto:
         return LocalApp(settings=settings, strict_apps=strict_apps, apps=apps)
     from airflow_provider_amplifybackend.local import moto_mount

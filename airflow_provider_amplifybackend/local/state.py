@@ -42,7 +42,7 @@ class Service:
         self.fate_of = fate_of
         self.stores: dict[tuple[str, str], Store] = {}
         # One generator for job ids and codes: cheaper than uuid4's system call.
-        self.random = random.Random()
+        self.random = random.Random()  # nothing here is a secret
 
     def store(self, account: str = DEFAULT_ACCOUNT, region: str = DEFAULT_REGION) -> Store:
         store = self.stores.get((account, region))
@@ -76,10 +76,7 @@ class Service:
         return str(uuid.UUID(int=self.random.getrandbits(128), version=4))
 
     def reset(self) -> None:
-        for store in self.stores.values():
-            for app in list(store.apps.values()):
-                for environment in list(app.environments.values()):
-                    self.provisioner.drop_environment(store, app, environment)
+        self.provisioner.observer.reset()
         self.stores.clear()
         self.schedule.clear()
         self.clock.reset()

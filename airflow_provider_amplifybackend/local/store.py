@@ -34,6 +34,8 @@ class Resource:
 
 @dataclass
 class Environment:
+    """A backend environment and its resources by kind and name."""
+
     name: str
     ids: Ids
     provider: dict[str, str]
@@ -48,6 +50,8 @@ class Environment:
 
 @dataclass
 class Token:
+    """A challenge token, valid until `expires` on the service's clock."""
+
     session_id: str
     challenge_code: str
     expires: float
@@ -56,6 +60,8 @@ class Token:
 
 @dataclass
 class App:
+    """An Amplify app with its backend environments."""
+
     app_id: str
     name: str
     environments: dict[str, Environment] = field(default_factory=dict)
@@ -65,6 +71,8 @@ class App:
 
 @dataclass
 class Store:
+    """One account in one region."""
+
     account: str
     region: str
     apps: dict[str, App] = field(default_factory=dict)

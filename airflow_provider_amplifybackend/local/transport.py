@@ -6,11 +6,12 @@ import asyncio
 import socket
 import struct
 from collections.abc import MutableMapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from uvicorn.config import Config
+if TYPE_CHECKING:
+    from uvicorn.config import Config
 
-# ASGI has no word for "reset the connection", so the protocol leaves its transport here, by the client's address.
+# ASGI has no word for "reset the connection", so the protocol leaves its transport here, by its addresses.
 _transports: dict[tuple[Any, Any], asyncio.Transport] = {}
 
 # l_onoff=1, l_linger=0: close() sends RST instead of FIN.
@@ -39,7 +40,7 @@ def _key(transport: asyncio.Transport) -> tuple[Any, Any]:
 
 
 def abort_connection(scope: MutableMapping[str, Any], *, gently: bool = False) -> None:
-    """End the connection in the middle of the answer: with RST, or `gently` with what was sent arriving first."""
+    """End the connection with RST, or `gently`: what was sent arrives, and then the end."""
     transport = _transports[tuple(scope["server"]), tuple(scope["client"])]
     if gently:
         transport.close()

@@ -87,7 +87,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 def _scalar_parser(shape: Shape) -> Parser:
     types = _TYPES[shape.type_name]
-    allowed = frozenset(shape.enum) if shape.type_name == "string" and getattr(shape, "enum", None) else None
+    allowed = frozenset(shape.metadata["enum"]) if "enum" in shape.metadata else None
     low, high = shape.metadata.get("min"), shape.metadata.get("max")
 
     def parse(value: Any, path: str) -> Any:
@@ -109,8 +109,7 @@ def encoder_of(shape: Shape) -> Encoder:
     """A function that turns boto3's member names into those on the wire, leaving out what is None."""
     if isinstance(shape, StructureShape):
         fields = {
-            member: (sub.serialization.get("name", member), encoder_of(sub))
-            for member, sub in shape.members.items()
+            member: (sub.serialization.get("name", member), encoder_of(sub)) for member, sub in shape.members.items()
         }
 
         def encode_structure(value: dict[str, Any]) -> dict[str, Any]:
@@ -208,7 +207,7 @@ class Router:
         node = self._roots.setdefault(model.http["method"], {})
         for segment in model.http["requestUri"].strip("/").split("/"):
             if segment.startswith("{"):
-                label, node = node.setdefault("{}", (segment.strip("{}+"), {}))
+                _, node = node.setdefault("{}", (segment.strip("{}"), {}))
             else:
                 node = node.setdefault(segment, {})
         node["/"] = _compile(model)

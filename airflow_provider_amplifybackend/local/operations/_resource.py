@@ -20,9 +20,7 @@ def create(call: Call, kind: str) -> Answer:
 
 
 def _add(call: Call, environment: Environment, kind: str, name: str, config: dict[str, Any]) -> None:
-    call.service.provisioner.add_resource(
-        call.store, environment, kind, name, config, call.service.clock.wall()
-    )
+    call.service.provisioner.add_resource(call.store, environment, kind, name, config, call.service.clock.wall())
 
 
 def update(call: Call, kind: str) -> Answer:

@@ -33,9 +33,7 @@ def update_config(call: Call) -> Answer:
     app = call.app()
     config = _existing(app)
     if "LoginAuthConfig" in call.parameters:
-        config["LoginAuthConfig"] = merged(
-            config.get("LoginAuthConfig", {}), call.parameters["LoginAuthConfig"]
-        )
+        config["LoginAuthConfig"] = merged(config.get("LoginAuthConfig", {}), call.parameters["LoginAuthConfig"])
     return {"AppId": app.app_id, **copy.deepcopy(config)}
 
 

@@ -58,9 +58,7 @@ def list_buckets(call: Call) -> Answer:
     names = [name for name in sorted(buckets) if name > after]
     style = call.settings.creation_date_format
     return {
-        "Buckets": [
-            {"Name": name, "CreationDate": format_moment(buckets[name], style)} for name in names[:size]
-        ],
+        "Buckets": [{"Name": name, "CreationDate": format_moment(buckets[name], style)} for name in names[:size]],
         "NextToken": names[size - 1] if len(names) > size else None,
     }
 

@@ -1,0 +1,79 @@
+"""`amplifybackend-local`: the local AmplifyBackend as a process of its own."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+EXTRA_HINT = 'pip install "airflow-provider-amplifybackend[local]"'
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    # Before the server starts, so that a signal during the start also ends it cleanly.
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    try:
+        from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+
+        service = LocalAmplifyBackend(
+            host=options.host,
+            port=options.port,
+            job_seconds=_job_seconds(options.job_seconds),
+            with_moto=options.with_moto,
+            strict_apps=options.strict_apps,
+            apps=options.app,
+        )
+    except ModuleNotFoundError as missing:
+        raise SystemExit(f"{missing.name} is missing; install what the local service needs: {EXTRA_HINT}") from None
+    except (ImportError, ValueError) as refusal:
+        raise SystemExit(str(refusal)) from None
+    try:
+        service.start()
+    except OSError as refusal:
+        raise SystemExit(f"cannot listen on {options.host} port {options.port}: {refusal.strerror}") from None
+    with service:
+        print(service.endpoint_url, flush=True)
+        ended.wait()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="amplifybackend-local",
+        description="A local AmplifyBackend. Prints its endpoint URL on one line, and runs until it is told to end.",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=0, help="port to listen on (default: a free one)")
+    parser.add_argument(
+        "--job-seconds",
+        action="append",
+        default=[],
+        metavar="S | OPERATION=S",
+        help="how long jobs take, all or those of one operation; can be given several times",
+    )
+    parser.add_argument("--with-moto", action="store_true", help="answer every other AWS service from moto")
+    parser.add_argument("--strict-apps", action="store_true", help="know only the apps given with --app")
+    parser.add_argument(
+        "--app", action="append", default=[], metavar="ID", help="an app that exists; can be given several times"
+    )
+    return parser
+
+
+def _job_seconds(given: Sequence[str]) -> dict[str, float] | None:
+    """`5` sets all operations, `CloneBackend=10` one; the later wins."""
+    from airflow_provider_amplifybackend.local.settings import JOB_SECONDS
+
+    seconds: dict[str, Any] = {}
+    for text in given:
+        operation, separator, number = text.rpartition("=")
+        try:
+            value = float(number)
+        except ValueError:
+            raise SystemExit(f"--job-seconds {text}: {number!r} is not a number") from None
+        seconds.update({operation: value} if separator else dict.fromkeys(JOB_SECONDS, value))
+    return seconds or None
