@@ -1,0 +1,231 @@
+"""What is unknown of the real service can be played either way; clock, seed and reset."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from airflow_provider_amplifybackend.local.control import ControlError
+from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+
+APP = "d1a2b3c4d5"
+STAGING = {"AppId": APP, "BackendEnvironmentName": "staging"}
+Finish = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+@pytest.mark.parametrize("answer_in", ["source", "target"])
+@pytest.mark.parametrize("job_in", ["source", "target"])
+def test_where_a_clones_job_lives(service: LocalAmplifyBackend, client: Any, answer_in: str, job_in: str) -> None:
+    service.control.set(clone_answer_environment=answer_in, clone_job_environment=job_in)
+    names = {"source": "staging", "target": "copy"}
+    answer = client.clone_backend(**STAGING, TargetEnvironmentName="copy")
+    assert answer["BackendEnvironmentName"] == names[answer_in]
+    job = {"AppId": APP, "JobId": answer["JobId"]}
+    assert client.get_backend_job(**job, BackendEnvironmentName=names.pop(job_in))["JobId"] == answer["JobId"]
+    (other,) = names.values()
+    with pytest.raises(client.exceptions.NotFoundException):
+        client.get_backend_job(**job, BackendEnvironmentName=other)
+
+
+def test_what_a_gone_environment_answers(service: LocalAmplifyBackend, client: Any) -> None:
+    gone = {"AppId": APP, "BackendEnvironmentName": "gone"}
+    for code in ("NotFoundException", "ValidationException"):
+        service.control.set(gone_environment=code)
+        with pytest.raises(ClientError) as refusal:
+            client.get_backend(**gone)
+        assert refusal.value.response["Error"]["Code"] == code
+    service.control.set(gone_environment="absent")
+    answer = client.get_backend(**gone)
+    assert answer["BackendEnvironmentList"] == ["staging"]
+    assert "AmplifyMetaConfig" not in answer
+
+
+def test_whether_an_environment_appears_at_the_start(service: LocalAmplifyBackend, client: Any) -> None:
+    service.control.set(environment_appears="completion")
+    client.clone_backend(**STAGING, TargetEnvironmentName="copy")
+    assert client.get_backend(AppId=APP)["BackendEnvironmentList"] == ["staging"]
+    service.control.advance(60)
+    assert client.get_backend(AppId=APP)["BackendEnvironmentList"] == ["staging", "copy"]
+
+
+def test_jobs_of_deleted_environments_can_be_unreadable(
+    service: LocalAmplifyBackend, client: Any, finish: Finish
+) -> None:
+    service.control.set(deleted_environment_jobs="NotFoundException")
+    with pytest.raises(client.exceptions.NotFoundException):
+        finish(client.delete_backend(**STAGING))
+    with pytest.raises(client.exceptions.NotFoundException):
+        client.list_backend_jobs(**STAGING)
+
+
+@pytest.mark.parametrize(("where", "readable"), [("every", {"one", "two"}), ("first", {"one"}), ("last", {"two"})])
+def test_where_the_job_of_remove_all_backends_lives(
+    service: LocalAmplifyBackend, client: Any, where: str, readable: set[str]
+) -> None:
+    service.control.seed_app("dmany", "one", "two")
+    service.control.set(remove_all_job_environment=where)
+    job_id = client.remove_all_backends(AppId="dmany")["JobId"]
+    found = set()
+    for name in ("one", "two"):
+        try:
+            client.get_backend_job(AppId="dmany", BackendEnvironmentName=name, JobId=job_id)
+            found.add(name)
+        except client.exceptions.NotFoundException:
+            pass
+    assert found == readable
+
+
+def test_remove_all_backends_of_an_app_without_any(service: LocalAmplifyBackend, client: Any) -> None:
+    service.control.seed_app("dempty")
+    job = {"AppId": "dempty", "JobId": client.remove_all_backends(AppId="dempty")["JobId"]}
+    service.control.advance(60)
+    assert client.get_backend_job(**job, BackendEnvironmentName="any")["Status"] == "COMPLETED"
+
+
+@pytest.mark.parametrize(("style", "has"), [("always", True), ("never", False)])
+def test_whether_answers_name_their_operation(
+    service: LocalAmplifyBackend, client: Any, style: str, has: bool
+) -> None:
+    service.control.set(operation_in_answers=style)
+    assert ("Operation" in client.delete_backend(**STAGING)) is has
+
+
+def test_update_backend_job_can_be_ignored(service: LocalAmplifyBackend, client: Any) -> None:
+    service.control.set(update_job="ignored")
+    job = {**STAGING, "JobId": client.delete_backend(**STAGING)["JobId"]}
+    assert client.update_backend_job(**job, Status="FAILED")["Status"] == "PENDING"
+
+
+def test_auth_without_additional_constraints(
+    service: LocalAmplifyBackend, client: Any, finish: Finish, auth_config: dict[str, Any]
+) -> None:
+    finish(client.create_backend_auth(**STAGING, ResourceName="new", ResourceConfig=auth_config))
+    service.control.set(auth_omits_additional_constraints=True)
+    config = client.get_backend_auth(**STAGING, ResourceName="new")["ResourceConfig"]
+    assert config["UserPoolConfigs"]["PasswordPolicy"] == {"MinimumLength": 12.0}
+
+
+@pytest.mark.parametrize(
+    ("style", "pattern"),
+    [("epoch_seconds", r"\d{10}"), ("epoch_milliseconds", r"\d{13}"), ("iso", r"\d{4}-\d\d-\d\dT[\d:.]+Z")],
+)
+def test_the_forms_of_times(service: LocalAmplifyBackend, client: Any, style: str, pattern: str) -> None:
+    service.control.set(ttl_format=style, creation_date_format=style)
+    assert re.fullmatch(pattern, client.create_token(AppId=APP)["Ttl"])
+    assert re.fullmatch(pattern, client.list_s3_buckets()["Buckets"][0]["CreationDate"])
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"nonsense": 1}, "there are:"),
+        ({"gone_environment": "maybe"}, "must be one of"),
+        ({"job_seconds": {"GetBackend": 1}}, "no job operation"),
+        ({"job_seconds": -1}, "at least 0"),
+        ({"token_seconds": "soon"}, "must be a number"),
+    ],
+)
+def test_a_wrong_switch_is_refused_and_changes_nothing(
+    service: LocalAmplifyBackend, change: dict[str, Any], says: str
+) -> None:
+    before = service.control.settings()
+    with pytest.raises(ControlError, match=says):
+        service.control.set(update_job="ignored", **change)
+    assert service.control.settings() == before
+
+
+def test_a_new_skew_neither_ends_nor_delays_a_job(service: LocalAmplifyBackend, client: Any) -> None:
+    service.control.set(job_seconds=10)
+    job = {**STAGING, "JobId": client.delete_backend(**STAGING)["JobId"]}
+    service.control.set_clock(skew_seconds=3600)
+    assert client.get_backend_job(**job)["Status"] == "PENDING"
+    service.control.set_clock(skew_seconds=-3600)
+    service.control.advance(10)
+    assert client.get_backend_job(**job)["Status"] == "COMPLETED"
+
+
+def test_time_stands_still_when_frozen_and_goes_on_after(service: LocalAmplifyBackend) -> None:
+    control = service.control
+    assert control.clock()["time"] == control.clock()["time"]
+    before = control.clock()["time"]
+    assert control.advance(100)["time"] == pytest.approx(before + 100)
+    after = control.set_clock(frozen=False)["time"]
+    assert before + 100 <= after < before + 200
+    with pytest.raises(ControlError, match="runs forward"):
+        control.advance(-1)
+
+
+@pytest.mark.parametrize(
+    ("document", "says"),
+    [
+        ({"nonsense": 1}, "the seed has no nonsense"),
+        ({"apps": [{}]}, "an app needs app_id"),
+        ({"apps": [{"app_id": "d", "environments": [{"name": "e", "auth": {"x": {}}}]}]}, "AuthResources"),
+        ({"apps": [{"app_id": "d", "jobs": [{"environment": "e", "operation": "GetBackend"}]}]}, "starts no job"),
+    ],
+)
+def test_a_wrong_seed_is_refused(service: LocalAmplifyBackend, document: dict[str, Any], says: str) -> None:
+    with pytest.raises(ControlError, match=says):
+        service.control.seed(document)
+
+
+def test_the_journal_filters(service: LocalAmplifyBackend, client: Any) -> None:
+    client.get_backend(**STAGING)
+    with pytest.raises(client.exceptions.NotFoundException):
+        client.get_backend(AppId=APP, BackendEnvironmentName="none")
+    client.create_token(AppId=APP)
+    control = service.control
+    everything = control.journal()
+    assert [entry["operation"] for entry in everything] == ["GetBackend", "GetBackend", "CreateToken"]
+    assert everything[0]["parameters"] == STAGING
+    assert len(control.journal("GetBackend")) == 2
+    assert len(control.journal("GetBackend", effective=True)) == 1
+    assert len(control.journal(environment="none")) == 1
+    assert len(control.journal(app_id="dnone")) == 0
+    assert [entry["operation"] for entry in control.journal(after=everything[1]["seq"])] == ["CreateToken"]
+    control.clear_journal()
+    assert control.journal() == []
+
+
+def test_reset_forgets_everything(service: LocalAmplifyBackend, client: Any) -> None:
+    control = service.control
+    start = control.settings()["job_seconds"]
+    control.set(job_seconds=99)
+    control.add_fault("GetBackend", kind="throttle")
+    control.set_clock(skew_seconds=1000)
+    control.reset()
+    assert control.state() == control.jobs() == control.faults() == control.journal() == []
+    assert control.settings()["job_seconds"] == start
+    assert control.clock()["skew_seconds"] == 0
+    assert control.clock()["frozen"] is False
+
+
+def test_the_state_shows_what_is_there(service: LocalAmplifyBackend) -> None:
+    (store,) = service.control.state()
+    (environment,) = store["apps"][0]["environments"]
+    assert environment["name"] == "staging"
+    assert environment["auth"]["main"]["outputs"]["UserPoolId"].startswith("us-east-1_")
+
+
+def test_strict_apps_know_only_what_they_are_told() -> None:
+    with LocalAmplifyBackend(strict_apps=True, apps=["dknown"], job_seconds=0) as strict:
+        client = strict.client()
+        client.create_backend(AppId="dknown", AppName="known", BackendEnvironmentName="dev")
+        with pytest.raises(client.exceptions.NotFoundException) as refusal:
+            client.create_backend(AppId="dother", AppName="other", BackendEnvironmentName="dev")
+        assert refusal.value.response["ResourceType"] == "App"
+        strict.control.reset()
+        assert client.get_backend(AppId="dknown")["BackendEnvironmentList"] == []
+
+
+def test_the_server_can_be_started_again_after_it_stopped() -> None:
+    service = LocalAmplifyBackend()
+    with pytest.raises(RuntimeError, match="not running"):
+        _ = service.endpoint_url
+    for _ in range(2):
+        with service:
+            assert service.control.health()["status"] == "ok"
