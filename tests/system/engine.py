@@ -158,9 +158,7 @@ class RunningAirflow(AirflowClient):
     ) -> TaskProcess:
         def look() -> TaskProcess | None:
             found = self.task_processes(dag_id, run_id)
-            return next(
-                (task for task in found if (task.task_id, task.map_index) == (task_id, map_index)), None
-            )
+            return next((task for task in found if (task.task_id, task.map_index) == (task_id, map_index)), None)
 
         what = f"process of {task_id}[{map_index}]"
         return wait_until(look, timeout, lambda: f"{what}: {self.story(dag_id, run_id)}", every=0.05)
@@ -222,9 +220,7 @@ class RunningAirflow(AirflowClient):
             USAGE_DATA_COLLECTION__ENABLED=False,
         )
         settings |= _airflow(**_FAST_CRASH_DETECTION) if self._fast else {}
-        connections = {
-            f"AIRFLOW_CONN_{name.upper()}": json.dumps(value) for name, value in self._connections.items()
-        }
+        connections = {f"AIRFLOW_CONN_{name.upper()}": json.dumps(value) for name, value in self._connections.items()}
         return settings | connections | {"AIRFLOW_HOME": str(self.home)}
 
     def _start_services(self) -> None:
@@ -352,9 +348,7 @@ def _airflow_command(mark: str, arguments: Sequence[str]) -> list[str]:
 
 def _base_environment(mark: str) -> dict[str, str]:
     """Ours without what would lead to the developer's own Airflow or AWS account."""
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "AWS_"))
-    }
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "AWS_"))}
     # Compiling all of Airflow in every process takes longer than all the rest of the start.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     local = "127.0.0.1,localhost"

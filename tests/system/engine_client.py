@@ -35,18 +35,14 @@ class WaitTimeoutError(EngineError):
     """What was waited for did not come."""
 
 
-def wait_until(
-    look: Callable[[], T | None], timeout: float, what: Callable[[], str] | str, every: float = 0.25
-) -> T:
+def wait_until(look: Callable[[], T | None], timeout: float, what: Callable[[], str] | str, every: float = 0.25) -> T:
     """The first true value that `look` returns."""
     deadline = time.monotonic() + timeout
     while True:
         if found := look():
             return found
         if time.monotonic() > deadline:
-            raise WaitTimeoutError(
-                f"after {timeout:g} s still no {what if isinstance(what, str) else what()}"
-            )
+            raise WaitTimeoutError(f"after {timeout:g} s still no {what if isinstance(what, str) else what()}")
         time.sleep(every)
 
 
@@ -182,9 +178,7 @@ class AirflowClient:
         ]
         return f"{dag_id} {run_id} is {self.run(dag_id, run_id)['state']} ({', '.join(tasks)})"
 
-    def xcom(
-        self, dag_id: str, run_id: str, task_id: str, key: str = "return_value", map_index: int = -1
-    ) -> Any:
+    def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
         path = f"{_task(dag_id, run_id, task_id)}/xcomEntries/{_q(key)}"
         value = self.call("GET", path, params={"map_index": map_index})["value"]
         return json.loads(value) if isinstance(value, str) else value

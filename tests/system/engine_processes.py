@@ -49,8 +49,8 @@ class Marked:
         try:
             environment = Path(f"/proc/{process.pid}/environ").read_bytes()
         except PermissionError:
-            # Airflow makes supervisors non-dumpable, and then only root may read their environment. The id of
-            # the session is trusted here only, for want of better: ids are used again when a session has ended.
+            # Airflow makes supervisors non-dumpable, and then only root may read their environment. The id
+            # of the session is trusted here only, for want of better: the id of an ended one is used again.
             with contextlib.suppress(*_GONE):
                 return os.getsid(process.pid) in self.sessions and process.uids().real == os.getuid()
             return False
@@ -214,7 +214,11 @@ class ManagedProcess:
 
 @dataclass(frozen=True)
 class TaskProcess:
-    """A process that executes a task now. `supervisor` is None for an orphan, whose supervisor has died."""
+    """A process that executes a task now.
+
+    `supervisor` is None for an orphan, whose supervisor has died; `ti_id` is None until the process has been
+    told what to execute: one that loses its supervisor before that ends by itself.
+    """
 
     process: psutil.Process
     supervisor: psutil.Process | None
@@ -256,12 +260,11 @@ def task_processes(marked: Marked) -> Iterator[TaskProcess]:
         with contextlib.suppress(*_GONE):
             title = _TASK_TITLE.match(" ".join(process.cmdline()).strip())
             # A task process leads a process group of its own, from before it gives itself its title.
-            if not title and (os.getpgid(process.pid) != process.pid or process.ppid() not in processes):
+            if not title and os.getpgid(process.pid) != process.pid:
                 continue
-            log = _open_task_log(process.pid)
+            if not (log := _open_task_log(process.pid)):
+                continue
             supervisor = processes.get(process.ppid())
-            if not log or (not title and not (supervisor and _open_task_log(supervisor.pid))):
-                continue
             yield TaskProcess(
                 process,
                 supervisor,

@@ -84,9 +84,7 @@ class PostgreSQL:
         self._client("pg_dump", "--no-owner", "--file", str(target))
 
     def restore(self, source: Path) -> None:
-        self._client(
-            "psql", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1", "--file", str(source)
-        )
+        self._client("psql", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1", "--file", str(source))
 
     def clear(self) -> None:
         self._client("psql", "--quiet", "--command", "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
@@ -126,9 +124,7 @@ def start_redis(folder: Path, make: Make) -> str:
     port, password = free_port(), secrets.token_hex(16)
     options = {"bind": "127.0.0.1", "port": port, "requirepass": password, "dir": folder, "appendonly": "no"}
     # In a file, because a command line can be read by every user of the machine.
-    (folder / "redis.conf").write_text(
-        "".join(f"{name} {value}\n" for name, value in options.items()) + 'save ""\n'
-    )
+    (folder / "redis.conf").write_text("".join(f"{name} {value}\n" for name, value in options.items()) + 'save ""\n')
     process = make("redis", [_redis_program(), str(folder / "redis.conf")])
     process.start()
     _wait_for(process, lambda: _answers(port))
@@ -169,6 +165,4 @@ def _run(argv: Sequence[str]) -> None:
     # Not the current folder: the user postgres may not be allowed to look into it.
     done = subprocess.run(argv, cwd="/", capture_output=True, text=True, check=False)
     if done.returncode:
-        raise EngineError(
-            f"{argv[0]} failed with {done.returncode}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
-        )
+        raise EngineError(f"{argv[0]} failed with {done.returncode}: {done.stdout[-2000:]}{done.stderr[-2000:]}")

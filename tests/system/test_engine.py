@@ -68,8 +68,8 @@ DAG_FILE = """
     with DAG("victim", schedule=None, default_args=defaults):
 
         @task
-        def hang(ti=None):
-            print("hanging in try", ti.try_number)
+        def hang(ti=None, task_state_store=None):
+            task_state_store.set("try", ti.try_number)
             if ti.try_number == 1:
                 time.sleep(600)
 
@@ -135,7 +135,8 @@ def test_what_a_run_leaves_can_be_read_and_changed(local: RunningAirflow) -> Non
 
 def _hang(airflow: RunningAirflow) -> str:
     run_id = airflow.trigger("victim")
-    airflow.wait_task("victim", run_id, "hang", ["running"])
+    # The state is "running" before the task process has been told what to execute.
+    wait_until(lambda: airflow.state_store("victim", run_id, "hang"), 60, "first try")
     return run_id
 
 
