@@ -1,0 +1,99 @@
+"""The Airflow names this package uses, on every supported Airflow.
+
+``airflow.providers.common.compat.sdk`` is the public home of these names. Airflow 3.0 on Amazon MWAA ships a
+common-compat provider that has no such module yet, so this module, and no other, knows of versions.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseHook, BaseOperator, BaseOperatorLink, BaseSensorOperator, PokeReturnValue
+    from airflow.sdk.configuration import conf
+    from airflow.sdk.definitions.context import Context
+    from airflow.sdk.exceptions import (
+        AirflowException,
+        AirflowFailException,
+        AirflowNotFoundException,
+        AirflowSensorTimeout,
+        AirflowSkipException,
+        TaskDeferralError,
+        TaskDeferralTimeout,
+    )
+    from airflow.sdk.execution_time.xcom import XCom
+    from airflow.sdk.log import mask_secret
+else:
+    try:
+        from airflow.providers.common.compat.sdk import (
+            AirflowException,
+            AirflowFailException,
+            AirflowNotFoundException,
+            AirflowSensorTimeout,
+            AirflowSkipException,
+            BaseHook,
+            BaseOperator,
+            BaseOperatorLink,
+            BaseSensorOperator,
+            Context,
+            PokeReturnValue,
+            XCom,
+            conf,
+        )
+    except ImportError:  # Airflow 3.0 with common-compat 1.7
+        from airflow.configuration import conf
+        from airflow.exceptions import (
+            AirflowException,
+            AirflowFailException,
+            AirflowNotFoundException,
+            AirflowSensorTimeout,
+            AirflowSkipException,
+        )
+        from airflow.sdk import (
+            BaseHook,
+            BaseOperator,
+            BaseOperatorLink,
+            BaseSensorOperator,
+            Context,
+            PokeReturnValue,
+        )
+        from airflow.sdk.execution_time.xcom import XCom
+
+    try:
+        from airflow.sdk.exceptions import TaskDeferralError, TaskDeferralTimeout
+    except ImportError:
+        from airflow.exceptions import TaskDeferralError, TaskDeferralTimeout
+
+    try:
+        from airflow.sdk.log import mask_secret
+    except ImportError:
+        try:
+            from airflow.sdk.execution_time.secrets_masker import mask_secret
+        except ImportError:  # Airflow 2
+            from airflow.utils.log.secrets_masker import mask_secret
+
+
+def task_state_store(context: Context) -> Any | None:
+    """Return the task state store of this task instance, or None before Airflow 3.3."""
+    return context.get("task_state_store")
+
+
+__all__ = [
+    "AirflowException",
+    "AirflowFailException",
+    "AirflowNotFoundException",
+    "AirflowSensorTimeout",
+    "AirflowSkipException",
+    "BaseHook",
+    "BaseOperator",
+    "BaseOperatorLink",
+    "BaseSensorOperator",
+    "Context",
+    "PokeReturnValue",
+    "TaskDeferralError",
+    "TaskDeferralTimeout",
+    "XCom",
+    "conf",
+    "mask_secret",
+    "task_state_store",
+]

@@ -1,0 +1,83 @@
+"""The errors of this package.
+
+::
+
+    AirflowException
+    └── AmplifyBackendError
+        ├── BackendParameterError     a parameter is wrong; nothing was sent (also an AirflowFailException)
+        ├── BackendRequestError       the service, or the way to it, refused a call
+        ├── BackendStartError         a job could not be started once; says what is in the way
+        ├── BackendJobFailedError     the job ended as FAILED
+        └── BackendJobTimeoutError    the job had not ended when the time budget did
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_provider_amplifybackend._compat import AirflowException, AirflowFailException
+from airflow_provider_amplifybackend.jobs import Job, JobRef
+from airflow_provider_amplifybackend.polling import JobWait, ServiceError
+
+
+class AmplifyBackendError(AirflowException):
+    """Base of all errors of this package."""
+
+
+class BackendParameterError(AmplifyBackendError, AirflowFailException):
+    """A parameter is wrong. A retry cannot help, so the task fails at once."""
+
+
+class BackendRequestError(AmplifyBackendError):
+    """A call was refused or could not be made."""
+
+
+class BackendStartError(AmplifyBackendError):
+    """A job was not started, because something is in the way."""
+
+
+class BackendJobFailedError(AmplifyBackendError):
+    """A job ended as FAILED."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        super().__init__(
+            f"{job.ref} FAILED. "
+            + (f"The service says: {job.error}" if job.error else "The service gives no error text.")
+        )
+
+
+class BackendJobTimeoutError(AmplifyBackendError):
+    """A job had not ended when the time budget did."""
+
+    def __init__(self, ref: JobRef, *, waited: float, last_status: str | None, last_error: str | None = None) -> None:
+        self.ref = ref
+        super().__init__(
+            f"{ref} had not ended after {waited:.0f} s; last status: {last_status or 'never seen'}"
+            + (f"; last error: {last_error}" if last_error else "")
+            + ". The job goes on in the service, which has no cancel. Look at it with: aws amplifybackend "
+            f"get-backend-job --app-id {ref.app_id} --backend-environment-name {ref.environments[0]} "
+            f"--job-id {ref.job_id}. To wait longer, raise waiter_delay or waiter_max_attempts (their product is "
+            "the time budget in seconds), or execution_timeout or a sensor's timeout if those are shorter."
+        )
+
+    @classmethod
+    def of(cls, wait: JobWait, now: float) -> BackendJobTimeoutError:
+        """Return the error for a wait that is over."""
+        return cls(
+            wait.ref,
+            waited=now - wait.started,
+            last_status=wait.last_status,
+            last_error=str(wait.last_error) if wait.last_error else None,
+        )
+
+
+def request_error(error: ServiceError, request: Mapping[str, Any]) -> BackendRequestError | BackendParameterError:
+    """Return the error that a user sees for a failed call: with app, environment and job, and the service's words."""
+    names = ("AppId", "BackendEnvironmentName", "TargetEnvironmentName", "JobId")
+    where = ", ".join(f"{name}={request[name]}" for name in names if request.get(name))
+    message = f"{error.operation} failed ({error.code}) for {where or 'this account'}: {error.message}"
+    if error.code == "ParamValidationError":
+        return BackendParameterError(message)
+    return BackendRequestError(message)

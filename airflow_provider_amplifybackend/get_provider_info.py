@@ -1,0 +1,58 @@
+"""What Airflow reads about this provider: ``airflow providers get airflow-provider-amplifybackend``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_amplifybackend import __version__
+
+PACKAGE = "airflow_provider_amplifybackend"
+INTEGRATION = "AWS AmplifyBackend"
+OPERATOR_MODULES = ("environment", "auth")
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Return the provider's description, in Airflow's form."""
+    return {
+        "package-name": "airflow-provider-amplifybackend",
+        "name": "Amplify Backend",
+        "description": (
+            "AWS AmplifyBackend, the API behind Amplify Studio and Amplify Gen 1 backends: an operator for every "
+            "operation, jobs that are started once, and waiting that costs nothing."
+        ),
+        "versions": [__version__],
+        "integrations": [
+            {
+                "integration-name": INTEGRATION,
+                "external-doc-url": "https://docs.aws.amazon.com/amplify-admin-ui/latest/APIReference/",
+                "tags": ["aws"],
+            }
+        ],
+        "hooks": [_modules("hooks", "amplify_backend")],
+        "operators": [_modules("operators", *OPERATOR_MODULES)],
+        "sensors": [_modules("sensors", "job")],
+        "triggers": [_modules("triggers", "job")],
+        "extra-links": [f"{PACKAGE}.links.AmplifyConsoleLink", f"{PACKAGE}.links.AmplifyStudioLink"],
+        "config": {
+            "amplifybackend": {
+                "description": "Settings of airflow-provider-amplifybackend.",
+                "options": {
+                    "start_patience": {
+                        "description": (
+                            "Seconds for which the job of a start whose answer was lost is looked for before the "
+                            "start is sent again. It covers the time in which the service may still act on the "
+                            "request, and a job list that lags behind."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "float",
+                        "example": None,
+                        "default": "60",
+                    },
+                },
+            }
+        },
+    }
+
+
+def _modules(kind: str, *names: str) -> dict[str, Any]:
+    return {"integration-name": INTEGRATION, "python-modules": [f"{PACKAGE}.{kind}.{name}" for name in names]}

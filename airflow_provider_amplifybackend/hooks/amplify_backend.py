@@ -1,0 +1,283 @@
+"""The hook: how to ask AmplifyBackend, safely."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+from botocore.config import Config
+
+from airflow_provider_amplifybackend import polling, service_model
+from airflow_provider_amplifybackend._compat import AirflowNotFoundException
+from airflow_provider_amplifybackend.exceptions import (
+    BackendJobFailedError,
+    BackendJobTimeoutError,
+    request_error,
+)
+from airflow_provider_amplifybackend.hooks.botocore_errors import service_error
+from airflow_provider_amplifybackend.jobs import JOB_OPERATIONS, Job, JobRef
+from airflow_provider_amplifybackend.polling import FaultKind, JobWait, PollSchedule, ServiceError
+
+if TYPE_CHECKING:
+    from airflow.providers.amazon.aws.utils.connection_wrapper import AwsConnectionWrapper
+    from mypy_boto3_amplifybackend import AmplifyBackendClient
+
+T = TypeVar("T")
+
+JOBS_PER_PAGE = 25  # the most that ListBackendJobs takes
+# A start is sent once and within bounded time: an attempt that was given up must not send beside the next one.
+START_CONNECT_TIMEOUT = 5
+START_READ_TIMEOUT = 30
+START_CONFIG: dict[str, Any] = {
+    "connect_timeout": START_CONNECT_TIMEOUT,
+    "read_timeout": START_READ_TIMEOUT,
+    "retries": {"total_max_attempts": 1, "mode": "standard"},
+}
+
+
+class AmplifyBackendHook(AwsBaseHook):
+    """
+    Interact with AWS Amplify's backend API, the one behind Amplify Studio and Amplify Gen 1 backends.
+
+    The boto3 client is :attr:`conn`, an aiobotocore client comes from ``get_async_conn()``. The methods below are
+    what callers would otherwise write again and again.
+
+    .. seealso:: https://docs.aws.amazon.com/amplify-admin-ui/latest/APIReference/what-is-admin-ui.html
+
+    :param aws_conn_id: The Airflow connection for AWS credentials. If it is None or empty, or the default connection
+        that does not exist, boto3's own credential chain is used.
+    :param region_name: AWS region, e.g. ``us-east-1``. Default: the connection's.
+    :param verify: Whether to verify TLS certificates, or the path of a CA bundle.
+    :param config: botocore client configuration, a ``Config`` or its keyword arguments.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs["client_type"] = service_model.SERVICE
+        super().__init__(*args, **kwargs)
+
+    @cached_property
+    def conn_config(self) -> AwsConnectionWrapper:
+        """The connection. One that was named and does not exist is an error, not a reason to use another identity."""
+        wrapper = super().conn_config
+        if self.aws_conn_id and self.aws_conn_id != self.default_conn_name and not wrapper:
+            raise AirflowNotFoundException(
+                f"The AWS connection aws_conn_id={self.aws_conn_id!r} does not exist. Create it, or set "
+                "aws_conn_id=None to use boto3's own credentials."
+            )
+        return wrapper
+
+    @cached_property
+    def _start_conn(self) -> AmplifyBackendClient:
+        """The client for starts: the connection's proxies and endpoint, but no retries and bounded time-outs."""
+        return self.get_client_type(region_name=self.region_name, config=self._start_config())
+
+    def _start_config(self) -> Config:
+        return self.config.merge(Config(**START_CONFIG))
+
+    # ---------------------------------------------------------------------------------------------------- calls
+
+    def call(self, api_operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        """
+        Call an operation by its API name, with botocore's retries, and return the response.
+
+        :param api_operation: Name of the operation, e.g. ``GetBackend``.
+        :param request: The API's members, e.g. ``{"AppId": "d123"}``.
+        :raises BackendRequestError: The call failed; names the operation, the app and the service's own error.
+        :raises BackendParameterError: The request does not fit the API's model. Nothing was sent.
+        """
+        try:
+            return self.attempt(api_operation, request)
+        except ServiceError as error:
+            raise request_error(error, request) from error
+
+    def attempt(self, api_operation: str, request: Mapping[str, Any], *, once: bool = False) -> dict[str, Any]:
+        """
+        Call an operation and raise the error as :class:`~airflow_provider_amplifybackend.polling.ServiceError`.
+
+        :param once: Send it once, without retries and within bounded time, as every start of a job must be.
+        """
+        from botocore import xform_name
+
+        try:
+            client = self._start_conn if once else self.conn
+            response: dict[str, Any] = getattr(client, xform_name(api_operation))(**request)
+        except AirflowNotFoundException:
+            raise
+        except Exception as error:
+            raise service_error(api_operation, error) from error
+        return response
+
+    def run(self, look: Generator[polling.Call, Mapping[str, Any], T]) -> T:
+        """Drive a generator of calls with the synchronous client and return its result."""
+        try:
+            call = next(look)
+            while True:
+                try:
+                    response = self.attempt(call.operation, call.request)
+                except ServiceError as error:
+                    call = look.throw(error)
+                else:
+                    call = look.send(response)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+
+    # ------------------------------------------------------------------------------------- environments and jobs
+
+    def get_environments(self, app_id: str) -> list[str]:
+        """Return the names of an app's environments; none for an app that the service does not know."""
+        with _RequestErrors({"AppId": app_id}):
+            return self.run(polling.list_environments(app_id))
+
+    def environment_exists(self, app_id: str, backend_environment_name: str) -> bool:
+        """Tell whether an environment exists."""
+        return backend_environment_name in self.get_environments(app_id)
+
+    def get_job(self, app_id: str, backend_environment_name: str, job_id: str) -> Job:
+        """
+        Return a job.
+
+        :raises BackendRequestError: E.g. there is no such job in that environment.
+        """
+        ref = JobRef(app_id, job_id, (backend_environment_name,))
+        with _RequestErrors(ref.request):
+            return self.run(polling.look_at_job(ref))
+
+    def iter_jobs(
+        self,
+        app_id: str,
+        backend_environment_name: str,
+        *,
+        job_id: str | None = None,
+        operation: str | None = None,
+        status: str | None = None,
+    ) -> Iterator[Job]:
+        """
+        Iterate over the jobs of an environment, over all pages, in the service's order (which is none).
+
+        :param job_id: Only the job with this id.
+        :param operation: Only jobs of this operation, e.g. ``CloneBackend``.
+        :param status: Only jobs with this status: ``PENDING``, ``RUNNING``, ``COMPLETED`` or ``FAILED``.
+        """
+        for page in self.job_pages(
+            {
+                "AppId": app_id,
+                "BackendEnvironmentName": backend_environment_name,
+                "JobId": job_id,
+                "Operation": operation,
+                "Status": status,
+            }
+        ):
+            for row in page.get("Jobs", []):
+                yield Job.from_response(row, app_id=app_id, backend_environment_name=backend_environment_name)
+
+    def job_pages(self, filters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """Iterate over the pages of ListBackendJobs; ``filters`` are its members, those that are None are left out."""
+        request = {key: value for key, value in filters.items() if value} | {"MaxResults": JOBS_PER_PAGE}
+        while True:
+            page = self.call("ListBackendJobs", request)
+            yield page
+            if not page.get("NextToken"):
+                return
+            request["NextToken"] = page["NextToken"]
+
+    def start_operation(self, api_operation: str, request: Mapping[str, Any]) -> Job:
+        """
+        Start an operation that runs as a job: one request, no retries, bounded time-outs.
+
+        This is the bare start. An operator adds what makes it happen once, whatever crashes.
+
+        :param api_operation: Name of the operation, e.g. ``CloneBackend``.
+        :param request: The API's members.
+        :return: The job as answered: ``PENDING``, as a rule.
+        :raises BackendRequestError: The start was refused, or its answer was lost. In the second case the job may
+            have been started.
+        """
+        with _RequestErrors(request):
+            return self.attempt_start(api_operation, request)
+
+    def attempt_start(self, api_operation: str, request: Mapping[str, Any]) -> Job:
+        """Send a start; an answer that names no job is as good as a lost one."""
+        response = self.attempt(api_operation, request, once=True)
+        environments = JOB_OPERATIONS[api_operation].environments(request)
+        job = Job.from_response(
+            response,
+            app_id=request.get("AppId", ""),
+            backend_environment_name=environments[0] if environments else "",
+            operation=api_operation,
+        )
+        if not job.job_id:
+            raise ServiceError(FaultKind.UNCLEAR, api_operation, "NoJobId", "the answer names no job")
+        return job
+
+    # ----------------------------------------------------------------------------------------------------- waits
+
+    def wait_for_job(
+        self,
+        ref: JobRef,
+        *,
+        timeout: float,
+        waiter_delay: float = 30,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> Job:
+        """
+        Wait until a job has ended, and return it.
+
+        :param ref: The job, e.g. ``hook.get_job(...).ref``.
+        :param timeout: Seconds to wait at most.
+        :param waiter_delay: Longest seconds between two looks; the first ones come sooner.
+        :raises BackendJobFailedError: The job ended as FAILED.
+        :raises BackendJobTimeoutError: The job had not ended in time.
+        :raises BackendRequestError: The job cannot be looked at, and waiting cannot help.
+        """
+        job = self.await_end(ref, deadline=time.time() + timeout, waiter_delay=waiter_delay, sleep=sleep)
+        if job.is_failed:
+            raise BackendJobFailedError(job)
+        return job
+
+    def await_end(
+        self,
+        ref: JobRef,
+        *,
+        deadline: float,
+        waiter_delay: float,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> Job:
+        """Wait until a job has ended, well or badly, or until ``deadline`` (seconds since the epoch)."""
+        wait = JobWait(ref, deadline=deadline, started=time.time())
+        schedule = PollSchedule(waiter_delay)
+        while True:
+            try:
+                job = self.run(polling.look_at_job(ref))
+            except ServiceError as error:
+                with _RequestErrors(ref.request):
+                    note = wait.missed(error, time.time())
+            else:
+                note = wait.saw(job)
+                if job.is_finished:
+                    self.log.info(note)
+                    return job
+            now = time.time()
+            if wait.is_over(now):
+                raise BackendJobTimeoutError.of(wait, now)
+            delay = min(schedule.next_delay(), wait.until_deadline(now))
+            if note:
+                self.log.info("%s; next look in %.0f s", note, delay)
+            sleep(delay)
+
+
+class _RequestErrors:
+    """Turn a ServiceError that leaves the block into the error that a user sees."""
+
+    def __init__(self, request: Mapping[str, Any]) -> None:
+        self.request = request
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, ServiceError):
+            raise request_error(error, self.request) from error

@@ -1,0 +1,87 @@
+"""An aiobotocore client for the triggerer whose creation and refreshes do not block the event loop.
+
+What blocks is the connection look-up, the credentials, and botocore's data files. All of it is done in a thread
+with the synchronous session of the hook; the asynchronous session is handed the results. On the assume-role path
+that also avoids a data loader of its own for every client, which is most of what a client costs.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from aiobotocore.credentials import AioCredentials
+from aiobotocore.session import AioSession
+from asgiref.sync import sync_to_async
+from botocore import loaders
+from botocore.credentials import RefreshableCredentials
+
+from airflow_provider_amplifybackend import service_model
+from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
+
+if TYPE_CHECKING:
+    from botocore.credentials import Credentials, ReadOnlyCredentials
+
+WARMED_DATA = ("endpoints", "partitions", "sdk-default-configuration", "_retry")
+
+
+@lru_cache(maxsize=1)
+def warmed_loader() -> loaders.Loader:
+    """Return a loader of botocore's data files that has read what a client needs."""
+    loader = loaders.create_loader()
+    loader.load_service_model(service_model.SERVICE, "service-2")
+    loader.load_service_model(service_model.SERVICE, "endpoint-rule-set-1")
+    loader.load_service_model(service_model.SERVICE, "paginators-1")
+    for name in WARMED_DATA:
+        loader.load_data(name)
+    return loader
+
+
+class ThreadedCredentials(AioCredentials):  # type: ignore[misc]
+    """Credentials that are kept, and refreshed in a thread, by botocore's synchronous implementation."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        self._synchronous = credentials
+        self.method = credentials.method
+
+    async def get_frozen_credentials(self) -> ReadOnlyCredentials:
+        """Return the current credentials; a refresh asks STS, so it leaves the event loop."""
+        if isinstance(self._synchronous, RefreshableCredentials) and self._synchronous.refresh_needed():
+            return await sync_to_async(self._synchronous.get_frozen_credentials, thread_sensitive=False)()
+        return self._synchronous.get_frozen_credentials()
+
+
+class _Provider:
+    """What a session asks for its credentials."""
+
+    def __init__(self, credentials: Credentials | None) -> None:
+        self._credentials = credentials
+
+    async def load_credentials(self) -> ThreadedCredentials | None:
+        return ThreadedCredentials(self._credentials) if self._credentials else None
+
+
+async def create_client(stack: AsyncExitStack, **hook_parameters: Any) -> Any:
+    """Create a client that lives as long as ``stack``."""
+    creator = await sync_to_async(_prepare, thread_sensitive=False)(**hook_parameters)
+    return await stack.enter_async_context(creator)
+
+
+def _prepare(**hook_parameters: Any) -> AbstractAsyncContextManager[Any]:
+    hook = AmplifyBackendHook(**hook_parameters)
+    synchronous = hook.get_session(region_name=hook.region_name)
+    credentials = synchronous.get_credentials()
+    if credentials:
+        credentials.get_frozen_credentials()
+    session = AioSession()
+    session.register_component("data_loader", warmed_loader())
+    session.register_component("credential_provider", _Provider(credentials))
+    creator: AbstractAsyncContextManager[Any] = session.create_client(
+        service_model.SERVICE,
+        region_name=hook.region_name or synchronous.region_name,
+        endpoint_url=hook.conn_config.get_service_endpoint_url(service_model.SERVICE),
+        config=hook.config,
+        verify=hook.verify,
+    )
+    return creator

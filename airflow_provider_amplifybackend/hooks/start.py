@@ -1,0 +1,335 @@
+"""Starting a job once: the calls and the bookkeeping around the rules of ``jobs.decide``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from airflow_provider_amplifybackend import jobs, polling
+from airflow_provider_amplifybackend.exceptions import BackendRequestError, BackendStartError, request_error
+from airflow_provider_amplifybackend.jobs import Effect, Intent, Job, JobRef, Outcome, Situation
+from airflow_provider_amplifybackend.polling import FaultKind, ServiceError
+from airflow_provider_amplifybackend.secrets import redact_secrets
+
+if TYPE_CHECKING:
+    from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
+
+STORE_KEY = "amplifybackend_start"
+# An intent older than this is written again before sending: the write must succeed, so it is the fence that keeps
+# an orphaned or cleared attempt from sending beside the one that took over.
+INTENT_FRESH_SECONDS = 5.0
+LOOK_DELAY = 2.0
+RESEND_DELAY = 3.0
+MAX_RESEND_DELAY = 30.0
+# A refusal for a pending job that no list shows: it ended just now, or the list lags, or it means something else.
+MAX_UNEXPLAINED_REFUSALS = 5
+
+
+class StateStore(Protocol):
+    """Airflow's task state store, as far as it is used here."""
+
+    def get(self, key: str, default: Any = None) -> Any: ...
+    def set(self, key: str, value: Any) -> None: ...
+
+
+class Log(Protocol):
+    """A logger, as far as it is used here: Airflow's, or the standard library's."""
+
+    def info(self, msg: str, /, *args: Any) -> Any: ...
+    def warning(self, msg: str, /, *args: Any) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the user wants where something is in the way."""
+
+    on_pending_job: str = "wait"
+    if_exists: str = "fail"
+    if_missing: str = "fail"
+    patience: float = 60.0
+
+
+@dataclass(frozen=True)
+class Reached:
+    """The job was started, adopted, or is not needed (``job`` is None)."""
+
+    outcome: Outcome
+    job: Job | None = None
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """Another job holds the environment: wait for it, then come again."""
+
+    job: Job
+
+
+class StartOnce:
+    """One attempt to have a job started once."""
+
+    def __init__(
+        self,
+        hook: AmplifyBackendHook,
+        api_operation: str,
+        request: Mapping[str, Any],
+        *,
+        round: jobs.Round,
+        policy: Policy,
+        deadline: float,
+        log: Log,
+        store: StateStore | None = None,
+        presumed: Intent | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.hook = hook
+        self.operation = jobs.JOB_OPERATIONS[api_operation]
+        self.request = dict(request)
+        self.app_id: str = request["AppId"]
+        self.round = round
+        self.policy = policy
+        self.deadline = deadline
+        self.log = log
+        self.store = store
+        self.intent = presumed if store is None else Intent.from_stored(store.get(STORE_KEY))
+        self.digest = jobs.digest(api_operation, redact_secrets(request))
+        self._sleep = sleep
+        self._service_time_ms: int | None = None
+        self._lost_at: float | None = None
+        self._refusals = 0
+        self._resends = 0
+
+    def advance(self) -> Reached | Blocked:
+        """Come as far as possible without waiting for a job.
+
+        :raises BackendStartError: Something is in the way, and the policy says to fail.
+        :raises BackendRequestError: The service refused the start.
+        """
+        last_reason = None
+        while True:
+            situation = self._look()
+            decision = jobs.decide(situation)
+            if decision.reason != last_reason:
+                self.log.info("%s: %s: %s", self._label, type(decision).__name__, decision.reason)
+                last_reason = decision.reason
+            reached = self._follow(decision, situation)
+            if reached:
+                return reached
+            if time.time() >= self.deadline:
+                raise BackendStartError(f"{self._label}: the time budget ended before a start: {decision.reason}")
+
+    @property
+    def _label(self) -> str:
+        environments = " or ".join(self.operation.environments(self.request))
+        where = f", environment {environments}" if environments else ""
+        return f"{self.operation.name} (app {self.app_id}{where})"
+
+    def _follow(self, decision: jobs.Decision, situation: Situation) -> Reached | Blocked | None:
+        match decision:
+            case jobs.Done(outcome=outcome):
+                return Reached(outcome)
+            case jobs.Adopt(job=job):
+                return self._adopt(job)
+            case jobs.WaitFor(job=job):
+                return Blocked(job)
+            case jobs.Refuse(reason=reason):
+                raise BackendStartError(f"{self._label}: {reason}")
+            case jobs.LookAgain():
+                self._pause(LOOK_DELAY)
+            case jobs.Send():
+                return self._send(situation)
+        return None
+
+    def _adopt(self, job: Job) -> Reached:
+        if self.intent:
+            self._remember(jobs.answered(replace(self.intent, round=self.round, refused=False), job))
+        return Reached(Outcome.ADOPTED, job)
+
+    # ------------------------------------------------------------------------------------------------- sending
+
+    def _send(self, situation: Situation) -> Reached | Blocked | None:
+        intent = jobs.write_intent(situation, self.app_id, self._service_time())
+        written = self._remember(intent)
+        if time.monotonic() - written > INTENT_FRESH_SECONDS:
+            self._remember(intent)
+        try:
+            job = self.hook.attempt_start(self.operation.name, self.request)
+        except ServiceError as error:
+            return self._after_error(error, intent)
+        self.log.info("%s: sent and accepted as job %s", self._label, job.job_id)
+        self._remember(jobs.answered(intent, job))
+        return Reached(Outcome.STARTED, job)
+
+    def _remember(self, intent: Intent) -> float:
+        """Store the intent; return when the write was begun, so that the time it took counts."""
+        begun = time.monotonic()
+        self.intent = intent
+        if self.store is not None:
+            self.store.set(STORE_KEY, intent.to_stored())
+        return begun
+
+    def _after_error(self, error: ServiceError, intent: Intent) -> Reached | Blocked | None:
+        if error.kind is FaultKind.UNCLEAR:
+            self.log.warning("%s: the answer to the start was lost (%s); looking for its job", self._label, error)
+            self._lost_at = time.monotonic()
+            return None
+        # Anything else is a plain no: this start was not accepted and never will be.
+        self._remember(replace(intent, refused=True))
+        if error.kind in (FaultKind.THROTTLED, FaultKind.UNSENT):
+            self._resend_later(error)
+            return None
+        if error.code == "ValidationException":
+            return self._after_validation_exception(error)
+        if self._is_settled_by_policy(error):
+            return None
+        raise request_error(error, self.request) from error
+
+    def _resend_later(self, error: ServiceError) -> None:
+        delay = min(RESEND_DELAY * 2**self._resends, MAX_RESEND_DELAY)
+        self._resends += 1
+        if time.time() + delay >= self.deadline:
+            raise request_error(error, self.request) from error
+        self.log.warning("%s: %s; sending again in %.0f s", self._label, error, delay)
+        self._pause(delay)
+
+    def _after_validation_exception(self, error: ServiceError) -> Blocked | None:
+        """The service says ValidationException for a pending job, and for other things."""
+        pending = jobs.newest(job for job in self._list_jobs(self._all_environments()) if not job.is_finished)
+        if pending:
+            decision = jobs.decide_pending(self._look(), pending)
+            if isinstance(decision, jobs.Refuse):
+                raise BackendStartError(f"{self._label}: {decision.reason}. The service says: {error.message}")
+            self.log.info("%s: %s", self._label, decision.reason)
+            return Blocked(pending)
+        self._refusals += 1
+        if self._refusals >= MAX_UNEXPLAINED_REFUSALS:
+            raise request_error(error, self.request) from error
+        self._pause(LOOK_DELAY)
+        return None
+
+    def _is_settled_by_policy(self, error: ServiceError) -> bool:
+        """Whether what exists, or is missing, by now makes the refused start unnecessary."""
+        exists = self._target_exists()
+        if self.operation.effect is Effect.CREATES:
+            return exists is True and self.policy.if_exists == "skip"
+        if self.operation.effect is Effect.REMOVES:
+            return exists is False and self.policy.if_missing == "skip"
+        return False
+
+    def _pause(self, seconds: float) -> None:
+        self._sleep(max(0.0, min(seconds, self.deadline - time.time())))
+
+    # ------------------------------------------------------------------------------------------------- looking
+
+    def _look(self) -> Situation:
+        is_new = self.intent is None or self.intent.refused
+        environments = self._target_environments() if is_new else self._all_environments()
+        listed = list(self._list_jobs(environments))
+        known = self._known_job()
+        if known:
+            listed = [known, *(job for job in listed if job.job_id != known.job_id)]
+        return Situation(
+            operation=self.operation,
+            round=self.round,
+            digest=self.digest,
+            intent=self.intent,
+            jobs=tuple(listed),
+            target_exists=self._target_exists() if self.operation.effect is not Effect.CHANGES else None,
+            on_pending_job=self.policy.on_pending_job,
+            if_exists=self.policy.if_exists,
+            if_missing=self.policy.if_missing,
+            patience_left=self._patience_left(),
+        )
+
+    def _known_job(self) -> Job | None:
+        """Look at the job whose id is known by itself: the list may lag."""
+        if self.intent is None or not self.intent.job_id:
+            return None
+        environments = dict.fromkeys((self.intent.job_environment or "", *self._all_environments()))
+        ref = JobRef(self.app_id, self.intent.job_id, tuple(filter(None, environments)), self.operation.name)
+        try:
+            return self.hook.run(polling.look_at_job(ref))
+        except ServiceError as error:
+            if error.kind is FaultKind.NOT_FOUND:
+                return None
+            raise request_error(error, self.request) from error
+
+    def _patience_left(self) -> float:
+        since_lost = time.monotonic() - self._lost_at if self._lost_at is not None else None
+        if since_lost is None and self.intent is not None and not self.intent.presumed:
+            since_lost = (self._service_time() - self.intent.service_time_ms) / 1000
+        return self.policy.patience - since_lost if since_lost is not None else 0.0
+
+    def _service_time(self) -> int:
+        return self._service_time_ms or int(time.time() * 1000)
+
+    def _all_environments(self) -> tuple[str, ...]:
+        return self.operation.environments(self.request) or self._environments_of_app()
+
+    def _target_environments(self) -> tuple[str, ...]:
+        if self.operation.resource == "app":
+            return self._environments_of_app()
+        return self.operation.target_environments(self.request)
+
+    def _environments_of_app(self) -> tuple[str, ...]:
+        return tuple(self._read("GetBackend", {"AppId": self.app_id}).get("BackendEnvironmentList") or ())
+
+    def _list_jobs(self, environments: tuple[str, ...]) -> Iterator[Job]:
+        for environment in environments:
+            filters = {"AppId": self.app_id, "BackendEnvironmentName": environment}
+            try:
+                for page in self.hook.job_pages(filters):
+                    self._note_time(page.get("ResponseMetadata", {}).get("HTTPHeaders", {}))
+                    for row in page.get("Jobs", []):
+                        yield Job.from_response(row, app_id=self.app_id, backend_environment_name=environment)
+            except BackendRequestError as error:
+                self._ignore_missing(error)
+
+    def _target_exists(self) -> bool | None:
+        match self.operation.resource:
+            case "environment":
+                return self.operation.target_environments(self.request)[0] in self._environments_of_app()
+            case "app":
+                return bool(self._environments_of_app())
+            case "auth" | "api" | "storage" as category:
+                return self._resource_exists(category)
+        return None
+
+    def _resource_exists(self, category: str) -> bool | None:
+        """Ask for the resource by name; an import has no name, so there any resource of its category counts."""
+        keys = ("AppId", "BackendEnvironmentName", "ResourceName")
+        request = {key: self.request[key] for key in keys if key in self.request}
+        if "ResourceName" not in request:
+            document = self._read("GetBackend", request).get("AmplifyMetaConfig")
+            return bool(polling.meta_category(document, category)) if document else None
+        read = {"auth": "GetBackendAuth", "api": "GetBackendAPI", "storage": "GetBackendStorage"}[category]
+        return bool(self._read(read, request))
+
+    def _read(self, api_operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Read something; what the service does not know is empty."""
+        try:
+            response = self.hook.attempt(api_operation, request)
+        except ServiceError as error:
+            self._note_time(error.headers)
+            if error.kind is FaultKind.NOT_FOUND or error.code == "ValidationException":
+                return {}
+            raise request_error(error, request) from error
+        self._note_time(response.get("ResponseMetadata", {}).get("HTTPHeaders", {}))
+        return {key: value for key, value in response.items() if key != "ResponseMetadata"}
+
+    def _ignore_missing(self, error: BackendRequestError) -> None:
+        cause = error.__cause__
+        if not isinstance(cause, ServiceError):
+            raise error
+        self._note_time(cause.headers)
+        if cause.kind is not FaultKind.NOT_FOUND and cause.code != "ValidationException":
+            raise error
+
+    def _note_time(self, headers: Mapping[str, str]) -> None:
+        """Keep the service's own time; the worker's clock is another clock."""
+        try:
+            self._service_time_ms = int(parsedate_to_datetime(headers["date"]).timestamp() * 1000)
+        except (KeyError, TypeError, ValueError):
+            return

@@ -1,0 +1,490 @@
+"""The job model: what a job is, where it lives, and when a start is sent, adopted, awaited or refused.
+
+AmplifyBackend has no client token and no cancel, and it refuses a second job while one is pending in the same
+app and environment. Everything here is a pure function of what was stored and what the service shows, so that
+the rules can be read and tested without Airflow, boto or a network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+COMPLETED = "COMPLETED"
+FAILED = "FAILED"
+KNOWN_STATUSES = frozenset({"PENDING", "RUNNING", COMPLETED, FAILED})
+
+INTENT_VERSION = 1
+# Airflow shows the state store to everyone who may read the run and limits its size: newest ids are enough,
+# because a job must also be younger than the intent to be taken for ours.
+MAX_KNOWN_JOB_IDS = 200
+# The HTTP Date header counts whole seconds.
+SERVICE_CLOCK_MARGIN_MS = 2_000
+
+
+class Effect(StrEnum):
+    """What a job operation does to its target."""
+
+    CREATES = "creates"
+    CHANGES = "changes"
+    REMOVES = "removes"
+
+
+class Outcome(StrEnum):
+    """How a job operator came to its result."""
+
+    STARTED = "started"
+    ADOPTED = "adopted"
+    FOUND = "found"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True)
+class JobOperation:
+    """One of the operations that start a job: its effect, and the kind of resource it has it on."""
+
+    name: str
+    effect: Effect
+    resource: str
+
+    def environments(self, request: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the environments the job may live in, as far as the request tells, the likeliest first."""
+        names = (request.get("TargetEnvironmentName"), request.get("BackendEnvironmentName"))
+        return tuple(name for name in names if name)
+
+    def target_environments(self, request: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the environments that the job will hold, so that a pending job there is in its way.
+
+        A clone reads its source; whether the service lets two clones read at once is for the service to say.
+        """
+        return self.environments(request)[:1]
+
+
+JOB_OPERATIONS: dict[str, JobOperation] = {
+    operation.name: operation
+    for operation in (
+        JobOperation("CloneBackend", Effect.CREATES, "environment"),
+        JobOperation("CreateBackend", Effect.CREATES, "environment"),
+        JobOperation("DeleteBackend", Effect.REMOVES, "environment"),
+        JobOperation("RemoveAllBackends", Effect.REMOVES, "app"),
+        JobOperation("CreateBackendAuth", Effect.CREATES, "auth"),
+        JobOperation("UpdateBackendAuth", Effect.CHANGES, "auth"),
+        JobOperation("ImportBackendAuth", Effect.CREATES, "auth"),
+        JobOperation("DeleteBackendAuth", Effect.REMOVES, "auth"),
+        JobOperation("CreateBackendAPI", Effect.CREATES, "api"),
+        JobOperation("UpdateBackendAPI", Effect.CHANGES, "api"),
+        JobOperation("DeleteBackendAPI", Effect.REMOVES, "api"),
+        JobOperation("GenerateBackendAPIModels", Effect.CHANGES, "models"),
+        JobOperation("CreateBackendStorage", Effect.CREATES, "storage"),
+        JobOperation("UpdateBackendStorage", Effect.CHANGES, "storage"),
+        JobOperation("ImportBackendStorage", Effect.CREATES, "storage"),
+        JobOperation("DeleteBackendStorage", Effect.REMOVES, "storage"),
+        JobOperation("CreateBackendConfig", Effect.CREATES, "config"),
+    )
+}
+
+
+@dataclass(frozen=True)
+class JobRef:
+    """Which job to look at. ``environments`` are tried in order: some answers leave open where a job lives."""
+
+    app_id: str
+    job_id: str
+    environments: tuple[str, ...]
+    operation: str | None = None
+
+    @property
+    def request(self) -> dict[str, str]:
+        """Return the members that identify the job in a request, with the likeliest environment."""
+        names = {"AppId": self.app_id, "JobId": self.job_id}
+        return names | ({"BackendEnvironmentName": self.environments[0]} if self.environments else {})
+
+    def __str__(self) -> str:
+        where = " or ".join(self.environments)
+        return f"job {self.job_id} ({self.operation or 'operation unknown'}, app {self.app_id}, environment {where})"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job as the service showed it."""
+
+    app_id: str
+    backend_environment_name: str
+    job_id: str
+    operation: str | None = None
+    status: str | None = None
+    error: str | None = None
+    create_time_ms: int | None = None
+    update_time_ms: int | None = None
+
+    @classmethod
+    def from_response(cls, row: Mapping[str, Any], **defaults: Any) -> Job:
+        """Read a job row or the answer to a start; ``defaults`` fill the members that it leaves out."""
+        known = {key: value for key, value in row.items() if value not in (None, "")}
+        return cls(
+            app_id=known.get("AppId") or defaults.get("app_id", ""),
+            backend_environment_name=known.get("BackendEnvironmentName")
+            or defaults.get("backend_environment_name", ""),
+            job_id=known.get("JobId") or defaults.get("job_id", ""),
+            operation=known.get("Operation") or defaults.get("operation"),
+            status=known.get("Status"),
+            error=known.get("Error"),
+            create_time_ms=epoch_ms(known.get("CreateTime")),
+            update_time_ms=epoch_ms(known.get("UpdateTime")),
+        )
+
+    @property
+    def is_completed(self) -> bool:
+        """Whether the job ended well."""
+        return self.status == COMPLETED
+
+    @property
+    def is_failed(self) -> bool:
+        """Whether the job ended badly."""
+        return self.status == FAILED
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the job ended. The model's status is a free string: any unknown one is taken as not ended."""
+        return self.is_completed or self.is_failed
+
+    @property
+    def ref(self) -> JobRef:
+        """Return what identifies this job."""
+        return JobRef(self.app_id, self.job_id, (self.backend_environment_name,), self.operation)
+
+    def to_xcom(self, outcome: Outcome) -> dict[str, Any]:
+        """Return the dictionary that every job operator returns, in the API's spelling, the same in every mode."""
+        return {
+            "AppId": self.app_id,
+            "BackendEnvironmentName": self.backend_environment_name or None,
+            "JobId": self.job_id or None,
+            "Operation": self.operation,
+            "Status": self.status,
+            "Error": self.error,
+            "CreateTime": _text(self.create_time_ms),
+            "UpdateTime": _text(self.update_time_ms),
+            "created_at": iso_time(self.create_time_ms),
+            "updated_at": iso_time(self.update_time_ms),
+            "outcome": str(outcome),
+        }
+
+
+def epoch_ms(value: object) -> int | None:
+    """Read a time of the service, a string of epoch milliseconds; None where it is missing or something else."""
+    text = str(value).strip() if value is not None else ""
+    return int(text) if text.isdecimal() else None
+
+
+def iso_time(milliseconds: int | None) -> str | None:
+    """Return epoch milliseconds as ISO 8601 in UTC."""
+    if milliseconds is None:
+        return None
+    return datetime.fromtimestamp(milliseconds / 1000, tz=UTC).isoformat(timespec="milliseconds")
+
+
+def _text(number: int | None) -> str | None:
+    return None if number is None else str(number)
+
+
+# --------------------------------------------------------------------------------------------------------------
+# Starting a job once
+# --------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Round:
+    """Which run of the task this is: a retry keeps the round, clearing the task begins a new one.
+
+    Airflow counts neither alone: editing ``retries`` changes ``max_tries`` and clearing another task changes
+    ``clear_number``, so a new round needs both to differ.
+    """
+
+    max_tries: int
+    clear_number: int
+
+    def is_same(self, other: Round) -> bool:
+        """Whether ``other`` is the same round, seen at another time."""
+        return self.max_tries == other.max_tries or self.clear_number == other.clear_number
+
+
+@dataclass(frozen=True)
+class Intent:
+    """What is stored before a start is sent, so that whoever comes later can find the job it led to."""
+
+    operation: str
+    app_id: str
+    digest: str
+    round: Round
+    service_time_ms: int
+    known_job_ids: tuple[str, ...] = ()
+    target_existed: bool | None = None
+    # Raised by one with each request sent for this task instance; a failed clone is only cleaned up if it is ours.
+    starts: int = 0
+    refused: bool = False
+    # Without a state store a retry knows only that an earlier try may have sent something since the run began.
+    presumed: bool = False
+    job_id: str | None = None
+    job_environment: str | None = None
+    version: int = INTENT_VERSION
+
+    def is_for(self, digest: str) -> bool:
+        """Whether it was written for the same request; digests of other versions cannot be compared."""
+        return self.digest == digest or self.version != INTENT_VERSION or self.presumed
+
+    def to_stored(self) -> dict[str, Any]:
+        """Return the form for the state store, which takes no None."""
+        stored = {key: value for key, value in asdict(self).items() if value is not None}
+        return stored | {"known_job_ids": list(self.known_job_ids[-MAX_KNOWN_JOB_IDS:])}
+
+    @classmethod
+    def from_stored(cls, stored: object) -> Intent | None:
+        """Read what this or another version of the package stored; None where it is not ours to understand."""
+        if not isinstance(stored, Mapping) or not isinstance(stored.get("round"), Mapping):
+            return None
+        known = {key: stored[key] for key in cls.__dataclass_fields__ if key in stored}
+        try:
+            known["round"] = Round(**{key: int(stored["round"][key]) for key in Round.__dataclass_fields__})
+            known["known_job_ids"] = tuple(known.get("known_job_ids", ()))
+            return cls(**known)
+        except (KeyError, TypeError, ValueError):
+            return None
+
+
+@dataclass(frozen=True)
+class Situation:
+    """All that a decision depends on."""
+
+    operation: JobOperation
+    round: Round
+    digest: str
+    intent: Intent | None
+    # The rows of the environments that the job may live in.
+    jobs: tuple[Job, ...] = ()
+    # Whether what the operation creates or removes exists now; None where the service cannot tell.
+    target_exists: bool | None = None
+    on_pending_job: str = "wait"
+    if_exists: str = "fail"
+    if_missing: str = "fail"
+    # Seconds for which a start that left no trace can still show up: it may be under way, and the list may lag.
+    patience_left: float = 0.0
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to do next, and why. The reason is the log line."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Send(Decision):
+    """Store the intent, then send the start."""
+
+
+@dataclass(frozen=True)
+class Adopt(Decision):
+    """Take this job as the one that this task started."""
+
+    job: Job = field(kw_only=True)
+
+
+@dataclass(frozen=True)
+class WaitFor(Decision):
+    """Wait until somebody else's job has ended, then decide again."""
+
+    job: Job = field(kw_only=True)
+
+
+@dataclass(frozen=True)
+class LookAgain(Decision):
+    """Look again a little later."""
+
+
+@dataclass(frozen=True)
+class Done(Decision):
+    """Succeed without starting anything."""
+
+    outcome: Outcome = field(kw_only=True)
+
+
+@dataclass(frozen=True)
+class Refuse(Decision):
+    """Fail, with the reason."""
+
+
+def decide(situation: Situation) -> Decision:
+    """Decide how to come to a job that is started once.
+
+    The order matters: first what this task may have started before, then somebody else's pending job, then
+    what exists already.
+    """
+    intent = situation.intent
+    if intent is None:
+        return _decide_fresh(situation)
+    if not (intent.round.is_same(situation.round) and intent.is_for(situation.digest)):
+        return _decide_after_clear(situation, intent)
+    if intent.job_id:
+        return _decide_with_job_id(situation, intent)
+    if intent.refused:
+        return _decide_fresh(situation)
+    return _decide_without_job_id(situation, intent)
+
+
+def _decide_fresh(situation: Situation) -> Decision:
+    pending = newest(job for job in situation.jobs if not job.is_finished)
+    if pending:
+        return decide_pending(situation, pending)
+    if situation.operation.effect is Effect.CREATES and situation.target_exists:
+        return _decide_existing(situation)
+    if situation.operation.effect is Effect.REMOVES and situation.target_exists is False:
+        if situation.if_missing == "skip":
+            return Done("there is nothing to remove (if_missing='skip')", outcome=Outcome.SKIPPED)
+        return Refuse(
+            f"the {situation.operation.resource} to remove does not exist; check the name, or set "
+            "if_missing='skip' if that is as good as removed"
+        )
+    return Send("nothing was started before and nothing is in the way")
+
+
+def decide_pending(situation: Situation, pending: Job) -> Decision:
+    """Decide what to do about another job that holds the environment."""
+    if situation.on_pending_job == "wait":
+        return WaitFor(f"{pending.ref} is {pending.status}; the start comes after it", job=pending)
+    return Refuse(
+        f"{pending.ref} is still {pending.status} and blocks its environment; set on_pending_job='wait' to start "
+        "after it"
+    )
+
+
+def _decide_existing(situation: Situation) -> Decision:
+    leftover = left_by_failed_job(situation.operation, situation.jobs)
+    if leftover:
+        return Refuse(
+            f"the {situation.operation.resource} exists, but only as the leftover of {leftover.ref}, which failed; "
+            "delete it first (DeleteBackendOperator with if_missing='skip')"
+        )
+    if situation.if_exists == "skip":
+        return Done("it exists already (if_exists='skip')", outcome=Outcome.FOUND)
+    return Refuse(
+        f"the {situation.operation.resource} to create exists already; choose another name, or set if_exists='skip' "
+        "if what exists is as good as created"
+    )
+
+
+def _decide_after_clear(situation: Situation, intent: Intent) -> Decision:
+    earlier = _own_job(situation, intent)
+    if earlier is None or earlier.is_finished:
+        return _decide_fresh(situation)
+    if intent.is_for(situation.digest):
+        return Adopt("the task was cleared while its job was running: it is awaited, not started twice", job=earlier)
+    return WaitFor(f"{earlier.ref}, which this task started with other parameters, is still running", job=earlier)
+
+
+def _decide_with_job_id(situation: Situation, intent: Intent) -> Decision:
+    job = _own_job(situation, intent)
+    if job is None:
+        if situation.patience_left > 0:
+            return LookAgain(f"job {intent.job_id} of an earlier try is not listed yet")
+        return Adopt(
+            f"job {intent.job_id} was started by an earlier try of this task, though the list no longer shows it",
+            job=Job(
+                app_id=intent.app_id,
+                backend_environment_name=intent.job_environment or "",
+                job_id=intent.job_id or "",
+                operation=intent.operation,
+            ),
+        )
+    if job.is_failed:
+        return _decide_fresh(situation)
+    return Adopt(f"job {job.job_id} was started by an earlier try of this task", job=job)
+
+
+def _decide_without_job_id(situation: Situation, intent: Intent) -> Decision:
+    job = _own_job(situation, intent)
+    if job and job.is_failed:
+        return _decide_fresh(situation)
+    if job and intent.presumed and job.is_finished:
+        return Refuse(
+            f"{job.ref} ended since this DAG run began, and without Airflow's task state store (3.3+) it cannot be "
+            "told whether an earlier try of this task started it; look at the environment, then clear the task or "
+            "mark it as success"
+        )
+    if job:
+        return Adopt("it appeared after this task's start was sent, whose answer was lost", job=job)
+    if intent.presumed:
+        return _decide_fresh(situation)
+    if situation.operation.effect is Effect.REMOVES and situation.target_exists is False:
+        return Done("it is gone, after a start whose answer was lost", outcome=Outcome.ADOPTED)
+    if situation.patience_left > 0:
+        return LookAgain("a start may have been sent and its job is not listed yet")
+    if situation.operation.effect is Effect.CREATES and situation.target_exists and not intent.target_existed:
+        return Refuse(
+            f"the {situation.operation.resource} appeared after this task's start was sent, whose answer was lost, "
+            "but no job for it is listed; look at it, then clear the task with if_exists='skip' or delete it"
+        )
+    return _decide_fresh(situation)
+
+
+def _own_job(situation: Situation, intent: Intent) -> Job | None:
+    """Return the job that the intent led to: the one it names, else the first new one of its kind after it."""
+    if intent.job_id:
+        return next((job for job in situation.jobs if job.job_id == intent.job_id), None)
+    since = intent.service_time_ms - SERVICE_CLOCK_MARGIN_MS
+    candidates = [
+        job
+        for job in situation.jobs
+        if job.operation == intent.operation
+        and job.job_id not in intent.known_job_ids
+        and (job.create_time_ms is None or job.create_time_ms >= since)
+    ]
+    return min(candidates, key=lambda job: job.create_time_ms or since, default=None)
+
+
+def newest(jobs: Iterable[Job]) -> Job | None:
+    """Return the youngest of some jobs; the service lists them in no time order."""
+    return max(jobs, key=lambda job: job.create_time_ms or 0, default=None)
+
+
+def left_by_failed_job(operation: JobOperation, jobs: Iterable[Job]) -> Job | None:
+    """Return the failed job that left an unusable environment behind, if the newest creation of it failed."""
+    if operation.resource != "environment":
+        return None
+    last = newest(job for job in jobs if job.operation in ("CloneBackend", "CreateBackend"))
+    return last if last and last.is_failed else None
+
+
+def write_intent(situation: Situation, app_id: str, service_time_ms: int) -> Intent:
+    """Return the intent to store just before sending."""
+    earlier = situation.intent
+    same_round = earlier is not None and earlier.round.is_same(situation.round)
+    return Intent(
+        operation=situation.operation.name,
+        app_id=app_id,
+        digest=situation.digest,
+        round=situation.round,
+        service_time_ms=service_time_ms,
+        known_job_ids=tuple(
+            job.job_id
+            for job in sorted(situation.jobs, key=lambda job: job.create_time_ms or 0)
+            if job.operation == situation.operation.name
+        )[-MAX_KNOWN_JOB_IDS:],
+        target_existed=situation.target_exists,
+        starts=(earlier.starts if earlier and same_round else 0) + 1,
+    )
+
+
+def answered(intent: Intent, job: Job) -> Intent:
+    """Return the intent with the job that the service answered."""
+    return replace(intent, job_id=job.job_id, job_environment=job.backend_environment_name)
+
+
+def digest(operation: str, request: Mapping[str, Any]) -> str:
+    """Return a short digest of a request from which secrets have been taken out."""
+    canonical = json.dumps([operation, request], sort_keys=True, default=str)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]

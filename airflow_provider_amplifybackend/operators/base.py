@@ -1,0 +1,418 @@
+"""What all operators share. An operator class itself is a name, a typed signature and a docstring."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+
+from airflow_provider_amplifybackend import jobs, service_model
+from airflow_provider_amplifybackend._compat import BaseOperator, conf, mask_secret, task_state_store
+from airflow_provider_amplifybackend.exceptions import (
+    BackendJobFailedError,
+    BackendParameterError,
+)
+from airflow_provider_amplifybackend.jobs import Intent, Job, JobRef, Outcome
+from airflow_provider_amplifybackend.links import AmplifyConsoleLink, AmplifyStudioLink, link_addresses
+from airflow_provider_amplifybackend.parameters import as_choice, as_flag, as_number
+from airflow_provider_amplifybackend.secrets import MASKED_MEMBERS, redact_secrets, secret_values
+from airflow_provider_amplifybackend.triggers.events import job_of_event
+
+if TYPE_CHECKING:
+    from airflow_provider_amplifybackend._compat import Context
+    from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
+    from airflow_provider_amplifybackend.hooks.start import Reached, StartOnce
+
+DEFAULT_DEFERRABLE = conf.getboolean("operators", "default_deferrable", fallback=False)
+# Airflow ends a deferral by its own timeout without saying why: it is the safety net behind the trigger's deadline.
+DEFERRAL_MARGIN = timedelta(seconds=120)
+DEFAULT_START_PATIENCE = 60.0
+
+
+class AwsParameters(BaseOperator):
+    """The four parameters that say which AWS is meant, for operators and sensors alike.
+
+    :param aws_conn_id: The Airflow connection for AWS credentials. If it is None or empty, boto3's own credential
+        chain is used. (templated)
+    :param region_name: AWS region, e.g. ``us-east-1``. Default: the connection's. (templated)
+    :param verify: Whether to verify TLS certificates, or the path of a CA bundle. (templated)
+    :param botocore_config: Keyword arguments of botocore's ``Config``. (templated)
+    """
+
+    template_fields: Sequence[str] = ("aws_conn_id", "region_name", "verify", "botocore_config")
+
+    def __init__(
+        self,
+        *,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.aws_conn_id = aws_conn_id
+        self.region_name = region_name
+        self.verify = verify
+        self.botocore_config = botocore_config
+
+    @property
+    def aws_parameters(self) -> dict[str, Any]:
+        """Return the four parameters, as the hook and the triggers take them."""
+        verify = self.verify
+        if isinstance(verify, str) and verify.strip().lower() in ("true", "false"):
+            verify = verify.strip().lower() == "true"
+        return {
+            "aws_conn_id": self.aws_conn_id,
+            "region_name": self.region_name or None,
+            "verify": verify,
+            "botocore_config": self.botocore_config,
+        }
+
+    @cached_property
+    def hook(self) -> AmplifyBackendHook:
+        """The hook. Its module loads boto3, so it is imported when the hook is first used."""
+        from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
+
+        parameters = self.aws_parameters
+        return AmplifyBackendHook(config=parameters.pop("botocore_config"), **parameters)
+
+
+class AmplifyBackendOperator(AwsParameters):
+    """Call one operation of AmplifyBackend and return its response.
+
+    Parameters that name a member of the API are templated, and coerced by the API's model after rendering. They are
+    checked in ``execute``, because before that they may be templates.
+
+    :raises BackendParameterError: A parameter cannot be sent. Nothing was sent, and a retry cannot help.
+    :raises BackendRequestError: The service refused the call, or it could not be made.
+    """
+
+    api_operation: ClassVar[str]
+    operator_extra_links = (AmplifyConsoleLink(), AmplifyStudioLink())
+    ui_color = "#fff3e0"
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "api_operation" in cls.__dict__:
+            named = inspect.signature(cls.__init__).parameters.values()
+            own = [parameter.name for parameter in named if parameter.kind is parameter.KEYWORD_ONLY]
+            cls.template_fields = tuple(dict.fromkeys((*own, *cls.template_fields)))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        # Airflow stores rendered fields before `execute`, and for mapped tasks it bypasses an overridden
+        # `render_template_fields`: the assignment is what both ways have in common.
+        if name in type(self).template_fields:
+            _mask_secrets(name, value)
+
+    def execute(self, context: Context) -> Any:
+        """Call the operation."""
+        self.store_links(context)
+        return self.present(self.hook.call(self.api_operation, self.build_request()))
+
+    def store_links(self, context: Context) -> None:
+        """Store the addresses of the links: only the task knows the region and the rendered names."""
+        environment = getattr(self, "target_environment_name", None) or getattr(self, "backend_environment_name", None)
+        if environment:
+            addresses = link_addresses(self.hook.conn_region_name, str(getattr(self, "app_id", "")), str(environment))
+            for key, address in addresses.items():
+                context["ti"].xcom_push(key=key, value=address)
+
+    def build_request(self) -> dict[str, Any]:
+        """Return the request in the API's spelling.
+
+        :raises BackendParameterError: names every parameter that cannot be sent.
+        """
+        parameters = service_model.members(self.api_operation)
+        values = {name: getattr(self, name, None) for name in parameters}
+        try:
+            return service_model.build_request(self.api_operation, values)
+        except service_model.ParameterError as error:
+            raise BackendParameterError(f"{self.task_id}: {error}") from error
+
+    def present(self, response: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what of a response goes into XCom: no transport details, no secrets."""
+        members = {key: value for key, value in response.items() if key != "ResponseMetadata"}
+        redacted: dict[str, Any] = redact_secrets(members)
+        return redacted
+
+
+class AmplifyBackendJobOperator(AmplifyBackendOperator):
+    """Start a job once, and wait until it has ended.
+
+    :param wait_for_completion: Whether to wait for the job. If not, the task succeeds once the job has started.
+    :param deferrable: Whether to wait in the triggerer, without a worker slot. Default: ``[operators]
+        default_deferrable``.
+    :param waiter_delay: Longest seconds between two looks at the job; the first ones come sooner.
+    :param waiter_max_attempts: ``waiter_delay * waiter_max_attempts`` is the time budget in seconds. It starts
+        with the first ``execute`` of a try and includes waiting for other jobs.
+    :param on_pending_job: What to do if another job holds the environment: ``"wait"`` for it, or ``"fail"``.
+
+    :return: The job in the API's spelling (``AppId``, ``BackendEnvironmentName``, ``JobId``, ``Operation``,
+        ``Status``, ``Error``, ``CreateTime``, ``UpdateTime``), the two times also as ISO 8601 (``created_at``,
+        ``updated_at``), and ``outcome``: ``started``, ``adopted`` (an earlier try had started it), ``found`` or
+        ``skipped`` (there was nothing to do).
+    :raises BackendStartError: The job could not be started once; says what is in the way.
+    :raises BackendJobFailedError: The job ended as FAILED.
+    :raises BackendJobTimeoutError: The job had not ended when the time budget did.
+    """
+
+    template_fields: Sequence[str] = (
+        *AmplifyBackendOperator.template_fields,
+        "wait_for_completion",
+        "deferrable",
+        "waiter_delay",
+        "waiter_max_attempts",
+        "on_pending_job",
+    )
+
+    def __init__(
+        self,
+        *,
+        wait_for_completion: bool = True,
+        deferrable: bool = DEFAULT_DEFERRABLE,
+        waiter_delay: float = 30,
+        waiter_max_attempts: int = 120,
+        on_pending_job: str = "wait",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.wait_for_completion = wait_for_completion
+        self.deferrable = deferrable
+        self.waiter_delay = waiter_delay
+        self.waiter_max_attempts = waiter_max_attempts
+        self.on_pending_job = on_pending_job
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Start the job once, and wait for it as told."""
+        self.validate()
+        self.store_links(context)
+        return self._proceed(context, started=time.time())
+
+    def validate(self) -> None:
+        """Check every parameter.
+
+        :raises BackendParameterError: names the parameters that cannot be used.
+        """
+        self.build_request()
+        as_flag("wait_for_completion", self.wait_for_completion)
+        as_flag("deferrable", self.deferrable)
+        as_number("waiter_delay", self.waiter_delay, least=0.1)
+        as_number("waiter_max_attempts", self.waiter_max_attempts, least=1)
+        as_choice("on_pending_job", self.on_pending_job, ("wait", "fail"))
+
+    def _proceed(self, context: Context, *, started: float, deadline: float | None = None) -> dict[str, Any]:
+        """Start the job and wait. Also how a task goes on after it has waited for another job."""
+        from airflow_provider_amplifybackend.hooks.start import Reached
+
+        deadline = deadline or self._deadline(started)
+        starter = self._starter(context, deadline)
+        while True:
+            step = starter.advance()
+            if isinstance(step, Reached):
+                return self._wait(step, started=started, deadline=deadline)
+            if self._is_deferred:
+                self._defer(step.job.ref, "resume_start", started=started, deadline=deadline)
+            self.hook.await_end(step.job.ref, deadline=deadline, waiter_delay=self._delay)
+
+    def _starter(self, context: Context, deadline: float) -> StartOnce:
+        from airflow_provider_amplifybackend.hooks.start import Policy, StartOnce
+
+        store = task_state_store(context)
+        return StartOnce(
+            self.hook,
+            self.api_operation,
+            self.build_request(),
+            round=_round(context),
+            policy=Policy(
+                on_pending_job=self.on_pending_job,
+                if_exists=getattr(self, "if_exists", "fail"),
+                if_missing=getattr(self, "if_missing", "fail"),
+                patience=conf.getfloat("amplifybackend", "start_patience", fallback=DEFAULT_START_PATIENCE),
+            ),
+            deadline=deadline,
+            log=self.log,
+            store=store,
+            presumed=None if store is not None else self._presumed_intent(context),
+        )
+
+    def _presumed_intent(self, context: Context) -> Intent | None:
+        """Before Airflow 3.3 nothing is stored: a retry knows only that an earlier try may have started a job."""
+        if context["ti"].try_number <= 1:
+            return None
+        run_start = context["dag_run"].start_date
+        return Intent(
+            operation=self.api_operation,
+            app_id=str(getattr(self, "app_id", "")),
+            digest="",
+            round=_round(context),
+            service_time_ms=int(run_start.timestamp() * 1000) if run_start else 0,
+            presumed=True,
+        )
+
+    # ------------------------------------------------------------------------------------------------------ waiting
+
+    def _wait(self, reached: Reached, *, started: float, deadline: float) -> dict[str, Any]:
+        if reached.job is None:
+            return self._without_job(reached.outcome)
+        if not as_flag("wait_for_completion", self.wait_for_completion):
+            return reached.job.to_xcom(reached.outcome)
+        ref = self._ref(reached.job)
+        # A job that has ended needs no trigger, and one trigger that fires at once can fail its task (Airflow 3.3).
+        job = reached.job if reached.job.is_finished else self._first_look(ref)
+        if job is not None and job.is_finished:
+            return self._result(job, reached.outcome)
+        if self._is_deferred:
+            self._defer(ref, "execute_complete", started=started, deadline=deadline, outcome=reached.outcome)
+        return self._result(self.hook.await_end(ref, deadline=deadline, waiter_delay=self._delay), reached.outcome)
+
+    def _first_look(self, ref: JobRef) -> Job | None:
+        from airflow_provider_amplifybackend.polling import ServiceError, look_at_job
+
+        try:
+            return self.hook.run(look_at_job(ref))
+        except ServiceError as error:
+            self.log.info("%s: the first look failed (%s); waiting", ref, error)
+            return None
+
+    def _ref(self, job: Job) -> JobRef:
+        """Return where to look for the job: where the answer says, else where the request says."""
+        named = jobs.JOB_OPERATIONS[self.api_operation].environments(self.build_request())
+        places = dict.fromkeys(name for name in (job.backend_environment_name, *named) if name)
+        environments = tuple(places) or tuple(self.hook.get_environments(job.app_id))
+        return JobRef(job.app_id, job.job_id, environments, self.api_operation)
+
+    def _result(self, job: Job, outcome: Outcome | str) -> dict[str, Any]:
+        if job.is_failed:
+            raise BackendJobFailedError(job)
+        return job.to_xcom(Outcome(outcome))
+
+    def _without_job(self, outcome: Outcome) -> dict[str, Any]:
+        request = self.build_request()
+        environments = jobs.JOB_OPERATIONS[self.api_operation].environments(request)
+        return Job(
+            app_id=request["AppId"],
+            backend_environment_name=environments[0] if environments else "",
+            job_id="",
+            operation=self.api_operation,
+        ).to_xcom(outcome)
+
+    def _defer(
+        self, ref: JobRef, method_name: str, *, started: float, deadline: float, outcome: Outcome | None = None
+    ) -> NoReturn:
+        from airflow_provider_amplifybackend.triggers.job import BackendJobTrigger
+
+        trigger = BackendJobTrigger.waiting_for(
+            ref,
+            started=started,
+            deadline=deadline,
+            waiter_delay=self._delay,
+            outcome=str(outcome) if outcome else None,
+            **self.aws_parameters,
+        )
+        self.log.info("%s: waiting in the triggerer, until %s at most", ref, jobs.iso_time(int(deadline * 1000)))
+        self.defer(
+            trigger=trigger,
+            method_name=method_name,
+            timeout=deferral_timeout(deadline),
+        )
+        raise AssertionError("defer does not return")
+
+    def resume_start(self, context: Context, event: Any = None) -> dict[str, Any]:
+        """Go on with the start after another job has ended, well or badly."""
+        job_of_event(event)
+        return self._proceed(context, started=float(event["started"]), deadline=float(event["deadline"]))
+
+    def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
+        """Return the job that has ended, or raise its error."""
+        return self._result(job_of_event(event), event["outcome"])
+
+    @property
+    def _is_deferred(self) -> bool:
+        return as_flag("deferrable", self.deferrable)
+
+    @property
+    def _delay(self) -> float:
+        return as_number("waiter_delay", self.waiter_delay, least=0.1)
+
+    def _deadline(self, started: float) -> float:
+        attempts = as_number("waiter_max_attempts", self.waiter_max_attempts, least=1)
+        return earliest_deadline(started, self._delay * attempts, self.execution_timeout)
+
+
+class CreatingOperator(AmplifyBackendJobOperator):
+    """Start a job that creates something.
+
+    :param if_exists: What to do if it exists already: ``"fail"``, or ``"skip"``: succeed with what exists. What a
+        failed job left behind does not count as existing.
+    """
+
+    template_fields: Sequence[str] = (*AmplifyBackendJobOperator.template_fields, "if_exists")
+
+    def __init__(self, *, if_exists: str = "fail", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.if_exists = if_exists
+
+    def validate(self) -> None:
+        super().validate()
+        as_choice("if_exists", self.if_exists, ("fail", "skip"))
+
+
+class RemovingOperator(AmplifyBackendJobOperator):
+    """Start a job that removes something.
+
+    :param if_missing: What to do if there is nothing to remove: ``"fail"``, or ``"skip"``: succeed.
+    """
+
+    template_fields: Sequence[str] = (*AmplifyBackendJobOperator.template_fields, "if_missing")
+
+    def __init__(self, *, if_missing: str = "fail", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.if_missing = if_missing
+
+    def validate(self) -> None:
+        super().validate()
+        as_choice("if_missing", self.if_missing, ("fail", "skip"))
+
+
+def earliest_deadline(started: float, budget: float, execution_timeout: timedelta | None) -> float:
+    """Return when waiting ends, in seconds since the epoch.
+
+    Airflow applies ``execution_timeout`` to no waiting task. The deadline lies a little before it, because Airflow
+    2.11 raises its own error on resume before ours could be seen.
+    """
+    limits = [started + budget]
+    if execution_timeout is not None:
+        seconds = execution_timeout.total_seconds()
+        limits.append(started + seconds - min(30.0, seconds / 10))
+    return min(limits)
+
+
+def deferral_timeout(deadline: float) -> timedelta:
+    """Return Airflow's own limit for a deferral that has a deadline of ours."""
+    return timedelta(seconds=max(0.0, deadline - time.time())) + DEFERRAL_MARGIN
+
+
+def _round(context: Context) -> jobs.Round:
+    clear_number = getattr(context["dag_run"], "clear_number", None)
+    return jobs.Round(max_tries=context["ti"].max_tries or 0, clear_number=clear_number or 0)
+
+
+def _mask_secrets(name: str, value: Any) -> None:
+    as_member = service_model_name(name)
+    for secret in secret_values({as_member: value}):
+        if "{{" not in secret:
+            mask_secret(secret)
+
+
+def service_model_name(parameter: str) -> str:
+    """Return the API's spelling of a parameter that is a secret itself; loading the model for that costs too much."""
+    return next((name for name in MASKED_MEMBERS if _snake(name) == parameter), parameter)
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")

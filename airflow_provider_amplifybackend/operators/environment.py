@@ -1,0 +1,104 @@
+"""Operators for backend environments."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from airflow_provider_amplifybackend.operators.base import (
+    AmplifyBackendOperator,
+    CreatingOperator,
+    RemovingOperator,
+)
+
+
+class CloneBackendOperator(CreatingOperator):
+    """
+    Clone a backend environment into a new one, with its auth, API and storage.
+
+    .. seealso:: `CloneBackend <https://docs.aws.amazon.com/goto/WebAPI/amplifybackend-2020-08-11/CloneBackend>`__
+
+    :param app_id: The app's id, e.g. ``d1a2b3c4``. (templated)
+    :param backend_environment_name: The environment to clone. (templated)
+    :param target_environment_name: The environment to create. (templated)
+    """
+
+    api_operation: ClassVar[str] = "CloneBackend"
+
+    def __init__(
+        self, *, app_id: str, backend_environment_name: str, target_environment_name: str, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.app_id = app_id
+        self.backend_environment_name = backend_environment_name
+        self.target_environment_name = target_environment_name
+
+
+class CreateBackendOperator(CreatingOperator):
+    """
+    Create a backend environment for an app.
+
+    .. seealso:: `CreateBackend <https://docs.aws.amazon.com/goto/WebAPI/amplifybackend-2020-08-11/CreateBackend>`__
+
+    :param app_id: The app's id. (templated)
+    :param app_name: The app's name. (templated)
+    :param backend_environment_name: The environment to create. (templated)
+    :param resource_config: An empty structure in the API: ``{}`` or nothing. (templated)
+    :param resource_name: The name of the resource. (templated)
+    """
+
+    api_operation: ClassVar[str] = "CreateBackend"
+
+    def __init__(
+        self,
+        *,
+        app_id: str,
+        app_name: str,
+        backend_environment_name: str,
+        resource_config: dict[str, Any] | str | None = None,
+        resource_name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.app_id = app_id
+        self.app_name = app_name
+        self.backend_environment_name = backend_environment_name
+        self.resource_config = resource_config
+        self.resource_name = resource_name
+
+
+class DeleteBackendOperator(RemovingOperator):
+    """
+    Delete a backend environment.
+
+    .. seealso:: `DeleteBackend <https://docs.aws.amazon.com/goto/WebAPI/amplifybackend-2020-08-11/DeleteBackend>`__
+
+    :param app_id: The app's id. (templated)
+    :param backend_environment_name: The environment to delete. (templated)
+    """
+
+    api_operation: ClassVar[str] = "DeleteBackend"
+
+    def __init__(self, *, app_id: str, backend_environment_name: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.app_id = app_id
+        self.backend_environment_name = backend_environment_name
+
+
+class GetBackendOperator(AmplifyBackendOperator):
+    """
+    Get the details of a backend environment, or the environments of an app.
+
+    .. seealso:: `GetBackend <https://docs.aws.amazon.com/goto/WebAPI/amplifybackend-2020-08-11/GetBackend>`__
+
+    :param app_id: The app's id. (templated)
+    :param backend_environment_name: The environment. Without it, the answer lists the environments. (templated)
+    :return: ``AppId``, ``AppName``, ``BackendEnvironmentList``, ``BackendEnvironmentName``, ``AmplifyMetaConfig`` and
+        ``AmplifyFeatureFlags`` as the service has them, without the API key.
+    """
+
+    api_operation: ClassVar[str] = "GetBackend"
+
+    def __init__(self, *, app_id: str, backend_environment_name: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.app_id = app_id
+        self.backend_environment_name = backend_environment_name

@@ -1,0 +1,35 @@
+"""Reading the parameters that are ours rather than the API's; rendered templates are strings here too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from airflow_provider_amplifybackend.exceptions import BackendParameterError
+
+
+def as_flag(name: str, value: Any) -> bool:
+    """Return a boolean, also from a rendered ``"True"`` or ``"false"``."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.strip().lower() in ("true", "false"):
+        return value.strip().lower() == "true"
+    raise BackendParameterError(f"{name}={value!r} must be true or false")
+
+
+def as_number(name: str, value: Any, *, least: float) -> float:
+    """Return a number, also from a rendered string."""
+    try:
+        number = float(value) if not isinstance(value, bool) else None
+    except (TypeError, ValueError):
+        number = None
+    if number is None or not least <= number < float("inf"):
+        raise BackendParameterError(f"{name}={value!r} must be a number, {least} or more")
+    return number
+
+
+def as_choice(name: str, value: Any, accepted: Sequence[str]) -> str:
+    """Return one of the accepted words."""
+    if value not in accepted:
+        raise BackendParameterError(f"{name}={value!r} is not accepted; accepted values: {', '.join(accepted)}")
+    return str(value)

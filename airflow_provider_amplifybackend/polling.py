@@ -1,0 +1,198 @@
+"""How a job is looked at and how long until the next look: one implementation for worker and triggerer.
+
+Nothing here does I/O. ``look_at_job`` is a generator that asks its driver to make calls; ``JobWait`` keeps the
+time of one wait. The hook drives them with boto3, the poller of the triggerer with aiobotocore.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from airflow_provider_amplifybackend.jobs import (
+    COMPLETED,
+    JOB_OPERATIONS,
+    KNOWN_STATUSES,
+    Effect,
+    Job,
+    JobRef,
+)
+
+FIRST_DELAY = 3.0
+BACKOFF = 1.6
+# A job that was just started may not be listed yet, and one of a removed environment no longer.
+NOT_FOUND_PATIENCE = 60.0
+
+
+class FaultKind(StrEnum):
+    """What an error of a call means for whoever made it."""
+
+    NOT_FOUND = "not found"
+    REFUSED = "refused"
+    THROTTLED = "throttled"
+    # The request did not leave, or the answer did not come: for a read the two are the same.
+    UNSENT = "not sent"
+    UNCLEAR = "answer lost"
+    EXPIRED = "credentials expired"
+    SETUP = "set-up"
+
+
+class ServiceError(Exception):
+    """An error of a call to AmplifyBackend, whichever library it came from."""
+
+    def __init__(
+        self,
+        kind: FaultKind,
+        operation: str,
+        code: str,
+        message: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(f"{operation}: {code}: {message}")
+        self.kind = kind
+        self.operation = operation
+        self.code = code
+        self.message = message
+        self.headers = headers or {}
+
+    @property
+    def is_transient(self) -> bool:
+        """Whether the same read can succeed a little later."""
+        return self.kind in (FaultKind.THROTTLED, FaultKind.UNSENT, FaultKind.UNCLEAR, FaultKind.EXPIRED)
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call that the driver of a generator is asked to make."""
+
+    operation: str
+    request: Mapping[str, Any]
+
+
+Look = Generator[Call, Mapping[str, Any], Any]
+
+
+def look_at_job(ref: JobRef) -> Generator[Call, Mapping[str, Any], Job]:
+    """Look at a job once, in every environment it may live in.
+
+    :raises ServiceError: the last error, if no environment knows the job.
+    """
+    missing: ServiceError | None = None
+    for environment in ref.environments:
+        try:
+            row = yield Call("GetBackendJob", ref.request | {"BackendEnvironmentName": environment})
+        except ServiceError as error:
+            if error.kind is not FaultKind.NOT_FOUND:
+                raise
+            missing = error
+            continue
+        return Job.from_response(
+            row,
+            app_id=ref.app_id,
+            backend_environment_name=environment,
+            job_id=ref.job_id,
+            operation=ref.operation,
+        )
+    if _removes_environments(ref) and (yield from _are_gone(ref)):
+        # The service may forget the jobs of an environment together with the environment.
+        return Job(ref.app_id, ref.environments[0], ref.job_id, ref.operation, status=COMPLETED)
+    raise missing or ServiceError(
+        FaultKind.NOT_FOUND, "GetBackendJob", "NotFoundException", f"no environment to look for {ref} in"
+    )
+
+
+def _removes_environments(ref: JobRef) -> bool:
+    operation = JOB_OPERATIONS.get(ref.operation or "")
+    return operation is not None and operation.effect is Effect.REMOVES and operation.resource in ("environment", "app")
+
+
+def _are_gone(ref: JobRef) -> Generator[Call, Mapping[str, Any], bool]:
+    for environment in ref.environments:
+        if (yield from environment_exists(ref.app_id, environment)):
+            return False
+    return True
+
+
+def environment_exists(app_id: str, environment: str) -> Generator[Call, Mapping[str, Any], bool]:
+    """Tell whether an environment exists. The service says "gone" in three ways."""
+    return environment in (yield from list_environments(app_id))
+
+
+def list_environments(app_id: str) -> Generator[Call, Mapping[str, Any], list[str]]:
+    """Return the environments of an app; an app that the service does not know has none."""
+    try:
+        answer = yield Call("GetBackend", {"AppId": app_id})
+    except ServiceError as error:
+        if error.kind is FaultKind.NOT_FOUND or error.code == "ValidationException":
+            return []
+        raise
+    return list(answer.get("BackendEnvironmentList") or [])
+
+
+class PollSchedule:
+    """How long until the next look: soon at first, then backing off, with jitter."""
+
+    def __init__(self, waiter_delay: float) -> None:
+        self.waiter_delay = waiter_delay
+        self._step = FIRST_DELAY
+
+    def next_delay(self) -> float:
+        """Return the seconds until the next look, ``waiter_delay`` at most."""
+        longest = min(self._step, self.waiter_delay)
+        self._step = min(self._step * BACKOFF, max(self.waiter_delay, FIRST_DELAY))
+        return random.uniform(0.5, 1.0) * longest
+
+
+class JobWait:
+    """What one wait has seen so far, and when it is over."""
+
+    def __init__(self, ref: JobRef, *, deadline: float, started: float) -> None:
+        self.ref = ref
+        self.deadline = deadline
+        self.started = started
+        self.last_status: str | None = None
+        self.last_error: ServiceError | None = None
+        self._seen = False
+
+    def saw(self, job: Job) -> str | None:
+        """Take note of a look; return a line to log if something changed."""
+        recovered, self.last_error, self._seen = self.last_error, None, True
+        if job.status == self.last_status:
+            return f"{self.ref}: answers again, {job.status}" if recovered else None
+        earlier, self.last_status = self.last_status, job.status
+        known = "" if job.status in KNOWN_STATUSES else ", a status this version does not know: waiting on"
+        return f"{self.ref}: {job.status}" + (f" (was {earlier})" if earlier else "") + known
+
+    def missed(self, error: ServiceError, now: float) -> str | None:
+        """Take note of an error; return a line to log if it is a new one.
+
+        :raises ServiceError: the error, if waiting on cannot help.
+        """
+        is_new = error.kind is FaultKind.NOT_FOUND and not self._seen and now - self.started < NOT_FOUND_PATIENCE
+        if not (is_new or error.is_transient):
+            raise error
+        earlier, self.last_error = self.last_error, error
+        return None if earlier and earlier.code == error.code else f"{self.ref}: looking again after {error}"
+
+    def is_over(self, now: float) -> bool:
+        """Whether the time budget has ended."""
+        return now >= self.deadline
+
+    def until_deadline(self, now: float) -> float:
+        """Return the seconds left. The last look comes at the deadline: a job that ends in time is never late."""
+        return max(0.0, self.deadline - now)
+
+
+def meta_category(document: str | Mapping[str, Any], category: str) -> Mapping[str, Any]:
+    """Return the resources of one category (``auth``, ``api``, ``storage``) in an AmplifyMetaConfig."""
+    try:
+        meta = json.loads(document) if isinstance(document, str) else document
+    except ValueError:
+        return {}
+    resources = meta.get(category) if isinstance(meta, Mapping) else None
+    return resources if isinstance(resources, Mapping) else {}

@@ -1,0 +1,58 @@
+"""Which members of the API are secrets, and how they are taken out of what is shown, stored or returned."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+REDACTED = "***"
+SECRET_MEMBERS = frozenset({"ClientSecret", "PrivateKey", "ChallengeCode", "GraphQLAPIKeyOutput"})
+# Needed downstream to look a session up or end it, so results carry it; logs and rendered templates do not.
+MASKED_MEMBERS = SECRET_MEMBERS | {"SessionId"}
+# Members whose value is a JSON document in a string.
+DOCUMENT_MEMBERS = frozenset({"AmplifyMetaConfig"})
+
+
+def redact_secrets(value: Any) -> Any:
+    """Return a copy of a request or response in which every secret is replaced by ``***``."""
+    if isinstance(value, Mapping):
+        return {key: _redact_member(key, member) for key, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [redact_secrets(item) for item in value]
+    return value
+
+
+def _redact_member(key: Any, value: Any) -> Any:
+    if key in SECRET_MEMBERS and value:
+        return REDACTED
+    if key in DOCUMENT_MEMBERS and isinstance(value, str):
+        return _redact_document(value)
+    return redact_secrets(value)
+
+
+def _redact_document(text: str) -> str:
+    try:
+        document = json.loads(text)
+    except ValueError:
+        # Whatever it is, it cannot be searched for the API key that it may hold.
+        return REDACTED if any(name in text for name in SECRET_MEMBERS) else text
+    return json.dumps(redact_secrets(document))
+
+
+def secret_values(value: Any) -> Iterator[str]:
+    """Yield every secret in a request or response, for the log's masker."""
+    if isinstance(value, str) and any(f'"{name}"' in value for name in MASKED_MEMBERS):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return
+    if isinstance(value, Mapping):
+        for key, member in value.items():
+            if key in MASKED_MEMBERS and isinstance(member, str) and member:
+                yield member
+            else:
+                yield from secret_values(member)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from secret_values(item)

@@ -1,0 +1,198 @@
+"""What botocore's service model says of the operations: their members, and what values they take.
+
+Templates render strings, so values are coerced by the shapes of the model: "False", "8" or JSON text become what
+the API wants, whether or not the DAG renders native objects. What cannot be coerced is reported with the path of
+the operator's parameter, the value and what is accepted, before anything is sent. botocore's own validator would
+check shapes and lengths, but neither enumerations nor path parameters that are empty.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_amplifybackend.secrets import REDACTED, SECRET_MEMBERS
+
+if TYPE_CHECKING:
+    from botocore.model import ListShape, ServiceModel, Shape, StructureShape
+
+SERVICE = "amplifybackend"
+# What a template leaves behind that had no value: these never name an app or an environment.
+EMPTY_RENDERINGS = frozenset({"", "None"})
+
+
+class ParameterError(ValueError):
+    """One or more parameters cannot be sent. ``problems`` has a sentence for each."""
+
+    def __init__(self, operation: str, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__(f"{operation} was not sent: " + "; ".join(problems))
+
+
+@lru_cache(maxsize=1)
+def service_model() -> ServiceModel:
+    """Return botocore's model of the service."""
+    import botocore.session
+
+    return botocore.session.get_session().get_service_model(SERVICE)
+
+
+@lru_cache(maxsize=64)
+def members(operation: str) -> dict[str, str]:
+    """Return the API members of an operation's request, keyed by the operator's parameter."""
+    from botocore import xform_name
+
+    return {xform_name(name): name for name in input_shape(operation).members}
+
+
+def input_shape(operation: str) -> StructureShape:
+    """Return botocore's model of an operation's request."""
+    shape = service_model().operation_model(operation).input_shape
+    if shape is None:
+        raise LookupError(f"{operation} takes no request")
+    return shape
+
+
+def build_request(operation: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the request for an operation from an operator's parameters; those that are None are left out.
+
+    :raises ParameterError: names every parameter that cannot be sent.
+    """
+    shape = input_shape(operation)
+    problems: list[str] = []
+    request: dict[str, Any] = {}
+    for parameter, name in members(operation).items():
+        value = values.get(parameter)
+        required = name in shape.required_members
+        member = shape.members[name]
+        if _is_unset(value, member, required):
+            if required:
+                problems.append(f"{parameter}={value!r} is missing a value: it is required")
+            continue
+        request[name] = _coerce(value, member, parameter, problems)
+    problems = problems or _botocore_problems(request, shape)
+    if problems:
+        raise ParameterError(operation, problems)
+    return request
+
+
+def _is_unset(value: Any, shape: Shape, required: bool) -> bool:
+    if value is None:
+        return True
+    rendered_empty = isinstance(value, str) and value.strip() in EMPTY_RENDERINGS
+    return rendered_empty and (required or shape.type_name != "string")
+
+
+def _botocore_problems(request: Mapping[str, Any], shape: Shape) -> list[str]:
+    from botocore.validate import ParamValidator
+
+    report = ParamValidator().validate(request, shape)
+    # The report quotes values; what reaches it has passed the checks below, which know what is secret.
+    return report.generate_report().splitlines() if report.has_errors() else []
+
+
+def _coerce(value: Any, shape: Shape, path: str, problems: list[str]) -> Any:
+    coerce = _COERCIONS.get(shape.type_name)
+    return coerce(value, shape, path, problems) if coerce else value
+
+
+def _coerce_structure(value: Any, shape: StructureShape, path: str, problems: list[str]) -> Any:
+    value = _parse_document(value, path, problems)
+    if not isinstance(value, Mapping):
+        if value is not None:
+            problems.append(f"{_shown(path, value)} must be a dictionary (or a JSON object as text)")
+        return value
+    for name in value:
+        if name not in shape.members:
+            accepted = ", ".join(shape.members) or "none at all"
+            problems.append(f"{path}.{name} is not a member of {shape.name}; accepted members: {accepted}")
+    for name in shape.required_members:
+        if value.get(name) is None:
+            problems.append(f"{path}.{name} is missing: it is required")
+    return {
+        name: _coerce(member, shape.members[name], f"{path}.{name}", problems)
+        for name, member in value.items()
+        if name in shape.members and member is not None
+    }
+
+
+def _coerce_list(value: Any, shape: ListShape, path: str, problems: list[str]) -> Any:
+    value = _parse_document(value, path, problems)
+    if not isinstance(value, list | tuple):
+        if value is not None:
+            problems.append(f"{_shown(path, value)} must be a list (or a JSON array as text)")
+        return value
+    return [_coerce(item, shape.member, f"{path}[{index}]", problems) for index, item in enumerate(value)]
+
+
+def _parse_document(value: Any, path: str, problems: list[str]) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        # The text is not quoted: it may hold secrets.
+        problems.append(f"{path} is a text that is not JSON ({error}): pass a dictionary, a list, or JSON text")
+        return None
+
+
+def _coerce_string(value: Any, shape: Shape, path: str, problems: list[str]) -> Any:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        problems.append(f"{_shown(path, value)} must be a text")
+        return value
+    text = str(value)
+    accepted = getattr(shape, "enum", None)
+    if accepted and text not in accepted:
+        problems.append(f"{_shown(path, text)} is not accepted; accepted values: {', '.join(accepted)}")
+    return text
+
+
+def _coerce_boolean(value: Any, shape: Shape, path: str, problems: list[str]) -> Any:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.strip().lower() in ("true", "false"):
+        return value.strip().lower() == "true"
+    problems.append(f"{_shown(path, value)} must be true or false")
+    return value
+
+
+def _coerce_number(convert: Callable[[str], int | float]) -> Callable[..., Any]:
+    def coerce(value: Any, shape: Shape, path: str, problems: list[str]) -> Any:
+        try:
+            number = convert(str(value).strip()) if not isinstance(value, bool) else None
+        except ValueError:
+            number = None
+        if number is None or number != number or number in (float("inf"), float("-inf")):
+            kind = "a whole number" if convert is int else "a number"
+            problems.append(f"{_shown(path, value)} must be {kind}")
+            return value
+        least, most = shape.metadata.get("min"), shape.metadata.get("max")
+        if (least is not None and number < least) or (most is not None and number > most):
+            problems.append(f"{_shown(path, value)} is out of range; accepted: {least} to {most}")
+        return number
+
+    return coerce
+
+
+_COERCIONS: dict[str, Callable[..., Any]] = {
+    "structure": _coerce_structure,
+    "list": _coerce_list,
+    "string": _coerce_string,
+    "boolean": _coerce_boolean,
+    "integer": _coerce_number(int),
+    "long": _coerce_number(int),
+    "double": _coerce_number(float),
+    "float": _coerce_number(float),
+}
+
+
+def _shown(path: str, value: Any) -> str:
+    is_secret = path.rsplit(".", 1)[-1] in SECRET_MEMBERS
+    return f"{path}={REDACTED if is_secret else repr(value)}"
+
+
+def operation_names() -> Iterator[str]:
+    """Yield the names of all operations of the service."""
+    yield from service_model().operation_names

@@ -1,0 +1,197 @@
+"""One client and one poll schedule for all tasks of a triggerer process that wait on the same connection.
+
+A thousand waiting tasks share one aiobotocore client and one connection pool; tasks that wait for the same job
+share its looks; and when the service throttles, all of them slow down together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Generator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Any, TypeVar
+
+from botocore import xform_name
+
+from airflow_provider_amplifybackend import polling
+from airflow_provider_amplifybackend._compat import AirflowException
+from airflow_provider_amplifybackend.jobs import Job, JobRef
+from airflow_provider_amplifybackend.polling import FaultKind, PollSchedule, ServiceError
+
+T = TypeVar("T")
+
+MAX_SLOWDOWN = 16.0
+RECOVERY = 0.9
+
+_pollers: dict[tuple[Any, ...], Poller] = {}
+
+
+@asynccontextmanager
+async def shared_poller(**hook_parameters: Any) -> AsyncIterator[Poller]:
+    """Share the poller of a connection; it is made with the first waiter and closed when the last one leaves."""
+    key = (id(asyncio.get_running_loop()), json.dumps(hook_parameters, sort_keys=True, default=str))
+    poller = _pollers.get(key)
+    if poller is None:
+        poller = _pollers[key] = Poller(hook_parameters)
+    poller.users += 1
+    try:
+        yield poller
+    finally:
+        poller.users -= 1
+        if not poller.users:
+            _pollers.pop(key, None)
+            await poller.close()
+
+
+class Poller:
+    """The client of a connection, and the looks that are under way with it."""
+
+    def __init__(self, hook_parameters: Mapping[str, Any]) -> None:
+        self.users = 0
+        self.slowdown = 1.0
+        self._hook_parameters = hook_parameters
+        self._stack = AsyncExitStack()
+        self._client: Any = None
+        self._creating = asyncio.Lock()
+        self._watches: dict[JobRef, Watch] = {}
+
+    async def close(self) -> None:
+        """Close the client."""
+        self._client = None
+        stack, self._stack = self._stack, AsyncExitStack()
+        await stack.aclose()
+
+    @asynccontextmanager
+    async def watch(self, ref: JobRef, *, waiter_delay: float, deadline: float) -> AsyncIterator[Watch]:
+        """Share the looks at a job with everybody who waits for it."""
+        watch = self._watches.get(ref)
+        if watch is None:
+            watch = self._watches[ref] = Watch(self, ref)
+        me = object()
+        watch.join(me, waiter_delay, deadline)
+        try:
+            yield watch
+        finally:
+            watch.leave(me)
+            if not watch.is_used:
+                self._watches.pop(ref, None)
+                await watch.stop()
+
+    async def run(self, look: Generator[polling.Call, Mapping[str, Any], T]) -> T:
+        """Drive a generator of calls with the asynchronous client and return its result."""
+        try:
+            call = next(look)
+            while True:
+                try:
+                    response = await self._attempt(call)
+                except ServiceError as error:
+                    call = look.throw(error)
+                else:
+                    call = look.send(response)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+
+    async def _attempt(self, call: polling.Call) -> Mapping[str, Any]:
+        from airflow_provider_amplifybackend.hooks.botocore_errors import service_error
+
+        try:
+            client = await self._connected()
+            response: Mapping[str, Any] = await getattr(client, xform_name(call.operation))(**call.request)
+        except AirflowException as error:
+            raise ServiceError(FaultKind.SETUP, call.operation, type(error).__name__, str(error)) from error
+        except Exception as error:
+            failure = service_error(call.operation, error)
+            await self._after(failure)
+            raise failure from error
+        self.slowdown = max(1.0, self.slowdown * RECOVERY)
+        return response
+
+    async def _connected(self) -> Any:
+        from airflow_provider_amplifybackend.hooks.async_client import create_client
+
+        async with self._creating:
+            if self._client is None:
+                self._client = await create_client(self._stack, **self._hook_parameters)
+            return self._client
+
+    async def _after(self, failure: ServiceError) -> None:
+        if failure.kind is FaultKind.THROTTLED:
+            self.slowdown = min(MAX_SLOWDOWN, self.slowdown * 2)
+        elif failure.kind in (FaultKind.EXPIRED, FaultKind.SETUP):
+            await self.close()
+
+
+class Watch:
+    """The looks at one job, on one schedule, however many tasks wait for it."""
+
+    def __init__(self, poller: Poller, ref: JobRef) -> None:
+        self._poller = poller
+        self._ref = ref
+        self._waiters: dict[object, tuple[float, float]] = {}
+        self._next = asyncio.get_running_loop().create_future()
+        self._joined = asyncio.Event()
+        self._task = asyncio.create_task(self._look_on(), name=f"amplifybackend look at {ref.job_id}")
+
+    @property
+    def is_used(self) -> bool:
+        """Whether anybody still waits."""
+        return bool(self._waiters)
+
+    def join(self, me: object, waiter_delay: float, deadline: float) -> None:
+        """Begin to wait."""
+        self._waiters[me] = (waiter_delay, deadline)
+        self._joined.set()
+
+    def leave(self, me: object) -> None:
+        """Stop waiting."""
+        self._waiters.pop(me, None)
+
+    async def stop(self) -> None:
+        """End the looks."""
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+
+    async def look(self) -> Job:
+        """Return what the next look shows.
+
+        :raises ServiceError: The look failed.
+        """
+        return await asyncio.shield(self._next)
+
+    async def _look_on(self) -> None:
+        schedule = PollSchedule(waiter_delay=polling.FIRST_DELAY)
+        while True:
+            await self._until_next_look(schedule)
+            try:
+                job = await self._poller.run(polling.look_at_job(self._ref))
+            except ServiceError as error:
+                self._publish(error=error)
+            else:
+                self._publish(job=job)
+
+    async def _until_next_look(self, schedule: PollSchedule) -> None:
+        """Sleep until the schedule or the earliest deadline says so; who joins may have an earlier one."""
+        schedule.waiter_delay = min(delay for delay, _ in self._waiters.values())
+        due = time.time() + schedule.next_delay() * self._poller.slowdown
+        while True:
+            self._joined.clear()
+            deadlines = [deadline for _, deadline in self._waiters.values() if deadline > time.time()]
+            left = min([due, *deadlines]) - time.time()
+            if left <= 0:
+                return
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._joined.wait(), left)
+                continue
+            return
+
+    def _publish(self, *, job: Job | None = None, error: ServiceError | None = None) -> None:
+        answered, self._next = self._next, asyncio.get_running_loop().create_future()
+        if error is not None:
+            answered.set_exception(error)
+            answered.exception()  # nobody may be listening any more, and asyncio would complain
+        else:
+            answered.set_result(job)
