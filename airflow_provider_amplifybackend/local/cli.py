@@ -36,9 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         service.start()
     except OSError as refusal:
         raise SystemExit(f"cannot listen on {options.host} port {options.port}: {refusal.strerror}") from None
-    with service:
+    try:
         print(service.endpoint_url, flush=True)
         ended.wait()
+    finally:
+        service.stop()
     return 0
 
 

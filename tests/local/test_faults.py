@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -199,10 +200,8 @@ def test_a_probability_with_a_seed_repeats_itself(service: LocalAmplifyBackend, 
         service.control.clear_journal()
         fault = service.control.add_fault("GetBackend", kind="throttle", probability=0.5, seed=7)
         for _ in range(20):
-            try:
+            with contextlib.suppress(client.exceptions.TooManyRequestsException):
                 client.get_backend(AppId=APP)
-            except client.exceptions.TooManyRequestsException:
-                pass
         service.control.remove_fault(fault["fault_id"])
         return [entry["status_code"] for entry in service.control.journal("GetBackend")]
 

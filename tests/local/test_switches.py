@@ -87,9 +87,7 @@ def test_remove_all_backends_of_an_app_without_any(service: LocalAmplifyBackend,
 
 
 @pytest.mark.parametrize(("style", "has"), [("always", True), ("never", False)])
-def test_whether_answers_name_their_operation(
-    service: LocalAmplifyBackend, client: Any, style: str, has: bool
-) -> None:
+def test_whether_answers_name_their_operation(service: LocalAmplifyBackend, client: Any, style: str, has: bool) -> None:
     service.control.set(operation_in_answers=style)
     assert ("Operation" in client.delete_backend(**STAGING)) is has
 

@@ -1,0 +1,75 @@
+"""`amplifybackend-local` as a process."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from airflow_provider_amplifybackend.local.control import LocalControl
+
+COMMAND = [sys.executable, "-m", "airflow_provider_amplifybackend.local"]
+
+
+@contextmanager
+def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], LocalControl]]:
+    process = subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        yield process, LocalControl(process.stdout.readline().strip())
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_prints_its_endpoint_and_ends_cleanly(number: signal.Signals) -> None:
+    with running("--port", "0") as (process, control):
+        assert control.endpoint_url.startswith("http://127.0.0.1:")
+        assert control.health()["status"] == "ok"
+        process.send_signal(number)
+        output, errors = process.communicate(timeout=20)
+        assert (process.returncode, output, errors) == (0, "", "")
+
+
+def test_options_reach_the_service() -> None:
+    options = ("--job-seconds", "7", "--job-seconds", "CloneBackend=9", "--strict-apps", "--app", "dmine")
+    with running(*options) as (_, control):
+        seconds = control.settings()["job_seconds"]
+        assert (seconds["CloneBackend"], seconds["DeleteBackend"]) == (9, 7)
+
+
+def refusal(*arguments: str) -> str:
+    done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_wrong_options_are_refused_in_words() -> None:
+    assert "'soon' is not a number" in refusal("--job-seconds", "soon")
+    assert "no job operation is called GetBackend" in refusal("--job-seconds", "GetBackend=1")
+
+
+def test_a_port_in_use_is_said_plainly() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        assert f"cannot listen on 127.0.0.1 port {port}" in refusal("--port", port)
+
+
+def test_without_its_extra_it_names_it() -> None:
+    script = (
+        "import sys; sys.modules['uvicorn'] = None\n"
+        "from airflow_provider_amplifybackend.local.cli import main; main(['--port', '0'])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert 'pip install "airflow-provider-amplifybackend[local]"' in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,148 @@
+"""Other AWS services from moto, on the same endpoint."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+
+from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+
+pytest.importorskip("moto")
+pytest.importorskip("a2wsgi")
+pytest.importorskip("flask_cors")
+
+STAGING = {"AppId": "d1", "BackendEnvironmentName": "staging"}
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[LocalAmplifyBackend]:
+    with LocalAmplifyBackend(with_moto=True, job_seconds=1) as service:
+        yield service
+
+
+@pytest.fixture
+def everything(running: LocalAmplifyBackend) -> LocalAmplifyBackend:
+    running.control.reset()
+    running.control.seed_app("d1", {"name": "staging", "auth": {"main": None}, "storage": {"files": None}})
+    return running
+
+
+def outputs(service: LocalAmplifyBackend, kind: str, name: str, **options: Any) -> dict[str, str]:
+    answer = service.client(**options).get_backend(**STAGING)
+    found: dict[str, str] = json.loads(answer["AmplifyMetaConfig"])[kind][name]["output"]
+    return found
+
+
+def role_credentials(service: LocalAmplifyBackend, account: str) -> dict[str, str]:
+    answer = service.client("sts").assume_role(RoleArn=f"arn:aws:iam::{account}:role/airflow", RoleSessionName="test")[
+        "Credentials"
+    ]
+    return {
+        "aws_access_key_id": answer["AccessKeyId"],
+        "aws_secret_access_key": answer["SecretAccessKey"],
+        "aws_session_token": answer["SessionToken"],
+    }
+
+
+def test_the_pools_that_outputs_name_exist(everything: LocalAmplifyBackend) -> None:
+    auth = outputs(everything, "auth", "main")
+    idp = everything.client("cognito-idp")
+    pool = idp.describe_user_pool(UserPoolId=auth["UserPoolId"])["UserPool"]
+    assert (pool["Id"], pool["Arn"], pool["Name"]) == (auth["UserPoolId"], auth["UserPoolArn"], auth["UserPoolName"])
+    for client_id in (auth["AppClientID"], auth["AppClientIDWeb"]):
+        found = idp.describe_user_pool_client(UserPoolId=pool["Id"], ClientId=client_id)
+        assert found["UserPoolClient"]["ClientId"] == client_id
+    identity = everything.client("cognito-identity").describe_identity_pool(IdentityPoolId=auth["IdentityPoolId"])
+    assert identity["CognitoIdentityProviders"][0]["ProviderName"].endswith(pool["Id"])
+
+
+def test_users_can_be_made_in_the_pool(everything: LocalAmplifyBackend) -> None:
+    pool = outputs(everything, "auth", "main")["UserPoolId"]
+    idp = everything.client("cognito-idp")
+    idp.admin_create_user(UserPoolId=pool, Username="ann")
+    assert [user["Username"] for user in idp.list_users(UserPoolId=pool)["Users"]] == ["ann"]
+
+
+def test_the_bucket_exists_and_keeps_strange_keys(everything: LocalAmplifyBackend) -> None:
+    bucket = outputs(everything, "storage", "files")["BucketName"]
+    s3 = everything.client("s3")
+    key = "a b/ü+c%2F.txt"
+    s3.put_object(Bucket=bucket, Key=key, Body=b"x" * 100_000)
+    assert s3.list_objects_v2(Bucket=bucket)["Contents"][0]["Key"] == key
+    assert len(s3.get_object(Bucket=bucket, Key=key)["Body"].read()) == 100_000
+
+
+def test_amplifybackend_lists_buckets_made_elsewhere(everything: LocalAmplifyBackend) -> None:
+    everything.client("s3").create_bucket(Bucket="by-hand")
+    buckets = everything.client().list_s3_buckets()["Buckets"]
+    assert "by-hand" in [bucket["Name"] for bucket in buckets]
+
+
+def test_what_a_clone_makes_exists_and_goes_with_it(everything: LocalAmplifyBackend) -> None:
+    client, idp = everything.client(), everything.client("cognito-idp")
+
+    def pools() -> set[str]:
+        return {pool["Id"] for pool in idp.list_user_pools(MaxResults=10)["UserPools"]}
+
+    before = pools()
+    client.clone_backend(**STAGING, TargetEnvironmentName="copy")
+    everything.control.advance(5)
+    assert len(pools() - before) == 1
+    client.delete_backend(AppId="d1", BackendEnvironmentName="copy")
+    everything.control.advance(5)
+    assert pools() == before
+
+
+def test_an_assumed_role_acts_in_its_own_account(everything: LocalAmplifyBackend) -> None:
+    credentials = role_credentials(everything, "111122223333")
+    assert everything.client("sts", **credentials).get_caller_identity()["Account"] == "111122223333"
+    client = everything.client(**credentials)
+    with pytest.raises(client.exceptions.NotFoundException):
+        client.get_backend(AppId="d1")
+    everything.control.seed_app("d1", {"name": "staging", "auth": {"main": None}}, account="111122223333")
+    assert ":111122223333:" in outputs(everything, "auth", "main", **credentials)["UserPoolArn"]
+    pool = outputs(everything, "auth", "main", **credentials)["UserPoolId"]
+    assert everything.client("cognito-idp", **credentials).describe_user_pool(UserPoolId=pool)
+
+
+def test_a_web_identity_can_assume_a_role(everything: LocalAmplifyBackend) -> None:
+    answer = everything.client("sts").assume_role_with_web_identity(
+        RoleArn="arn:aws:iam::123456789012:role/airflow", RoleSessionName="test", WebIdentityToken="token"
+    )["Credentials"]
+    client = everything.client(aws_access_key_id=answer["AccessKeyId"], aws_secret_access_key="x")
+    assert client.get_backend(AppId="d1")["BackendEnvironmentList"] == ["staging"]
+
+
+def test_a_12_digit_access_key_is_the_same_account_in_moto(everything: LocalAmplifyBackend) -> None:
+    mine = everything.client("s3", aws_access_key_id="222233334444")
+    mine.create_bucket(Bucket="mine")
+    assert [bucket["Name"] for bucket in mine.list_buckets()["Buckets"]] == ["mine"]
+
+
+def test_one_endpoint_variable_is_enough(everything: LocalAmplifyBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", everything.endpoint_url)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    session = boto3.session.Session()
+    assert session.client("amplifybackend").get_backend(AppId="d1")["AppName"] == "d1"
+    assert session.client("sts").get_caller_identity()["Account"] == "123456789012"
+    assert session.client("s3").list_buckets()["Buckets"]
+
+
+def test_a_job_survives_what_users_do_in_moto(everything: LocalAmplifyBackend) -> None:
+    pool = outputs(everything, "auth", "main")["UserPoolId"]
+    everything.client("cognito-idp").delete_user_pool(UserPoolId=pool)
+    client = everything.client()
+    answer = client.delete_backend(**STAGING)
+    everything.control.advance(5)
+    assert client.get_backend_job(**STAGING, JobId=answer["JobId"])["Status"] == "COMPLETED"
+
+
+def test_reset_empties_moto_too(everything: LocalAmplifyBackend) -> None:
+    everything.control.reset()
+    assert everything.client("s3").list_buckets()["Buckets"] == []
