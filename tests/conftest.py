@@ -1,0 +1,101 @@
+"""One isolated Airflow for the whole test session: its home, its database and its AWS are made here and end with it.
+
+This module runs before anything imports Airflow, which reads its settings once.
+"""
+
+from __future__ import annotations
+
+import atexit
+import base64
+import json
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+# By name and not through the entry point: these tests also run from a checkout that is not installed.
+from airflow_provider_amplifybackend.local.pytest_plugin import (  # noqa: F401
+    local_amplifybackend,
+    local_amplifybackend_server,
+)
+
+if TYPE_CHECKING:
+    from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+
+APP = "d1a2b3c4d5"
+REGION = "us-east-1"
+
+
+def _isolate() -> Path:
+    """Cut this process off from the developer's own Airflow and AWS, and return the home of the session's Airflow."""
+    home = Path(tempfile.mkdtemp(prefix="amplifybackend-tests-"))
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    for name in [name for name in os.environ if name.startswith(("AIRFLOW", "AWS_", "BOTO"))]:
+        del os.environ[name]
+    (home / "dags").mkdir()
+    nowhere = home / "no-aws"
+    os.environ |= {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
+        "AIRFLOW__CORE__FERNET_KEY": base64.urlsafe_b64encode(os.urandom(32)).decode(),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": str(nowhere),
+        "AWS_SHARED_CREDENTIALS_FILE": str(nowhere),
+        # The local service is on this machine, whatever proxy the developer has.
+        "NO_PROXY": "127.0.0.1,localhost",
+        "no_proxy": "127.0.0.1,localhost",
+    }
+    return home
+
+
+AIRFLOW_HOME = _isolate()
+
+
+@pytest.fixture(scope="session")
+def airflow_home() -> Path:
+    """The session's AIRFLOW_HOME, with a migrated database and an empty `dags` folder."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from airflow.utils.db import initdb
+
+        initdb()
+    return AIRFLOW_HOME
+
+
+def connection_json(endpoint_url: str, **extra: object) -> str:
+    """An AWS connection to a local service, as an `AIRFLOW_CONN_*` variable takes it."""
+    return json.dumps(
+        {
+            "conn_type": "aws",
+            "login": "123456789012",
+            "password": "not-a-secret",
+            "extra": {"region_name": REGION, "endpoint_url": endpoint_url, **extra},
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def aws_default(local_amplifybackend_server: LocalAmplifyBackend) -> Iterator[str]:  # noqa: F811
+    """The connection `aws_default` leads to the session's local service; the value is its endpoint."""
+    endpoint_url = local_amplifybackend_server.endpoint_url
+    os.environ["AIRFLOW_CONN_AWS_DEFAULT"] = connection_json(endpoint_url)
+    yield endpoint_url
+    del os.environ["AIRFLOW_CONN_AWS_DEFAULT"]
+
+
+@pytest.fixture
+def service(aws_default: str, local_amplifybackend: LocalAmplifyBackend) -> LocalAmplifyBackend:  # noqa: F811
+    """The local service behind `aws_default`: one app with an environment `staging`, and jobs that take a moment."""
+    local_amplifybackend.control.set(job_seconds=0.1)
+    local_amplifybackend.control.seed_app(APP, "staging", app_name="shop")
+    return local_amplifybackend
