@@ -18,6 +18,18 @@ _START_SECONDS = 30
 _STOP_SECONDS = 10
 
 
+class _AnnouncingServer(uvicorn.Server):
+    """uvicorn's server, which says when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.is_up = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.is_up.set()
+
+
 class LocalAmplifyBackend:
     """A local AmplifyBackend on a free port of the loopback address, unless told otherwise.
 
@@ -43,7 +55,7 @@ class LocalAmplifyBackend:
         if job_seconds is not None:
             changes["job_seconds"] = job_seconds
         self.app = _local_app(changes, strict_apps, tuple(apps), with_moto)
-        self._server: uvicorn.Server | None = None
+        self._server: _AnnouncingServer | None = None
         self._thread: threading.Thread | None = None
         self._socket: socket.socket | None = None
 
@@ -75,14 +87,12 @@ class LocalAmplifyBackend:
         if self._thread is not None:
             raise RuntimeError("the local AmplifyBackend is already running")
         self._socket = _listen(self._host, self._port)
-        self._server = uvicorn.Server(_config(self.app))
-        started = threading.Event()
-        self._server.startup = _announcing(self._server.startup, started)  # type: ignore[method-assign]
+        self._server = _AnnouncingServer(_config(self.app))
         self._thread = threading.Thread(
             target=self._server.run, args=([self._socket],), name="local-amplifybackend", daemon=True
         )
         self._thread.start()
-        if not started.wait(_START_SECONDS):
+        if not self._server.is_up.wait(_START_SECONDS):
             raise RuntimeError(f"the local AmplifyBackend did not start within {_START_SECONDS} seconds")
         return self
 
@@ -151,11 +161,3 @@ def _config(app: ASGIApp) -> uvicorn.Config:
     config.load()
     config.http_protocol_class = remembering(config)
     return config
-
-
-def _announcing(startup: Any, started: threading.Event) -> Any:
-    async def announce(*args: Any, **options: Any) -> None:
-        await startup(*args, **options)
-        started.set()
-
-    return announce

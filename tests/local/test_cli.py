@@ -73,3 +73,21 @@ def test_without_its_extra_it_names_it() -> None:
     assert done.returncode == 1
     assert 'pip install "airflow-provider-amplifybackend[local]"' in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_resets_are_real_with_plain_uvicorn_too() -> None:
+    """The `local` extra brings neither httptools nor uvloop; where they are installed, all other tests use them."""
+    script = """
+import sys
+sys.modules["httptools"] = sys.modules["uvloop"] = None
+import urllib.request
+from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+with LocalAmplifyBackend() as service:
+    service.control.add_fault(kind="reset_before", times=1)
+    try:
+        urllib.request.urlopen(service.endpoint_url + "/backend/d1/job/dev/1")
+    except ConnectionResetError:
+        print("reset")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.stdout, done.stderr) == ("reset\n", "")

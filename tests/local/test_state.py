@@ -1,0 +1,102 @@
+"""The state without HTTP: pure Python, for whatever wants to be exhaustive."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_amplifybackend.local.clock import Clock
+from airflow_provider_amplifybackend.local.errors import ServiceError
+from airflow_provider_amplifybackend.local.ids import Ids
+from airflow_provider_amplifybackend.local.journal import Journal
+from airflow_provider_amplifybackend.local.state import Service
+
+NAMES = st.sampled_from(["one", "two", "three"])
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(["create", "clone", "delete", "wait"]), NAMES, NAMES), max_size=25))
+def test_no_environment_ever_has_two_unfinished_jobs(steps: list[tuple[str, str, str]]) -> None:
+    service = Service()
+    service.clock.freeze(True)
+    service.call("CreateBackend", {"AppId": "d", "AppName": "a", "BackendEnvironmentName": "one"})
+    for step, name, other in steps:
+        with contextlib.suppress(ServiceError):
+            _perform(service, step, name, other)
+        _assert_sound(service)
+    service.clock.advance(60)
+    service.settle()
+    assert all(job.finished for job in service.store().jobs.all())
+    assert not service.store().jobs.is_held("d", "one")
+
+
+def _perform(service: Service, step: str, name: str, other: str) -> None:
+    where = {"AppId": "d", "BackendEnvironmentName": name}
+    if step == "create":
+        service.call("CreateBackend", {**where, "AppName": "a"})
+    elif step == "clone":
+        service.call("CloneBackend", {**where, "TargetEnvironmentName": other})
+    elif step == "delete":
+        service.call("DeleteBackend", where)
+    else:
+        service.clock.advance(3)
+        service.settle()
+
+
+def _assert_sound(service: Service) -> None:
+    unfinished = [job for job in service.store().jobs.all() if not job.finished]
+    held = [name for job in unfinished for name in job.plan.holds]
+    assert len(held) == len(set(held))
+    environments: dict[str, Any] = service.store().apps["d"].environments
+    for job in unfinished:
+        assert job.plan.holds <= set(environments), "what a job holds is there until the job ends"
+        assert job.plan.shares <= set(environments)
+
+
+def test_what_a_caller_changes_afterwards_does_not_change_the_state() -> None:
+    service = Service()
+    where = {"AppId": "d", "BackendEnvironmentName": "one"}
+    service.call("CreateBackend", {**where, "AppName": "a"})
+    service.clock.advance(60)
+    config = {"ServiceName": "S3", "Permissions": {"Authenticated": ["READ"]}}
+    named = {**where, "ResourceName": "files"}
+    service.call("CreateBackendStorage", {**named, "ResourceConfig": config})
+    service.clock.advance(60)
+    service.call("GetBackendStorage", named)["ResourceConfig"]["Permissions"]["Authenticated"].append("DELETE")
+    config["ServiceName"] = "other"
+    found = service.call("GetBackendStorage", named)["ResourceConfig"]
+    assert found["Permissions"] == {"Authenticated": ["READ"]}
+    assert found["ServiceName"] == "S3"
+
+
+def test_ids_follow_from_what_they_belong_to() -> None:
+    assert Ids("a", "b").lower("pool", 9) == Ids("a", "b").lower("pool", 9)
+    assert Ids("a", "b").lower("pool", 9) != Ids("a", "c").lower("pool", 9)
+    assert Ids("a", "b").lower("pool", 9) != Ids("a", "b").lower("key", 9)
+    assert len(Ids("a").mixed("pool", 30)) == 30
+
+
+def test_a_full_journal_forgets_the_oldest_and_counts_them() -> None:
+    journal = Journal(capacity=3)
+    entry: dict[str, Any] = {
+        "time": 0.0, "account": "", "region": "", "operation": "GetBackend", "parameters": {},
+        "status_code": 200, "error_code": None, "effective": True, "job_id": None, "faults": [],
+    }  # fmt: skip
+    for _ in range(5):
+        journal.add(**entry)
+    assert [kept.seq for kept in journal.read()] == [3, 4, 5]
+    assert journal.dropped == 2
+
+
+def test_a_clock_never_runs_backward() -> None:
+    clock = Clock()
+    with pytest.raises(ValueError, match="runs forward"):
+        clock.advance(-1)
+    clock.freeze(True)
+    frozen = clock.now()
+    clock.freeze(False)
+    assert clock.now() >= frozen
