@@ -1,0 +1,183 @@
+"""Run the example DAG on SQLite and the local AmplifyBackend, and check in the service that it did what it says.
+
+    python scripts/demo.py [--fail-check] [--job-seconds 4] [--verbose]
+
+Everything lives in a temporary directory and ends with this process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+DAG_ID = "example_ephemeral_environment"
+APP_ID = "d1example"
+SOURCE = "staging"
+EXPECTED_OPERATIONS = ["CloneBackend", "CreateBackendAuth", "DeleteBackend"]
+
+
+def main() -> int:
+    options = parse_arguments()
+    from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="amplifybackend-demo-") as home:
+        with LocalAmplifyBackend(job_seconds=options.job_seconds) as service:
+            say(f"local AmplifyBackend on {service.endpoint_url}")
+            seed(service)
+            prepare_airflow(Path(home), service.endpoint_url, verbose=options.verbose)
+            say("Airflow's metadata database is ready; running the DAG")
+            run = run_dag(options, service)
+            problems = report(run, service, fail_check=options.fail_check)
+    say(f"done in {time.monotonic() - began:.0f} s")
+    for problem in problems:
+        print(f"NOT AS IT SHOULD BE: {problem}")
+    return 1 if problems else 0
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--fail-check", action="store_true", help="let the user's check fail, to see the teardown run")
+    parser.add_argument("--job-seconds", type=float, default=4.0, help="how long a job of the local service takes")
+    parser.add_argument("--verbose", action="store_true", help="show Airflow's own log")
+    return parser.parse_args()
+
+
+def say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
+
+
+def seed(service) -> None:
+    """Make an app with the environment that is to be cloned."""
+    service.client().create_backend(AppId=APP_ID, AppName="example", BackendEnvironmentName=SOURCE)
+    service.control.advance(3600)
+
+
+def prepare_airflow(home: Path, endpoint_url: str, *, verbose: bool) -> None:
+    """Point Airflow at a throw-away home, before anything of it is imported."""
+    connection = {
+        "conn_type": "aws",
+        "login": "123456789012",
+        "password": "local",
+        "extra": {"region_name": "us-east-1", "endpoint_url": endpoint_url},
+    }
+    settings = {
+        "AIRFLOW_HOME": home,
+        "AIRFLOW_CONFIG": home / "airflow.cfg",
+        "AIRFLOW__CORE__DAGS_FOLDER": ROOT / "example_dags",
+        "AIRFLOW__CORE__LOAD_EXAMPLES": False,
+        "AIRFLOW__CORE__UNIT_TEST_MODE": False,
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": home / "logs",
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO" if verbose else "ERROR",
+        "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection),
+        "PYTHONWARNINGS": "ignore",
+    }
+    os.environ.update({name: str(value) for name, value in settings.items()})
+    migrate = subprocess.run(
+        [sys.executable, "-m", "airflow", "db", "migrate"], capture_output=True, text=True, check=False
+    )
+    if migrate.returncode:
+        raise SystemExit(f"airflow db migrate failed:\n{migrate.stdout}{migrate.stderr}")
+
+
+def run_dag(options: argparse.Namespace, service):
+    """Run the DAG through Airflow: real task processes' code, a real trigger, a real database."""
+    import warnings
+
+    warnings.simplefilter("ignore")
+    from airflow.dag_processing.dagbag import DagBag
+
+    bag = DagBag(ROOT / "example_dags" / f"{DAG_ID}.py")
+    if bag.import_errors:
+        raise SystemExit(f"the example DAG does not import: {bag.import_errors}")
+    conf = {"app_id": APP_ID, "source": SOURCE, "fail_check": options.fail_check}
+    with progress(service):
+        return bag.dags[DAG_ID].test(run_conf=conf)
+
+
+@contextmanager
+def progress(service):
+    """Say each change of a task in Airflow's database and of a job in the service, as it happens."""
+    database = sqlite3.connect(
+        f"file:{os.environ['AIRFLOW_HOME']}/airflow.db?mode=ro", uri=True, check_same_thread=False
+    )
+    ended = threading.Event()
+
+    def watch() -> None:
+        seen: dict[str, str] = {}
+        while not ended.wait(0.2):
+            for what, state in current_states(database, service):
+                if seen.get(what) != state:
+                    seen[what] = state
+                    say(f"  {what}: {state}")
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
+        database.close()
+
+
+def current_states(database: sqlite3.Connection, service):
+    with suppress(sqlite3.OperationalError):  # locked for a moment
+        for task, state in database.execute("SELECT task_id, state FROM task_instance WHERE state IS NOT NULL"):
+            yield f"task {task}", state
+    for job in service.control.jobs():
+        if job["BackendEnvironmentName"] != SOURCE:
+            yield f"    job {job['Operation']} of {job['BackendEnvironmentName']}", job["Status"]
+
+
+def report(run, service, *, fail_check: bool) -> list[str]:
+    """Print what happened, and return what should not have."""
+    tasks = sorted(run.get_task_instances(), key=lambda task: str(task.start_date))
+    clone_name = None
+    print(f"\n{'task':<14} {'state':<10} {'seconds':>7}  job")
+    for task in tasks:
+        result = task.xcom_pull(task_ids=task.task_id) or {}
+        if task.task_id == "reserve_name":
+            clone_name = result
+        job = result.get("JobId") if isinstance(result, dict) else None
+        seconds = (task.end_date - task.start_date).total_seconds() if task.end_date else 0
+        print(f"{task.task_id:<14} {task.state!s:<10} {seconds:>7.1f}  {job or '-'}")
+    print()
+    return list(problems(run, tasks, service, clone_name, fail_check=fail_check))
+
+
+def problems(run, tasks, service, clone_name, *, fail_check):
+    states = {task.task_id: str(task.state) for task in tasks}
+    expected = dict.fromkeys(states, "success") | ({"check": "failed"} if fail_check else {})
+    if states != expected or len(states) != 5:
+        yield f"tasks ended as {states}"
+    if str(run.state) != ("failed" if fail_check else "success"):
+        yield f"the run is {run.state}"
+    starts = [
+        entry for entry in service.control.journal() if entry["effective"] and entry["operation"] in EXPECTED_OPERATIONS
+    ]
+    if [entry["operation"] for entry in starts] != EXPECTED_OPERATIONS:
+        yield f"the service was asked to start {[entry['operation'] for entry in starts]}"
+    cloned = [entry["parameters"] for entry in starts if entry["operation"] == "CloneBackend"]
+    say(f"the service saw the clone {[request['TargetEnvironmentName'] for request in cloned]} made")
+    if not clone_name or [request["TargetEnvironmentName"] for request in cloned] != [clone_name]:
+        yield f"the service cloned {cloned}, the DAG reserved {clone_name}"
+    left = service.client().get_backend(AppId=APP_ID)["BackendEnvironmentList"]
+    say(f"the service has the environments {left} left")
+    if left != [SOURCE]:
+        yield f"environments left: {left}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
