@@ -41,7 +41,9 @@ def _key(transport: asyncio.Transport) -> tuple[Any, Any]:
 
 def abort_connection(scope: MutableMapping[str, Any], *, gently: bool = False) -> None:
     """End the connection with RST, or `gently`: what was sent arrives, and then the end."""
-    transport = _transports[tuple(scope["server"]), tuple(scope["client"])]
+    transport = _transports.get((tuple(scope["server"]), tuple(scope["client"])))
+    if transport is None:  # the caller was faster
+        return
     if gently:
         transport.close()
         return

@@ -113,6 +113,18 @@ def test_a_delay_past_the_read_timeout(service: LocalAmplifyBackend, when: str) 
     assert starts(service) == 1
 
 
+def test_a_reset_of_a_caller_who_has_left_harms_nobody(service: LocalAmplifyBackend) -> None:
+    service.control.add_fault("DeleteBackend", kind="delay", times=1, seconds=0.4)
+    service.control.add_fault("DeleteBackend", kind="reset_after", times=1)
+    hasty = service.client(config=Config(retries={"total_max_attempts": 1}, read_timeout=0.1))
+    with pytest.raises(ReadTimeoutError):
+        hasty.delete_backend(**STAGING)
+    hasty.close()
+    service.control.add_fault("GetBackend", kind="delay", times=1, seconds=0.6)
+    service.client().get_backend(AppId=APP)
+    assert starts(service) == 1
+
+
 @pytest.mark.parametrize("error", ["Resource is in a wrong state\n  at stack", None])
 def test_a_job_that_fails(service: LocalAmplifyBackend, client: Any, finish: Finish, error: str | None) -> None:
     service.control.add_fault("DeleteBackend", kind="job_fails", times=1, error=error)
