@@ -98,7 +98,7 @@ class RunningAirflow(AirflowClient):
         self._connections = connections or {}
         self._overrides = env or {}
         self._environment: dict[str, str] = {}
-        self._services: Path | None = None
+        self.services: Path | None = None
         self._guard: Guard | None = None
         self._port = free_port()
         super().__init__(f"http://127.0.0.1:{self._port}")
@@ -127,8 +127,8 @@ class RunningAirflow(AirflowClient):
             if self._guard:
                 self._guard.close()
             self._guard = None
-            if self._services:
-                shutil.rmtree(self._services, ignore_errors=True)
+            if self.services:
+                shutil.rmtree(self.services, ignore_errors=True)
             self.close()
             atexit.unregister(self.shut_down)
 
@@ -225,8 +225,8 @@ class RunningAirflow(AirflowClient):
 
     def _start_services(self) -> None:
         assert self._guard
-        self._services = Path(tempfile.mkdtemp(prefix="amplify-engine-"))
-        self._guard.tell("directory", self._services)
+        self.services = Path(tempfile.mkdtemp(prefix="amplify-engine-"))
+        self._guard.tell("directory", self.services)
         server = start_postgresql(self._subfolder("postgresql"), self._make_service)
         self._environment |= _airflow(DATABASE__SQL_ALCHEMY_CONN=server.url())
         server.restore(self._template("postgresql.sql", lambda target: self._make_dump(server, target)))
@@ -236,9 +236,9 @@ class RunningAirflow(AirflowClient):
             self._environment |= _airflow(CELERY__BROKER_URL=broker, CELERY__RESULT_BACKEND=backend)
 
     def _subfolder(self, name: str) -> Path:
-        assert self._services
-        self._services.chmod(0o711)
-        folder = self._services / name
+        assert self.services
+        self.services.chmod(0o711)
+        folder = self.services / name
         folder.mkdir(mode=0o700)
         return folder
 

@@ -49,14 +49,14 @@ class Marked:
         try:
             environment = Path(f"/proc/{process.pid}/environ").read_bytes()
         except PermissionError:
-            # Airflow makes supervisors non-dumpable, and then only root may read their environment. The id
-            # of the session is trusted here only, for want of better: the id of an ended one is used again.
-            with contextlib.suppress(*_GONE):
-                return os.getsid(process.pid) in self.sessions and process.uids().real == os.getuid()
-            return False
+            environment = b""  # Airflow makes supervisors non-dumpable: then only root may read it.
         except OSError:
             return False
-        return f"{MARK}={self.mark}".encode() in environment.split(b"\0")
+        if environment.strip(b"\0"):
+            return f"{MARK}={self.mark}".encode() in environment.split(b"\0")
+        # Unreadable, or overwritten by the program's own title, as Redis does. The id of the session is trusted
+        # here only, for want of better: the id of one that has ended is used again.
+        return _session(process) in self.sessions and _is_own_and_alive(process)
 
     def end(self, timeout: float = 20) -> None:
         """Kill until a scan finds nothing: a process may fork while it is being killed."""
@@ -185,7 +185,7 @@ class ManagedProcess:
         found: dict[int, psutil.Process] = {}
         for process in filter(None, map(_process, psutil.pids())):
             with contextlib.suppress(*_GONE):
-                if os.getsid(process.pid) == main and process.status() != psutil.STATUS_ZOMBIE:
+                if _session(process) == main and process.status() != psutil.STATUS_ZOMBIE:
                     found[process.pid] = process
                     found.update({child.pid: child for child in process.children(recursive=True)})
         return list(found.values())
@@ -310,6 +310,18 @@ def _name(process: psutil.Process) -> str:
     with contextlib.suppress(*_GONE):
         return str(process.name())
     return ""
+
+
+def _session(process: psutil.Process) -> int | None:
+    with contextlib.suppress(*_GONE):
+        return os.getsid(process.pid)
+    return None
+
+
+def _is_own_and_alive(process: psutil.Process) -> bool:
+    with contextlib.suppress(*_GONE):
+        return os.getuid() in (0, process.uids().real) and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def _signal(process: psutil.Process, number: int) -> None:

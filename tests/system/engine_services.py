@@ -123,6 +123,8 @@ def start_redis(folder: Path, make: Make) -> str:
     """Start Redis and return its URL."""
     port, password = free_port(), secrets.token_hex(16)
     options = {"bind": "127.0.0.1", "port": port, "requirepass": password, "dir": folder, "appendonly": "no"}
+    # Its title would overwrite its environment, and with it the mark.
+    options["set-proc-title"] = "no"
     # In a file, because a command line can be read by every user of the machine.
     (folder / "redis.conf").write_text("".join(f"{name} {value}\n" for name, value in options.items()) + 'save ""\n')
     process = make("redis", [_redis_program(), str(folder / "redis.conf")])

@@ -11,17 +11,19 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from tests.system.engine import RunningAirflow
 from tests.system.engine_client import wait_until
-from tests.system.engine_processes import MARK, Marked
+from tests.system.engine_processes import Marked
 from tests.system.engine_services import missing_services
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = pytest.mark.system
+needs_services = pytest.mark.skipif(missing_services() is not None, reason=str(missing_services()))
 
 DAGS = ["steady", "victim", "patient"]
 # "victim" hangs in its first try only: whoever kills it gets a second try that ends at once.
@@ -88,6 +90,22 @@ def _dags(folder: Path) -> Path:
 
 def _assert_nothing_left(airflow: RunningAirflow) -> None:
     assert Marked(airflow.marked.mark).processes() == []
+    assert [name for name, process in airflow.processes.items() if process.running] == []
+    assert airflow.services is None or not airflow.services.exists()
+    assert _working_below(airflow.home, airflow.services) == []
+
+
+def _working_below(*folders: Path | None) -> list[psutil.Process]:
+    """Not found by the engine's own means, which may be blind to what they were blind to before."""
+    below = tuple(str(folder) for folder in folders if folder)
+    return [process for process in psutil.process_iter() if _working_folder(process).startswith(below)]
+
+
+def _working_folder(process: psutil.Process) -> str:
+    try:
+        return str(process.cwd())
+    except psutil.Error:
+        return ""
 
 
 @pytest.fixture(scope="module")
@@ -228,26 +246,35 @@ def test_no_port_is_open_to_the_network(local: RunningAirflow) -> None:
     assert listening == {"127.0.0.1"}
 
 
-def test_nothing_outlives_a_killed_test_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("executor", "database"),
+    [
+        ("LocalExecutor", "sqlite"),
+        pytest.param("CeleryExecutor", "postgresql", marks=needs_services),
+    ],
+)
+def test_nothing_outlives_a_killed_test_run(tmp_path: Path, executor: str, database: str) -> None:
     program = """
         import sys, time
         from pathlib import Path
         from tests.system.engine import RunningAirflow
-        with RunningAirflow(Path(sys.argv[1]), Path(sys.argv[1])) as airflow:
-            print(airflow.marked.mark, flush=True)
+        home, executor, database = sys.argv[1:]
+        with RunningAirflow(Path(home), Path(home), executor=executor, database=database) as airflow:
+            print(len(airflow.processes), airflow.services or home, flush=True)
             time.sleep(600)
     """
-    argv = [sys.executable, "-c", textwrap.dedent(program), str(tmp_path)]
-    root = Path(__file__).parents[2]
-    with subprocess.Popen(argv, cwd=root, stdout=subprocess.PIPE, text=True) as run:
+    argv = [sys.executable, "-c", textwrap.dedent(program), str(tmp_path), executor, database]
+    with subprocess.Popen(argv, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True) as run:
         assert run.stdout
-        marked = Marked(run.stdout.readline().strip())
-        wait_until(lambda: len(marked.processes()) >= 4, 20, "processes")
+        count, _, services = run.stdout.readline().strip().partition(" ")
+        folders = (tmp_path, Path(services))
+        wait_until(lambda: len(_working_below(*folders)) >= int(count), 20, f"{count} processes")
         run.kill()
-    wait_until(lambda: not marked.processes(), 10, f"end of everything with {MARK}={marked.mark}")
+    wait_until(lambda: not _working_below(*folders), 20, lambda: f"end of {_working_below(*folders)}")
+    wait_until(lambda: services == str(tmp_path) or not Path(services).exists(), 5, f"removal of {services}")
 
 
-@pytest.mark.skipif(missing_services() is not None, reason=str(missing_services()))
+@needs_services
 def test_celery_with_two_workers_and_two_triggerers(tmp_path: Path) -> None:
     pytest.importorskip("airflow.providers.celery", reason="needs apache-airflow-providers-celery")
     with RunningAirflow(
