@@ -188,6 +188,14 @@ def iso_time(milliseconds: int | None) -> str | None:
     return datetime.fromtimestamp(milliseconds / 1000, tz=UTC).isoformat(timespec="milliseconds")
 
 
+def readable_times(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a job row with its times also as ISO 8601."""
+    return dict(row) | {
+        "created_at": iso_time(epoch_ms(row.get("CreateTime"))),
+        "updated_at": iso_time(epoch_ms(row.get("UpdateTime"))),
+    }
+
+
 def _text(number: int | None) -> str | None:
     return None if number is None else str(number)
 

@@ -6,7 +6,6 @@ time of one wait. The hook drives them with boto3, the poller of the triggerer w
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
@@ -186,13 +185,3 @@ class JobWait:
     def until_deadline(self, now: float) -> float:
         """Return the seconds left. The last look comes at the deadline: a job that ends in time is never late."""
         return max(0.0, self.deadline - now)
-
-
-def meta_category(document: str | Mapping[str, Any], category: str) -> Mapping[str, Any]:
-    """Return the resources of one category (``auth``, ``api``, ``storage``) in an AmplifyMetaConfig."""
-    try:
-        meta = json.loads(document) if isinstance(document, str) else document
-    except ValueError:
-        return {}
-    resources = meta.get(category) if isinstance(meta, Mapping) else None
-    return resources if isinstance(resources, Mapping) else {}

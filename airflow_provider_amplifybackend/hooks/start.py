@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from airflow_provider_amplifybackend import jobs, polling
+from airflow_provider_amplifybackend import jobs, meta, polling
 from airflow_provider_amplifybackend.exceptions import BackendRequestError, BackendStartError, request_error
 from airflow_provider_amplifybackend.jobs import Effect, Intent, Job, JobRef, Outcome, Situation
 from airflow_provider_amplifybackend.polling import FaultKind, ServiceError
@@ -303,7 +303,7 @@ class StartOnce:
         request = {key: self.request[key] for key in keys if key in self.request}
         if "ResourceName" not in request:
             document = self._read("GetBackend", request).get("AmplifyMetaConfig")
-            return bool(polling.meta_category(document, category)) if document else None
+            return bool(meta.category(document, category)) if document else None
         read = {"auth": "GetBackendAuth", "api": "GetBackendAPI", "storage": "GetBackendStorage"}[category]
         return bool(self._read(read, request))
 

@@ -111,8 +111,16 @@ class AmplifyBackendOperator(AwsParameters):
 
     def execute(self, context: Context) -> Any:
         """Call the operation."""
+        request = self.build_request()
         self.store_links(context)
-        return self.present(self.hook.call(self.api_operation, self.build_request()))
+        return self.present(self.hook.call(self.api_operation, request))
+
+    def validate(self) -> None:
+        """Check every parameter.
+
+        :raises BackendParameterError: names the parameters that cannot be used.
+        """
+        self.build_request()
 
     def store_links(self, context: Context) -> None:
         """Store the addresses of the links: only the task knows the region and the rendered names."""
@@ -139,6 +147,76 @@ class AmplifyBackendOperator(AwsParameters):
         members = {key: value for key, value in response.items() if key != "ResponseMetadata"}
         redacted: dict[str, Any] = redact_secrets(members)
         return redacted
+
+
+class ConfiguredResource(AmplifyBackendOperator):
+    """An operation with a ``resource_config``, which may be a file, and so may its ``TransformSchema``."""
+
+    template_ext: Sequence[str] = (".json", ".graphql")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"resource_config": "json"}
+
+    def build_request(self) -> dict[str, Any]:
+        """Return the request; a schema file that is named in a JSON file is only seen here."""
+        request = super().build_request()
+        config = request.get("ResourceConfig", {})
+        schema = config.get("TransformSchema", "")
+        if schema.endswith(".graphql"):
+            config["TransformSchema"] = self._read_template(schema)
+        return request
+
+    def _read_template(self, path: str) -> str:
+        environment = self.get_template_env()
+        if environment.loader is None:
+            raise BackendParameterError(f"{self.task_id}: {path!r} cannot be read, because the task has no DAG")
+        return environment.loader.get_source(environment, path)[0]
+
+
+class PagedOperator(AmplifyBackendOperator):
+    """An operation that lists something, over all pages.
+
+    :param max_items: How many to return at most. Default: all. (templated)
+    """
+
+    items_member: ClassVar[str]
+    template_fields: Sequence[str] = (*AmplifyBackendOperator.template_fields, "max_items")
+
+    def __init__(self, *, max_items: int | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.max_items = max_items
+
+    def validate(self) -> None:
+        """Check every parameter."""
+        super().validate()
+        self._limit()
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """List everything, up to ``max_items``."""
+        self.validate()
+        self.store_links(context)
+        request, limit = self.build_request(), self._limit()
+        items: list[Any] = []
+        while True:
+            page = self.hook.call(self.api_operation, request | self._page_size(request, limit - len(items)))
+            items += page.get(self.items_member, [])
+            token = page.get("NextToken")
+            if not token or len(items) >= limit:
+                break
+            request["NextToken"] = token
+        # A token for the next page would skip what the limit has cut off from this one.
+        rest = {"NextToken": token} if token and len(items) == limit else {}
+        return self.present({self.items_member: items[: int(min(limit, len(items)))]} | rest)
+
+    def _limit(self) -> float:
+        if self.max_items is None or str(self.max_items).strip() in service_model.EMPTY_RENDERINGS:
+            return float("inf")
+        return as_number("max_items", self.max_items, least=1)
+
+    def _page_size(self, request: Mapping[str, Any], left: float) -> dict[str, int]:
+        """Return the size of the next page, so that the listing can end with it, where the operation takes one."""
+        shape = service_model.input_shape(self.api_operation).members.get("MaxResults")
+        if shape is None:
+            return {}
+        return {"MaxResults": int(min(left, request.get("MaxResults") or shape.metadata["max"]))}
 
 
 class AmplifyBackendJobOperator(AmplifyBackendOperator):
@@ -194,11 +272,8 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
         return self._proceed(context, started=time.time())
 
     def validate(self) -> None:
-        """Check every parameter.
-
-        :raises BackendParameterError: names the parameters that cannot be used.
-        """
-        self.build_request()
+        """Check every parameter."""
+        super().validate()
         as_flag("wait_for_completion", self.wait_for_completion)
         as_flag("deferrable", self.deferrable)
         as_number("waiter_delay", self.waiter_delay, least=0.1)

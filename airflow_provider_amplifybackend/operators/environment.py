@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_amplifybackend.meta import outputs, parse_document
 from airflow_provider_amplifybackend.operators.base import (
     AmplifyBackendOperator,
     CreatingOperator,
     RemovingOperator,
 )
+
+if TYPE_CHECKING:
+    from airflow_provider_amplifybackend._compat import Context
 
 
 class CloneBackendOperator(CreatingOperator):
@@ -84,6 +89,24 @@ class DeleteBackendOperator(RemovingOperator):
         self.backend_environment_name = backend_environment_name
 
 
+class RemoveAllBackendsOperator(RemovingOperator):
+    """
+    Remove all backend environments of an app.
+
+    .. seealso:: `RemoveAllBackends <https://docs.aws.amazon.com/goto/WebAPI/amplifybackend-2020-08-11/RemoveAllBackends>`__
+
+    :param app_id: The app's id. (templated)
+    :param clean_amplify_app: Whether to clean up the Amplify app, too. (templated)
+    """
+
+    api_operation: ClassVar[str] = "RemoveAllBackends"
+
+    def __init__(self, *, app_id: str, clean_amplify_app: bool | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.app_id = app_id
+        self.clean_amplify_app = clean_amplify_app
+
+
 class GetBackendOperator(AmplifyBackendOperator):
     """
     Get the details of a backend environment, or the environments of an app.
@@ -92,8 +115,11 @@ class GetBackendOperator(AmplifyBackendOperator):
 
     :param app_id: The app's id. (templated)
     :param backend_environment_name: The environment. Without it, the answer lists the environments. (templated)
-    :return: ``AppId``, ``AppName``, ``BackendEnvironmentList``, ``BackendEnvironmentName``, ``AmplifyMetaConfig`` and
-        ``AmplifyFeatureFlags`` as the service has them, without the API key.
+
+    :return: The response, with ``AmplifyMetaConfig`` and ``AmplifyFeatureFlags`` parsed and the API key replaced by
+        ``***``, and ``outputs``: ``user_pool_id``, ``web_client_id``, ``identity_pool_id``, ``appsync_api_id``,
+        ``appsync_endpoint``, ``bucket`` and ``region``, None where the environment has no such thing. Each output is
+        also an XCom of its own, e.g. ``get.output["user_pool_id"]``.
     """
 
     api_operation: ClassVar[str] = "GetBackend"
@@ -102,3 +128,19 @@ class GetBackendOperator(AmplifyBackendOperator):
         super().__init__(**kwargs)
         self.app_id = app_id
         self.backend_environment_name = backend_environment_name
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Get the details and push each output."""
+        result: dict[str, Any] = super().execute(context)
+        if self.do_xcom_push:
+            for name, value in result["outputs"].items():
+                context["ti"].xcom_push(key=name, value=value)
+        return result
+
+    def present(self, response: Mapping[str, Any]) -> dict[str, Any]:
+        """Parse the documents, and pick the outputs that people call this for."""
+        presented = super().present(response)
+        for member in ("AmplifyMetaConfig", "AmplifyFeatureFlags"):
+            if member in presented:
+                presented[member] = parse_document(presented[member])
+        return presented | {"outputs": outputs(presented.get("AmplifyMetaConfig"))}

@@ -1,0 +1,45 @@
+"""Reading an AmplifyMetaConfig: what an environment consists of, in a document that the service gives as text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+
+def parse_document(document: Any) -> Any:
+    """Return the content of a JSON text; what is not one is returned as it is."""
+    try:
+        return json.loads(document) if isinstance(document, str) else document
+    except ValueError:
+        return document
+
+
+def category(meta: Any, name: str) -> Mapping[str, Any]:
+    """Return the resources of one category: ``auth``, ``api`` or ``storage``."""
+    document = parse_document(meta)
+    resources = document.get(name) if isinstance(document, Mapping) else None
+    return resources if isinstance(resources, Mapping) else {}
+
+
+def outputs(meta: Any) -> dict[str, str | None]:
+    """Return the ids by which an environment's resources are known in other services; never a secret."""
+    auth, api, storage = (_first_output(meta, name) for name in ("auth", "api", "storage"))
+    return {
+        "user_pool_id": auth.get("UserPoolId"),
+        "web_client_id": auth.get("AppClientIDWeb"),
+        "identity_pool_id": auth.get("IdentityPoolId"),
+        "appsync_api_id": api.get("GraphQLAPIIdOutput"),
+        "appsync_endpoint": api.get("GraphQLAPIEndpointOutput"),
+        "bucket": storage.get("BucketName"),
+        "region": category(meta, "providers").get("awscloudformation", {}).get("Region"),
+    }
+
+
+def _first_output(meta: Any, name: str) -> Mapping[str, Any]:
+    """Return the output of the first resource that has one; Amplify allows one auth and one GraphQL API."""
+    for resource in category(meta, name).values():
+        output = resource.get("output") if isinstance(resource, Mapping) else None
+        if isinstance(output, Mapping) and (name != "api" or "GraphQLAPIIdOutput" in output):
+            return output
+    return {}
