@@ -196,7 +196,7 @@ class StartOnce:
 
     def _after_validation_exception(self, error: ServiceError) -> Blocked | None:
         """The service says ValidationException for a pending job, and for other things."""
-        pending = jobs.newest(job for job in self._list_jobs(self._all_environments()) if not job.is_finished)
+        pending = self._pending_in(self._all_environments()) or self._pending_in(self._environments_of_app())
         if pending:
             decision = jobs.decide_pending(self._look(), pending)
             if isinstance(decision, jobs.Refuse):
@@ -208,6 +208,10 @@ class StartOnce:
             raise request_error(error, self.request) from error
         self._pause(LOOK_DELAY)
         return None
+
+    def _pending_in(self, environments: tuple[str, ...]) -> Job | None:
+        """Return a job that is pending somewhere: a clone may hold its source without being listed there."""
+        return jobs.newest(job for job in self._list_jobs(environments) if not job.is_finished)
 
     def _is_settled_by_policy(self, error: ServiceError) -> bool:
         """Whether what exists, or is missing, by now makes the refused start unnecessary."""
