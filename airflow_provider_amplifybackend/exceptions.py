@@ -53,11 +53,12 @@ class BackendJobTimeoutError(AmplifyBackendError):
 
     def __init__(self, ref: JobRef, *, waited: float, last_status: str | None, last_error: str | None = None) -> None:
         self.ref = ref
+        environment = ref.environments[0] if ref.environments else "ENVIRONMENT"
         super().__init__(
             f"{ref} had not ended after {waited:.0f} s; last status: {last_status or 'never seen'}"
             + (f"; last error: {last_error}" if last_error else "")
             + ". The job goes on in the service, which has no cancel. Look at it with: aws amplifybackend "
-            f"get-backend-job --app-id {ref.app_id} --backend-environment-name {ref.environments[0]} "
+            f"get-backend-job --app-id {ref.app_id} --backend-environment-name {environment} "
             f"--job-id {ref.job_id}. To wait longer, raise waiter_delay or waiter_max_attempts (their product is "
             "the time budget in seconds), or execution_timeout or a sensor's timeout if those are shorter."
         )

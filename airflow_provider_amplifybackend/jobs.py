@@ -105,7 +105,7 @@ class JobRef:
         return names | ({"BackendEnvironmentName": self.environments[0]} if self.environments else {})
 
     def __str__(self) -> str:
-        where = " or ".join(self.environments)
+        where = " or ".join(self.environments) or "unknown"
         return f"job {self.job_id} ({self.operation or 'operation unknown'}, app {self.app_id}, environment {where})"
 
 
@@ -259,6 +259,7 @@ class Intent:
         try:
             known["round"] = Round(**{key: int(stored["round"][key]) for key in Round.__dataclass_fields__})
             known["known_job_ids"] = tuple(known.get("known_job_ids", ()))
+            known["service_time_ms"] = int(known["service_time_ms"])
             return cls(**known)
         except (KeyError, TypeError, ValueError):
             return None
@@ -274,6 +275,10 @@ class Situation:
     intent: Intent | None
     # The rows of the environments that the job may live in.
     jobs: tuple[Job, ...] = ()
+    # The environments that the job will hold: a pending job elsewhere is not in the way. Empty: any.
+    targets: tuple[str, ...] = ()
+    # Whether this try has sent the start that the intent stands for: then its job's end is this try's end.
+    sent_in_this_try: bool = False
     # Whether what the operation creates or removes exists now; None where the service cannot tell.
     target_exists: bool | None = None
     on_pending_job: str = "wait"
@@ -345,7 +350,7 @@ def decide(situation: Situation) -> Decision:
 
 
 def _decide_fresh(situation: Situation) -> Decision:
-    pending = newest(job for job in situation.jobs if not job.is_finished)
+    pending = newest(job for job in situation.jobs if not job.is_finished and _is_in_target(situation, job))
     if pending:
         return decide_pending(situation, pending)
     if situation.operation.effect is Effect.CREATES and situation.target_exists:
@@ -360,6 +365,10 @@ def _decide_fresh(situation: Situation) -> Decision:
     return Send("nothing was started before and nothing is in the way")
 
 
+def _is_in_target(situation: Situation, job: Job) -> bool:
+    return not situation.targets or job.backend_environment_name in situation.targets
+
+
 def decide_pending(situation: Situation, pending: Job) -> Decision:
     """Decide what to do about another job that holds the environment."""
     if situation.on_pending_job == "wait":
@@ -371,7 +380,8 @@ def decide_pending(situation: Situation, pending: Job) -> Decision:
 
 
 def _decide_existing(situation: Situation) -> Decision:
-    leftover = left_by_failed_job(situation.operation, situation.jobs)
+    here = [job for job in situation.jobs if _is_in_target(situation, job)]
+    leftover = left_by_failed_job(situation.operation, here, situation.jobs)
     if leftover:
         return Refuse(
             f"the {situation.operation.resource} exists, but only as the leftover of {leftover.ref}, which failed; "
@@ -387,6 +397,8 @@ def _decide_existing(situation: Situation) -> Decision:
 
 def _decide_after_clear(situation: Situation, intent: Intent) -> Decision:
     earlier = _own_job(situation, intent)
+    if earlier is None and is_unanswered(intent) and situation.patience_left > 0:
+        return LookAgain("a start of the task's earlier round may have been sent and its job is not listed yet")
     if earlier is None or earlier.is_finished:
         return _decide_fresh(situation)
     if intent.is_for(situation.digest):
@@ -415,7 +427,7 @@ def _decide_with_job_id(situation: Situation, intent: Intent) -> Decision:
 
 def _decide_without_job_id(situation: Situation, intent: Intent) -> Decision:
     job = _own_job(situation, intent)
-    if job and job.is_failed:
+    if job and job.is_failed and not situation.sent_in_this_try:
         return _decide_fresh(situation)
     if job and intent.presumed and job.is_finished:
         return Refuse(
@@ -443,6 +455,8 @@ def _own_job(situation: Situation, intent: Intent) -> Job | None:
     """Return the job that the intent led to: the one it names, else the first new one of its kind after it."""
     if intent.job_id:
         return next((job for job in situation.jobs if job.job_id == intent.job_id), None)
+    if intent.refused:
+        return None
     since = intent.service_time_ms - SERVICE_CLOCK_MARGIN_MS
     candidates = [
         job
@@ -459,18 +473,39 @@ def newest(jobs: Iterable[Job]) -> Job | None:
     return max(jobs, key=lambda job: job.create_time_ms or 0, default=None)
 
 
-def left_by_failed_job(operation: JobOperation, jobs: Iterable[Job]) -> Job | None:
-    """Return the failed job that left an unusable environment behind, if the newest creation of it failed."""
+def left_by_failed_job(operation: JobOperation, *places: Iterable[Job]) -> Job | None:
+    """Return the failed job that left an unusable environment behind, if the newest creation of it failed.
+
+    :param places: Where to look for the creation: the first place that lists one counts. The job of a clone may
+        live in its source.
+    """
     if operation.resource != "environment":
         return None
-    last = newest(job for job in jobs if job.operation in ("CloneBackend", "CreateBackend"))
-    return last if last and last.is_failed else None
+    for jobs in places:
+        last = newest(job for job in jobs if job.operation in ("CloneBackend", "CreateBackend"))
+        if last:
+            return last if last.is_failed else None
+    return None
+
+
+def is_unanswered(intent: Intent) -> bool:
+    """Whether a start was, or may have been, sent for it, and nobody knows what became of that."""
+    return not (intent.job_id or intent.refused or intent.presumed)
 
 
 def write_intent(situation: Situation, app_id: str, service_time_ms: int) -> Intent:
     """Return the intent to store just before sending."""
     earlier = situation.intent
     same_round = earlier is not None and earlier.round.is_same(situation.round)
+    if earlier and same_round and is_unresolved(situation):
+        # The lost start may still show up: whoever looks for the job must look from before it.
+        return replace(
+            earlier,
+            round=situation.round,
+            digest=situation.digest,
+            starts=earlier.starts + 1,
+            version=INTENT_VERSION,
+        )
     return Intent(
         operation=situation.operation.name,
         app_id=app_id,
@@ -484,6 +519,17 @@ def write_intent(situation: Situation, app_id: str, service_time_ms: int) -> Int
         )[-MAX_KNOWN_JOB_IDS:],
         target_existed=situation.target_exists,
         starts=(earlier.starts if earlier and same_round else 0) + 1,
+    )
+
+
+def is_unresolved(situation: Situation) -> bool:
+    """Whether an earlier start of this request left no trace: neither an answer nor a job."""
+    intent = situation.intent
+    return (
+        intent is not None
+        and is_unanswered(intent)
+        and intent.is_for(situation.digest)
+        and _own_job(situation, intent) is None
     )
 
 

@@ -7,6 +7,16 @@ from typing import Any
 
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 
+# What a template leaves behind that had no value: these never name anything.
+EMPTY_RENDERINGS = frozenset({"", "None"})
+
+
+def is_template(value: Any) -> bool:
+    """Whether a value is yet to be rendered: a Jinja text, an XComArg, or something else that Airflow resolves."""
+    if isinstance(value, str):
+        return any(mark in value for mark in ("{{", "{%", "{#"))
+    return hasattr(value, "resolve") or callable(value)
+
 
 def as_flag(name: str, value: Any) -> bool:
     """Return a boolean, also from a rendered ``"True"`` or ``"false"``."""
@@ -26,6 +36,22 @@ def as_number(name: str, value: Any, *, least: float) -> float:
     if number is None or not least <= number < float("inf"):
         raise BackendParameterError(f"{name}={value!r} must be a number, {least} or more")
     return number
+
+
+def as_optional_number(name: str, value: Any, *, least: float) -> float | None:
+    """Return a number, or None where there is none."""
+    if value is None or str(value).strip() in EMPTY_RENDERINGS:
+        return None
+    return as_number(name, value, least=least)
+
+
+def as_name(name: str, value: Any) -> str:
+    """Return a name that must not be empty; a template that had no value renders as an empty text or as "None"."""
+    if value is None or str(value).strip() in EMPTY_RENDERINGS:
+        raise BackendParameterError(
+            f"{name}={value!r} is missing a value; if it comes from an upstream task, that task has returned none"
+        )
+    return str(value)
 
 
 def as_choice(name: str, value: Any, accepted: Sequence[str]) -> str:

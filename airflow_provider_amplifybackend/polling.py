@@ -86,7 +86,7 @@ def look_at_job(ref: JobRef) -> Generator[Call, Mapping[str, Any], Job]:
         try:
             row = yield Call("GetBackendJob", ref.request | {"BackendEnvironmentName": environment})
         except ServiceError as error:
-            if error.kind is not FaultKind.NOT_FOUND:
+            if not _says_missing(error):
                 raise
             missing = error
             continue
@@ -99,7 +99,7 @@ def look_at_job(ref: JobRef) -> Generator[Call, Mapping[str, Any], Job]:
         )
     if _removes_environments(ref) and (yield from _are_gone(ref)):
         # The service may forget the jobs of an environment together with the environment.
-        return Job(ref.app_id, ref.environments[0], ref.job_id, ref.operation, status=COMPLETED)
+        return Job(ref.app_id, "".join(ref.environments[:1]), ref.job_id, ref.operation, status=COMPLETED)
     raise missing or ServiceError(
         FaultKind.NOT_FOUND, "GetBackendJob", "NotFoundException", f"no environment to look for {ref} in"
     )
@@ -111,15 +111,13 @@ def _removes_environments(ref: JobRef) -> bool:
 
 
 def _are_gone(ref: JobRef) -> Generator[Call, Mapping[str, Any], bool]:
-    for environment in ref.environments:
-        if (yield from environment_exists(ref.app_id, environment)):
-            return False
-    return True
+    existing = yield from list_environments(ref.app_id)
+    return not (set(existing) & set(ref.environments) if ref.environments else existing)
 
 
-def environment_exists(app_id: str, environment: str) -> Generator[Call, Mapping[str, Any], bool]:
-    """Tell whether an environment exists. The service says "gone" in three ways."""
-    return environment in (yield from list_environments(app_id))
+def _says_missing(error: ServiceError) -> bool:
+    """Whether the service says that something is not there; of what was deleted it has said ValidationException."""
+    return error.kind is FaultKind.NOT_FOUND or error.code == "ValidationException"
 
 
 def list_environments(app_id: str) -> Generator[Call, Mapping[str, Any], list[str]]:
@@ -127,7 +125,7 @@ def list_environments(app_id: str) -> Generator[Call, Mapping[str, Any], list[st
     try:
         answer = yield Call("GetBackend", {"AppId": app_id})
     except ServiceError as error:
-        if error.kind is FaultKind.NOT_FOUND or error.code == "ValidationException":
+        if _says_missing(error):
             return []
         raise
     return list(answer.get("BackendEnvironmentList") or [])
@@ -157,6 +155,7 @@ class JobWait:
         self.last_status: str | None = None
         self.last_error: ServiceError | None = None
         self._seen = False
+        self._first_missed: float | None = None
 
     def saw(self, job: Job) -> str | None:
         """Take note of a look; return a line to log if something changed."""
@@ -172,7 +171,10 @@ class JobWait:
 
         :raises ServiceError: the error, if waiting on cannot help.
         """
-        is_new = error.kind is FaultKind.NOT_FOUND and not self._seen and now - self.started < NOT_FOUND_PATIENCE
+        # Counted from here and not from `started`: the job may be younger than the wait for others before it.
+        if self._first_missed is None:
+            self._first_missed = now
+        is_new = error.kind is FaultKind.NOT_FOUND and not self._seen and now - self._first_missed < NOT_FOUND_PATIENCE
         if not (is_new or error.is_transient):
             raise error
         earlier, self.last_error = self.last_error, error

@@ -13,14 +13,14 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_amplifybackend.parameters import EMPTY_RENDERINGS, is_template
 from airflow_provider_amplifybackend.secrets import REDACTED, SECRET_MEMBERS
 
 if TYPE_CHECKING:
     from botocore.model import ListShape, ServiceModel, Shape, StructureShape
 
 SERVICE = "amplifybackend"
-# What a template leaves behind that had no value: these never name an app or an environment.
-EMPTY_RENDERINGS = frozenset({"", "None"})
+TEMPLATE_FILES = (".json", ".graphql")
 
 
 class ParameterError(ValueError):
@@ -60,29 +60,41 @@ def build_request(operation: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
     :raises ParameterError: names every parameter that cannot be sent.
     """
-    shape = input_shape(operation)
-    problems: list[str] = []
-    request: dict[str, Any] = {}
-    for parameter, name in members(operation).items():
-        value = values.get(parameter)
-        required = name in shape.required_members
-        member = shape.members[name]
-        if _is_unset(value, member, required):
-            if required:
-                problems.append(f"{parameter}={value!r} is missing a value: it is required")
-            continue
-        request[name] = _coerce(value, member, parameter, problems)
-    problems = problems or _botocore_problems(request, shape)
-    if problems:
+    request, found = _read(operation, values, templates=False)
+    if problems := found or _botocore_problems(request, input_shape(operation)):
         raise ParameterError(operation, problems)
     return request
 
 
-def _is_unset(value: Any, shape: Shape, required: bool) -> bool:
-    if value is None:
-        return True
-    rendered_empty = isinstance(value, str) and value.strip() in EMPTY_RENDERINGS
-    return rendered_empty and (required or shape.type_name != "string")
+def problems(operation: str, values: Mapping[str, Any], *, templates: bool = False) -> list[str]:
+    """Return a sentence for each parameter that cannot be sent; templates can be left out of it."""
+    return list(_read(operation, values, templates=templates)[1])
+
+
+class _Problems(list[str]):
+    """The problems found so far, and whether a template is one."""
+
+    def __init__(self, *, templates: bool) -> None:
+        super().__init__()
+        self.templates = templates
+
+
+def _read(operation: str, values: Mapping[str, Any], *, templates: bool) -> tuple[dict[str, Any], _Problems]:
+    shape = input_shape(operation)
+    found = _Problems(templates=templates)
+    request: dict[str, Any] = {}
+    for parameter, name in members(operation).items():
+        value = values.get(parameter)
+        if _is_unset(value):
+            if name in shape.required_members:
+                found.append(f"{parameter}={value!r} is missing a value: it is required")
+            continue
+        request[name] = _coerce(value, shape.members[name], parameter, found)
+    return request, found
+
+
+def _is_unset(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and value.strip() in EMPTY_RENDERINGS)
 
 
 def _botocore_problems(request: Mapping[str, Any], shape: Shape) -> list[str]:
@@ -93,16 +105,18 @@ def _botocore_problems(request: Mapping[str, Any], shape: Shape) -> list[str]:
     return report.generate_report().splitlines() if report.has_errors() else []
 
 
-def _coerce(value: Any, shape: Shape, path: str, problems: list[str]) -> Any:
+def _coerce(value: Any, shape: Shape, path: str, problems: _Problems) -> Any:
+    if problems.templates and (is_template(value) or (isinstance(value, str) and value.endswith(TEMPLATE_FILES))):
+        return value
     coerce = _COERCIONS.get(shape.type_name)
     return coerce(value, shape, path, problems) if coerce else value
 
 
-def _coerce_structure(value: Any, shape: StructureShape, path: str, problems: list[str]) -> Any:
+def _coerce_structure(value: Any, shape: StructureShape, path: str, problems: _Problems) -> Any:
     value = _parse_document(value, path, problems)
     if not isinstance(value, Mapping):
         if value is not None:
-            problems.append(f"{_shown(path, value)} must be a dictionary (or a JSON object as text)")
+            problems.append(f"{path} must be a dictionary (or a JSON object as text), not a {type(value).__name__}")
         return value
     for name in value:
         if name not in shape.members:
@@ -118,16 +132,16 @@ def _coerce_structure(value: Any, shape: StructureShape, path: str, problems: li
     }
 
 
-def _coerce_list(value: Any, shape: ListShape, path: str, problems: list[str]) -> Any:
+def _coerce_list(value: Any, shape: ListShape, path: str, problems: _Problems) -> Any:
     value = _parse_document(value, path, problems)
     if not isinstance(value, list | tuple):
         if value is not None:
-            problems.append(f"{_shown(path, value)} must be a list (or a JSON array as text)")
+            problems.append(f"{path} must be a list (or a JSON array as text), not a {type(value).__name__}")
         return value
     return [_coerce(item, shape.member, f"{path}[{index}]", problems) for index, item in enumerate(value)]
 
 
-def _parse_document(value: Any, path: str, problems: list[str]) -> Any:
+def _parse_document(value: Any, path: str, problems: _Problems) -> Any:
     if not isinstance(value, str):
         return value
     try:
@@ -138,7 +152,7 @@ def _parse_document(value: Any, path: str, problems: list[str]) -> Any:
         return None
 
 
-def _coerce_string(value: Any, shape: Shape, path: str, problems: list[str]) -> Any:
+def _coerce_string(value: Any, shape: Shape, path: str, problems: _Problems) -> Any:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         problems.append(f"{_shown(path, value)} must be a text")
         return value
@@ -149,7 +163,7 @@ def _coerce_string(value: Any, shape: Shape, path: str, problems: list[str]) -> 
     return text
 
 
-def _coerce_boolean(value: Any, shape: Shape, path: str, problems: list[str]) -> Any:
+def _coerce_boolean(value: Any, shape: Shape, path: str, problems: _Problems) -> Any:
     if isinstance(value, bool):
         return value
     if isinstance(value, str) and value.strip().lower() in ("true", "false"):
@@ -159,7 +173,9 @@ def _coerce_boolean(value: Any, shape: Shape, path: str, problems: list[str]) ->
 
 
 def _coerce_number(convert: Callable[[str], int | float]) -> Callable[..., Any]:
-    def coerce(value: Any, shape: Shape, path: str, problems: list[str]) -> Any:
+    def coerce(value: Any, shape: Shape, path: str, problems: _Problems) -> Any:
+        if convert is int and isinstance(value, float) and value.is_integer():
+            value = int(value)
         try:
             number = convert(str(value).strip()) if not isinstance(value, bool) else None
         except ValueError:
@@ -189,8 +205,11 @@ _COERCIONS: dict[str, Callable[..., Any]] = {
 
 
 def _shown(path: str, value: Any) -> str:
-    is_secret = path.rsplit(".", 1)[-1] in SECRET_MEMBERS
-    return f"{path}={REDACTED if is_secret else repr(value)}"
+    if path.rsplit(".", 1)[-1].partition("[")[0] in SECRET_MEMBERS:
+        return f"{path}={REDACTED}"
+    # Whatever is not a plain value may hold a secret somewhere.
+    is_plain = isinstance(value, str | int | float)
+    return f"{path}={value!r}" if is_plain else f"{path}, a {type(value).__name__},"
 
 
 def operation_names() -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,7 +18,11 @@ from airflow_provider_amplifybackend.exceptions import (
     BackendJobTimeoutError,
     request_error,
 )
-from airflow_provider_amplifybackend.hooks.botocore_errors import service_error
+from airflow_provider_amplifybackend.hooks.botocore_errors import (
+    UnreadableAnswerError,
+    check_answer,
+    service_error,
+)
 from airflow_provider_amplifybackend.jobs import JOB_OPERATIONS, Job, JobRef
 from airflow_provider_amplifybackend.polling import FaultKind, JobWait, PollSchedule, ServiceError
 
@@ -28,6 +33,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 JOBS_PER_PAGE = 25  # the most that ListBackendJobs takes
+UNREADABLE_ANSWERS = 2  # to a read, before one is an error
 # A start is sent once and within bounded time: an attempt that was given up must not send beside the next one.
 START_CONNECT_TIMEOUT = 5
 START_READ_TIMEOUT = 30
@@ -74,8 +80,15 @@ class AmplifyBackendHook(AwsBaseHook):
         """The client for starts: the connection's proxies and endpoint, but no retries and bounded time-outs."""
         return self.get_client_type(region_name=self.region_name, config=self._start_config())
 
+    def prepare_start(self) -> None:
+        """Make the client for starts now, so that it takes no time between the decision to start and the request."""
+        _ = self._start_conn
+
     def _start_config(self) -> Config:
-        return self.config.merge(Config(**START_CONFIG))
+        """The connection's configuration; time-outs of its own stay where they are shorter."""
+        own = {name: getattr(self.config, name) for name in ("connect_timeout", "read_timeout")}
+        shorter = {name: min(seconds, START_CONFIG[name]) for name, seconds in own.items() if seconds is not None}
+        return self.config.merge(Config(**START_CONFIG | shorter))
 
     # ---------------------------------------------------------------------------------------------------- calls
 
@@ -99,6 +112,14 @@ class AmplifyBackendHook(AwsBaseHook):
 
         :param once: Send it once, without retries and within bounded time, as every start of a job must be.
         """
+        is_read = api_operation.startswith(("Get", "List"))
+        for _ in range(UNREADABLE_ANSWERS if is_read and not once else 0):
+            # botocore repeats neither of the two.
+            with suppress(UnreadableAnswerError):
+                return self._attempt(api_operation, request, once=False)
+        return self._attempt(api_operation, request, once=once)
+
+    def _attempt(self, api_operation: str, request: Mapping[str, Any], *, once: bool) -> dict[str, Any]:
         from botocore import xform_name
 
         try:
@@ -108,6 +129,7 @@ class AmplifyBackendHook(AwsBaseHook):
             raise
         except Exception as error:
             raise service_error(api_operation, error) from error
+        check_answer(api_operation, response)
         return response
 
     def run(self, look: Generator[polling.Call, Mapping[str, Any], T]) -> T:
@@ -201,8 +223,11 @@ class AmplifyBackendHook(AwsBaseHook):
 
     def attempt_start(self, api_operation: str, request: Mapping[str, Any]) -> Job:
         """Send a start; an answer that names no job is as good as a lost one."""
+        operation = JOB_OPERATIONS.get(api_operation)
+        if operation is None:
+            raise ServiceError(FaultKind.SETUP, api_operation, "NotAJobOperation", "it starts no job; use call()")
         response = self.attempt(api_operation, request, once=True)
-        environments = JOB_OPERATIONS[api_operation].environments(request)
+        environments = operation.environments(request)
         job = Job.from_response(
             response,
             app_id=request.get("AppId", ""),

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import botocore.exceptions as boto
+from collections.abc import Mapping
+from typing import Any
 
+import botocore.exceptions as boto
+from botocore.parsers import ResponseParserError
+
+from airflow_provider_amplifybackend import service_model
 from airflow_provider_amplifybackend.polling import FaultKind, ServiceError
 
 THROTTLING_CODES = frozenset(
@@ -15,6 +20,7 @@ THROTTLING_CODES = frozenset(
         "LimitExceededException",
     }
 )
+NOT_FOUND_CODES = frozenset({"NotFoundException", "ResourceNotFoundException"})
 EXPIRED_CODES = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
 SETUP_CODES = frozenset(
     {
@@ -29,12 +35,11 @@ SETUP_CODES = frozenset(
         "OptInRequired",
     }
 )
-# The connection was never made, so the request cannot have arrived.
+# The connection was never made, so the request cannot have arrived. SSLError and ProxyConnectionError are not here:
+# a TLS record can break while the answer is read, and urllib3 1.26 calls any reset behind a proxy a ProxyError.
 UNSENT = (
     boto.EndpointConnectionError,
     boto.ConnectTimeoutError,
-    boto.ProxyConnectionError,
-    boto.SSLError,
 )
 SETUP = (
     boto.NoCredentialsError,
@@ -52,6 +57,24 @@ SETUP = (
 )
 
 
+class UnreadableAnswerError(ServiceError):
+    """An answer came, but it says nothing."""
+
+
+def check_answer(operation: str, response: Mapping[str, Any]) -> None:
+    """Refuse an answer that was lost on its way: botocore takes an empty body for a success without members.
+
+    :raises UnreadableAnswerError: An empty list, or a resource that does not exist, would look different.
+    """
+    if any(member != "ResponseMetadata" for member in response):
+        return
+    shape = service_model.service_model().operation_model(operation).output_shape
+    members = shape.members if shape else {}
+    length = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("content-length")
+    if "AppId" in members or (length == "0" and set(members) - {"Error"}):
+        raise UnreadableAnswerError(FaultKind.UNCLEAR, operation, "EmptyAnswer", "the answer is empty")
+
+
 def service_error(operation: str, error: Exception) -> ServiceError:
     """Return what an exception of a call means."""
     if isinstance(error, boto.ClientError):
@@ -65,6 +88,8 @@ def service_error(operation: str, error: Exception) -> ServiceError:
         return ServiceError(FaultKind.SETUP, operation, code, f"{error}. {_SETUP_ADVICE.get(code, '')}".strip())
     if isinstance(error, UNSENT):
         return ServiceError(FaultKind.UNSENT, operation, code, str(error))
+    if isinstance(error, ResponseParserError):
+        return UnreadableAnswerError(FaultKind.UNCLEAR, operation, code, str(error))
     return ServiceError(FaultKind.UNCLEAR, operation, code, str(error))
 
 
@@ -76,7 +101,8 @@ def _client_error_kind(error: boto.ClientError, code: str) -> FaultKind:
         return FaultKind.EXPIRED
     if code in SETUP_CODES:
         return FaultKind.SETUP
-    if code == "NotFoundException" or status == 404:
+    # Not just any 404: a wrong endpoint answers that to everything, and "gone" can be a success.
+    if code in NOT_FOUND_CODES:
         return FaultKind.NOT_FOUND
     return FaultKind.REFUSED if 400 <= status < 500 else FaultKind.UNCLEAR
 

@@ -21,6 +21,7 @@ STORE_KEY = "amplifybackend_start"
 # An intent older than this is written again before sending: the write must succeed, so it is the fence that keeps
 # an orphaned or cleared attempt from sending beside the one that took over.
 INTENT_FRESH_SECONDS = 5.0
+MAX_INTENT_WRITES = 3
 LOOK_DELAY = 2.0
 RESEND_DELAY = 3.0
 MAX_RESEND_DELAY = 30.0
@@ -114,11 +115,11 @@ class StartOnce:
             if decision.reason != last_reason:
                 self.log.info("%s: %s: %s", self._label, type(decision).__name__, decision.reason)
                 last_reason = decision.reason
+            if isinstance(decision, jobs.Send | jobs.LookAgain) and time.time() >= self.deadline:
+                raise BackendStartError(f"{self._label}: the time budget ended before a start: {decision.reason}")
             reached = self._follow(decision, situation)
             if reached:
                 return reached
-            if time.time() >= self.deadline:
-                raise BackendStartError(f"{self._label}: the time budget ended before a start: {decision.reason}")
 
     @property
     def _label(self) -> str:
@@ -150,33 +151,46 @@ class StartOnce:
     # ------------------------------------------------------------------------------------------------- sending
 
     def _send(self, situation: Situation) -> Reached | Blocked | None:
+        unresolved = jobs.is_unresolved(situation)
         intent = jobs.write_intent(situation, self.app_id, self._service_time())
-        written = self._remember(intent)
-        if time.monotonic() - written > INTENT_FRESH_SECONDS:
-            self._remember(intent)
+        # Making a client can take long (credentials, an assumed role): not between the intent and the request.
+        self.hook.prepare_start()
+        self._write_fence(intent)
         try:
             job = self.hook.attempt_start(self.operation.name, self.request)
         except ServiceError as error:
-            return self._after_error(error, intent)
+            return self._after_error(error, replace(intent, refused=not unresolved))
         self.log.info("%s: sent and accepted as job %s", self._label, job.job_id)
         self._remember(jobs.answered(intent, job))
         return Reached(Outcome.STARTED, job)
 
-    def _remember(self, intent: Intent) -> float:
-        """Store the intent; return when the write was begun, so that the time it took counts."""
-        begun = time.monotonic()
+    def _write_fence(self, intent: Intent) -> None:
+        for _ in range(MAX_INTENT_WRITES):
+            begun = time.monotonic()
+            self._remember(intent)
+            if time.monotonic() - begun <= INTENT_FRESH_SECONDS:
+                return
+        raise BackendStartError(
+            f"{self._label}: nothing was sent, because storing the intent took more than {INTENT_FRESH_SECONDS:.0f} s "
+            f"each of {MAX_INTENT_WRITES} times"
+        )
+
+    def _remember(self, intent: Intent) -> None:
         self.intent = intent
         if self.store is not None:
             self.store.set(STORE_KEY, intent.to_stored())
-        return begun
 
-    def _after_error(self, error: ServiceError, intent: Intent) -> Reached | Blocked | None:
+    def _after_error(self, error: ServiceError, refused: Intent) -> Reached | Blocked | None:
+        """Decide what an error means.
+
+        :param refused: What to store if it means that this start was not accepted.
+        """
         if error.kind is FaultKind.UNCLEAR:
             self.log.warning("%s: the answer to the start was lost (%s); looking for its job", self._label, error)
             self._lost_at = time.monotonic()
             return None
         # Anything else is a plain no: this start was not accepted and never will be.
-        self._remember(replace(intent, refused=True))
+        self._remember(refused)
         if error.kind in (FaultKind.THROTTLED, FaultKind.UNSENT):
             self._resend_later(error)
             return None
@@ -197,6 +211,9 @@ class StartOnce:
     def _after_validation_exception(self, error: ServiceError) -> Blocked | None:
         """The service says ValidationException for a pending job, and for other things."""
         pending = self._pending_in(self._all_environments()) or self._pending_in(self._environments_of_app())
+        if pending and self.intent is not None and jobs.is_unanswered(self.intent):
+            # It may be the job of an earlier start, whose answer was lost.
+            return None
         if pending:
             decision = jobs.decide_pending(self._look(), pending)
             if isinstance(decision, jobs.Refuse):
@@ -228,9 +245,7 @@ class StartOnce:
     # ------------------------------------------------------------------------------------------------- looking
 
     def _look(self) -> Situation:
-        is_new = self.intent is None or self.intent.refused
-        environments = self._target_environments() if is_new else self._all_environments()
-        listed = list(self._list_jobs(environments))
+        listed = list(self._list_jobs(self._all_environments()))
         known = self._known_job()
         if known:
             listed = [known, *(job for job in listed if job.job_id != known.job_id)]
@@ -240,6 +255,8 @@ class StartOnce:
             digest=self.digest,
             intent=self.intent,
             jobs=tuple(listed),
+            targets=self.operation.target_environments(self.request),
+            sent_in_this_try=self._lost_at is not None,
             target_exists=self._target_exists() if self.operation.effect is not Effect.CHANGES else None,
             on_pending_job=self.policy.on_pending_job,
             if_exists=self.policy.if_exists,
@@ -271,11 +288,6 @@ class StartOnce:
 
     def _all_environments(self) -> tuple[str, ...]:
         return self.operation.environments(self.request) or self._environments_of_app()
-
-    def _target_environments(self) -> tuple[str, ...]:
-        if self.operation.resource == "app":
-            return self._environments_of_app()
-        return self.operation.target_environments(self.request)
 
     def _environments_of_app(self) -> tuple[str, ...]:
         return tuple(self._read("GetBackend", {"AppId": self.app_id}).get("BackendEnvironmentList") or ())

@@ -5,12 +5,13 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
-from functools import cached_property
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from airflow_provider_amplifybackend import jobs, service_model
-from airflow_provider_amplifybackend._compat import BaseOperator, conf, mask_secret, task_state_store
+from airflow_provider_amplifybackend._compat import conf, mask_secret, task_state_store
+from airflow_provider_amplifybackend.aws_parameters import AwsParameters
+from airflow_provider_amplifybackend.deadlines import deferral_timeout, earliest_deadline
 from airflow_provider_amplifybackend.exceptions import (
     BackendJobFailedError,
     BackendParameterError,
@@ -23,62 +24,10 @@ from airflow_provider_amplifybackend.triggers.events import job_of_event
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend._compat import Context
-    from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
     from airflow_provider_amplifybackend.hooks.start import Reached, StartOnce
 
 DEFAULT_DEFERRABLE = conf.getboolean("operators", "default_deferrable", fallback=False)
-# Airflow ends a deferral by its own timeout without saying why: it is the safety net behind the trigger's deadline.
-DEFERRAL_MARGIN = timedelta(seconds=120)
 DEFAULT_START_PATIENCE = 60.0
-
-
-class AwsParameters(BaseOperator):
-    """The four parameters that say which AWS is meant, for operators and sensors alike.
-
-    :param aws_conn_id: The Airflow connection for AWS credentials. If it is None or empty, boto3's own credential
-        chain is used. (templated)
-    :param region_name: AWS region, e.g. ``us-east-1``. Default: the connection's. (templated)
-    :param verify: Whether to verify TLS certificates, or the path of a CA bundle. (templated)
-    :param botocore_config: Keyword arguments of botocore's ``Config``. (templated)
-    """
-
-    template_fields: Sequence[str] = ("aws_conn_id", "region_name", "verify", "botocore_config")
-
-    def __init__(
-        self,
-        *,
-        aws_conn_id: str | None = "aws_default",
-        region_name: str | None = None,
-        verify: bool | str | None = None,
-        botocore_config: dict[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.aws_conn_id = aws_conn_id
-        self.region_name = region_name
-        self.verify = verify
-        self.botocore_config = botocore_config
-
-    @property
-    def aws_parameters(self) -> dict[str, Any]:
-        """Return the four parameters, as the hook and the triggers take them."""
-        verify = self.verify
-        if isinstance(verify, str) and verify.strip().lower() in ("true", "false"):
-            verify = verify.strip().lower() == "true"
-        return {
-            "aws_conn_id": self.aws_conn_id,
-            "region_name": self.region_name or None,
-            "verify": verify,
-            "botocore_config": self.botocore_config,
-        }
-
-    @cached_property
-    def hook(self) -> AmplifyBackendHook:
-        """The hook. Its module loads boto3, so it is imported when the hook is first used."""
-        from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
-
-        parameters = self.aws_parameters
-        return AmplifyBackendHook(config=parameters.pop("botocore_config"), **parameters)
 
 
 class AmplifyBackendOperator(AwsParameters):
@@ -115,12 +64,12 @@ class AmplifyBackendOperator(AwsParameters):
         self.store_links(context)
         return self.present(self.hook.call(self.api_operation, request))
 
-    def validate(self) -> None:
-        """Check every parameter.
-
-        :raises BackendParameterError: names the parameters that cannot be used.
-        """
-        self.build_request()
+    @classmethod
+    def problems(cls, values: Mapping[str, Any], *, templates: bool = False) -> list[str]:
+        """Return a sentence for each parameter that cannot be sent or used."""
+        return service_model.problems(cls.api_operation, values, templates=templates) + super().problems(
+            values, templates=templates
+        )
 
     def store_links(self, context: Context) -> None:
         """Store the addresses of the links: only the task knows the region and the rendered names."""
@@ -147,76 +96,6 @@ class AmplifyBackendOperator(AwsParameters):
         members = {key: value for key, value in response.items() if key != "ResponseMetadata"}
         redacted: dict[str, Any] = redact_secrets(members)
         return redacted
-
-
-class ConfiguredResource(AmplifyBackendOperator):
-    """An operation with a ``resource_config``, which may be a file, and so may its ``TransformSchema``."""
-
-    template_ext: Sequence[str] = (".json", ".graphql")
-    template_fields_renderers: ClassVar[dict[str, str]] = {"resource_config": "json"}
-
-    def build_request(self) -> dict[str, Any]:
-        """Return the request; a schema file that is named in a JSON file is only seen here."""
-        request = super().build_request()
-        config = request.get("ResourceConfig", {})
-        schema = config.get("TransformSchema", "")
-        if schema.endswith(".graphql"):
-            config["TransformSchema"] = self._read_template(schema)
-        return request
-
-    def _read_template(self, path: str) -> str:
-        environment = self.get_template_env()
-        if environment.loader is None:
-            raise BackendParameterError(f"{self.task_id}: {path!r} cannot be read, because the task has no DAG")
-        return environment.loader.get_source(environment, path)[0]
-
-
-class PagedOperator(AmplifyBackendOperator):
-    """An operation that lists something, over all pages.
-
-    :param max_items: How many to return at most. Default: all. (templated)
-    """
-
-    items_member: ClassVar[str]
-    template_fields: Sequence[str] = (*AmplifyBackendOperator.template_fields, "max_items")
-
-    def __init__(self, *, max_items: int | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.max_items = max_items
-
-    def validate(self) -> None:
-        """Check every parameter."""
-        super().validate()
-        self._limit()
-
-    def execute(self, context: Context) -> dict[str, Any]:
-        """List everything, up to ``max_items``."""
-        self.validate()
-        self.store_links(context)
-        request, limit = self.build_request(), self._limit()
-        items: list[Any] = []
-        while True:
-            page = self.hook.call(self.api_operation, request | self._page_size(request, limit - len(items)))
-            items += page.get(self.items_member, [])
-            token = page.get("NextToken")
-            if not token or len(items) >= limit:
-                break
-            request["NextToken"] = token
-        # A token for the next page would skip what the limit has cut off from this one.
-        rest = {"NextToken": token} if token and len(items) == limit else {}
-        return self.present({self.items_member: items[: int(min(limit, len(items)))]} | rest)
-
-    def _limit(self) -> float:
-        if self.max_items is None or str(self.max_items).strip() in service_model.EMPTY_RENDERINGS:
-            return float("inf")
-        return as_number("max_items", self.max_items, least=1)
-
-    def _page_size(self, request: Mapping[str, Any], left: float) -> dict[str, int]:
-        """Return the size of the next page, so that the listing can end with it, where the operation takes one."""
-        shape = service_model.input_shape(self.api_operation).members.get("MaxResults")
-        if shape is None:
-            return {}
-        return {"MaxResults": int(min(left, request.get("MaxResults") or shape.metadata["max"]))}
 
 
 class AmplifyBackendJobOperator(AmplifyBackendOperator):
@@ -247,6 +126,13 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
         "waiter_max_attempts",
         "on_pending_job",
     )
+    readers = AmplifyBackendOperator.readers | {
+        "wait_for_completion": as_flag,
+        "deferrable": as_flag,
+        "waiter_delay": partial(as_number, least=0.1),
+        "waiter_max_attempts": partial(as_number, least=1),
+        "on_pending_job": partial(as_choice, accepted=("wait", "fail")),
+    }
 
     def __init__(
         self,
@@ -271,15 +157,6 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
         self.store_links(context)
         return self._proceed(context, started=time.time())
 
-    def validate(self) -> None:
-        """Check every parameter."""
-        super().validate()
-        as_flag("wait_for_completion", self.wait_for_completion)
-        as_flag("deferrable", self.deferrable)
-        as_number("waiter_delay", self.waiter_delay, least=0.1)
-        as_number("waiter_max_attempts", self.waiter_max_attempts, least=1)
-        as_choice("on_pending_job", self.on_pending_job, ("wait", "fail"))
-
     def _proceed(self, context: Context, *, started: float, deadline: float | None = None) -> dict[str, Any]:
         """Start the job and wait. Also how a task goes on after it has waited for another job."""
         from airflow_provider_amplifybackend.hooks.start import Reached
@@ -290,9 +167,9 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
             step = starter.advance()
             if isinstance(step, Reached):
                 return self._wait(step, started=started, deadline=deadline)
-            if self._is_deferred:
+            if self.read("deferrable"):
                 self._defer(step.job.ref, "resume_start", started=started, deadline=deadline)
-            self.hook.await_end(step.job.ref, deadline=deadline, waiter_delay=self._delay)
+            self.hook.await_end(step.job.ref, deadline=deadline, waiter_delay=self.read("waiter_delay"))
 
     def _starter(self, context: Context, deadline: float) -> StartOnce:
         from airflow_provider_amplifybackend.hooks.start import Policy, StartOnce
@@ -334,16 +211,18 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
     def _wait(self, reached: Reached, *, started: float, deadline: float) -> dict[str, Any]:
         if reached.job is None:
             return self._without_job(reached.outcome)
-        if not as_flag("wait_for_completion", self.wait_for_completion):
+        if not self.read("wait_for_completion"):
             return reached.job.to_xcom(reached.outcome)
         ref = self._ref(reached.job)
         # A job that has ended needs no trigger, and one trigger that fires at once can fail its task (Airflow 3.3).
         job = reached.job if reached.job.is_finished else self._first_look(ref)
         if job is not None and job.is_finished:
             return self._result(job, reached.outcome)
-        if self._is_deferred:
+        if self.read("deferrable"):
             self._defer(ref, "execute_complete", started=started, deadline=deadline, outcome=reached.outcome)
-        return self._result(self.hook.await_end(ref, deadline=deadline, waiter_delay=self._delay), reached.outcome)
+        return self._result(
+            self.hook.await_end(ref, deadline=deadline, waiter_delay=self.read("waiter_delay")), reached.outcome
+        )
 
     def _first_look(self, ref: JobRef) -> Job | None:
         from airflow_provider_amplifybackend.polling import ServiceError, look_at_job
@@ -385,7 +264,7 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
             ref,
             started=started,
             deadline=deadline,
-            waiter_delay=self._delay,
+            waiter_delay=self.read("waiter_delay"),
             outcome=str(outcome) if outcome else None,
             **self.aws_parameters,
         )
@@ -406,70 +285,10 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
         """Return the job that has ended, or raise its error."""
         return self._result(job_of_event(event), event["outcome"])
 
-    @property
-    def _is_deferred(self) -> bool:
-        return as_flag("deferrable", self.deferrable)
-
-    @property
-    def _delay(self) -> float:
-        return as_number("waiter_delay", self.waiter_delay, least=0.1)
-
     def _deadline(self, started: float) -> float:
-        attempts = as_number("waiter_max_attempts", self.waiter_max_attempts, least=1)
-        return earliest_deadline(started, self._delay * attempts, self.execution_timeout)
-
-
-class CreatingOperator(AmplifyBackendJobOperator):
-    """Start a job that creates something.
-
-    :param if_exists: What to do if it exists already: ``"fail"``, or ``"skip"``: succeed with what exists. What a
-        failed job left behind does not count as existing.
-    """
-
-    template_fields: Sequence[str] = (*AmplifyBackendJobOperator.template_fields, "if_exists")
-
-    def __init__(self, *, if_exists: str = "fail", **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.if_exists = if_exists
-
-    def validate(self) -> None:
-        super().validate()
-        as_choice("if_exists", self.if_exists, ("fail", "skip"))
-
-
-class RemovingOperator(AmplifyBackendJobOperator):
-    """Start a job that removes something.
-
-    :param if_missing: What to do if there is nothing to remove: ``"fail"``, or ``"skip"``: succeed.
-    """
-
-    template_fields: Sequence[str] = (*AmplifyBackendJobOperator.template_fields, "if_missing")
-
-    def __init__(self, *, if_missing: str = "fail", **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.if_missing = if_missing
-
-    def validate(self) -> None:
-        super().validate()
-        as_choice("if_missing", self.if_missing, ("fail", "skip"))
-
-
-def earliest_deadline(started: float, budget: float, execution_timeout: timedelta | None) -> float:
-    """Return when waiting ends, in seconds since the epoch.
-
-    Airflow applies ``execution_timeout`` to no waiting task. The deadline lies a little before it, because Airflow
-    2.11 raises its own error on resume before ours could be seen.
-    """
-    limits = [started + budget]
-    if execution_timeout is not None:
-        seconds = execution_timeout.total_seconds()
-        limits.append(started + seconds - min(30.0, seconds / 10))
-    return min(limits)
-
-
-def deferral_timeout(deadline: float) -> timedelta:
-    """Return Airflow's own limit for a deferral that has a deadline of ours."""
-    return timedelta(seconds=max(0.0, deadline - time.time())) + DEFERRAL_MARGIN
+        return earliest_deadline(
+            started, self.read("waiter_delay") * self.read("waiter_max_attempts"), self.execution_timeout
+        )
 
 
 def _round(context: Context) -> jobs.Round:

@@ -6,11 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_amplifybackend.meta import outputs, parse_document
-from airflow_provider_amplifybackend.operators.base import (
-    AmplifyBackendOperator,
-    CreatingOperator,
-    RemovingOperator,
-)
+from airflow_provider_amplifybackend.operators.base import AmplifyBackendOperator
+from airflow_provider_amplifybackend.operators.kinds import CreatingOperator, RemovingOperator
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend._compat import Context

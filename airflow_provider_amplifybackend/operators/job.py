@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from airflow_provider_amplifybackend.jobs import readable_times
-from airflow_provider_amplifybackend.operators.base import AmplifyBackendOperator, PagedOperator
+from airflow_provider_amplifybackend.operators.base import AmplifyBackendOperator
+from airflow_provider_amplifybackend.operators.kinds import PagedOperator
 
 
 class GetBackendJobOperator(AmplifyBackendOperator):

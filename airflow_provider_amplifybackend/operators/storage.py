@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_amplifybackend.operators.base import (
-    AmplifyBackendJobOperator,
-    AmplifyBackendOperator,
+from airflow_provider_amplifybackend.operators.base import AmplifyBackendJobOperator, AmplifyBackendOperator
+from airflow_provider_amplifybackend.operators.kinds import (
     ConfiguredResource,
     CreatingOperator,
     PagedOperator,

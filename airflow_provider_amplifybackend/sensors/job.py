@@ -12,22 +12,13 @@ from airflow_provider_amplifybackend._compat import (
     BaseSensorOperator,
     PokeReturnValue,
 )
-from airflow_provider_amplifybackend.exceptions import (
-    BackendJobFailedError,
-    BackendJobTimeoutError,
-    BackendParameterError,
-    request_error,
-)
+from airflow_provider_amplifybackend.aws_parameters import AwsParameters
+from airflow_provider_amplifybackend.deadlines import deferral_timeout, earliest_deadline
+from airflow_provider_amplifybackend.exceptions import BackendJobFailedError, BackendJobTimeoutError, request_error
 from airflow_provider_amplifybackend.jobs import Job, JobRef, Outcome, iso_time
-from airflow_provider_amplifybackend.operators.base import (
-    DEFAULT_DEFERRABLE,
-    AwsParameters,
-    deferral_timeout,
-    earliest_deadline,
-)
-from airflow_provider_amplifybackend.parameters import as_flag, as_number
+from airflow_provider_amplifybackend.operators.base import DEFAULT_DEFERRABLE
+from airflow_provider_amplifybackend.parameters import as_flag, as_name, as_number
 from airflow_provider_amplifybackend.polling import JobWait, ServiceError, look_at_job
-from airflow_provider_amplifybackend.service_model import EMPTY_RENDERINGS
 from airflow_provider_amplifybackend.triggers.events import job_of_event
 
 if TYPE_CHECKING:
@@ -60,6 +51,12 @@ class BackendJobSensor(AwsParameters, BaseSensorOperator):
         "deferrable",
         *AwsParameters.template_fields,
     )
+    readers = AwsParameters.readers | {
+        "app_id": as_name,
+        "backend_environment_name": as_name,
+        "job_id": as_name,
+        "deferrable": as_flag,
+    }
     ui_color = "#fff3e0"
 
     def __init__(
@@ -80,9 +77,10 @@ class BackendJobSensor(AwsParameters, BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Wait for the job, on the worker or in the triggerer."""
+        self.validate()
         ref, started = self._ref(), self._started(context)
         self._wait = JobWait(ref, deadline=started + self.timeout, started=started)
-        if not as_flag("deferrable", self.deferrable):
+        if not self.read("deferrable"):
             return self._poke_until_done(context)
         job = self._look()
         if job is not None and job.is_finished:
@@ -135,14 +133,7 @@ class BackendJobSensor(AwsParameters, BaseSensorOperator):
         return AirflowSensorTimeout(str(BackendJobTimeoutError.of(self._wait, time.time())))
 
     def _ref(self) -> JobRef:
-        for name in ("app_id", "backend_environment_name", "job_id"):
-            value = getattr(self, name)
-            if value is None or str(value).strip() in EMPTY_RENDERINGS:
-                raise BackendParameterError(
-                    f"{self.task_id}: {name}={value!r} is missing a value; if it comes from an upstream task, that "
-                    "task has started no job"
-                )
-        return JobRef(str(self.app_id), str(self.job_id), (str(self.backend_environment_name),))
+        return JobRef(self.read("app_id"), self.read("job_id"), (self.read("backend_environment_name"),))
 
     def _started(self, context: Context) -> float:
         """Return when this try began to wait; in reschedule mode that was in an earlier process."""

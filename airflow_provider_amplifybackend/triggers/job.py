@@ -15,6 +15,8 @@ from airflow_provider_amplifybackend.triggers import events
 
 # Airflow 3.3 with LocalExecutor can fail a task whose trigger fires at once (apache/airflow#67287).
 EARLIEST_EVENT = 3.0
+# How long the look at the deadline may take: less than Airflow's own limit, which does not say why, lies behind it.
+LAST_LOOK_SECONDS = 30.0
 
 
 class BackendJobTrigger(BaseTrigger):
@@ -122,7 +124,10 @@ class BackendJobTrigger(BaseTrigger):
         ):
             while True:
                 try:
-                    job = await watch.look()
+                    async with asyncio.timeout(wait.until_deadline(time.time()) + LAST_LOOK_SECONDS):
+                        job = await watch.look()
+                except TimeoutError:
+                    return events.timed_out(wait, time.time())
                 except ServiceError as error:
                     note = wait.missed(error, time.time())
                 else:

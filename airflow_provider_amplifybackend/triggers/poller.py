@@ -59,9 +59,10 @@ class Poller:
 
     async def close(self) -> None:
         """Close the client."""
-        self._client = None
-        stack, self._stack = self._stack, AsyncExitStack()
-        await stack.aclose()
+        async with self._creating:
+            self._client = None
+            stack, self._stack = self._stack, AsyncExitStack()
+            await stack.aclose()
 
     @asynccontextmanager
     async def watch(self, ref: JobRef, *, waiter_delay: float, deadline: float) -> AsyncIterator[Watch]:
@@ -95,8 +96,9 @@ class Poller:
             return result
 
     async def _attempt(self, call: polling.Call) -> Mapping[str, Any]:
-        from airflow_provider_amplifybackend.hooks.botocore_errors import service_error
+        from airflow_provider_amplifybackend.hooks.botocore_errors import check_answer, service_error
 
+        client = None
         try:
             client = await self._connected()
             response: Mapping[str, Any] = await getattr(client, xform_name(call.operation))(**call.request)
@@ -104,8 +106,9 @@ class Poller:
             raise ServiceError(FaultKind.SETUP, call.operation, type(error).__name__, str(error)) from error
         except Exception as error:
             failure = service_error(call.operation, error)
-            await self._after(failure)
+            await self._after(failure, client)
             raise failure from error
+        check_answer(call.operation, response)
         self.slowdown = max(1.0, self.slowdown * RECOVERY)
         return response
 
@@ -117,10 +120,11 @@ class Poller:
                 self._client = await create_client(self._stack, **self._hook_parameters)
             return self._client
 
-    async def _after(self, failure: ServiceError) -> None:
+    async def _after(self, failure: ServiceError, client: Any) -> None:
         if failure.kind is FaultKind.THROTTLED:
             self.slowdown = min(MAX_SLOWDOWN, self.slowdown * 2)
-        elif failure.kind in (FaultKind.EXPIRED, FaultKind.SETUP):
+        elif failure.kind is FaultKind.EXPIRED and client is self._client:
+            # Once, however many requests of the expired client fail.
             await self.close()
 
 
@@ -131,7 +135,8 @@ class Watch:
         self._poller = poller
         self._ref = ref
         self._waiters: dict[object, tuple[float, float]] = {}
-        self._next = asyncio.get_running_loop().create_future()
+        self._next: asyncio.Future[Job] = asyncio.get_running_loop().create_future()
+        self._looked_at = 0.0
         self._joined = asyncio.Event()
         self._task = asyncio.create_task(self._look_on(), name=f"amplifybackend look at {ref.job_id}")
 
@@ -141,8 +146,8 @@ class Watch:
         return bool(self._waiters)
 
     def join(self, me: object, waiter_delay: float, deadline: float) -> None:
-        """Begin to wait."""
-        self._waiters[me] = (waiter_delay, deadline)
+        """Begin to wait. Who comes after its deadline gets a look at once."""
+        self._waiters[me] = (waiter_delay, max(deadline, time.time()))
         self._joined.set()
 
     def leave(self, me: object) -> None:
@@ -166,12 +171,15 @@ class Watch:
         schedule = PollSchedule(waiter_delay=polling.FIRST_DELAY)
         while True:
             await self._until_next_look(schedule)
+            self._looked_at = time.time()
             try:
                 job = await self._poller.run(polling.look_at_job(self._ref))
-            except ServiceError as error:
-                self._publish(error=error)
+            except Exception as error:  # noqa: BLE001  # whatever it is, the waiters must hear of it
+                answered = self._begin_next()
+                answered.set_exception(error)
+                answered.exception()  # nobody may be listening any more, and asyncio would complain
             else:
-                self._publish(job=job)
+                self._begin_next().set_result(job)
 
     async def _until_next_look(self, schedule: PollSchedule) -> None:
         """Sleep until the schedule or the earliest deadline says so; who joins may have an earlier one."""
@@ -179,7 +187,7 @@ class Watch:
         due = time.time() + schedule.next_delay() * self._poller.slowdown
         while True:
             self._joined.clear()
-            deadlines = [deadline for _, deadline in self._waiters.values() if deadline > time.time()]
+            deadlines = [deadline for _, deadline in self._waiters.values() if deadline > self._looked_at]
             left = min([due, *deadlines]) - time.time()
             if left <= 0:
                 return
@@ -188,10 +196,7 @@ class Watch:
                 continue
             return
 
-    def _publish(self, *, job: Job | None = None, error: ServiceError | None = None) -> None:
+    def _begin_next(self) -> asyncio.Future[Job]:
+        """Return what the waiters of this look wait for; who asks from now on waits for the next one."""
         answered, self._next = self._next, asyncio.get_running_loop().create_future()
-        if error is not None:
-            answered.set_exception(error)
-            answered.exception()  # nobody may be listening any more, and asyncio would complain
-        else:
-            answered.set_result(job)
+        return answered

@@ -1,0 +1,95 @@
+"""What operators and sensors have in common: which AWS is meant, and how parameters are checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_amplifybackend._compat import BaseOperator
+from airflow_provider_amplifybackend.exceptions import BackendParameterError
+from airflow_provider_amplifybackend.parameters import is_template
+
+if TYPE_CHECKING:
+    from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
+
+
+class AwsParameters(BaseOperator):
+    """The four parameters that say which AWS is meant, for operators and sensors alike.
+
+    :param aws_conn_id: The Airflow connection for AWS credentials. If it is None or empty, boto3's own credential
+        chain is used. (templated)
+    :param region_name: AWS region, e.g. ``us-east-1``. Default: the connection's. (templated)
+    :param verify: Whether to verify TLS certificates, or the path of a CA bundle. (templated)
+    :param botocore_config: Keyword arguments of botocore's ``Config``. (templated)
+    """
+
+    template_fields: Sequence[str] = ("aws_conn_id", "region_name", "verify", "botocore_config")
+    # How the parameters that are not the API's are read, and so checked.
+    readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {}
+
+    def __init__(
+        self,
+        *,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.aws_conn_id = aws_conn_id
+        self.region_name = region_name
+        self.verify = verify
+        self.botocore_config = botocore_config
+
+    @property
+    def aws_parameters(self) -> dict[str, Any]:
+        """Return the four parameters, as the hook and the triggers take them."""
+        verify = self.verify
+        if isinstance(verify, str) and verify.strip().lower() in ("true", "false"):
+            verify = verify.strip().lower() == "true"
+        return {
+            "aws_conn_id": self.aws_conn_id,
+            "region_name": self.region_name or None,
+            "verify": verify,
+            "botocore_config": self.botocore_config,
+        }
+
+    @cached_property
+    def hook(self) -> AmplifyBackendHook:
+        """The hook. Its module loads boto3, so it is imported when the hook is first used."""
+        from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
+
+        parameters = self.aws_parameters
+        return AmplifyBackendHook(config=parameters.pop("botocore_config"), **parameters)
+
+    @classmethod
+    def problems(cls, values: Mapping[str, Any], *, templates: bool = False) -> list[str]:
+        """Return a sentence for each parameter that cannot be used.
+
+        :param values: The parameters by name, of an instance or of a mapped task.
+        :param templates: Whether values may still be templates, which are then not looked at.
+        """
+        found = []
+        for name, read in cls.readers.items():
+            if name in values and not (templates and is_template(values[name])):
+                try:
+                    read(name, values[name])
+                except BackendParameterError as error:
+                    found.append(str(error))
+        return found
+
+    def validate(self, *, templates: bool = False) -> None:
+        """Check every parameter.
+
+        :raises BackendParameterError: names the parameters that cannot be used.
+        """
+        values = {name: getattr(self, name, None) for name in type(self).template_fields}
+        found = type(self).problems(values, templates=templates)
+        if found:
+            raise BackendParameterError(f"{self.task_id} ({type(self).__name__}): " + "; ".join(found))
+
+    def read(self, name: str) -> Any:
+        """Return a parameter that is not the API's, whether it was rendered as text or not."""
+        return self.readers[name](name, getattr(self, name))
