@@ -8,6 +8,7 @@ from __future__ import annotations
 import atexit
 import base64
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -23,12 +24,15 @@ from airflow_provider_amplifybackend.local.pytest_plugin import (  # noqa: F401
     local_amplifybackend,
     local_amplifybackend_server,
 )
+from tests.dag_run import DagRunner
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 
 APP = "d1a2b3c4d5"
 REGION = "us-east-1"
+# What they log at DEBUG costs more than the tests; the tests of secrets hear them all the same.
+WORDY_LOGGERS = ("botocore", "aiobotocore", "urllib3", "sqlalchemy", "aiosqlite", "asyncio")
 
 
 def _isolate() -> Path:
@@ -99,3 +103,37 @@ def service(aws_default: str, local_amplifybackend: LocalAmplifyBackend) -> Loca
     local_amplifybackend.control.set(job_seconds=0.1)
     local_amplifybackend.control.seed_app(APP, "staging", app_name="shop")
     return local_amplifybackend
+
+
+@pytest.fixture(scope="session")
+def _dag_runner(airflow_home: Path) -> DagRunner:
+    log_file = airflow_home / "tests.jsonl"
+    log = log_file.open("wb", buffering=0)  # stays open: Airflow logs until the process has ended
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import airflow.settings  # noqa: F401  # sets up its own logging, once
+        from airflow.sdk.log import configure_logging
+
+        # As in a task's process, where secrets are masked, but at DEBUG and into a file that tests can read.
+        configure_logging(json_output=True, log_level="DEBUG", output=log, cache_logger_on_first_use=False)
+    for name in WORDY_LOGGERS:
+        logging.getLogger(name).setLevel("INFO")
+    return DagRunner(airflow_home, log_file)
+
+
+@pytest.fixture
+def dags(_dag_runner: DagRunner, service: LocalAmplifyBackend, monkeypatch: pytest.MonkeyPatch) -> Iterator[DagRunner]:
+    """Runs DAGs through real Airflow against the local service, without the delay that real triggerers need."""
+    monkeypatch.setattr("airflow_provider_amplifybackend.triggers.job.EARLIEST_EVENT", 0.0)
+    yield _dag_runner
+    _dag_runner.forget()
+
+
+@pytest.fixture
+def everything_is_logged(dags: DagRunner) -> Iterator[None]:
+    """The clients log at DEBUG too: every request with its body, and every answer."""
+    for name in WORDY_LOGGERS:
+        logging.getLogger(name).setLevel("DEBUG")
+    yield
+    for name in WORDY_LOGGERS:
+        logging.getLogger(name).setLevel("INFO")

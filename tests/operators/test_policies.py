@@ -1,0 +1,225 @@
+"""What a job operator does about what exists already, what is missing, and what is still going on."""
+
+from __future__ import annotations
+
+import pytest
+
+APP = "d1a2b3c4d5"
+
+CLONE = """
+CloneBackendOperator(
+    task_id="clone", app_id=APP, backend_environment_name="staging", target_environment_name="copy",
+    waiter_delay=0.1, {options}
+)
+"""
+ADD_AUTH = """
+CreateBackendAuthOperator(
+    task_id="add_auth", app_id=APP, backend_environment_name="staging", resource_name="people", resource_config=AUTH,
+    waiter_delay=0.1, {options}
+)
+"""
+DELETE = """
+DeleteBackendOperator(
+    task_id="delete", app_id=APP, backend_environment_name="copy", waiter_delay=0.1, {options}
+)
+"""
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch):
+    monkeypatch.setattr("airflow_provider_amplifybackend.hooks.start.LOOK_DELAY", 0.1)
+    monkeypatch.setattr("airflow_provider_amplifybackend.hooks.start.RESEND_DELAY", 0.1)
+
+
+def environments(service):
+    return sorted(service.client().get_backend(AppId=APP)["BackendEnvironmentList"])
+
+
+# What exists already
+
+
+def test_what_exists_already_is_an_error_that_says_how_to_go_on(dags, service, starts):
+    service.control.seed_app(APP, "copy")
+    run = dags.run(CLONE.format(options=""))
+    assert run.state == "failed"
+    assert "BackendStartError: CloneBackend (app d1a2b3c4d5, environment copy" in run.error("clone")
+    assert "exists already" in run.error("clone")
+    assert "if_exists='skip'" in run.error("clone")
+    assert starts() == []
+
+
+@pytest.mark.parametrize("if_exists", ["'skip'", "'{{ params.wish }}'"])
+def test_with_skip_what_exists_already_is_a_success(dags, service, starts, result_keys, if_exists):
+    service.control.seed_app(APP, "copy", {"name": "staging", "auth": {"people": None}})
+    run = dags.run(
+        CLONE.format(options=f"if_exists={if_exists}") + ADD_AUTH.format(options=f"if_exists={if_exists}"),
+        options="params={'wish': 'skip'}",
+    )
+    assert run.states == {"clone": "success", "add_auth": "success"}
+    for task_id, operation, environment in (
+        ("clone", "CloneBackend", "copy"),
+        ("add_auth", "CreateBackendAuth", "staging"),
+    ):
+        result = run.xcom(task_id)
+        assert set(result) == result_keys
+        assert {key: value for key, value in result.items() if value is not None} == {
+            "AppId": APP,
+            "BackendEnvironmentName": environment,
+            "Operation": operation,
+            "outcome": "found",
+        }
+    assert starts() == []
+
+
+@pytest.mark.parametrize("if_exists", ["fail", "skip"])
+def test_what_a_failed_clone_left_behind_does_not_count_as_existing(dags, service, starts, if_exists):
+    service.control.seed_app(
+        APP, "copy", jobs=[{"environment": "copy", "operation": "CloneBackend", "status": "FAILED", "error": "no"}]
+    )
+    run = dags.run(CLONE.format(options=f"if_exists='{if_exists}'"))
+    assert run.state == "failed"
+    assert "leftover" in run.error("clone")
+    assert starts() == []
+
+
+def test_an_auth_of_another_name_is_no_reason_not_to_create_one(dags, service, starts):
+    service.control.seed_app(APP, "other")
+    run = dags.run(ADD_AUTH.format(options="if_exists='skip'"))
+    assert run.xcom("add_auth")["outcome"] == "started"
+    assert starts() == ["CreateBackendAuth staging"]
+
+
+# What is missing
+
+
+def test_nothing_to_delete_is_an_error_that_says_how_to_go_on(dags, starts):
+    run = dags.run(DELETE.format(options=""))
+    assert run.state == "failed"
+    assert "DeleteBackend (app d1a2b3c4d5, environment copy)" in run.error("delete")
+    assert "does not exist" in run.error("delete")
+    assert "if_missing='skip'" in run.error("delete")
+    assert starts() == []
+
+
+@pytest.mark.parametrize("gone", ["NotFoundException", "ValidationException", "absent"])
+def test_with_skip_nothing_to_delete_is_a_success_however_the_service_says_it(dags, service, starts, result_keys, gone):
+    service.control.set(gone_environment=gone)
+    run = dags.run(DELETE.format(options="if_missing='skip'"))
+    assert run.states == {"delete": "success"}
+    result = run.xcom("delete")
+    assert set(result) == result_keys
+    assert (result["outcome"], result["BackendEnvironmentName"], result["JobId"]) == ("skipped", "copy", None)
+    assert starts() == []
+
+
+def test_with_skip_an_app_that_nobody_knows_has_nothing_to_delete(dags, starts):
+    run = dags.run("""
+        DeleteBackendOperator(
+            task_id="delete", app_id="dunknown", backend_environment_name="copy", if_missing="skip"
+        )
+    """)
+    assert run.xcom("delete")["outcome"] == "skipped"
+    assert starts() == []
+
+
+@pytest.mark.parametrize("gone", ["NotFoundException", "ValidationException", "absent"])
+@pytest.mark.parametrize("jobs", ["readable", "NotFoundException"])
+def test_a_delete_ends_well_even_if_its_job_goes_with_the_environment(dags, service, gone, jobs):
+    service.control.seed_app(APP, "copy")
+    service.control.set(gone_environment=gone, deleted_environment_jobs=jobs)
+    run = dags.run(DELETE.format(options="deferrable=False"))
+    assert run.xcom("delete")["Status"] == "COMPLETED"
+    assert environments(service) == ["staging"]
+
+
+# What is still going on
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+@pytest.mark.parametrize("end", ["COMPLETED", "FAILED"])
+def test_a_pending_job_is_waited_for_however_it_ends(dags, service, starts, deferrable, end):
+    job = {"environment": "copy", "status": "RUNNING", "seconds": 0.5}
+    service.control.seed_app(APP, "copy", jobs=[job | ({"error": "it broke"} if end == "FAILED" else {})])
+    run = dags.run(DELETE.format(options=f"deferrable={deferrable}"))
+    assert run.xcom("delete")["outcome"] == "started"
+    assert run.xcom("delete")["Status"] == "COMPLETED"
+    assert starts() == ["DeleteBackend copy"]
+
+
+def test_a_pending_job_is_an_error_if_it_is_not_to_be_waited_for(dags, service, starts):
+    service.control.seed_app(APP, "copy", jobs=[{"environment": "copy", "status": "RUNNING", "job_id": "somebodys"}])
+    run = dags.run(DELETE.format(options="on_pending_job='fail'"))
+    assert run.state == "failed"
+    assert "job somebodys (UpdateBackendAPI, app d1a2b3c4d5, environment copy) is still RUNNING" in run.error("delete")
+    assert "on_pending_job='wait'" in run.error("delete")
+    assert starts() == []
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_a_pending_job_is_not_waited_for_beyond_the_budget(dags, service, starts, deferrable):
+    service.control.seed_app(APP, "copy", jobs=[{"environment": "copy", "status": "RUNNING", "job_id": "somebodys"}])
+    run = dags.run(DELETE.format(options=f"waiter_max_attempts=8, deferrable={deferrable}"))
+    assert run.state == "failed"
+    assert "somebodys" in run.error("delete")
+    assert "last status: RUNNING" in run.error("delete")
+    assert starts() == []
+
+
+def test_a_refusal_for_a_pending_job_that_no_list_shows_is_tried_again(dags, service, starts):
+    service.control.add_fault("CloneBackend", kind="pending", times=2)
+    run = dags.run(CLONE.format(options=""))
+    assert run.xcom("clone")["outcome"] == "started"
+    assert starts() == ["CloneBackend copy"]
+
+
+def test_two_clones_of_one_source_where_the_service_lets_only_one_read_it(dags, service, starts):
+    service.control.set(clone_holds_source="exclusive", job_seconds=0.3)
+    run = dags.run("""
+        CloneBackendOperator.partial(
+            task_id="clone", app_id=APP, backend_environment_name="staging", waiter_delay=0.1, deferrable=False
+        ).expand(target_environment_name=["one", "two"])
+    """)
+    assert run.states == {"clone[0]": "success", "clone[1]": "success"}
+    assert starts() == ["CloneBackend one", "CloneBackend two"]
+
+
+# Retries
+
+
+RETRY = "retries=1, retry_delay=timedelta(0), {options}"
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_a_retry_after_a_time_out_goes_on_with_the_job_of_the_first_try(dags, service, starts, deferrable):
+    service.control.set(job_seconds=1.5)
+    run = dags.run(CLONE.format(options=RETRY.format(options=f"waiter_max_attempts=10, deferrable={deferrable}")))
+    assert run.tries == {"clone": 2}
+    assert "BackendJobTimeoutError" in run.error("clone")
+    assert (run.xcom("clone")["outcome"], run.xcom("clone")["Status"]) == ("adopted", "COMPLETED")
+    assert starts() == ["CloneBackend copy"]
+
+
+@pytest.mark.parametrize("kind", ["timeout_after", "reset_after", "truncate"])
+def test_a_start_whose_answer_is_lost_is_not_sent_again(dags, service, starts, kind):
+    service.control.add_fault("CloneBackend", kind=kind, times=1)
+    run = dags.run(CLONE.format(options=""))
+    assert run.xcom("clone")["outcome"] == "adopted"
+    assert len(service.control.journal("CloneBackend")) == 1
+    assert starts() == ["CloneBackend copy"]
+
+
+def test_a_retry_starts_a_failed_delete_anew(dags, service, starts):
+    service.control.seed_app(APP, "copy")
+    service.control.add_fault("DeleteBackend", kind="job_fails", times=1, error="try again")
+    run = dags.run(DELETE.format(options=RETRY.format(options="")))
+    assert run.tries == {"delete": 2}
+    assert "try again" in run.error("delete")
+    assert starts() == ["DeleteBackend copy", "DeleteBackend copy"]
+    assert environments(service) == ["staging"]
+
+
+def test_a_start_that_is_throttled_is_sent_later(dags, service, starts):
+    service.control.add_fault("CloneBackend", kind="throttle", times=2)
+    run = dags.run(CLONE.format(options=""))
+    assert run.xcom("clone")["outcome"] == "started"
+    assert starts() == ["CloneBackend copy"]

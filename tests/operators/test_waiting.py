@@ -1,0 +1,127 @@
+"""Where a job operator waits changes nothing about what it does and returns."""
+
+from __future__ import annotations
+
+import pytest
+
+LIFE = """
+common = dict(app_id=APP, waiter_delay=0.1, {mode})
+create = CreateBackendOperator(
+    task_id="create", app_name="shop", backend_environment_name="blank", resource_name="blank", **common
+)
+clone = CloneBackendOperator(
+    task_id="clone", backend_environment_name="blank", target_environment_name="copy", **common
+)
+add_auth = CreateBackendAuthOperator(
+    task_id="add_auth",
+    backend_environment_name="copy",
+    resource_name="people",
+    resource_config=AUTH,
+    **common,
+)
+delete = DeleteBackendOperator(task_id="delete", backend_environment_name="copy", **common)
+create >> clone >> add_auth >> delete
+"""
+OPERATIONS = {
+    "create": "CreateBackend",
+    "clone": "CloneBackend",
+    "add_auth": "CreateBackendAuth",
+    "delete": "DeleteBackend",
+}
+
+
+@pytest.mark.parametrize("mode", ["deferrable=False", "deferrable=True"])
+def test_a_whole_life_on_the_worker_or_deferred_returns_the_same(dags, service, starts, result_keys, mode):
+    run = dags.run(LIFE.format(mode=mode))
+    assert run.states == dict.fromkeys(OPERATIONS, "success")
+    for task_id, operation in OPERATIONS.items():
+        result = run.xcom(task_id)
+        assert set(result) == result_keys
+        assert result["Operation"] == operation
+        assert (result["AppId"], result["Status"], result["outcome"]) == ("d1a2b3c4d5", "COMPLETED", "started")
+        assert result["BackendEnvironmentName"] == ("blank" if task_id == "create" else "copy")
+        assert result["Error"] is None
+        assert int(result["CreateTime"]) <= int(result["UpdateTime"])
+        assert result["created_at"] <= result["updated_at"]
+    assert starts() == ["CreateBackend blank", "CloneBackend copy", "CreateBackendAuth copy", "DeleteBackend copy"]
+    assert sorted(service.client().get_backend(AppId="d1a2b3c4d5")["BackendEnvironmentList"]) == ["blank", "staging"]
+
+
+def test_without_waiting_the_task_ends_once_the_job_has_started(dags, service, starts, result_keys):
+    service.control.set(job_seconds=3600)
+    run = dags.run("""
+        CloneBackendOperator.partial(
+            task_id="clone",
+            app_id=APP,
+            backend_environment_name="staging",
+            wait_for_completion=False,
+        ).expand_kwargs(
+            [
+                {"target_environment_name": "one", "deferrable": False},
+                {"target_environment_name": "two", "deferrable": True},
+            ]
+        )
+    """)
+    assert run.states == {"clone[0]": "success", "clone[1]": "success"}
+    for index, environment in enumerate(("one", "two")):
+        result = run.xcom("clone", map_index=index)
+        assert set(result) == result_keys
+        assert (result["BackendEnvironmentName"], result["Status"], result["outcome"]) == (
+            environment,
+            "PENDING",
+            "started",
+        )
+        assert result["JobId"]
+    assert starts() == ["CloneBackend one", "CloneBackend two"]
+    assert "running trigger in line" not in run.log
+
+
+def test_a_wait_that_is_deferred_goes_through_a_trigger(dags):
+    run = dags.run("""
+        CloneBackendOperator(
+            task_id="clone", app_id=APP, backend_environment_name="staging", target_environment_name="copy",
+            waiter_delay=0.1, deferrable=True,
+        )
+    """)
+    assert run.states == {"clone": "success"}
+    assert "running trigger in line" in run.log
+
+
+def test_a_job_that_is_done_at_the_first_look_needs_no_trigger(dags, service):
+    service.control.set(job_seconds=0)
+    run = dags.run("""
+        CloneBackendOperator(
+            task_id="clone", app_id=APP, backend_environment_name="staging", target_environment_name="copy",
+            deferrable=True,
+        )
+    """)
+    assert run.xcom("clone")["Status"] == "COMPLETED"
+    assert "running trigger in line" not in run.log
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_a_status_that_nobody_knows_is_waited_out_and_said_once(dags, service, deferrable):
+    service.control.add_fault("CloneBackend", kind="job_status", status="HALFWAY", seconds=0.4)
+    service.control.set(job_seconds=0.6)
+    run = dags.run(f"""
+        CloneBackendOperator(
+            task_id="clone", app_id=APP, backend_environment_name="staging", target_environment_name="copy",
+            waiter_delay=0.1, deferrable={deferrable},
+        )
+    """)
+    assert run.xcom("clone")["Status"] == "COMPLETED"
+    assert len([text for text in run.messages("info") if "HALFWAY" in text and "does not know" in text]) == 1
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_errors_of_a_look_are_not_errors_of_the_job(dags, service, deferrable):
+    service.control.set(job_seconds=0.5)
+    for kind in ("throttle", "timeout_before", "reset_after", "truncate", "empty"):
+        service.control.add_fault("GetBackendJob", kind=kind, times=1)
+    run = dags.run(f"""
+        CloneBackendOperator(
+            task_id="clone", app_id=APP, backend_environment_name="staging", target_environment_name="copy",
+            waiter_delay=0.1, deferrable={deferrable},
+        )
+    """)
+    assert run.xcom("clone")["Status"] == "COMPLETED"
