@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from airflow.sdk import BaseHook, BaseOperator, BaseOperatorLink, BaseSensorOperator, PokeReturnValue
+    from airflow.sdk import BaseOperator, BaseOperatorLink, BaseSensorOperator, PokeReturnValue
     from airflow.sdk.configuration import conf
     from airflow.sdk.definitions.context import Context
     from airflow.sdk.exceptions import (
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
         AirflowNotFoundException,
         AirflowSensorTimeout,
         AirflowSkipException,
-        TaskDeferralError,
-        TaskDeferralTimeout,
     )
     from airflow.sdk.execution_time.xcom import XCom
     from airflow.sdk.log import mask_secret
@@ -31,7 +29,6 @@ else:
             AirflowNotFoundException,
             AirflowSensorTimeout,
             AirflowSkipException,
-            BaseHook,
             BaseOperator,
             BaseOperatorLink,
             BaseSensorOperator,
@@ -50,7 +47,6 @@ else:
             AirflowSkipException,
         )
         from airflow.sdk import (
-            BaseHook,
             BaseOperator,
             BaseOperatorLink,
             BaseSensorOperator,
@@ -58,11 +54,6 @@ else:
             PokeReturnValue,
         )
         from airflow.sdk.execution_time.xcom import XCom
-
-    try:
-        from airflow.sdk.exceptions import TaskDeferralError, TaskDeferralTimeout
-    except ImportError:
-        from airflow.exceptions import TaskDeferralError, TaskDeferralTimeout
 
     try:
         from airflow.sdk.log import mask_secret
@@ -84,14 +75,11 @@ __all__ = [
     "AirflowNotFoundException",
     "AirflowSensorTimeout",
     "AirflowSkipException",
-    "BaseHook",
     "BaseOperator",
     "BaseOperatorLink",
     "BaseSensorOperator",
     "Context",
     "PokeReturnValue",
-    "TaskDeferralError",
-    "TaskDeferralTimeout",
     "XCom",
     "conf",
     "mask_secret",

@@ -8,7 +8,8 @@
         ├── BackendRequestError       the service, or the way to it, refused a call
         ├── BackendStartError         a job could not be started once; says what is in the way
         ├── BackendJobFailedError     the job ended as FAILED
-        └── BackendJobTimeoutError    the job had not ended when the time budget did
+        └── BackendTimeoutError       what was waited for had not come when the time budget ended
+            └── BackendJobTimeoutError  the job had not ended by then
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 
 from airflow_provider_amplifybackend._compat import AirflowException, AirflowFailException
 from airflow_provider_amplifybackend.jobs import Job, JobRef
-from airflow_provider_amplifybackend.polling import JobWait, ServiceError
+from airflow_provider_amplifybackend.polling import ServiceError, Target, Wait
 
 
 class AmplifyBackendError(AirflowException):
@@ -48,30 +49,45 @@ class BackendJobFailedError(AmplifyBackendError):
         )
 
 
-class BackendJobTimeoutError(AmplifyBackendError):
+class BackendTimeoutError(AmplifyBackendError):
+    """What was waited for had not come when the time budget ended."""
+
+    def __init__(
+        self, target: Target, *, waited: float, last_status: str | None, last_error: str | None = None
+    ) -> None:
+        self.target = target
+        seen = f"{target}: waited {waited:.0f} s in vain; last status: {last_status or 'never seen'}"
+        super().__init__(". ".join((seen + (f"; last error: {last_error}" if last_error else ""), *self._advice())))
+
+    def _advice(self) -> tuple[str, ...]:
+        return ("To wait longer, raise timeout, or execution_timeout if that is shorter.",)
+
+
+class BackendJobTimeoutError(BackendTimeoutError):
     """A job had not ended when the time budget did."""
 
-    def __init__(self, ref: JobRef, *, waited: float, last_status: str | None, last_error: str | None = None) -> None:
-        self.ref = ref
-        environment = ref.environments[0] if ref.environments else "ENVIRONMENT"
-        super().__init__(
-            f"{ref} had not ended after {waited:.0f} s; last status: {last_status or 'never seen'}"
-            + (f"; last error: {last_error}" if last_error else "")
-            + ". The job goes on in the service, which has no cancel. Look at it with: aws amplifybackend "
-            f"get-backend-job --app-id {ref.app_id} --backend-environment-name {environment} "
-            f"--job-id {ref.job_id}. To wait longer, raise waiter_delay or waiter_max_attempts (their product is "
-            "the time budget in seconds), or execution_timeout or a sensor's timeout if those are shorter."
+    target: JobRef
+
+    def _advice(self) -> tuple[str, ...]:
+        environment = self.target.environments[0] if self.target.environments else "ENVIRONMENT"
+        return (
+            "The job goes on in the service, which has no cancel",
+            f"Look at it with: aws amplifybackend get-backend-job --app-id {self.target.app_id} "
+            f"--backend-environment-name {environment} --job-id {self.target.job_id}",
+            "To wait longer, raise waiter_delay or waiter_max_attempts (their product is the time budget in seconds), "
+            "or execution_timeout or a sensor's timeout if those are shorter.",
         )
 
-    @classmethod
-    def of(cls, wait: JobWait, now: float) -> BackendJobTimeoutError:
-        """Return the error for a wait that is over."""
-        return cls(
-            wait.ref,
-            waited=now - wait.started,
-            last_status=wait.last_status,
-            last_error=str(wait.last_error) if wait.last_error else None,
-        )
+
+def timeout_error(wait: Wait, now: float) -> BackendTimeoutError:
+    """Return the error for a wait that is over."""
+    error = BackendJobTimeoutError if isinstance(wait.target, JobRef) else BackendTimeoutError
+    return error(
+        wait.target,
+        waited=now - wait.started,
+        last_status=wait.last_status,
+        last_error=str(wait.last_error) if wait.last_error else None,
+    )
 
 
 def request_error(error: ServiceError, request: Mapping[str, Any]) -> BackendRequestError | BackendParameterError:

@@ -30,8 +30,8 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "hooks": [_modules("hooks", "amplify_backend")],
         "operators": [_modules("operators", *OPERATOR_MODULES)],
-        "sensors": [_modules("sensors", "job")],
-        "triggers": [_modules("triggers", "job")],
+        "sensors": [_modules("sensors", "job", "environment")],
+        "triggers": [_modules("triggers", "job", "environment")],
         "extra-links": [f"{PACKAGE}.links.AmplifyConsoleLink", f"{PACKAGE}.links.AmplifyStudioLink"],
         "config": {
             "amplifybackend": {

@@ -429,7 +429,8 @@ def _decide_without_job_id(situation: Situation, intent: Intent) -> Decision:
     job = _own_job(situation, intent)
     if job and job.is_failed and not situation.sent_in_this_try:
         return _decide_fresh(situation)
-    if job and intent.presumed and job.is_finished:
+    is_gone = situation.operation.effect is Effect.REMOVES and situation.target_exists is False
+    if job and intent.presumed and job.is_finished and not is_gone:
         return Refuse(
             f"{job.ref} ended since this DAG run began, and without Airflow's task state store (3.3+) it cannot be "
             "told whether an earlier try of this task started it; look at the environment, then clear the task or "
@@ -439,7 +440,7 @@ def _decide_without_job_id(situation: Situation, intent: Intent) -> Decision:
         return Adopt("it appeared after this task's start was sent, whose answer was lost", job=job)
     if intent.presumed:
         return _decide_fresh(situation)
-    if situation.operation.effect is Effect.REMOVES and situation.target_exists is False:
+    if is_gone:
         return Done("it is gone, after a start whose answer was lost", outcome=Outcome.ADOPTED)
     if situation.patience_left > 0:
         return LookAgain("a start may have been sent and its job is not listed yet")

@@ -45,9 +45,14 @@ def as_optional_number(name: str, value: Any, *, least: float) -> float | None:
     return as_number(name, value, least=least)
 
 
+def is_name(value: Any) -> bool:
+    """Whether a value can name something."""
+    return value is not None and str(value).strip() not in EMPTY_RENDERINGS
+
+
 def as_name(name: str, value: Any) -> str:
     """Return a name that must not be empty; a template that had no value renders as an empty text or as "None"."""
-    if value is None or str(value).strip() in EMPTY_RENDERINGS:
+    if not is_name(value):
         raise BackendParameterError(
             f"{name}={value!r} is missing a value; if it comes from an upstream task, that task has returned none"
         )

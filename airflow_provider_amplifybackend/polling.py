@@ -1,6 +1,6 @@
 """How a job is looked at and how long until the next look: one implementation for worker and triggerer.
 
-Nothing here does I/O. ``look_at_job`` is a generator that asks its driver to make calls; ``JobWait`` keeps the
+Nothing here does I/O. ``look_at_job`` is a generator that asks its driver to make calls; ``Wait`` keeps the
 time of one wait. The hook drives them with boto3, the poller of the triggerer with aiobotocore.
 """
 
@@ -21,6 +21,7 @@ from airflow_provider_amplifybackend.jobs import (
     JobRef,
 )
 
+JOBS_PER_PAGE = 25  # the most that ListBackendJobs takes
 FIRST_DELAY = 3.0
 BACKOFF = 1.6
 # A job that was just started may not be listed yet, and one of a removed environment no longer.
@@ -105,6 +106,75 @@ def look_at_job(ref: JobRef) -> Generator[Call, Mapping[str, Any], Job]:
     )
 
 
+class Condition(StrEnum):
+    """What an environment can be waited for to be."""
+
+    EXISTS = "exists"
+    GONE = "gone"
+    IDLE = "idle"
+
+
+@dataclass(frozen=True)
+class EnvironmentTarget:
+    """An environment, and what it is waited for to be."""
+
+    app_id: str
+    backend_environment_name: str
+    condition: Condition
+
+    @property
+    def request(self) -> dict[str, str]:
+        """Return the members that identify the environment in a request."""
+        return {"AppId": self.app_id, "BackendEnvironmentName": self.backend_environment_name}
+
+    def __str__(self) -> str:
+        return f"environment {self.backend_environment_name} (app {self.app_id}) until it {self.wish}"
+
+    @property
+    def wish(self) -> str:
+        """Say what is waited for."""
+        return {"exists": "exists", "gone": "is gone", "idle": "has no pending job"}[self.condition]
+
+
+@dataclass(frozen=True)
+class EnvironmentSeen:
+    """What a look at an environment showed."""
+
+    status: str
+    is_finished: bool
+
+
+Target = JobRef | EnvironmentTarget
+Seen = Job | EnvironmentSeen
+
+
+def look(target: Target) -> Generator[Call, Mapping[str, Any], Seen]:
+    """Look once at what is waited for."""
+    if isinstance(target, JobRef):
+        return (yield from look_at_job(target))
+    if target.condition is Condition.IDLE:
+        return (yield from _look_for_pending_job(target))
+    exists = target.backend_environment_name in (yield from list_environments(target.app_id))
+    return EnvironmentSeen("exists" if exists else "gone", exists is (target.condition is Condition.EXISTS))
+
+
+def _look_for_pending_job(target: EnvironmentTarget) -> Generator[Call, Mapping[str, Any], EnvironmentSeen]:
+    request: dict[str, Any] = {**target.request, "MaxResults": JOBS_PER_PAGE}
+    while True:
+        page = yield Call("ListBackendJobs", request)
+        for row in page.get("Jobs") or []:
+            job = Job.from_response(row, **_names(target))
+            if not job.is_finished:
+                return EnvironmentSeen(f"{job.ref} is {job.status}", is_finished=False)
+        if not page.get("NextToken"):
+            return EnvironmentSeen("no job is pending", is_finished=True)
+        request = request | {"NextToken": page["NextToken"]}
+
+
+def _names(target: EnvironmentTarget) -> dict[str, str]:
+    return {"app_id": target.app_id, "backend_environment_name": target.backend_environment_name}
+
+
 def _removes_environments(ref: JobRef) -> bool:
     operation = JOB_OPERATIONS.get(ref.operation or "")
     return operation is not None and operation.effect is Effect.REMOVES and operation.resource in ("environment", "app")
@@ -145,11 +215,11 @@ class PollSchedule:
         return random.uniform(0.5, 1.0) * longest
 
 
-class JobWait:
+class Wait:
     """What one wait has seen so far, and when it is over."""
 
-    def __init__(self, ref: JobRef, *, deadline: float, started: float) -> None:
-        self.ref = ref
+    def __init__(self, target: Target, *, deadline: float, started: float) -> None:
+        self.target = target
         self.deadline = deadline
         self.started = started
         self.last_status: str | None = None
@@ -157,14 +227,15 @@ class JobWait:
         self._seen = False
         self._first_missed: float | None = None
 
-    def saw(self, job: Job) -> str | None:
+    def saw(self, seen: Seen) -> str | None:
         """Take note of a look; return a line to log if something changed."""
         recovered, self.last_error, self._seen = self.last_error, None, True
-        if job.status == self.last_status:
-            return f"{self.ref}: answers again, {job.status}" if recovered else None
-        earlier, self.last_status = self.last_status, job.status
-        known = "" if job.status in KNOWN_STATUSES else ", a status this version does not know: waiting on"
-        return f"{self.ref}: {job.status}" + (f" (was {earlier})" if earlier else "") + known
+        if seen.status == self.last_status:
+            return f"{self.target}: answers again, {seen.status}" if recovered else None
+        earlier, self.last_status = self.last_status, seen.status
+        is_known = isinstance(seen, EnvironmentSeen) or seen.status in KNOWN_STATUSES
+        unknown = "" if is_known else ", a status this version does not know: waiting on"
+        return f"{self.target}: {seen.status}" + (f" (was {earlier})" if earlier else "") + unknown
 
     def missed(self, error: ServiceError, now: float) -> str | None:
         """Take note of an error; return a line to log if it is a new one.
@@ -178,7 +249,7 @@ class JobWait:
         if not (is_new or error.is_transient):
             raise error
         earlier, self.last_error = self.last_error, error
-        return None if earlier and earlier.code == error.code else f"{self.ref}: looking again after {error}"
+        return None if earlier and earlier.code == error.code else f"{self.target}: looking again after {error}"
 
     def is_over(self, now: float) -> bool:
         """Whether the time budget has ended."""

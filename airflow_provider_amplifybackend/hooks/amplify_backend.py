@@ -15,8 +15,8 @@ from airflow_provider_amplifybackend import polling, service_model
 from airflow_provider_amplifybackend._compat import AirflowNotFoundException
 from airflow_provider_amplifybackend.exceptions import (
     BackendJobFailedError,
-    BackendJobTimeoutError,
     request_error,
+    timeout_error,
 )
 from airflow_provider_amplifybackend.hooks.botocore_errors import (
     UnreadableAnswerError,
@@ -24,7 +24,7 @@ from airflow_provider_amplifybackend.hooks.botocore_errors import (
     service_error,
 )
 from airflow_provider_amplifybackend.jobs import JOB_OPERATIONS, Job, JobRef
-from airflow_provider_amplifybackend.polling import FaultKind, JobWait, PollSchedule, ServiceError
+from airflow_provider_amplifybackend.polling import FaultKind, PollSchedule, ServiceError, Wait
 
 if TYPE_CHECKING:
     from airflow.providers.amazon.aws.utils.connection_wrapper import AwsConnectionWrapper
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-JOBS_PER_PAGE = 25  # the most that ListBackendJobs takes
 UNREADABLE_ANSWERS = 2  # to a read, before one is an error
 # A start is sent once and within bounded time: an attempt that was given up must not send beside the next one.
 START_CONNECT_TIMEOUT = 5
@@ -198,7 +197,7 @@ class AmplifyBackendHook(AwsBaseHook):
 
     def job_pages(self, filters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Iterate over the pages of ListBackendJobs; ``filters`` are its members, those that are None are left out."""
-        request = {key: value for key, value in filters.items() if value} | {"MaxResults": JOBS_PER_PAGE}
+        request = {key: value for key, value in filters.items() if value} | {"MaxResults": polling.JOBS_PER_PAGE}
         while True:
             page = self.call("ListBackendJobs", request)
             yield page
@@ -272,7 +271,7 @@ class AmplifyBackendHook(AwsBaseHook):
         sleep: Callable[[float], None] = time.sleep,
     ) -> Job:
         """Wait until a job has ended, well or badly, or until ``deadline`` (seconds since the epoch)."""
-        wait = JobWait(ref, deadline=deadline, started=time.time())
+        wait = Wait(ref, deadline=deadline, started=time.time())
         schedule = PollSchedule(waiter_delay)
         while True:
             try:
@@ -287,7 +286,7 @@ class AmplifyBackendHook(AwsBaseHook):
                     return job
             now = time.time()
             if wait.is_over(now):
-                raise BackendJobTimeoutError.of(wait, now)
+                raise timeout_error(wait, now)
             delay = min(schedule.next_delay(), wait.until_deadline(now))
             if note:
                 self.log.info("%s; next look in %.0f s", note, delay)

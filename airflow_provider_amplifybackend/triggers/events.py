@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -10,9 +11,10 @@ from airflow_provider_amplifybackend.exceptions import (
     AmplifyBackendError,
     BackendJobTimeoutError,
     BackendRequestError,
+    BackendTimeoutError,
 )
 from airflow_provider_amplifybackend.jobs import Job, JobRef
-from airflow_provider_amplifybackend.polling import JobWait
+from airflow_provider_amplifybackend.polling import Condition, EnvironmentTarget, Seen, Target, Wait
 
 VERSION = 1
 FINISHED = "finished"
@@ -20,17 +22,18 @@ TIMEOUT = "timeout"
 ERROR = "error"
 
 
-def finished(job: Job) -> dict[str, Any]:
-    """Return the event for a job that has ended, well or badly."""
-    return {"version": VERSION, "kind": FINISHED, "job": asdict(job)}
+def finished(target: Target, seen: Seen) -> dict[str, Any]:
+    """Return the event for a wait that came to its end: a job has ended, well or badly, or an environment is so."""
+    what = {"job": asdict(seen)} if isinstance(seen, Job) else {"target": asdict(target), "status": seen.status}
+    return {"version": VERSION, "kind": FINISHED, **what}
 
 
-def timed_out(wait: JobWait, now: float) -> dict[str, Any]:
+def timed_out(wait: Wait, now: float) -> dict[str, Any]:
     """Return the event for a time budget that ended first."""
     return {
         "version": VERSION,
         "kind": TIMEOUT,
-        "ref": asdict(wait.ref) | {"environments": list(wait.ref.environments)},
+        "ref": {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(wait.target).items()},
         "waited": now - wait.started,
         "last_status": wait.last_status,
         "last_error": str(wait.last_error) if wait.last_error else None,
@@ -45,34 +48,58 @@ def error(message: str) -> dict[str, Any]:
 def job_of_event(event: Any) -> Job:
     """Return the ended job of an event. Nothing but a well-formed one is ever taken for an ended job.
 
-    :raises BackendJobTimeoutError: The time budget ended first.
+    :raises BackendTimeoutError: The time budget ended first.
     :raises BackendRequestError: The wait could not go on; carries the trigger's message.
     :raises AmplifyBackendError: The event is missing or malformed.
     """
-    content = event if isinstance(event, Mapping) else {}
+    with _well_formed(event) as content:
+        job = Job(**{key: content["job"].get(key) for key in Job.__dataclass_fields__})
+        if job.job_id and job.is_finished:
+            return job
+    raise _unusable(event)
+
+
+def check_event(event: Any, target: EnvironmentTarget) -> str:
+    """Return what was seen of an environment when it was as waited for. Raises as :func:`job_of_event` does."""
+    with _well_formed(event) as content:
+        if content["target"] == asdict(target):
+            return str(content["status"])
+    raise _unusable(event)
+
+
+@contextmanager
+def _well_formed(event: Any) -> Iterator[Mapping[str, Any]]:
+    """Give the content of an event that says that the wait came to its end; raise what any other says."""
     try:
-        if content.get("kind") == FINISHED:
-            job = Job(**{key: content["job"].get(key) for key in Job.__dataclass_fields__})
-            if job.job_id and job.is_finished:
-                return job
-        if content.get("kind") == TIMEOUT:
-            ref = content["ref"]
-            raise BackendJobTimeoutError(
-                JobRef(ref["app_id"], ref["job_id"], tuple(ref["environments"]), ref.get("operation")),
-                waited=float(content["waited"]),
-                last_status=content.get("last_status"),
-                last_error=content.get("last_error"),
-            )
-        if content.get("kind") == ERROR:
-            raise BackendRequestError(str(content["message"]))
+        kind = event["kind"] if isinstance(event, Mapping) else None
+        if kind == TIMEOUT:
+            raise _timeout(event)
+        if kind == ERROR:
+            raise BackendRequestError(str(event["message"]))
+        if kind != FINISHED:
+            raise _unusable(event)
+        yield event
     except (AttributeError, KeyError, TypeError, ValueError, IndexError) as malformed:
         raise _unusable(event) from malformed
-    raise _unusable(event)
+
+
+def _timeout(event: Mapping[str, Any]) -> BackendTimeoutError:
+    facts: dict[str, Any] = {
+        "waited": float(event["waited"]),
+        "last_status": event.get("last_status"),
+        "last_error": event.get("last_error"),
+    }
+    ref = event["ref"]
+    if "condition" in ref:
+        names = ref["app_id"], ref["backend_environment_name"]
+        return BackendTimeoutError(EnvironmentTarget(*names, Condition(ref["condition"])), **facts)
+    job = JobRef(ref["app_id"], ref["job_id"], tuple(ref["environments"]), ref.get("operation"))
+    return BackendJobTimeoutError(job, **facts)
 
 
 def _unusable(event: Any) -> AmplifyBackendError:
     shape = sorted(event) if isinstance(event, Mapping) else type(event).__name__
     return AmplifyBackendError(
-        f"The wait ended with an event that says nothing usable ({shape}), so whether the job has ended is not known. "
-        "A retry of the task looks at the job again."
+        f"The wait ended with an event that says nothing usable ({shape}), so how it ended is not known. A "
+        "retry of the task looks again."
     )

@@ -2,72 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import AsyncIterator
 from typing import Any
 
-from airflow.triggers.base import BaseTrigger, TriggerEvent
-
 from airflow_provider_amplifybackend.jobs import JobRef
-from airflow_provider_amplifybackend.polling import JobWait, ServiceError
-from airflow_provider_amplifybackend.triggers import events
-
-# Airflow 3.3 with LocalExecutor can fail a task whose trigger fires at once (apache/airflow#67287).
-EARLIEST_EVENT = 3.0
-# How long the look at the deadline may take: less than Airflow's own limit, which does not say why, lies behind it.
-LAST_LOOK_SECONDS = 30.0
+from airflow_provider_amplifybackend.triggers.base import WaitTrigger
 
 
-class BackendJobTrigger(BaseTrigger):
+class BackendJobTrigger(WaitTrigger):
     """
     Wait until a job has ended, and say how.
-
-    All triggers of a process that use the same connection share one client, and those that wait for the same job
-    share its looks. The trigger never raises: whatever happens is an event that says why.
 
     :param app_id: The app's id.
     :param job_id: The job's id.
     :param environments: The environments in which to look for the job, the likeliest first.
-    :param deadline: When to give up, in seconds since the epoch. It is absolute, so that a trigger that was
-        restarted or moved to another triggerer goes on where it was.
-    :param started: When the wait began, in seconds since the epoch. Default: now.
     :param operation: The operation of the job, if known.
-    :param waiter_delay: Longest seconds between two looks; the first ones come sooner.
-    :param outcome: How the task came to the job. The event carries it back, with ``started`` and ``deadline``:
-        ``dag.test()`` keeps nothing else of a deferral.
-    :param aws_conn_id: The Airflow connection for AWS credentials.
-    :param region_name: AWS region. Default: the connection's.
-    :param verify: Whether to verify TLS certificates, or the path of a CA bundle.
-    :param botocore_config: Keyword arguments of botocore's ``Config``.
+    :param kwargs: See :class:`~airflow_provider_amplifybackend.triggers.base.WaitTrigger`.
     """
 
+    target: JobRef
+
     def __init__(
-        self,
-        *,
-        app_id: str,
-        job_id: str,
-        environments: list[str],
-        deadline: float,
-        started: float | None = None,
-        operation: str | None = None,
-        waiter_delay: float = 30,
-        outcome: str | None = None,
-        aws_conn_id: str | None = "aws_default",
-        region_name: str | None = None,
-        verify: bool | str | None = None,
-        botocore_config: dict[str, Any] | None = None,
+        self, *, app_id: str, job_id: str, environments: list[str], operation: str | None = None, **kwargs: Any
     ) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.ref = JobRef(app_id, job_id, tuple(environments), operation)
-        self.deadline = deadline
-        self.started = time.time() if started is None else started
-        self.waiter_delay = waiter_delay
-        self.outcome = outcome
-        self.aws_conn_id = aws_conn_id
-        self.region_name = region_name
-        self.verify = verify
-        self.botocore_config = botocore_config
+        super().__init__(**kwargs)
+        self.target = JobRef(app_id, job_id, tuple(environments), operation)
 
     @classmethod
     def waiting_for(cls, ref: JobRef, **kwargs: Any) -> BackendJobTrigger:
@@ -80,71 +38,11 @@ class BackendJobTrigger(BaseTrigger):
             **kwargs,
         )
 
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return what rebuilds this trigger elsewhere."""
-        return (
-            f"{type(self).__module__}.{type(self).__qualname__}",
-            {
-                "app_id": self.ref.app_id,
-                "job_id": self.ref.job_id,
-                "environments": list(self.ref.environments),
-                "operation": self.ref.operation,
-                "deadline": self.deadline,
-                "started": self.started,
-                "waiter_delay": self.waiter_delay,
-                "outcome": self.outcome,
-                "aws_conn_id": self.aws_conn_id,
-                "region_name": self.region_name,
-                "verify": self.verify,
-                "botocore_config": self.botocore_config,
-            },
-        )
-
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait, and yield the one event that says how it ended."""
-        begun = time.monotonic()
-        try:
-            event = await self._wait()
-        except ServiceError as error:
-            event = events.error(f"{self.ref}: waiting cannot go on: {error}")
-        except Exception as error:
-            self.log.exception("%s: the wait failed", self.ref)
-            event = events.error(f"{self.ref}: the wait failed: {type(error).__name__}: {error}")
-        await asyncio.sleep(max(0.0, EARLIEST_EVENT - (time.monotonic() - begun)))
-        carried = {"started": self.started, "deadline": self.deadline, "outcome": self.outcome}
-        yield TriggerEvent(event | carried)  # type: ignore[no-untyped-call]
-
-    async def _wait(self) -> dict[str, Any]:
-        from airflow_provider_amplifybackend.triggers.poller import shared_poller
-
-        wait = JobWait(self.ref, deadline=self.deadline, started=self.started)
-        async with (
-            shared_poller(**self._hook_parameters) as poller,
-            poller.watch(self.ref, waiter_delay=self.waiter_delay, deadline=self.deadline) as watch,
-        ):
-            while True:
-                try:
-                    async with asyncio.timeout(wait.until_deadline(time.time()) + LAST_LOOK_SECONDS):
-                        job = await watch.look()
-                except TimeoutError:
-                    return events.timed_out(wait, time.time())
-                except ServiceError as error:
-                    note = wait.missed(error, time.time())
-                else:
-                    note = wait.saw(job)
-                    if job.is_finished:
-                        self.log.info(note)
-                        return events.finished(job)
-                if note:
-                    self.log.info(note)
-                if wait.is_over(time.time()):
-                    return events.timed_out(wait, time.time())
-
-    @property
-    def _hook_parameters(self) -> dict[str, Any]:
+    def serialized_target(self) -> dict[str, Any]:
+        """Return the arguments that say what is waited for."""
         return {
-            "aws_conn_id": self.aws_conn_id,
-            "region_name": self.region_name,
-            "verify": self.verify,
-            "config": self.botocore_config,
+            "app_id": self.target.app_id,
+            "job_id": self.target.job_id,
+            "environments": list(self.target.environments),
+            "operation": self.target.operation,
         }

@@ -17,8 +17,7 @@ from botocore import xform_name
 
 from airflow_provider_amplifybackend import polling
 from airflow_provider_amplifybackend._compat import AirflowException
-from airflow_provider_amplifybackend.jobs import Job, JobRef
-from airflow_provider_amplifybackend.polling import FaultKind, PollSchedule, ServiceError
+from airflow_provider_amplifybackend.polling import FaultKind, PollSchedule, Seen, ServiceError, Target
 
 T = TypeVar("T")
 
@@ -55,7 +54,7 @@ class Poller:
         self._stack = AsyncExitStack()
         self._client: Any = None
         self._creating = asyncio.Lock()
-        self._watches: dict[JobRef, Watch] = {}
+        self._watches: dict[Target, Watch] = {}
 
     async def close(self) -> None:
         """Close the client."""
@@ -65,11 +64,11 @@ class Poller:
             await stack.aclose()
 
     @asynccontextmanager
-    async def watch(self, ref: JobRef, *, waiter_delay: float, deadline: float) -> AsyncIterator[Watch]:
+    async def watch(self, target: Target, *, waiter_delay: float, deadline: float) -> AsyncIterator[Watch]:
         """Share the looks at a job with everybody who waits for it."""
-        watch = self._watches.get(ref)
+        watch = self._watches.get(target)
         if watch is None:
-            watch = self._watches[ref] = Watch(self, ref)
+            watch = self._watches[target] = Watch(self, target)
         me = object()
         watch.join(me, waiter_delay, deadline)
         try:
@@ -77,7 +76,7 @@ class Poller:
         finally:
             watch.leave(me)
             if not watch.is_used:
-                self._watches.pop(ref, None)
+                self._watches.pop(target, None)
                 await watch.stop()
 
     async def run(self, look: Generator[polling.Call, Mapping[str, Any], T]) -> T:
@@ -131,14 +130,14 @@ class Poller:
 class Watch:
     """The looks at one job, on one schedule, however many tasks wait for it."""
 
-    def __init__(self, poller: Poller, ref: JobRef) -> None:
+    def __init__(self, poller: Poller, target: Target) -> None:
         self._poller = poller
-        self._ref = ref
+        self._target = target
         self._waiters: dict[object, tuple[float, float]] = {}
-        self._next: asyncio.Future[Job] = asyncio.get_running_loop().create_future()
+        self._next: asyncio.Future[Seen] = asyncio.get_running_loop().create_future()
         self._looked_at = 0.0
         self._joined = asyncio.Event()
-        self._task = asyncio.create_task(self._look_on(), name=f"amplifybackend look at {ref.job_id}")
+        self._task = asyncio.create_task(self._look_on(), name=f"amplifybackend look at {target}")
 
     @property
     def is_used(self) -> bool:
@@ -160,7 +159,7 @@ class Watch:
         with suppress(asyncio.CancelledError):
             await self._task
 
-    async def look(self) -> Job:
+    async def look(self) -> Seen:
         """Return what the next look shows.
 
         :raises ServiceError: The look failed.
@@ -173,7 +172,7 @@ class Watch:
             await self._until_next_look(schedule)
             self._looked_at = time.time()
             try:
-                job = await self._poller.run(polling.look_at_job(self._ref))
+                job = await self._poller.run(polling.look(self._target))
             except Exception as error:  # noqa: BLE001  # whatever it is, the waiters must hear of it
                 answered = self._begin_next()
                 answered.set_exception(error)
@@ -196,7 +195,7 @@ class Watch:
                 continue
             return
 
-    def _begin_next(self) -> asyncio.Future[Job]:
+    def _begin_next(self) -> asyncio.Future[Seen]:
         """Return what the waiters of this look wait for; who asks from now on waits for the next one."""
         answered, self._next = self._next, asyncio.get_running_loop().create_future()
         return answered

@@ -1,0 +1,148 @@
+"""What the sensors share: they wait alike on the worker and in the triggerer, and time out and fail alike."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow_provider_amplifybackend import polling
+from airflow_provider_amplifybackend._compat import AirflowSensorTimeout, BaseSensorOperator, PokeReturnValue
+from airflow_provider_amplifybackend.aws_parameters import AwsParameters
+from airflow_provider_amplifybackend.deadlines import deferral_timeout, earliest_deadline
+from airflow_provider_amplifybackend.exceptions import BackendTimeoutError, request_error, timeout_error
+from airflow_provider_amplifybackend.jobs import iso_time
+from airflow_provider_amplifybackend.operators.base import DEFAULT_DEFERRABLE
+from airflow_provider_amplifybackend.parameters import as_flag, as_name, as_number
+from airflow_provider_amplifybackend.polling import ServiceError, Wait
+
+if TYPE_CHECKING:
+    from airflow_provider_amplifybackend._compat import Context
+    from airflow_provider_amplifybackend.polling import Seen, Target
+    from airflow_provider_amplifybackend.triggers.base import WaitTrigger
+
+
+class WaitSensor(AwsParameters, BaseSensorOperator):
+    """Wait for something that the service shows.
+
+    :param app_id: The app's id. (templated)
+    :param backend_environment_name: The environment. (templated)
+    :param deferrable: Whether to wait in the triggerer, without a worker slot. Default: ``[operators]
+        default_deferrable``. (templated)
+    :param poke_interval: Seconds between two looks; when deferred, the longest ones.
+    :param timeout: Seconds to wait at most. It holds when deferred, too.
+
+    :raises AirflowSensorTimeout: It had not come in time; says what was seen last.
+    """
+
+    template_fields: Sequence[str] = (
+        "app_id",
+        "backend_environment_name",
+        "deferrable",
+        *AwsParameters.template_fields,
+    )
+    readers = AwsParameters.readers | {
+        "app_id": as_name,
+        "backend_environment_name": as_name,
+        "deferrable": as_flag,
+    }
+    ui_color = "#fff3e0"
+
+    def __init__(
+        self,
+        *,
+        app_id: str,
+        backend_environment_name: str,
+        deferrable: bool = DEFAULT_DEFERRABLE,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.app_id = app_id
+        self.backend_environment_name = backend_environment_name
+        self.deferrable = deferrable
+        self._wait: Wait | None = None
+
+    def target(self) -> Target:
+        """Return what is waited for."""
+        raise NotImplementedError  # each sensor has its own
+
+    def trigger(self, **kwargs: Any) -> WaitTrigger:
+        """Return the trigger that waits for it."""
+        raise NotImplementedError  # each sensor has its own
+
+    def result(self, seen: Seen) -> dict[str, Any]:
+        """Return what goes into XCom, or raise if it came to a bad end."""
+        raise NotImplementedError  # each sensor has its own
+
+    def result_of_event(self, event: Any) -> dict[str, Any]:
+        """Return what goes into XCom after a deferral."""
+        raise NotImplementedError  # each sensor has its own
+
+    def execute(self, context: Context) -> Any:
+        """Wait, on the worker or in the triggerer."""
+        self.validate()
+        started = self._started(context)
+        self._wait = Wait(self.target(), deadline=started + self.timeout, started=started)
+        if not self.read("deferrable"):
+            return self._poke_until_done(context)
+        seen = self._look()
+        if seen is not None and seen.is_finished:
+            return self.result(seen)
+        return self._defer(started, earliest_deadline(started, self.timeout, self.execution_timeout))
+
+    def _poke_until_done(self, context: Context) -> Any:
+        try:
+            return super().execute(context)
+        except AirflowSensorTimeout as error:
+            if self._wait is None:
+                raise
+            raise AirflowSensorTimeout(str(timeout_error(self._wait, time.time()))) from error
+
+    def poke(self, context: Context) -> PokeReturnValue | bool:
+        """Look once."""
+        seen = self._look()
+        if seen is None or not seen.is_finished:
+            return False
+        return PokeReturnValue(True, self.result(seen))
+
+    def _look(self) -> Seen | None:
+        wait = self._wait or Wait(self.target(), deadline=time.time(), started=time.time())
+        seen = None
+        try:
+            seen = self.hook.run(polling.look(wait.target))
+        except ServiceError as error:
+            note = self._missed(wait, error)
+        else:
+            note = wait.saw(seen)
+        if note:
+            self.log.info(note)
+        return seen
+
+    def _missed(self, wait: Wait, error: ServiceError) -> str | None:
+        try:
+            return wait.missed(error, time.time())
+        except ServiceError:
+            raise request_error(error, wait.target.request) from error
+
+    def _started(self, context: Context) -> float:
+        """Return when this try began to wait; in reschedule mode that was in an earlier process."""
+        first = context["ti"].get_first_reschedule_date(context) if self.reschedule else None
+        return first.timestamp() if first else time.time()
+
+    def _defer(self, started: float, deadline: float) -> NoReturn:
+        trigger = self.trigger(
+            started=started,
+            deadline=deadline,
+            waiter_delay=as_number("poke_interval", self.poke_interval, least=0.1),
+            **self.aws_parameters,
+        )
+        self.log.info("%s: waiting in the triggerer, until %s at most", self.target(), iso_time(int(deadline * 1000)))
+        self.defer(trigger=trigger, method_name="execute_complete", timeout=deferral_timeout(deadline))
+        raise AssertionError("defer does not return")
+
+    def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
+        """Return the result, or raise the error."""
+        try:
+            return self.result_of_event(event)
+        except BackendTimeoutError as error:
+            raise AirflowSensorTimeout(str(error)) from error

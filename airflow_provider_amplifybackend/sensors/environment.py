@@ -1,0 +1,69 @@
+"""The sensor that waits for an environment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_amplifybackend.parameters import as_choice
+from airflow_provider_amplifybackend.polling import Condition, EnvironmentTarget
+from airflow_provider_amplifybackend.sensors.base import WaitSensor
+from airflow_provider_amplifybackend.triggers import events
+
+if TYPE_CHECKING:
+    from airflow_provider_amplifybackend.polling import Seen, Target
+    from airflow_provider_amplifybackend.triggers.base import WaitTrigger
+
+
+class BackendEnvironmentSensor(WaitSensor):
+    """
+    Wait until an environment exists, or is gone.
+
+    .. seealso:: `GetBackend <https://docs.aws.amazon.com/goto/WebAPI/amplifybackend-2020-08-11/GetBackend>`__
+
+    :param app_id: The app's id. (templated)
+    :param backend_environment_name: The environment. (templated)
+    :param condition: ``"exists"`` or ``"gone"``. (templated)
+    :param deferrable: Whether to wait in the triggerer, without a worker slot. Default: ``[operators]
+        default_deferrable``. (templated)
+    :param poke_interval: Seconds between two looks; when deferred, the longest ones.
+    :param timeout: Seconds to wait at most. It holds when deferred, too.
+
+    :return: ``AppId``, ``BackendEnvironmentName`` and ``condition``.
+    :raises AirflowSensorTimeout: It was not so in time; says what was seen last.
+    """
+
+    template_fields: Sequence[str] = ("condition", *WaitSensor.template_fields)
+    readers = WaitSensor.readers | {"condition": partial(as_choice, accepted=("exists", "gone"))}
+
+    def __init__(self, *, condition: str = "exists", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.condition = condition
+
+    def target(self) -> EnvironmentTarget:
+        """Return the environment, and what it is waited for to be."""
+        condition = Condition(self.read("condition"))
+        return EnvironmentTarget(self.read("app_id"), self.read("backend_environment_name"), condition)
+
+    def trigger(self, **kwargs: Any) -> WaitTrigger:
+        """Return the trigger that waits for it."""
+        from airflow_provider_amplifybackend.triggers.environment import BackendEnvironmentTrigger
+
+        return BackendEnvironmentTrigger.waiting_for(self.target(), **kwargs)
+
+    def result(self, seen: Seen) -> dict[str, Any]:
+        """Return what was waited for."""
+        return environment_result(self.target())
+
+    def result_of_event(self, event: Any) -> dict[str, Any]:
+        """Return what was waited for, if the event says that it came."""
+        events.check_event(event, self.target())
+        return environment_result(self.target())
+
+
+def environment_result(target: Target) -> dict[str, Any]:
+    """Return what a wait for an environment puts into XCom."""
+    if not isinstance(target, EnvironmentTarget):
+        raise TypeError(f"{target} is not an environment")
+    return {**target.request, "condition": str(target.condition)}

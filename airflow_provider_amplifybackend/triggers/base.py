@@ -1,0 +1,129 @@
+"""What all triggers of this package share: how they wait, and how they say how the wait ended."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_amplifybackend.polling import ServiceError, Target, Wait
+from airflow_provider_amplifybackend.triggers import events
+
+# Airflow 3.3 with LocalExecutor can fail a task whose trigger fires at once (apache/airflow#67287).
+EARLIEST_EVENT = 3.0
+# How long the look at the deadline may take: less than Airflow's own limit, which does not say why, lies behind it.
+LAST_LOOK_SECONDS = 30.0
+
+
+class WaitTrigger(BaseTrigger):
+    """
+    Wait for something, and say how the wait ended.
+
+    All triggers of a process that use the same connection share one client, and those that wait for the same thing
+    share its looks. The trigger never raises: whatever happens is an event that says why.
+
+    :param deadline: When to give up, in seconds since the epoch. It is absolute, so that a trigger that was
+        restarted or moved to another triggerer goes on where it was.
+    :param started: When the wait began, in seconds since the epoch. Default: now.
+    :param waiter_delay: Longest seconds between two looks; the first ones come sooner.
+    :param outcome: How the task came to what it waits for. The event carries it back, with ``started`` and
+        ``deadline``: ``dag.test()`` keeps nothing else of a deferral.
+    :param aws_conn_id: The Airflow connection for AWS credentials.
+    :param region_name: AWS region. Default: the connection's.
+    :param verify: Whether to verify TLS certificates, or the path of a CA bundle.
+    :param botocore_config: Keyword arguments of botocore's ``Config``.
+    """
+
+    target: Target
+
+    def __init__(
+        self,
+        *,
+        deadline: float,
+        started: float | None = None,
+        waiter_delay: float = 30,
+        outcome: str | None = None,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.deadline = deadline
+        self.started = time.time() if started is None else started
+        self.waiter_delay = waiter_delay
+        self.outcome = outcome
+        self.aws_conn_id = aws_conn_id
+        self.region_name = region_name
+        self.verify = verify
+        self.botocore_config = botocore_config
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return what rebuilds this trigger elsewhere."""
+        common = {
+            "deadline": self.deadline,
+            "started": self.started,
+            "waiter_delay": self.waiter_delay,
+            "outcome": self.outcome,
+            "aws_conn_id": self.aws_conn_id,
+            "region_name": self.region_name,
+            "verify": self.verify,
+            "botocore_config": self.botocore_config,
+        }
+        return f"{type(self).__module__}.{type(self).__qualname__}", self.serialized_target() | common
+
+    def serialized_target(self) -> dict[str, Any]:
+        """Return the arguments that say what is waited for."""
+        raise NotImplementedError  # each trigger has its own
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait, and yield the one event that says how it ended."""
+        begun = time.monotonic()
+        try:
+            event = await self._wait()
+        except ServiceError as error:
+            event = events.error(f"{self.target}: waiting cannot go on: {error}")
+        except Exception as error:
+            self.log.exception("%s: the wait failed", self.target)
+            event = events.error(f"{self.target}: the wait failed: {type(error).__name__}: {error}")
+        await asyncio.sleep(max(0.0, EARLIEST_EVENT - (time.monotonic() - begun)))
+        carried = {"started": self.started, "deadline": self.deadline, "outcome": self.outcome}
+        yield TriggerEvent(event | carried)  # type: ignore[no-untyped-call]
+
+    async def _wait(self) -> dict[str, Any]:
+        from airflow_provider_amplifybackend.triggers.poller import shared_poller
+
+        wait = Wait(self.target, deadline=self.deadline, started=self.started)
+        async with (
+            shared_poller(**self._hook_parameters) as poller,
+            poller.watch(self.target, waiter_delay=self.waiter_delay, deadline=self.deadline) as watch,
+        ):
+            while True:
+                try:
+                    async with asyncio.timeout(wait.until_deadline(time.time()) + LAST_LOOK_SECONDS):
+                        seen = await watch.look()
+                except TimeoutError:
+                    return events.timed_out(wait, time.time())
+                except ServiceError as error:
+                    note = wait.missed(error, time.time())
+                else:
+                    note = wait.saw(seen)
+                    if seen.is_finished:
+                        self.log.info(note)
+                        return events.finished(self.target, seen)
+                if note:
+                    self.log.info(note)
+                if wait.is_over(time.time()):
+                    return events.timed_out(wait, time.time())
+
+    @property
+    def _hook_parameters(self) -> dict[str, Any]:
+        return {
+            "aws_conn_id": self.aws_conn_id,
+            "region_name": self.region_name,
+            "verify": self.verify,
+            "config": self.botocore_config,
+        }

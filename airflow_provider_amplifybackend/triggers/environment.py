@@ -1,0 +1,43 @@
+"""The trigger that waits for an environment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_amplifybackend.polling import Condition, EnvironmentTarget
+from airflow_provider_amplifybackend.triggers.base import WaitTrigger
+
+
+class BackendEnvironmentTrigger(WaitTrigger):
+    """
+    Wait until an environment exists, is gone, or has no pending job.
+
+    :param app_id: The app's id.
+    :param backend_environment_name: The environment.
+    :param condition: ``exists``, ``gone`` or ``idle``.
+    :param kwargs: See :class:`~airflow_provider_amplifybackend.triggers.base.WaitTrigger`.
+    """
+
+    target: EnvironmentTarget
+
+    def __init__(self, *, app_id: str, backend_environment_name: str, condition: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.target = EnvironmentTarget(app_id, backend_environment_name, Condition(condition))
+
+    @classmethod
+    def waiting_for(cls, target: EnvironmentTarget, **kwargs: Any) -> BackendEnvironmentTrigger:
+        """Return the trigger for an environment."""
+        return cls(
+            app_id=target.app_id,
+            backend_environment_name=target.backend_environment_name,
+            condition=str(target.condition),
+            **kwargs,
+        )
+
+    def serialized_target(self) -> dict[str, Any]:
+        """Return the arguments that say what is waited for."""
+        return {
+            "app_id": self.target.app_id,
+            "backend_environment_name": self.target.backend_environment_name,
+            "condition": str(self.target.condition),
+        }
