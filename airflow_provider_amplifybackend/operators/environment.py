@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,7 +14,24 @@ if TYPE_CHECKING:
     from airflow_provider_amplifybackend._compat import Context
 
 
-class CloneBackendOperator(CreatingOperator):
+# What the Amplify CLI demands. The API takes more, and other names exist: a warning, not an error.
+CLI_NAME = re.compile(r"[a-z]{2,10}")
+
+
+class _CreatesEnvironment(CreatingOperator):
+    """Warns of a name that the API takes and the Amplify CLI does not."""
+
+    new_environment: ClassVar[str]
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Start the job once, and wait for it as told."""
+        name = str(getattr(self, self.new_environment))
+        if not CLI_NAME.fullmatch(name):
+            self.log.warning("The Amplify CLI will not take %r: it demands 2 to 10 small letters", name)
+        return super().execute(context)
+
+
+class CloneBackendOperator(_CreatesEnvironment):
     """
     Clone a backend environment into a new one, with its auth, API and storage.
 
@@ -25,6 +43,7 @@ class CloneBackendOperator(CreatingOperator):
     """
 
     api_operation: ClassVar[str] = "CloneBackend"
+    new_environment: ClassVar[str] = "target_environment_name"
 
     def __init__(
         self, *, app_id: str, backend_environment_name: str, target_environment_name: str, **kwargs: Any
@@ -35,7 +54,7 @@ class CloneBackendOperator(CreatingOperator):
         self.target_environment_name = target_environment_name
 
 
-class CreateBackendOperator(CreatingOperator):
+class CreateBackendOperator(_CreatesEnvironment):
     """
     Create a backend environment for an app.
 
@@ -49,6 +68,7 @@ class CreateBackendOperator(CreatingOperator):
     """
 
     api_operation: ClassVar[str] = "CreateBackend"
+    new_environment: ClassVar[str] = "backend_environment_name"
 
     def __init__(
         self,

@@ -1,0 +1,87 @@
+"""Checking a DAG before it runs, for use in a user's own tests."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_amplifybackend.aws_parameters import AwsParameters
+from airflow_provider_amplifybackend.exceptions import BackendParameterError
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
+
+
+def validate_dag(dag: DAG) -> None:
+    """
+    Check the parameters of every operator and sensor of this package in a DAG, as ``execute`` will do.
+
+    Values that are yet to be rendered (Jinja, XComArgs, files) are left out; of a mapped task every value it is
+    expanded over is checked.
+
+    :param dag: The DAG, e.g. ``DagBag("dags").dags["nightly"]``.
+    :raises BackendParameterError: names the task, the parameter, its value and what is accepted, for every problem.
+    """
+    found = [f"{task.task_id}: {problem}" for task in dag.tasks for problem in _problems(task)]
+    if found:
+        raise BackendParameterError(f"DAG {dag.dag_id}: " + "; ".join(found))
+
+
+def _problems(task: Any) -> Iterator[str]:
+    if isinstance(task, AwsParameters):
+        yield from _own_problems(type(task), {name: getattr(task, name, None) for name in type(task).template_fields})
+        return
+    operator_class = getattr(task, "operator_class", None)
+    if inspect.isclass(operator_class) and issubclass(operator_class, AwsParameters):
+        # The same problem of a constant parameter would be found once for each value.
+        yield from dict.fromkeys(
+            problem
+            for values in _mapped_values(task)
+            for problem in _own_problems(operator_class, _defaults(operator_class) | values)
+        )
+
+
+def _own_problems(operator_class: type[AwsParameters], values: Mapping[str, Any]) -> list[str]:
+    return operator_class.problems(values, templates=True)
+
+
+def _defaults(operator_class: type) -> dict[str, Any]:
+    """Return the defaults of every parameter, which a mapped task has not been given yet."""
+    parameters = [
+        parameter
+        for parent in reversed(operator_class.__mro__)
+        if "__init__" in vars(parent)
+        for parameter in inspect.signature(parent.__init__).parameters.values()  # type: ignore[misc]
+    ]
+    return {parameter.name: parameter.default for parameter in parameters if parameter.default is not parameter.empty}
+
+
+def _mapped_values(task: Any) -> Iterator[dict[str, Any]]:
+    """Yield the parameters of each task that a mapped one will become, as far as they are known now."""
+    partial = dict(task.partial_kwargs)
+    expanded = getattr(task.expand_input, "value", None)
+    if isinstance(expanded, Mapping):
+        for name, values in expanded.items():
+            others = {other: _Unknown() for other in expanded if other != name}
+            for value in _members(values):
+                yield partial | others | {name: value}
+    else:
+        for values in _members(expanded):
+            yield partial | (dict(values) if isinstance(values, Mapping) else {})
+
+
+def _members(values: Any) -> Iterator[Any]:
+    if isinstance(values, Mapping):
+        yield from ({"key": key, "value": value} for key, value in values.items())
+    elif isinstance(values, list | tuple | set):
+        yield from values
+    else:
+        yield _Unknown()
+
+
+class _Unknown:
+    """A value that is only known when the task runs."""
+
+    def resolve(self) -> None:
+        """Look like what Airflow resolves later."""
