@@ -498,7 +498,7 @@ def write_intent(situation: Situation, app_id: str, service_time_ms: int) -> Int
     """Return the intent to store just before sending."""
     earlier = situation.intent
     same_round = earlier is not None and earlier.round.is_same(situation.round)
-    if earlier and same_round and is_unresolved(situation):
+    if earlier and same_round and earlier.is_for(situation.digest) and is_unresolved(situation):
         # The lost start may still show up: whoever looks for the job must look from before it.
         return replace(
             earlier,
@@ -526,12 +526,12 @@ def write_intent(situation: Situation, app_id: str, service_time_ms: int) -> Int
 def is_unresolved(situation: Situation) -> bool:
     """Whether an earlier start of this request left no trace: neither an answer nor a job."""
     intent = situation.intent
-    return (
-        intent is not None
-        and is_unanswered(intent)
-        and intent.is_for(situation.digest)
-        and _own_job(situation, intent) is None
-    )
+    return intent is not None and is_unanswered(intent) and not has_own_job(situation)
+
+
+def has_own_job(situation: Situation) -> bool:
+    """Whether the service shows the job of an earlier start."""
+    return situation.intent is not None and _own_job(situation, situation.intent) is not None
 
 
 def answered(intent: Intent, job: Job) -> Intent:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -210,12 +210,14 @@ class StartOnce:
 
     def _after_validation_exception(self, error: ServiceError) -> Blocked | None:
         """The service says ValidationException for a pending job, and for other things."""
-        pending = self._pending_in(self._all_environments()) or self._pending_in(self._environments_of_app())
-        if pending and self.intent is not None and jobs.is_unanswered(self.intent):
-            # It may be the job of an earlier start, whose answer was lost.
+        situation = self._look()
+        if jobs.has_own_job(situation):
+            # What is in the way is the job of our earlier start, whose answer was lost.
             return None
+        # A clone may hold its source without being listed there.
+        pending = _newest_pending(situation.jobs) or _newest_pending(self._list_jobs(self._environments_of_app()))
         if pending:
-            decision = jobs.decide_pending(self._look(), pending)
+            decision = jobs.decide_pending(situation, pending)
             if isinstance(decision, jobs.Refuse):
                 raise BackendStartError(f"{self._label}: {decision.reason}. The service says: {error.message}")
             self.log.info("%s: %s", self._label, decision.reason)
@@ -225,10 +227,6 @@ class StartOnce:
             raise request_error(error, self.request) from error
         self._pause(LOOK_DELAY)
         return None
-
-    def _pending_in(self, environments: tuple[str, ...]) -> Job | None:
-        """Return a job that is pending somewhere: a clone may hold its source without being listed there."""
-        return jobs.newest(job for job in self._list_jobs(environments) if not job.is_finished)
 
     def _is_settled_by_policy(self, error: ServiceError) -> bool:
         """Whether what exists, or is missing, by now makes the refused start unnecessary."""
@@ -349,3 +347,7 @@ class StartOnce:
             self._service_time_ms = int(parsedate_to_datetime(headers["date"]).timestamp() * 1000)
         except (KeyError, TypeError, ValueError):
             return
+
+
+def _newest_pending(listed: Iterable[Job]) -> Job | None:
+    return jobs.newest(job for job in listed if not job.is_finished)
