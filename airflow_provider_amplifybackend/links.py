@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import quote
 
 from airflow_provider_amplifybackend._compat import BaseOperatorLink, XCom
 
@@ -40,6 +41,7 @@ class AmplifyStudioLink(_EnvironmentLink):
 
 def link_addresses(region: str, app_id: str, environment: str) -> dict[str, str]:
     """Return the addresses of an environment, by the XCom key of their link."""
+    app_id, environment = quote(app_id, safe=""), quote(environment, safe="")
     domain = CONSOLE_DOMAINS.get("aws-cn" if region.startswith("cn-") else "aws")
     return {
         AmplifyConsoleLink.key: (

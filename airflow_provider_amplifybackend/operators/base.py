@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from airflow_provider_amplifybackend import jobs, service_model
-from airflow_provider_amplifybackend._compat import conf, mask_secret, task_state_store
+from airflow_provider_amplifybackend._compat import AirflowNotFoundException, conf, mask_secret, task_state_store
 from airflow_provider_amplifybackend.aws_parameters import AwsParameters
 from airflow_provider_amplifybackend.deadlines import deferral_timeout, earliest_deadline
 from airflow_provider_amplifybackend.exceptions import (
@@ -18,7 +18,7 @@ from airflow_provider_amplifybackend.exceptions import (
 )
 from airflow_provider_amplifybackend.jobs import Intent, Job, JobRef, Outcome
 from airflow_provider_amplifybackend.links import AmplifyConsoleLink, AmplifyStudioLink, link_addresses
-from airflow_provider_amplifybackend.parameters import as_choice, as_flag, as_number
+from airflow_provider_amplifybackend.parameters import EMPTY_RENDERINGS, as_choice, as_flag, as_number
 from airflow_provider_amplifybackend.secrets import MASKED_MEMBERS, redact_secrets, secret_values
 from airflow_provider_amplifybackend.triggers.events import job_of_event
 
@@ -60,9 +60,8 @@ class AmplifyBackendOperator(AwsParameters):
 
     def execute(self, context: Context) -> Any:
         """Call the operation."""
-        request = self.build_request()
         self.store_links(context)
-        return self.present(self.hook.call(self.api_operation, request))
+        return self.present(self.hook.call(self.api_operation, self.build_request()))
 
     @classmethod
     def problems(cls, values: Mapping[str, Any], *, templates: bool = False) -> list[str]:
@@ -72,12 +71,23 @@ class AmplifyBackendOperator(AwsParameters):
         )
 
     def store_links(self, context: Context) -> None:
-        """Store the addresses of the links: only the task knows the region and the rendered names."""
+        """Store the addresses of the links: only the task knows the region and the rendered names.
+
+        Before anything else, and empty where there is nothing to link to, because Airflow logs an error for a link
+        that it does not find. What else is wrong with the connection is for the call to say.
+        """
         environment = getattr(self, "target_environment_name", None) or getattr(self, "backend_environment_name", None)
-        if environment:
-            addresses = link_addresses(self.hook.conn_region_name, str(getattr(self, "app_id", "")), str(environment))
-            for key, address in addresses.items():
-                context["ti"].xcom_push(key=key, value=address)
+        names = (getattr(self, "app_id", None), environment)
+        addresses = dict.fromkeys((AmplifyConsoleLink.key, AmplifyStudioLink.key), "")
+        if all(isinstance(name, str) and name.strip() not in EMPTY_RENDERINGS for name in names):
+            try:
+                addresses = link_addresses(self.hook.conn_region_name, *map(str, names))
+            except AirflowNotFoundException:
+                raise
+            except Exception as error:  # noqa: BLE001
+                self.log.debug("no links: %s", error)
+        for key, address in addresses.items():
+            context["ti"].xcom_push(key=key, value=address)
 
     def build_request(self) -> dict[str, Any]:
         """Return the request in the API's spelling.
@@ -153,8 +163,8 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Start the job once, and wait for it as told."""
-        self.validate()
         self.store_links(context)
+        self.validate()
         return self._proceed(context, started=time.time())
 
     def _proceed(self, context: Context, *, started: float, deadline: float | None = None) -> dict[str, Any]:
@@ -279,11 +289,12 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
     def resume_start(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Go on with the start after another job has ended, well or badly."""
         job_of_event(event)
-        return self._proceed(context, started=float(event["started"]), deadline=float(event["deadline"]))
+        started, deadline = event.get("started"), event.get("deadline")
+        return self._proceed(context, started=started or time.time(), deadline=deadline)
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Return the job that has ended, or raise its error."""
-        return self._result(job_of_event(event), event["outcome"])
+        return self._result(job_of_event(event), event.get("outcome") or Outcome.STARTED)
 
     def _deadline(self, started: float) -> float:
         return earliest_deadline(

@@ -54,8 +54,8 @@ class PagedOperator(AmplifyBackendOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """List everything, up to ``max_items``."""
-        self.validate()
         self.store_links(context)
+        self.validate()
         request, limit = self.build_request(), self._limit()
         items: list[Any] = []
         while True:
