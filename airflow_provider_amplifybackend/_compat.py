@@ -6,6 +6,7 @@ common-compat provider that has no such module yet, so this module, and no other
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -69,6 +70,16 @@ def task_state_store(context: Context) -> Any | None:
     return context.get("task_state_store")
 
 
+@lru_cache(maxsize=1)
+def stats() -> Any:
+    """Return Airflow's statistics. They are looked up when first used, because importing them configures them."""
+    try:
+        from airflow.providers.common.compat.sdk import Stats
+    except ImportError:
+        from airflow.stats import Stats
+    return Stats
+
+
 __all__ = [
     "AirflowException",
     "AirflowFailException",
@@ -83,5 +94,6 @@ __all__ = [
     "XCom",
     "conf",
     "mask_secret",
+    "stats",
     "task_state_store",
 ]

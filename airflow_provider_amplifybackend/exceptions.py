@@ -69,11 +69,9 @@ class BackendJobTimeoutError(BackendTimeoutError):
     target: JobRef
 
     def _advice(self) -> tuple[str, ...]:
-        environment = self.target.environments[0] if self.target.environments else "ENVIRONMENT"
         return (
             "The job goes on in the service, which has no cancel",
-            f"Look at it with: aws amplifybackend get-backend-job --app-id {self.target.app_id} "
-            f"--backend-environment-name {environment} --job-id {self.target.job_id}",
+            f"Look at it with: {self.target.look_command}",
             "To wait longer, raise waiter_delay or waiter_max_attempts (their product is the time budget in seconds), "
             "or execution_timeout or a sensor's timeout if those are shorter.",
         )

@@ -37,6 +37,16 @@ def get_provider_info() -> dict[str, Any]:
             "amplifybackend": {
                 "description": "Settings of airflow-provider-amplifybackend.",
                 "options": {
+                    "max_requests_per_second": {
+                        "description": (
+                            "The most requests per second that a triggerer process sends with one connection while it "
+                            "waits."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "float",
+                        "example": None,
+                        "default": "50",
+                    },
                     "start_patience": {
                         "description": (
                             "Seconds for which the job of a start whose answer was lost is looked for before the "

@@ -104,6 +104,15 @@ class JobRef:
         names = {"AppId": self.app_id, "JobId": self.job_id}
         return names | ({"BackendEnvironmentName": self.environments[0]} if self.environments else {})
 
+    @property
+    def look_command(self) -> str:
+        """Return the command that looks at the job by hand."""
+        environment = self.environments[0] if self.environments else "ENVIRONMENT"
+        return (
+            f"aws amplifybackend get-backend-job --app-id {self.app_id} --backend-environment-name {environment} "
+            f"--job-id {self.job_id}"
+        )
+
     def __str__(self) -> str:
         where = " or ".join(self.environments) or "unknown"
         return f"job {self.job_id} ({self.operation or 'operation unknown'}, app {self.app_id}, environment {where})"
@@ -152,6 +161,13 @@ class Job:
     def is_finished(self) -> bool:
         """Whether the job ended. The model's status is a free string: any unknown one is taken as not ended."""
         return self.is_completed or self.is_failed
+
+    @property
+    def seconds(self) -> float | None:
+        """Return how long the job took, if it has ended well."""
+        if not self.is_completed or self.create_time_ms is None or self.update_time_ms is None:
+            return None
+        return (self.update_time_ms - self.create_time_ms) / 1000
 
     @property
     def ref(self) -> JobRef:
@@ -467,6 +483,12 @@ def _own_job(situation: Situation, intent: Intent) -> Job | None:
         and (job.create_time_ms is None or job.create_time_ms >= since)
     ]
     return min(candidates, key=lambda job: job.create_time_ms or since, default=None)
+
+
+def earlier_durations(jobs: Iterable[Job], operation: str, *, most: int = 10) -> list[float]:
+    """Return how long the youngest completed jobs of an operation took, in seconds."""
+    done = sorted((job for job in jobs if job.operation == operation), key=lambda job: job.create_time_ms or 0)
+    return [job.seconds for job in done if job.seconds is not None][-most:]
 
 
 def newest(jobs: Iterable[Job]) -> Job | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -24,7 +24,7 @@ from airflow_provider_amplifybackend.hooks.botocore_errors import (
     service_error,
 )
 from airflow_provider_amplifybackend.jobs import JOB_OPERATIONS, Job, JobRef
-from airflow_provider_amplifybackend.polling import FaultKind, PollSchedule, ServiceError, Wait
+from airflow_provider_amplifybackend.polling import Durations, FaultKind, PollSchedule, ServiceError, Wait
 
 if TYPE_CHECKING:
     from airflow.providers.amazon.aws.utils.connection_wrapper import AwsConnectionWrapper
@@ -268,11 +268,12 @@ class AmplifyBackendHook(AwsBaseHook):
         *,
         deadline: float,
         waiter_delay: float,
+        durations: Sequence[float] = (),
         sleep: Callable[[float], None] = time.sleep,
     ) -> Job:
         """Wait until a job has ended, well or badly, or until ``deadline`` (seconds since the epoch)."""
         wait = Wait(ref, deadline=deadline, started=time.time())
-        schedule = PollSchedule(waiter_delay)
+        schedule = PollSchedule(waiter_delay, Durations.of(durations))
         while True:
             try:
                 job = self.run(polling.look_at_job(ref))
@@ -287,7 +288,7 @@ class AmplifyBackendHook(AwsBaseHook):
             now = time.time()
             if wait.is_over(now):
                 raise timeout_error(wait, now)
-            delay = min(schedule.next_delay(), wait.until_deadline(now))
+            delay = min(schedule.next_delay(now - wait.started), wait.until_deadline(now))
             if note:
                 self.log.info("%s; next look in %.0f s", note, delay)
             sleep(delay)

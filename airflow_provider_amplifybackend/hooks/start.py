@@ -59,6 +59,8 @@ class Reached:
 
     outcome: Outcome
     job: Job | None = None
+    # How long earlier jobs of the operation took, in seconds: when it is worth looking.
+    durations: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,9 @@ class StartOnce:
             if isinstance(decision, jobs.Send | jobs.LookAgain) and time.time() >= self.deadline:
                 raise BackendStartError(f"{self._label}: the time budget ended before a start: {decision.reason}")
             reached = self._follow(decision, situation)
+            if isinstance(reached, Reached):
+                durations = jobs.earlier_durations(situation.jobs, self.operation.name)
+                return replace(reached, durations=tuple(durations))
             if reached:
                 return reached
 

@@ -160,6 +160,7 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
         self.waiter_delay = waiter_delay
         self.waiter_max_attempts = waiter_max_attempts
         self.on_pending_job = on_pending_job
+        self._awaited: JobRef | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Start the job once, and wait for it as told."""
@@ -179,7 +180,7 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
                 return self._wait(step, started=started, deadline=deadline)
             if self.read("deferrable"):
                 self._defer(step.job.ref, "resume_start", started=started, deadline=deadline)
-            self.hook.await_end(step.job.ref, deadline=deadline, waiter_delay=self.read("waiter_delay"))
+            self._await_end(step.job.ref, deadline)
 
     def _starter(self, context: Context, deadline: float) -> StartOnce:
         from airflow_provider_amplifybackend.hooks.start import Policy, StartOnce
@@ -229,10 +230,33 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
         if job is not None and job.is_finished:
             return self._result(job, reached.outcome)
         if self.read("deferrable"):
-            self._defer(ref, "execute_complete", started=started, deadline=deadline, outcome=reached.outcome)
-        return self._result(
-            self.hook.await_end(ref, deadline=deadline, waiter_delay=self.read("waiter_delay")), reached.outcome
-        )
+            self._defer(
+                ref,
+                "execute_complete",
+                started=started,
+                deadline=deadline,
+                outcome=reached.outcome,
+                durations=reached.durations,
+            )
+        return self._result(self._await_end(ref, deadline, reached.durations), reached.outcome)
+
+    def _await_end(self, ref: JobRef, deadline: float, durations: Sequence[float] = ()) -> Job:
+        self._awaited = ref
+        try:
+            return self.hook.await_end(
+                ref, deadline=deadline, waiter_delay=self.read("waiter_delay"), durations=durations
+            )
+        finally:
+            self._awaited = None
+
+    def on_kill(self) -> None:
+        """Say what goes on when the task is killed while it waits; the service has no cancel."""
+        if self._awaited:
+            self.log.warning(
+                "%s goes on in the service, which has no cancel. Look at it with: %s",
+                self._awaited,
+                self._awaited.look_command,
+            )
 
     def _first_look(self, ref: JobRef) -> Job | None:
         from airflow_provider_amplifybackend.polling import ServiceError, look_at_job
@@ -266,7 +290,14 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
         ).to_xcom(outcome)
 
     def _defer(
-        self, ref: JobRef, method_name: str, *, started: float, deadline: float, outcome: Outcome | None = None
+        self,
+        ref: JobRef,
+        method_name: str,
+        *,
+        started: float,
+        deadline: float,
+        outcome: Outcome | None = None,
+        durations: Sequence[float] = (),
     ) -> NoReturn:
         from airflow_provider_amplifybackend.triggers.job import BackendJobTrigger
 
@@ -276,6 +307,7 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
             deadline=deadline,
             waiter_delay=self.read("waiter_delay"),
             outcome=str(outcome) if outcome else None,
+            durations=list(durations),
             **self.aws_parameters,
         )
         self.log.info("%s: waiting in the triggerer, until %s at most", ref, jobs.iso_time(int(deadline * 1000)))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_amplifybackend.jobs import JobRef
 from airflow_provider_amplifybackend.polling import ServiceError, Target, Wait
 from airflow_provider_amplifybackend.triggers import events
 
@@ -38,6 +39,7 @@ class WaitTrigger(BaseTrigger):
     """
 
     target: Target
+    durations: Sequence[float] = ()
 
     def __init__(
         self,
@@ -99,7 +101,9 @@ class WaitTrigger(BaseTrigger):
         wait = Wait(self.target, deadline=self.deadline, started=self.started)
         async with (
             shared_poller(**self._hook_parameters) as poller,
-            poller.watch(self.target, waiter_delay=self.waiter_delay, deadline=self.deadline) as watch,
+            poller.watch(
+                self.target, waiter_delay=self.waiter_delay, deadline=self.deadline, durations=self.durations
+            ) as watch,
         ):
             while True:
                 try:
@@ -115,9 +119,13 @@ class WaitTrigger(BaseTrigger):
                         self.log.info(note)
                         return events.finished(self.target, seen)
                 if note:
-                    self.log.info(note)
+                    self.log.info("%s; next look in %.0f s", note, watch.seconds_to_next_look)
                 if wait.is_over(time.time()):
                     return events.timed_out(wait, time.time())
+
+    async def on_kill(self) -> None:
+        """Say what goes on (Airflow 3.3 and later). Airflow also calls this when it merely moves triggers."""
+        self.log.info("%s: no longer waited for here. %s", self.target, what_goes_on(self.target))
 
     @property
     def _hook_parameters(self) -> dict[str, Any]:
@@ -127,3 +135,10 @@ class WaitTrigger(BaseTrigger):
             "verify": self.verify,
             "config": self.botocore_config,
         }
+
+
+def what_goes_on(target: Target) -> str:
+    """Say what the service does without us; nothing is pretended, because it has no cancel."""
+    if not isinstance(target, JobRef):
+        return "Nothing was started by this wait."
+    return f"The job goes on in the service, which has no cancel. Look at it with: {target.look_command}"

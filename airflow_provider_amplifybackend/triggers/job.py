@@ -16,15 +16,24 @@ class BackendJobTrigger(WaitTrigger):
     :param job_id: The job's id.
     :param environments: The environments in which to look for the job, the likeliest first.
     :param operation: The operation of the job, if known.
+    :param durations: How long earlier jobs of the operation took, in seconds: when it is worth looking.
     :param kwargs: See :class:`~airflow_provider_amplifybackend.triggers.base.WaitTrigger`.
     """
 
     target: JobRef
 
     def __init__(
-        self, *, app_id: str, job_id: str, environments: list[str], operation: str | None = None, **kwargs: Any
+        self,
+        *,
+        app_id: str,
+        job_id: str,
+        environments: list[str],
+        operation: str | None = None,
+        durations: list[float] | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.durations = durations or []
         self.target = JobRef(app_id, job_id, tuple(environments), operation)
 
     @classmethod
@@ -45,4 +54,5 @@ class BackendJobTrigger(WaitTrigger):
             "job_id": self.target.job_id,
             "environments": list(self.target.environments),
             "operation": self.target.operation,
+            "durations": list(self.durations),
         }

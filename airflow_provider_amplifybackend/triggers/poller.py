@@ -9,38 +9,49 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Generator, Mapping
+from collections import deque
+from collections.abc import AsyncIterator, Generator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
+from aiolimiter import AsyncLimiter
 from botocore import xform_name
 
-from airflow_provider_amplifybackend import polling
-from airflow_provider_amplifybackend._compat import AirflowException
-from airflow_provider_amplifybackend.polling import FaultKind, PollSchedule, Seen, ServiceError, Target
+from airflow_provider_amplifybackend import metrics, polling
+from airflow_provider_amplifybackend._compat import AirflowException, conf
+from airflow_provider_amplifybackend.jobs import Job, JobRef
+from airflow_provider_amplifybackend.polling import Durations, FaultKind, PollSchedule, Seen, ServiceError, Target
 
 T = TypeVar("T")
 
 MAX_SLOWDOWN = 16.0
 RECOVERY = 0.9
 
-_pollers: dict[tuple[Any, ...], Poller] = {}
+DEFAULT_REQUESTS_PER_SECOND = 50.0
+REMEMBERED_DURATIONS = 20
+MAX_AGE = 3600.0
+
+# By event loop: a client belongs to the loop that made it.
+_pollers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Poller]] = WeakKeyDictionary()
 
 
 @asynccontextmanager
 async def shared_poller(**hook_parameters: Any) -> AsyncIterator[Poller]:
     """Share the poller of a connection; it is made with the first waiter and closed when the last one leaves."""
-    key = (id(asyncio.get_running_loop()), json.dumps(hook_parameters, sort_keys=True, default=str))
-    poller = _pollers.get(key)
+    key = json.dumps(hook_parameters, sort_keys=True, default=str)
+    pollers = _pollers.setdefault(asyncio.get_running_loop(), {})
+    poller = pollers.get(key)
     if poller is None:
-        poller = _pollers[key] = Poller(hook_parameters)
+        poller = pollers[key] = Poller(hook_parameters)
     poller.users += 1
     try:
         yield poller
     finally:
         poller.users -= 1
         if not poller.users:
-            _pollers.pop(key, None)
+            pollers.pop(key, None)
             await poller.close()
 
 
@@ -55,6 +66,11 @@ class Poller:
         self._client: Any = None
         self._creating = asyncio.Lock()
         self._watches: dict[Target, Watch] = {}
+        rate = conf.getfloat("amplifybackend", "max_requests_per_second", fallback=DEFAULT_REQUESTS_PER_SECOND)
+        # Evenly, not in bursts: a service that throttles counts by the second.
+        self._limiter = AsyncLimiter(1, 1 / rate)
+        self._durations: dict[tuple[str, str | None], deque[float]] = {}
+        self._service_date: str | None = None
 
     async def close(self) -> None:
         """Close the client."""
@@ -64,17 +80,21 @@ class Poller:
             await stack.aclose()
 
     @asynccontextmanager
-    async def watch(self, target: Target, *, waiter_delay: float, deadline: float) -> AsyncIterator[Watch]:
-        """Share the looks at a job with everybody who waits for it."""
+    async def watch(
+        self, target: Target, *, waiter_delay: float, deadline: float, durations: Sequence[float] = ()
+    ) -> AsyncIterator[Watch]:
+        """Share the looks at what is waited for with everybody who waits for it."""
         watch = self._watches.get(target)
         if watch is None:
-            watch = self._watches[target] = Watch(self, target)
+            watch = self._watches[target] = Watch(self, target, durations)
         me = object()
         watch.join(me, waiter_delay, deadline)
+        metrics.gauge("waiting", self.users)
         try:
             yield watch
         finally:
             watch.leave(me)
+            metrics.gauge("waiting", self.users - 1)
             if not watch.is_used:
                 self._watches.pop(target, None)
                 await watch.stop()
@@ -100,6 +120,8 @@ class Poller:
         client = None
         try:
             client = await self._connected()
+            await self._limiter.acquire()
+            metrics.count("polls")
             response: Mapping[str, Any] = await getattr(client, xform_name(call.operation))(**call.request)
         except AirflowException as error:
             raise ServiceError(FaultKind.SETUP, call.operation, type(error).__name__, str(error)) from error
@@ -108,6 +130,7 @@ class Poller:
             await self._after(failure, client)
             raise failure from error
         check_answer(call.operation, response)
+        self._service_date = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
         self.slowdown = max(1.0, self.slowdown * RECOVERY)
         return response
 
@@ -121,18 +144,43 @@ class Poller:
 
     async def _after(self, failure: ServiceError, client: Any) -> None:
         if failure.kind is FaultKind.THROTTLED:
+            metrics.count("throttled")
             self.slowdown = min(MAX_SLOWDOWN, self.slowdown * 2)
         elif failure.kind is FaultKind.EXPIRED and client is self._client:
             # Once, however many requests of the expired client fail.
             await self.close()
 
+    def expected(self, target: Target, durations: Sequence[float]) -> Durations | None:
+        """Return when it is worth looking: from what the task knows of earlier jobs, and from those that ended here."""
+        known = self._durations.get(_kind(target), ()) if isinstance(target, JobRef) else ()
+        return Durations.of((*durations, *known))
+
+    def ended(self, target: Target, seen: Seen) -> None:
+        """Learn from a wait that came to its end."""
+        if not isinstance(seen, Job) or not isinstance(target, JobRef):
+            return
+        if seen.seconds is not None:
+            remembered = self._durations.setdefault(_kind(target), deque(maxlen=REMEMBERED_DURATIONS))
+            remembered.append(seen.seconds)
+        if seen.update_time_ms is not None and self._service_date:
+            # By the service's own clock, which counts whole seconds here.
+            answered = parsedate_to_datetime(self._service_date).timestamp()
+            metrics.timing("detection_delay", max(0.0, answered - seen.update_time_ms / 1000))
+
+
+def _kind(ref: JobRef) -> tuple[str, str | None]:
+    return ref.app_id, ref.operation
+
 
 class Watch:
-    """The looks at one job, on one schedule, however many tasks wait for it."""
+    """The looks at one target, on one schedule, however many tasks wait for it."""
 
-    def __init__(self, poller: Poller, target: Target) -> None:
+    def __init__(self, poller: Poller, target: Target, durations: Sequence[float]) -> None:
         self._poller = poller
         self._target = target
+        self._durations = durations
+        self._begun = time.time()
+        self._due = self._begun
         self._waiters: dict[object, tuple[float, float]] = {}
         self._next: asyncio.Future[Seen] = asyncio.get_running_loop().create_future()
         self._looked_at = 0.0
@@ -167,23 +215,25 @@ class Watch:
         return await asyncio.shield(self._next)
 
     async def _look_on(self) -> None:
-        schedule = PollSchedule(waiter_delay=polling.FIRST_DELAY)
+        schedule = PollSchedule(polling.FIRST_DELAY, self._poller.expected(self._target, self._durations))
         while True:
             await self._until_next_look(schedule)
             self._looked_at = time.time()
             try:
-                job = await self._poller.run(polling.look(self._target))
+                seen = await self._poller.run(polling.look(self._target))
             except Exception as error:  # noqa: BLE001  # whatever it is, the waiters must hear of it
                 answered = self._begin_next()
                 answered.set_exception(error)
                 answered.exception()  # nobody may be listening any more, and asyncio would complain
             else:
-                self._begin_next().set_result(job)
+                self._note(seen)
+                self._begin_next().set_result(seen)
 
     async def _until_next_look(self, schedule: PollSchedule) -> None:
         """Sleep until the schedule or the earliest deadline says so; who joins may have an earlier one."""
         schedule.waiter_delay = min(delay for delay, _ in self._waiters.values())
-        due = time.time() + schedule.next_delay() * self._poller.slowdown
+        now = time.time()
+        due = self._due = now + schedule.next_delay(now - self._begun) * self._poller.slowdown
         while True:
             self._joined.clear()
             deadlines = [deadline for _, deadline in self._waiters.values() if deadline > self._looked_at]
@@ -194,6 +244,18 @@ class Watch:
                 await asyncio.wait_for(self._joined.wait(), left)
                 continue
             return
+
+    @property
+    def seconds_to_next_look(self) -> float:
+        """Return the seconds until the schedule's next look."""
+        return max(0.0, self._due - time.time())
+
+    def _note(self, seen: Seen) -> None:
+        if isinstance(seen, Job) and seen.create_time_ms is not None:
+            # The job may be older than the wait. Clocks that differ cost looks, not correctness.
+            self._begun = min(self._begun, max(seen.create_time_ms / 1000, self._begun - MAX_AGE))
+        if seen.is_finished:
+            self._poller.ended(self._target, seen)
 
     def _begin_next(self) -> asyncio.Future[Seen]:
         """Return what the waiters of this look wait for; who asks from now on waits for the next one."""
