@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,6 +13,11 @@ SECRET_MEMBERS = frozenset({"ClientSecret", "PrivateKey", "ChallengeCode", "Grap
 MASKED_MEMBERS = SECRET_MEMBERS | {"SessionId"}
 # Members whose value is a JSON document in a string.
 DOCUMENT_MEMBERS = frozenset({"AmplifyMetaConfig"})
+# A secret in a text that is not JSON after all, or is a dictionary as Python shows it.
+_MEMBER_IN_TEXT = re.compile(
+    r"""(["'])(?:NAMES)\1\s*:\s*(["'])(?P<value>(?:(?!\2)[^\\]|\\.)+)\2""".replace("NAMES", "|".join(MASKED_MEMBERS)),
+    re.DOTALL,
+)
 
 
 def redact_secrets(value: Any) -> Any:
@@ -42,10 +48,12 @@ def _redact_document(text: str) -> str:
 
 def secret_values(value: Any) -> Iterator[str]:
     """Yield every secret in a request or response, for the log's masker."""
-    if isinstance(value, str) and any(f'"{name}"' in value for name in MASKED_MEMBERS):
+    if isinstance(value, str) and any(name in value for name in MASKED_MEMBERS):
         try:
             value = json.loads(value)
         except ValueError:
+            # It will be refused, but it is stored and shown as a rendered field before that.
+            yield from (match["value"] for match in _MEMBER_IN_TEXT.finditer(value))
             return
     if isinstance(value, Mapping):
         for key, member in value.items():
@@ -56,3 +64,13 @@ def secret_values(value: Any) -> Iterator[str]:
     elif isinstance(value, list | tuple):
         for item in value:
             yield from secret_values(item)
+
+
+def written_forms(secret: str) -> set[str]:
+    """Return the texts in which a secret may be written somewhere: the masker looks for texts, and knows no escapes.
+
+    A key of several lines is looked for line by line, because each way of writing it has its own line breaks.
+    """
+    in_json = json.dumps(secret)[1:-1]
+    lines = [line for line in re.split(r"\r\n|\n|\\n", secret) if line and not line.startswith("-----")]
+    return {secret, in_json, repr(secret)[1:-1], repr(in_json)[1:-1], *(lines if len(lines) > 1 else ())}

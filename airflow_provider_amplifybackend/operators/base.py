@@ -18,8 +18,8 @@ from airflow_provider_amplifybackend.exceptions import (
 )
 from airflow_provider_amplifybackend.jobs import Intent, Job, JobRef, Outcome
 from airflow_provider_amplifybackend.links import AmplifyConsoleLink, AmplifyStudioLink, link_addresses
-from airflow_provider_amplifybackend.parameters import EMPTY_RENDERINGS, as_choice, as_flag, as_number
-from airflow_provider_amplifybackend.secrets import MASKED_MEMBERS, redact_secrets, secret_values
+from airflow_provider_amplifybackend.parameters import EMPTY_RENDERINGS, as_choice, as_flag, as_number, is_template
+from airflow_provider_amplifybackend.secrets import MASKED_MEMBERS, redact_secrets, secret_values, written_forms
 from airflow_provider_amplifybackend.triggers.events import job_of_event
 
 if TYPE_CHECKING:
@@ -342,8 +342,9 @@ def _round(context: Context) -> jobs.Round:
 def _mask_secrets(name: str, value: Any) -> None:
     as_member = service_model_name(name)
     for secret in secret_values({as_member: value}):
-        if "{{" not in secret:
-            mask_secret(secret)
+        if not is_template(secret):
+            for text in written_forms(secret):
+                mask_secret(text)
 
 
 def service_model_name(parameter: str) -> str:
