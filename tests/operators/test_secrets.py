@@ -1,0 +1,207 @@
+"""Client secrets and keys that come from a template, a Variable or an XCom are nowhere to be read in clear.
+
+What Airflow itself makes impossible: a secret that is written into the DAG file stands in the serialized DAG and in
+the DAG's source, both in the database, and an XCom or a `dag_run.conf` that carries a secret to our task is stored
+by whoever made it.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import uuid
+
+import pytest
+
+APP = "d1a2b3c4d5"
+
+pytestmark = pytest.mark.usefixtures("everything_is_logged")
+
+CONFIG = {
+    "AuthResources": "USER_POOL_ONLY",
+    "Service": "COGNITO",
+    "UserPoolConfigs": {
+        "RequiredSignUpAttributes": ["EMAIL"],
+        "SignInMethod": "EMAIL",
+        "UserPoolName": "people",
+        "OAuth": {
+            "OAuthGrantType": "CODE",
+            "OAuthScopes": ["EMAIL"],
+            "RedirectSignInURIs": ["https://example.com/"],
+            "RedirectSignOutURIs": ["https://example.com/"],
+            "SocialProviderSettings": {"Google": {"ClientId": "google-id", "ClientSecret": "SECRET"}},
+        },
+    },
+}
+
+
+def config(secret: str, **more: object) -> dict:
+    document = json.loads(json.dumps(CONFIG).replace("SECRET", secret))
+    document["UserPoolConfigs"]["OAuth"]["SocialProviderSettings"] |= more
+    return document
+
+
+def new_secret() -> str:
+    return f"hush-{uuid.uuid4().hex}"
+
+
+# Airflow's in-process supervisor, which only dag.test() has, logs the message that asks for masking.
+ASKS_FOR_MASKING = "MaskSecret"
+
+
+def assert_unseen(run, airflow_home, *secrets: str, unless: tuple[str, ...] = ()) -> None:
+    """None of the secrets is in the log of our task or in any table but `unless`, however it is written there."""
+    lines = [json.dumps(line) for line in run.log_lines if line["task"] == "add_auth"]
+    assert lines
+    tables = dict(_tables(airflow_home))
+    for secret in secrets:
+        for line in lines:
+            assert secret not in line or ASKS_FOR_MASKING in line, line[:2000]
+        assert [name for name, text in tables.items() if secret in text and name not in unless] == []
+
+
+def _tables(airflow_home):
+    with sqlite3.connect(airflow_home / "airflow.db") as database:
+        for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            rows = database.execute(f'SELECT * FROM "{name}"').fetchall()
+            yield name, "\n".join(str(row) for row in rows).replace("\\\\", "\\")
+
+
+ADD_AUTH = """
+CreateBackendAuthOperator(
+    task_id="add_auth", app_id=APP, backend_environment_name="staging", resource_name="people",
+    waiter_delay=0.1, deferrable={deferrable}, resource_config={config},
+)
+"""
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+@pytest.mark.parametrize("form", ["member", "whole", "text"])
+def test_a_secret_from_a_variable(dags, service, airflow_home, monkeypatch, form, deferrable):
+    secret = new_secret()
+    monkeypatch.setenv("AIRFLOW_VAR_GOOGLE", secret)
+    monkeypatch.setenv("AIRFLOW_VAR_CONFIG", json.dumps(config(secret)))
+    written = {
+        "member": repr(config("{{ var.value.google }}")),
+        "whole": "'{{ var.value.config }}'",
+        "text": f"'''{json.dumps(config('{{ var.value.google }}'))}'''",
+    }[form]
+    service.control.set(job_seconds=0.4)
+    run = dags.run(ADD_AUTH.format(config=written, deferrable=deferrable))
+    assert run.states == {"add_auth": "success"}, run.errors("add_auth")
+    (start,) = service.control.journal("CreateBackendAuth")
+    assert secret in json.dumps(start["parameters"])
+    assert "***" in json.dumps(run.rendered("add_auth")["resource_config"])
+    assert_unseen(run, airflow_home, secret)
+
+
+def test_a_secret_from_an_xcom_stays_in_that_xcom(dags, airflow_home, monkeypatch):
+    secret = new_secret()
+    monkeypatch.setenv("AIRFLOW_VAR_CONFIG", json.dumps(config(secret)))
+    run = dags.run(
+        """
+        @task
+        def fetch():
+            return Variable.get("config", deserialize_json=True)
+
+        CreateBackendAuthOperator(
+            task_id="add_auth", app_id=APP, backend_environment_name="staging", resource_name="people",
+            waiter_delay=0.1, resource_config=fetch(),
+        )
+        """
+    )
+    assert run.states == {"fetch": "success", "add_auth": "success"}
+    xcoms = run.xcoms()
+    assert [key for key, value in xcoms.items() if secret in json.dumps(value)] == [("fetch", -1, "return_value")]
+    assert secret not in json.dumps(run.rendered("add_auth"))
+    assert_unseen(run, airflow_home, secret, unless=("xcom",))
+
+
+def test_the_secrets_of_mapped_configurations(dags, service, airflow_home, monkeypatch):
+    secrets = [new_secret(), new_secret()]
+    monkeypatch.setenv("AIRFLOW_VAR_CONFIGS", json.dumps([config(secret) for secret in secrets]))
+    service.control.seed_app(APP, "one", "two")
+    run = dags.run("""
+        @task
+        def configs():
+            return [
+                {"backend_environment_name": name, "resource_config": config}
+                for name, config in zip(("one", "two"), Variable.get("configs", deserialize_json=True))
+            ]
+
+        CreateBackendAuthOperator.partial(
+            task_id="add_auth", app_id=APP, resource_name="people", waiter_delay=0.1
+        ).expand_kwargs(configs())
+    """)
+    assert run.states == {"configs": "success", "add_auth[0]": "success", "add_auth[1]": "success"}
+    for index, secret in enumerate(secrets):
+        rendered = run.rendered("add_auth", index)["resource_config"]
+        assert secret not in json.dumps(rendered)
+        assert "***" in json.dumps(rendered)
+    sent = json.dumps([entry["parameters"] for entry in service.control.journal("CreateBackendAuth")])
+    assert all(secret in sent for secret in secrets)
+    assert_unseen(run, airflow_home, *secrets, unless=("xcom",))
+
+
+def test_secrets_with_signs_that_json_escapes(dags, service, airflow_home, monkeypatch):
+    tail = uuid.uuid4().hex
+    secret = f'hush"quoted"\\and\\{tail}'
+    monkeypatch.setenv("AIRFLOW_VAR_CONFIG", json.dumps(_with_secret(secret)))
+    run = dags.run(ADD_AUTH.format(config="'{{ var.value.config }}'", deferrable=False))
+    assert run.states == {"add_auth": "success"}
+    assert_unseen(run, airflow_home, tail)
+
+
+def _with_secret(secret: str) -> dict:
+    document = config("x")
+    document["UserPoolConfigs"]["OAuth"]["SocialProviderSettings"]["Google"]["ClientSecret"] = secret
+    return document
+
+
+@pytest.mark.parametrize("form", ["dictionary", "text"])
+def test_a_private_key_of_several_lines(dags, service, airflow_home, monkeypatch, form):
+    lines = [uuid.uuid4().hex * 2 for _ in range(3)]
+    key = "\n".join(["-----BEGIN PRIVATE KEY-----", *lines, "-----END PRIVATE KEY-----", ""])
+    apple = {"ClientId": "apple-id", "KeyId": "key-id", "PrivateKey": key, "TeamId": "team-id"}
+    document = json.dumps(config(new_secret(), SignInWithApple=apple))
+    monkeypatch.setenv("AIRFLOW_VAR_CONFIG", document)
+    run = dags.run(
+        ADD_AUTH.format(config="'{{ var.value.config }}'", deferrable=False),
+        options=f"render_template_as_native_obj={form == 'dictionary'}",
+    )
+    assert run.states == {"add_auth": "success"}, run.errors("add_auth")
+    assert_unseen(run, airflow_home, *lines)
+
+
+def test_a_configuration_too_long_for_the_page_of_rendered_fields(dags, airflow_home, monkeypatch):
+    secret = new_secret()
+    document = config(secret)
+    uris = [f"https://example.com/{number:05}" for number in range(400)]
+    document["UserPoolConfigs"]["OAuth"]["RedirectSignInURIs"] = uris
+    monkeypatch.setenv("AIRFLOW_VAR_CONFIG", json.dumps(document))
+    run = dags.run(
+        ADD_AUTH.format(config="'{{ var.value.config }}'", deferrable=False),
+        options="render_template_as_native_obj=True",
+    )
+    assert run.states == {"add_auth": "success"}
+    assert_unseen(run, airflow_home, secret)
+
+
+@pytest.mark.parametrize("form", ["json with a comma too many", "a dictionary as Python writes it"])
+def test_text_that_is_not_json_after_all(dags, airflow_home, monkeypatch, form):
+    secret = new_secret()
+    document = config(secret)
+    monkeypatch.setenv("AIRFLOW_VAR_CONFIG", json.dumps(document)[:-1] + ",}" if "comma" in form else repr(document))
+    run = dags.run(ADD_AUTH.format(config="'{{ var.value.config }}'", deferrable=False))
+    assert run.states == {"add_auth": "failed"}
+    assert_unseen(run, airflow_home, secret)
+
+
+def test_what_the_service_answers_goes_into_xcom_without_its_api_key(dags, service, airflow_home):
+    service.control.seed_app(APP, {"name": "full", "api": {"graph": None}})
+    answer = service.client().get_backend(AppId=APP, BackendEnvironmentName="full")
+    ((_, api),) = json.loads(answer["AmplifyMetaConfig"])["api"].items()
+    key = api["output"]["GraphQLAPIKeyOutput"]
+    run = dags.run('GetBackendOperator(task_id="get", app_id=APP, backend_environment_name="full")')
+    assert key not in json.dumps(run.xcoms().get(("get", -1, "return_value")))
+    assert api["output"]["GraphQLAPIEndpointOutput"] in json.dumps(run.xcom("get"))
