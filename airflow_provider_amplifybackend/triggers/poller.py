@@ -164,8 +164,9 @@ class Poller:
             remembered.append(seen.seconds)
         if seen.update_time_ms is not None and self._service_date:
             # By the service's own clock, which counts whole seconds here.
-            answered = parsedate_to_datetime(self._service_date).timestamp()
-            metrics.timing("detection_delay", max(0.0, answered - seen.update_time_ms / 1000))
+            with suppress(TypeError, ValueError):
+                answered = parsedate_to_datetime(self._service_date).timestamp()
+                metrics.timing("detection_delay", max(0.0, answered - seen.update_time_ms / 1000))
 
 
 def _kind(ref: JobRef) -> tuple[str, str | None]:
@@ -226,8 +227,8 @@ class Watch:
                 answered.set_exception(error)
                 answered.exception()  # nobody may be listening any more, and asyncio would complain
             else:
-                self._note(seen)
                 self._begin_next().set_result(seen)
+                self._note(seen)
 
     async def _until_next_look(self, schedule: PollSchedule) -> None:
         """Sleep until the schedule or the earliest deadline says so; who joins may have an earlier one."""

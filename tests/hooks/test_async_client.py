@@ -1,0 +1,79 @@
+"""The triggerer's client: what blocks runs in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from botocore.credentials import Credentials, RefreshableCredentials
+
+from airflow_provider_amplifybackend.hooks import async_client
+from airflow_provider_amplifybackend.hooks.async_client import ThreadedCredentials, create_client
+from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+
+APP = "d1a2b3c4d5"
+
+
+def test_a_client_answers_as_boto3_does(service: LocalAmplifyBackend) -> None:
+    async def look() -> Any:
+        async with AsyncExitStack() as stack:
+            client = await create_client(stack, aws_conn_id="aws_default", config={"user_agent_extra": "ours"})
+            assert "ours" in client.meta.config.user_agent_extra
+            return await client.get_backend(AppId=APP)
+
+    assert asyncio.run(look())["BackendEnvironmentList"] == ["staging"]
+    assert service.control.journal("GetBackend")[0]["account"] == "123456789012"
+
+
+def test_the_async_connection_of_the_hook_works_too(service: LocalAmplifyBackend) -> None:
+    async def look() -> Any:
+        async with await async_client.AmplifyBackendHook().get_async_conn() as client:
+            return await client.get_backend(AppId=APP)
+
+    assert asyncio.run(look())["AppName"] == "shop"
+
+
+def test_clients_share_one_loader_of_botocores_data(service: LocalAmplifyBackend) -> None:
+    assert async_client.warmed_loader() is async_client.warmed_loader()
+
+
+def refreshable(valid: timedelta, refreshed_by: list[int]) -> RefreshableCredentials:
+    def metadata(key: str, left: timedelta) -> dict[str, str]:
+        expires = (datetime.now(tz=UTC) + left).isoformat()
+        return {"access_key": key, "secret_key": "s", "token": "t", "expiry_time": expires}
+
+    def refresh() -> dict[str, str]:
+        refreshed_by.append(threading.get_ident())
+        return metadata("new", timedelta(hours=1))
+
+    made: RefreshableCredentials = RefreshableCredentials.create_from_metadata(
+        metadata("old", valid), refresh_using=refresh, method="assume-role"
+    )
+    return made
+
+
+def frozen(credentials: Credentials) -> Any:
+    return asyncio.run(ThreadedCredentials(credentials).get_frozen_credentials())
+
+
+def test_credentials_are_refreshed_off_the_event_loop() -> None:
+    refreshed_by: list[int] = []
+    credentials = refreshable(timedelta(seconds=30), refreshed_by)
+    assert frozen(credentials).access_key == "new"
+    assert len(refreshed_by) == 1
+    assert refreshed_by != [threading.get_ident()]
+    assert frozen(credentials).access_key == "new"
+    assert len(refreshed_by) == 1
+
+
+def test_credentials_that_hold_need_no_thread() -> None:
+    refreshed_by: list[int] = []
+    assert frozen(refreshable(timedelta(hours=1), refreshed_by)).access_key == "old"
+    assert not refreshed_by
+
+
+def test_plain_credentials_are_used_as_they_are() -> None:
+    assert frozen(Credentials("key", "secret")).access_key == "key"

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import asyncio
+import gc
+import warnings
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from airflow_provider_amplifybackend.triggers import poller
+
+Run = Callable[[Coroutine[Any, Any, Any]], Any]
+
+
+@pytest.fixture(autouse=True)
+def _no_delays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the delays that real triggerers and services need."""
+    monkeypatch.setattr("airflow_provider_amplifybackend.triggers.base.EARLIEST_EVENT", 0.0)
+    monkeypatch.setattr("airflow_provider_amplifybackend.polling.FIRST_DELAY", 0.05)
+
+
+@pytest.fixture
+def run(service: LocalAmplifyBackend) -> Run:
+    """Runs a coroutine as a triggerer would, and checks that nothing of it is left afterwards."""
+
+    async def watched(coroutine: Coroutine[Any, Any, Any], complaints: list[Any]) -> Any:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: complaints.append(context["message"]))
+        result = await coroutine
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        assert not left, f"still running: {left}"
+        return result
+
+    def run_it(coroutine: Coroutine[Any, Any, Any]) -> Any:
+        complaints: list[Any] = []
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", ResourceWarning)
+            result = asyncio.run(watched(coroutine, complaints))
+            gc.collect()
+        unclosed = [str(warning.message) for warning in caught if "nclosed client" in str(warning.message)]
+        unclosed += [str(warning.message) for warning in caught if "nclosed connector" in str(warning.message)]
+        assert not complaints + unclosed
+        assert not any(poller._pollers.values())
+        return result
+
+    return run_it

@@ -1,0 +1,448 @@
+"""The trigger that waits for a job, on a real event loop against a real service."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+
+from airflow_provider_amplifybackend.exceptions import BackendJobTimeoutError, BackendRequestError
+from airflow_provider_amplifybackend.jobs import JobRef
+from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from airflow_provider_amplifybackend.polling import Condition, EnvironmentTarget
+from airflow_provider_amplifybackend.triggers import events, poller
+from airflow_provider_amplifybackend.triggers.environment import BackendEnvironmentTrigger
+from airflow_provider_amplifybackend.triggers.job import BackendJobTrigger
+
+Run = Callable[[Coroutine[Any, Any, Any]], Any]
+APP = "d1a2b3c4d5"
+HOOK = {"aws_conn_id": "aws_default", "region_name": None, "verify": None, "config": None}
+
+
+def seed_job(service: LocalAmplifyBackend, status: str = "RUNNING", **job: Any) -> JobRef:
+    job = {"environment": "staging", "operation": "UpdateBackendAPI", "status": status, "job_id": "job-1"} | job
+    service.control.seed_app(APP, jobs=[job])
+    return JobRef(APP, job["job_id"], (job["environment"],), job["operation"])
+
+
+def trigger_for(ref: JobRef, *, seconds: float = 30, **options: Any) -> BackendJobTrigger:
+    # One attempt per request: the faults are for us, not for botocore.
+    once = {"retries": {"total_max_attempts": 1}}
+    defaults: dict[str, Any] = {"deadline": time.time() + seconds, "waiter_delay": 0.1, "botocore_config": once}
+    return BackendJobTrigger.waiting_for(ref, **defaults | options)
+
+
+async def event_of(trigger: Any) -> dict[str, Any]:
+    yielded = [event.payload async for event in trigger.run()]
+    assert len(yielded) == 1
+    return yielded[0]
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    while not await asyncio.to_thread(condition):
+        await asyncio.sleep(0.02)
+
+
+# How a wait ends
+
+
+def test_a_completed_job_is_reported_with_all_of_its_row(service: LocalAmplifyBackend, run: Run) -> None:
+    event = run(event_of(trigger_for(seed_job(service, "RUNNING", seconds=0.1))))
+    job = events.job_of_event(event)
+    assert (job.job_id, job.status, job.operation) == ("job-1", "COMPLETED", "UpdateBackendAPI")
+    assert job.create_time_ms
+    assert job.update_time_ms
+
+
+def test_a_failed_job_is_reported_with_its_error(service: LocalAmplifyBackend, run: Run) -> None:
+    event = run(event_of(trigger_for(seed_job(service, "FAILED", error="CLI says no"))))
+    job = events.job_of_event(event)
+    assert (job.is_failed, job.error) == (True, "CLI says no")
+
+
+def test_the_event_carries_what_the_task_must_know_on_resume(service: LocalAmplifyBackend, run: Run) -> None:
+    trigger = trigger_for(seed_job(service, "COMPLETED"), started=12.5, outcome="adopted")
+    event = run(event_of(trigger))
+    assert (event["started"], event["deadline"], event["outcome"]) == (12.5, trigger.deadline, "adopted")
+
+
+def test_a_stuck_job_is_given_up_at_the_deadline(service: LocalAmplifyBackend, run: Run) -> None:
+    event = run(event_of(trigger_for(seed_job(service), seconds=0.3)))
+    with pytest.raises(BackendJobTimeoutError, match=r"job-1.*last status: RUNNING.*get-backend-job"):
+        events.job_of_event(event)
+
+
+def test_a_job_that_ended_before_a_deadline_that_has_passed_is_still_seen(
+    service: LocalAmplifyBackend, run: Run
+) -> None:
+    """The triggerer was down meanwhile."""
+    event = run(event_of(trigger_for(seed_job(service, "COMPLETED"), seconds=-3600)))
+    assert events.job_of_event(event).is_completed
+
+
+def test_a_deadline_that_has_passed_ends_the_wait_after_one_look(service: LocalAmplifyBackend, run: Run) -> None:
+    event = run(event_of(trigger_for(seed_job(service), seconds=-3600, waiter_delay=3600)))
+    assert event["kind"] == events.TIMEOUT
+    assert len(service.control.journal("GetBackendJob")) == 1
+
+
+def test_who_joins_after_its_deadline_does_not_wait_for_the_others_schedule(
+    service: LocalAmplifyBackend, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ref = seed_job(service)
+
+    async def join_late() -> dict[str, Any]:
+        patient = asyncio.create_task(event_of(trigger_for(ref, waiter_delay=3600, seconds=3600)))
+        await until(lambda: service.control.journal("GetBackendJob"))
+        monkeypatch.setattr("airflow_provider_amplifybackend.polling.BACKOFF", 1)
+        late = await event_of(trigger_for(ref, waiter_delay=3600, seconds=-1))
+        patient.cancel()
+        await asyncio.gather(patient, return_exceptions=True)
+        return late
+
+    assert run(join_late())["kind"] == events.TIMEOUT
+
+
+def test_a_service_that_hangs_does_not_outlast_the_deadline(
+    service: LocalAmplifyBackend, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow_provider_amplifybackend.triggers.base.LAST_LOOK_SECONDS", 0.2)
+    service.control.add_fault("GetBackendJob", kind="delay", seconds=3)
+    event = run(event_of(trigger_for(seed_job(service, "COMPLETED"), seconds=0.1)))
+    with pytest.raises(BackendJobTimeoutError, match="never seen"):
+        events.job_of_event(event)
+
+
+def test_an_unknown_status_keeps_waiting(service: LocalAmplifyBackend, run: Run) -> None:
+    ref = seed_job(service, "BREWING", seconds=0.3)
+    assert events.job_of_event(run(event_of(trigger_for(ref)))).is_completed
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "throttle"},
+        {"kind": "timeout_before"},
+        {"kind": "reset_before"},
+        {"kind": "truncate"},
+        {"kind": "empty"},
+        {"kind": "error", "status": 500},
+        {"kind": "error", "status": 403, "code": "ExpiredTokenException"},
+        {"kind": "error", "status": 404, "code": "NotFoundException"},
+    ],
+    ids=lambda fault: "-".join(map(str, fault.values())),
+)
+def test_trouble_on_the_way_does_not_end_the_wait(
+    service: LocalAmplifyBackend, run: Run, fault: dict[str, Any]
+) -> None:
+    service.control.add_fault("GetBackendJob", times=2, **fault)
+    event = run(event_of(trigger_for(seed_job(service, "COMPLETED"))))
+    assert events.job_of_event(event).is_completed
+    # aiohttp itself repeats a GET on a connection that breaks.
+    assert len(service.control.journal("GetBackendJob")) >= 3
+
+
+def test_trouble_that_never_ends_is_named_at_the_deadline(service: LocalAmplifyBackend, run: Run) -> None:
+    service.control.add_fault("GetBackendJob", kind="throttle", message="Not now")
+    event = run(event_of(trigger_for(seed_job(service), seconds=0.3)))
+    with pytest.raises(BackendJobTimeoutError, match=r"last error: .*TooManyRequestsException: Not now"):
+        events.job_of_event(event)
+
+
+def test_no_access_ends_the_wait_with_the_services_words(service: LocalAmplifyBackend, run: Run) -> None:
+    service.control.add_fault("GetBackendJob", kind="error", status=403, code="AccessDeniedException", message="No!")
+    event = run(event_of(trigger_for(seed_job(service))))
+    with pytest.raises(BackendRequestError, match=r"job-1.*GetBackendJob: AccessDeniedException: No!"):
+        events.job_of_event(event)
+
+
+def test_a_job_that_was_seen_and_vanished_ends_the_wait(service: LocalAmplifyBackend, run: Run) -> None:
+    ref = seed_job(service)
+
+    async def vanish() -> dict[str, Any]:
+        wait = asyncio.create_task(event_of(trigger_for(ref)))
+        await until(lambda: service.control.journal("GetBackendJob"))
+        await asyncio.to_thread(service.control.reset)
+        return await wait
+
+    with pytest.raises(BackendRequestError, match="NotFoundException"):
+        events.job_of_event(run(vanish()))
+
+
+@pytest.mark.parametrize("gone", ["NotFoundException", "ValidationException", "absent"])
+def test_a_deleted_environment_may_take_its_job_with_it(service: LocalAmplifyBackend, run: Run, gone: str) -> None:
+    service.control.set(deleted_environment_jobs="NotFoundException", gone_environment=gone)
+    answer = service.client().delete_backend(AppId=APP, BackendEnvironmentName="staging")
+    ref = JobRef(APP, answer["JobId"], ("staging",), "DeleteBackend")
+    assert events.job_of_event(run(event_of(trigger_for(ref)))).is_completed
+
+
+@pytest.mark.parametrize("environments", [(), ("staging",)])
+def test_the_removal_of_all_environments_ends_when_there_are_none(
+    service: LocalAmplifyBackend, run: Run, environments: tuple[str, ...]
+) -> None:
+    service.control.set(deleted_environment_jobs="NotFoundException")
+    answer = service.client().remove_all_backends(AppId=APP)
+    ref = JobRef(APP, answer["JobId"], environments, "RemoveAllBackends")
+    assert events.job_of_event(run(event_of(trigger_for(ref)))).is_completed
+
+
+# Connections
+
+
+def test_a_wrong_connection_fails_alone(service: LocalAmplifyBackend, run: Run) -> None:
+    ref = seed_job(service, seconds=0.3)
+
+    async def side_by_side() -> list[dict[str, Any]]:
+        waits = [trigger_for(ref), trigger_for(ref, aws_conn_id="nobody_knows_it"), trigger_for(ref)]
+        return await asyncio.gather(*map(event_of, waits))
+
+    first, wrong, last = run(side_by_side())
+    assert events.job_of_event(first).is_completed
+    assert events.job_of_event(last).is_completed
+    with pytest.raises(BackendRequestError, match="'nobody_knows_it' does not exist"):
+        events.job_of_event(wrong)
+
+
+def test_a_job_that_cannot_be_asked_for_fails_alone(service: LocalAmplifyBackend, run: Run) -> None:
+    ref = seed_job(service, seconds=0.3)
+
+    async def side_by_side() -> list[dict[str, Any]]:
+        return await asyncio.gather(*map(event_of, [trigger_for(ref), trigger_for(JobRef(APP, "", ("staging",)))]))
+
+    right, wrong = run(side_by_side())
+    assert events.job_of_event(right).is_completed
+    with pytest.raises(BackendRequestError, match="JobId must not be empty"):
+        events.job_of_event(wrong)
+
+
+def test_configuration_that_botocore_does_not_know_is_said(service: LocalAmplifyBackend, run: Run) -> None:
+    event = run(event_of(trigger_for(seed_job(service), botocore_config={"reed_timeout": 1}, seconds=0.2)))
+    assert "reed_timeout" in str(event)
+
+
+def test_no_region_is_said(service: LocalAmplifyBackend, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_NOWHERE", '{"conn_type": "aws", "login": "a", "password": "b"}')
+    event = run(event_of(trigger_for(seed_job(service), aws_conn_id="nowhere")))
+    with pytest.raises(BackendRequestError, match="region_name"):
+        events.job_of_event(event)
+
+
+def test_no_credentials_are_said(service: LocalAmplifyBackend, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", service.endpoint_url)
+    monkeypatch.setenv("AIRFLOW_CONN_EMPTY", '{"conn_type": "aws", "extra": {"region_name": "us-east-1"}}')
+    event = run(event_of(trigger_for(seed_job(service), aws_conn_id="empty")))
+    with pytest.raises(BackendRequestError, match=r"NoCredentialsError.*aws_conn_id"):
+        events.job_of_event(event)
+
+
+# Sharing
+
+
+def test_a_hundred_waiters_of_one_job_share_every_look(service: LocalAmplifyBackend, run: Run) -> None:
+    ref = seed_job(service)
+
+    async def look_together() -> list[Any]:
+        async with AsyncExitStack() as stack:
+            watches = []
+            for _ in range(100):
+                shared = await stack.enter_async_context(poller.shared_poller(**HOOK))
+                watches.append(
+                    await stack.enter_async_context(shared.watch(ref, waiter_delay=0.1, deadline=time.time() + 60))
+                )
+            assert len({id(watch) for watch in watches}) == 1
+            return await asyncio.gather(*(watch.look() for watch in watches))
+
+    seen = run(look_together())
+    assert [job.status for job in seen] == ["RUNNING"] * 100
+    # A second look may have been under way when the last one left.
+    assert len(service.control.journal("GetBackendJob")) <= 2
+
+
+def test_one_client_serves_all_jobs_of_a_connection_until_the_last_leaves(
+    service: LocalAmplifyBackend, run: Run
+) -> None:
+    refs = [seed_job(service, job_id=f"job-{number}") for number in range(5)]
+
+    async def leave_one_by_one() -> None:
+        waits = [asyncio.create_task(event_of(trigger_for(ref))) for ref in refs]
+        await until(lambda: len({e["parameters"]["JobId"] for e in service.control.journal("GetBackendJob")}) == 5)
+        [shared] = poller._pollers[asyncio.get_running_loop()].values()
+        client = shared._client
+        assert shared.users == 5
+        for number, wait in enumerate(waits):
+            await asyncio.to_thread(service.control.end_job, f"job-{number}")
+            await wait
+            assert shared._client is (client if number < 4 else None)
+
+    run(leave_one_by_one())
+
+
+def test_other_settings_are_another_client(service: LocalAmplifyBackend, run: Run) -> None:
+    async def two_regions() -> None:
+        async with poller.shared_poller(**HOOK) as one, poller.shared_poller(**HOOK) as same:
+            async with poller.shared_poller(**HOOK | {"region_name": "eu-west-1"}) as other:
+                assert one is same
+                assert one is not other
+
+    run(two_regions())
+
+
+def test_an_expired_client_is_replaced_once_for_all(service: LocalAmplifyBackend, run: Run) -> None:
+    refs = [seed_job(service, job_id=f"job-{number}") for number in range(10)]
+
+    async def expire() -> list[dict[str, Any]]:
+        waits = [asyncio.create_task(event_of(trigger_for(ref))) for ref in refs]
+        await until(lambda: len({e["parameters"]["JobId"] for e in service.control.journal("GetBackendJob")}) == 10)
+        [shared] = poller._pollers[asyncio.get_running_loop()].values()
+        before = shared._client
+        await asyncio.to_thread(
+            service.control.add_fault, "GetBackendJob", kind="error", status=403, code="ExpiredToken", times=10
+        )
+        await until(lambda: service.control.faults()[0]["used"] == 10)
+        for ref in refs:
+            await asyncio.to_thread(service.control.end_job, ref.job_id)
+        ended = await asyncio.gather(*waits)
+        assert before is not shared._client
+        return ended
+
+    assert all(events.job_of_event(event).is_completed for event in run(expire()))
+
+
+def test_a_429_slows_everybody_down_and_recovers(service: LocalAmplifyBackend, run: Run) -> None:
+    ref = seed_job(service)
+    once = {"retries": {"total_max_attempts": 1}}
+
+    async def slow_down() -> tuple[float, float]:
+        async with poller.shared_poller(**HOOK | {"config": once}) as shared:
+            async with shared.watch(ref, waiter_delay=0.01, deadline=time.time() + 60) as watch:
+                await asyncio.to_thread(service.control.add_fault, "GetBackendJob", kind="throttle", times=2)
+                for _ in range(2):
+                    with pytest.raises(poller.ServiceError):
+                        await watch.look()
+                slowest = shared.slowdown
+                for _ in range(30):
+                    await watch.look()
+                return slowest, shared.slowdown
+
+    assert run(slow_down()) == (4.0, 1.0)
+
+
+def test_a_look_that_breaks_reaches_the_waiter(service: LocalAmplifyBackend, run: Run) -> None:
+    """Whatever a look dies of, nobody waits for ever."""
+
+    async def look_at_nonsense() -> None:
+        async with poller.shared_poller(**HOOK) as shared:
+            async with shared.watch("nonsense", waiter_delay=0.1, deadline=time.time() + 60) as watch:  # type: ignore[arg-type]
+                with pytest.raises(AttributeError):
+                    await watch.look()
+
+    run(look_at_nonsense())
+
+
+@pytest.mark.parametrize("looks", [0, 1])
+def test_a_cancelled_trigger_leaves_nothing_behind(service: LocalAmplifyBackend, run: Run, looks: int) -> None:
+    """The `run` fixture checks for tasks, clients and pollers that are left."""
+    ref = seed_job(service)
+
+    async def cancel() -> None:
+        wait = asyncio.create_task(event_of(trigger_for(ref)))
+        await until(lambda: len(service.control.journal("GetBackendJob")) >= looks)
+        wait.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await wait
+
+    run(cancel())
+
+
+def test_a_cancelled_trigger_does_not_disturb_those_who_share_its_looks(service: LocalAmplifyBackend, run: Run) -> None:
+    ref = seed_job(service)
+
+    async def cancel_one() -> dict[str, Any]:
+        staying, leaving = (asyncio.create_task(event_of(trigger_for(ref))) for _ in range(2))
+        await until(lambda: service.control.journal("GetBackendJob"))
+        leaving.cancel()
+        await asyncio.gather(leaving, return_exceptions=True)
+        await asyncio.to_thread(service.control.end_job, "job-1")
+        return await staying
+
+    assert events.job_of_event(run(cancel_one())).is_completed
+
+
+# Serialization
+
+FULL: dict[str, Any] = {
+    "app_id": APP,
+    "job_id": "job-1",
+    "environments": ["pr1", "staging"],
+    "operation": "CloneBackend",
+    "durations": [221.5, 240.0],
+    "deadline": 1_800_000_000.25,
+    "started": 1_700_000_000.5,
+    "waiter_delay": 12.5,
+    "outcome": "started",
+    "aws_conn_id": "other",
+    "region_name": "eu-west-1",
+    "verify": False,
+    "botocore_config": {"read_timeout": 7, "retries": {"max_attempts": 3}},
+}
+
+
+def through_the_database(trigger: Any) -> Any:
+    """As Airflow does it: encrypted keyword arguments, and a class path."""
+    from pydoc import locate
+
+    from airflow.models.trigger import Trigger
+
+    classpath, kwargs = trigger.serialize()
+    stored = Trigger(classpath=classpath, kwargs=kwargs)
+    rebuild: Any = locate(stored.classpath)
+    return rebuild(**Trigger._decrypt_kwargs(stored.encrypted_kwargs))
+
+
+def test_a_trigger_survives_the_database() -> None:
+    restored = through_the_database(BackendJobTrigger(**FULL))
+    assert type(restored) is BackendJobTrigger
+    assert restored.serialize() == BackendJobTrigger(**FULL).serialize()
+    assert restored.serialize()[1] == FULL
+    assert restored.target == JobRef(APP, "job-1", ("pr1", "staging"), "CloneBackend")
+
+
+def test_the_class_path_of_the_trigger_is_a_promise() -> None:
+    """It is stored with every waiting task: an upgrade must find it."""
+    assert BackendJobTrigger(**FULL).serialize()[0] == "airflow_provider_amplifybackend.triggers.job.BackendJobTrigger"
+
+
+def test_the_first_form_of_the_trigger_is_still_read() -> None:
+    """What 0.1 stores, and no more than it must."""
+    needed = {name: FULL[name] for name in ("app_id", "job_id", "environments", "deadline")}
+    assert BackendJobTrigger(**needed).deadline == FULL["deadline"]
+
+
+def test_a_moved_trigger_keeps_its_deadline_and_its_start(service: LocalAmplifyBackend, run: Run) -> None:
+    trigger = trigger_for(seed_job(service), seconds=0.3, started=time.time() - 100)
+    event = run(event_of(through_the_database(trigger)))
+    assert event["deadline"] == trigger.deadline
+    assert event["waited"] > 100
+
+
+def test_the_event_survives_json(service: LocalAmplifyBackend, run: Run) -> None:
+    import json
+
+    event = run(event_of(trigger_for(seed_job(service, "COMPLETED"))))
+    assert events.job_of_event(json.loads(json.dumps(event))) == events.job_of_event(event)
+
+
+# Environments
+
+
+@pytest.mark.parametrize(("condition", "environment"), [("exists", "staging"), ("gone", "pr1"), ("idle", "staging")])
+def test_an_environment_is_waited_for(service: LocalAmplifyBackend, run: Run, condition: str, environment: str) -> None:
+    target = EnvironmentTarget(APP, environment, Condition(condition))
+    trigger = BackendEnvironmentTrigger.waiting_for(target, deadline=time.time() + 30, waiter_delay=0.1)
+    assert through_the_database(trigger).serialize() == trigger.serialize()
+    assert events.check_event(run(event_of(trigger)), target)
