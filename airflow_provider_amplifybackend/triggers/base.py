@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
+from importlib import import_module
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -96,12 +97,12 @@ class WaitTrigger(BaseTrigger):
         yield TriggerEvent(event | carried)  # type: ignore[no-untyped-call]
 
     async def _wait(self) -> dict[str, Any]:
-        from airflow_provider_amplifybackend.triggers.poller import shared_poller
-
+        # Not an import statement: loading boto and the amazon provider takes most of a second of the event loop.
+        poller = await asyncio.to_thread(import_module, f"{__package__}.poller")
         wait = Wait(self.target, deadline=self.deadline, started=self.started)
         async with (
-            shared_poller(**self._hook_parameters) as poller,
-            poller.watch(
+            poller.shared_poller(**self._hook_parameters) as shared,
+            shared.watch(
                 self.target, waiter_delay=self.waiter_delay, deadline=self.deadline, durations=self.durations
             ) as watch,
         ):

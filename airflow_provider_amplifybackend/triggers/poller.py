@@ -21,6 +21,8 @@ from botocore import xform_name
 
 from airflow_provider_amplifybackend import metrics, polling
 from airflow_provider_amplifybackend._compat import AirflowException, conf
+from airflow_provider_amplifybackend.hooks.async_client import create_client
+from airflow_provider_amplifybackend.hooks.botocore_errors import check_answer, service_error
 from airflow_provider_amplifybackend.jobs import Job, JobRef
 from airflow_provider_amplifybackend.polling import Durations, FaultKind, PollSchedule, Seen, ServiceError, Target
 
@@ -115,8 +117,6 @@ class Poller:
             return result
 
     async def _attempt(self, call: polling.Call) -> Mapping[str, Any]:
-        from airflow_provider_amplifybackend.hooks.botocore_errors import check_answer, service_error
-
         client = None
         try:
             client = await self._connected()
@@ -135,8 +135,6 @@ class Poller:
         return response
 
     async def _connected(self) -> Any:
-        from airflow_provider_amplifybackend.hooks.async_client import create_client
-
         async with self._creating:
             if self._client is None:
                 self._client = await create_client(self._stack, **self._hook_parameters)
