@@ -1,0 +1,95 @@
+"""What a user reads where something went wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_amplifybackend import exceptions
+from airflow_provider_amplifybackend._compat import AirflowException, AirflowFailException
+from airflow_provider_amplifybackend.exceptions import (
+    AmplifyBackendError,
+    BackendJobFailedError,
+    BackendJobTimeoutError,
+    BackendParameterError,
+    BackendRequestError,
+    BackendTimeoutError,
+    request_error,
+    timeout_error,
+)
+from airflow_provider_amplifybackend.jobs import Job, JobRef
+from airflow_provider_amplifybackend.polling import Condition, EnvironmentTarget, FaultKind, ServiceError, Wait
+
+REF = JobRef("d1", "job-1", ("pr1", "staging"), "CloneBackend")
+
+
+def test_all_errors_are_airflows_and_have_one_base() -> None:
+    errors = [
+        value for name, value in vars(exceptions).items() if name.startswith("Backend") and name.endswith("Error")
+    ]
+    assert len(errors) == 6
+    assert all(issubclass(error, AmplifyBackendError) for error in errors)
+    assert issubclass(AmplifyBackendError, AirflowException)
+
+
+def test_only_a_wrong_parameter_is_not_worth_a_retry() -> None:
+    assert issubclass(BackendParameterError, AirflowFailException)
+    assert not issubclass(BackendRequestError, AirflowFailException)
+    assert not issubclass(BackendJobFailedError, AirflowFailException)
+
+
+def test_the_tree_at_the_top_of_the_module_is_complete() -> None:
+    assert exceptions.__doc__
+    names = {name for name, value in vars(exceptions).items() if isinstance(value, type) and name.endswith("Error")}
+    assert all(name in exceptions.__doc__ for name in names - {"ServiceError"})
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [("first line\nsecond line", "The service says: first line\nsecond line"), (None, "gives no error text")],
+)
+def test_a_failed_job_says_what_the_service_says(error: str | None, words: str) -> None:
+    failed = BackendJobFailedError(Job("d1", "pr1", "job-1", "CloneBackend", "FAILED", error))
+    assert str(failed).startswith("job job-1 (CloneBackend, app d1, environment pr1) FAILED. ")
+    assert words in str(failed)
+    assert failed.job.job_id == "job-1"
+
+
+def test_a_time_out_says_how_long_what_was_seen_and_what_to_do() -> None:
+    wait = Wait(REF, deadline=100, started=0)
+    wait.saw(Job("d1", "pr1", "job-1", status="RUNNING"))
+    wait.missed(ServiceError(FaultKind.THROTTLED, "GetBackendJob", "TooManyRequestsException", "slow"), 50)
+    error = timeout_error(wait, 100)
+    assert type(error) is BackendJobTimeoutError
+    for words in (
+        "job job-1 (CloneBackend, app d1, environment pr1 or staging)",
+        "100 s",
+        "last status: RUNNING",
+        "last error: GetBackendJob: TooManyRequestsException: slow",
+        "aws amplifybackend get-backend-job --app-id d1 --backend-environment-name pr1 --job-id job-1",
+        "waiter_max_attempts",
+        "no cancel",
+    ):
+        assert words in str(error)
+
+
+def test_a_time_out_without_a_look_says_so() -> None:
+    assert "never seen" in str(timeout_error(Wait(JobRef("d1", "j", ()), deadline=1, started=0), 1))
+
+
+def test_a_time_out_of_an_environment_says_what_was_wished() -> None:
+    error = timeout_error(Wait(EnvironmentTarget("d1", "pr1", Condition.GONE), deadline=1, started=0), 1)
+    assert type(error) is BackendTimeoutError
+    assert "pr1" in str(error)
+    assert "is gone" in str(error)
+
+
+def test_a_request_error_names_the_place_and_the_services_words() -> None:
+    error = ServiceError(FaultKind.REFUSED, "GetBackend", "BadRequestException", "no such form")
+    said = str(request_error(error, {"AppId": "d1", "BackendEnvironmentName": "pr1", "ResourceConfig": {"x": "y"}}))
+    assert said == ("GetBackend failed (BadRequestException) for AppId=d1, BackendEnvironmentName=pr1: no such form")
+    assert "for this account" in str(request_error(error, {}))
+
+
+def test_a_request_that_never_fits_is_a_wrong_parameter() -> None:
+    error = ServiceError(FaultKind.SETUP, "GetBackend", "ParamValidationError", "Missing AppId")
+    assert type(request_error(error, {})) is BackendParameterError

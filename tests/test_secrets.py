@@ -1,0 +1,61 @@
+"""Secrets are taken out of what is shown, stored or returned."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from airflow_provider_amplifybackend.secrets import MASKED_MEMBERS, SECRET_MEMBERS, redact_secrets, secret_values
+from airflow_provider_amplifybackend.service_model import service_model
+
+HUSH = "hush-hush"
+META = {"api": {"notes": {"output": {"GraphQLAPIKeyOutput": HUSH, "GraphQLAPIIdOutput": "id"}}}}
+NESTED: list[Any] = [
+    {"ClientSecret": HUSH},
+    {"ResourceConfig": {"Google": {"ClientId": "c", "ClientSecret": HUSH}}},
+    {"list": [{"PrivateKey": HUSH}, ({"ChallengeCode": HUSH},)]},
+    {"AmplifyMetaConfig": json.dumps(META)},
+    {"AmplifyMetaConfig": META},
+    {"AmplifyMetaConfig": json.dumps(META)[:-2]},
+    {"ClientSecret": {"any": [HUSH]}},
+]
+
+
+@pytest.mark.parametrize("value", NESTED, ids=str)
+def test_no_secret_is_left_wherever_it_is(value: Any) -> None:
+    before = repr(value)
+    assert HUSH not in repr(redact_secrets(value))
+    assert repr(value) == before
+
+
+@pytest.mark.parametrize("value", NESTED[:5], ids=str)
+def test_every_secret_is_found_for_the_masker(value: Any) -> None:
+    assert HUSH in set(secret_values(value))
+    assert HUSH in set(secret_values(json.dumps(value)))
+
+
+def test_all_else_stays_as_it_is() -> None:
+    value = {"ClientId": "c", "list": [1, None, True], "AmplifyMetaConfig": "", "SessionId": "s", "ClientSecret": ""}
+    assert redact_secrets(value) == value
+    assert json.loads(redact_secrets({"AmplifyMetaConfig": json.dumps(META)})["AmplifyMetaConfig"]) == {
+        "api": {"notes": {"output": {"GraphQLAPIKeyOutput": "***", "GraphQLAPIIdOutput": "id"}}}
+    }
+
+
+def test_a_session_is_masked_in_logs_but_returned() -> None:
+    assert redact_secrets({"SessionId": "s"}) == {"SessionId": "s"}
+    assert list(secret_values({"SessionId": "s"})) == ["s"]
+
+
+def test_every_member_of_the_api_that_sounds_secret_is_one() -> None:
+    """A newer botocore may bring more of them."""
+    model = service_model()
+    shapes = (model.shape_for(name) for name in model.shape_names)
+    members = {name for shape in shapes if shape.type_name == "structure" for name in shape.members}
+    sounding = {
+        name for name in members if any(word in name for word in ("Secret", "Private", "Challenge", "Password"))
+    }
+    assert sounding - SECRET_MEMBERS == {"ForgotPassword", "PasswordPolicy"}
+    assert members >= MASKED_MEMBERS - {"GraphQLAPIKeyOutput"}
