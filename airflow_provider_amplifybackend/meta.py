@@ -6,6 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+# A category also holds other things: groups of a pool, REST APIs, DynamoDB tables.
+_IDENTIFIED_BY = {"auth": "UserPoolId", "api": "GraphQLAPIIdOutput", "storage": "BucketName"}
+
 
 def parse_document(document: Any) -> Any:
     """Return the content of a JSON text; what is not one is returned as it is."""
@@ -24,7 +27,8 @@ def category(meta: Any, name: str) -> Mapping[str, Any]:
 
 def outputs(meta: Any) -> dict[str, str | None]:
     """Return the ids by which an environment's resources are known in other services; never a secret."""
-    auth, api, storage = (_first_output(meta, name) for name in ("auth", "api", "storage"))
+    auth, api, storage = (_output(meta, name, member) for name, member in _IDENTIFIED_BY.items())
+    provider = category(meta, "providers").get("awscloudformation")
     return {
         "user_pool_id": auth.get("UserPoolId"),
         "web_client_id": auth.get("AppClientIDWeb"),
@@ -32,14 +36,14 @@ def outputs(meta: Any) -> dict[str, str | None]:
         "appsync_api_id": api.get("GraphQLAPIIdOutput"),
         "appsync_endpoint": api.get("GraphQLAPIEndpointOutput"),
         "bucket": storage.get("BucketName"),
-        "region": category(meta, "providers").get("awscloudformation", {}).get("Region"),
+        "region": provider.get("Region") if isinstance(provider, Mapping) else None,
     }
 
 
-def _first_output(meta: Any, name: str) -> Mapping[str, Any]:
-    """Return the output of the first resource that has one; Amplify allows one auth and one GraphQL API."""
+def _output(meta: Any, name: str, member: str) -> Mapping[str, Any]:
+    """Return the output of the resource that has this member; Amplify allows one pool, GraphQL API and bucket."""
     for resource in category(meta, name).values():
         output = resource.get("output") if isinstance(resource, Mapping) else None
-        if isinstance(output, Mapping) and (name != "api" or "GraphQLAPIIdOutput" in output):
+        if isinstance(output, Mapping) and member in output:
             return output
     return {}

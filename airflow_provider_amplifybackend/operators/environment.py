@@ -135,8 +135,9 @@ class GetBackendOperator(AmplifyBackendOperator):
 
     :return: The response, with ``AmplifyMetaConfig`` and ``AmplifyFeatureFlags`` parsed and the API key replaced by
         ``***``, and ``outputs``: ``user_pool_id``, ``web_client_id``, ``identity_pool_id``, ``appsync_api_id``,
-        ``appsync_endpoint``, ``bucket`` and ``region``, None where the environment has no such thing. Each output is
-        also an XCom of its own, e.g. ``get.output["user_pool_id"]``.
+        ``appsync_endpoint``, ``bucket`` and ``region``, None where the environment has no such thing. Each output
+        that there is is also an XCom of its own, e.g. ``get.output["user_pool_id"]``: a task that takes one which
+        there is not fails, and says which.
     """
 
     api_operation: ClassVar[str] = "GetBackend"
@@ -151,7 +152,8 @@ class GetBackendOperator(AmplifyBackendOperator):
         result: dict[str, Any] = super().execute(context)
         if self.do_xcom_push:
             for name, value in result["outputs"].items():
-                context["ti"].xcom_push(key=name, value=value)
+                if value is not None:  # Airflow does not tell such an XCom from none at all
+                    context["ti"].xcom_push(key=name, value=value)
         return result
 
     def present(self, response: Mapping[str, Any]) -> dict[str, Any]:
