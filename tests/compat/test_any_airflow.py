@@ -1,0 +1,115 @@
+"""The provider on whatever Airflow is installed here: `make test-matrix` runs this on each version of Amazon MWAA.
+
+It uses the command line and nothing else of Airflow, because that is what all versions share.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.matrix
+
+DAG_FILE = """
+    from datetime import datetime, timedelta
+
+    try:
+        from airflow.sdk import DAG
+    except ImportError:
+        from airflow import DAG
+
+    from airflow_provider_amplifybackend.operators.auth import CreateBackendAuthOperator
+    from airflow_provider_amplifybackend.operators.environment import (
+        CloneBackendOperator, DeleteBackendOperator, GetBackendOperator
+    )
+    from airflow_provider_amplifybackend.sensors.environment import BackendEnvironmentSensor
+    from airflow_provider_amplifybackend.sensors.job import BackendJobSensor
+
+    AUTH = {
+        "AuthResources": "USER_POOL_ONLY",
+        "Service": "COGNITO",
+        "UserPoolConfigs": {"RequiredSignUpAttributes": [], "SignInMethod": "EMAIL", "UserPoolName": "{{ 'pool' }}"},
+    }
+    app = {"app_id": "d1a2b3c4d5", "retries": 0}
+    with DAG("life", schedule=None, start_date=datetime(2026, 1, 1), default_args=app, catchup=False):
+        clone = CloneBackendOperator(
+            task_id="clone", backend_environment_name="staging", target_environment_name="copy", deferrable=True
+        )
+        auth = CreateBackendAuthOperator(
+            task_id="auth", backend_environment_name="copy", resource_name="auth", resource_config=AUTH,
+            deferrable=False, waiter_delay=1, execution_timeout=timedelta(minutes=5),
+        )
+        get = GetBackendOperator(task_id="get", backend_environment_name="copy")
+        unwaited = DeleteBackendOperator(
+            task_id="unwaited", backend_environment_name="{{ 'copy' }}", wait_for_completion=False
+        )
+        job = BackendJobSensor(
+            task_id="job", backend_environment_name="copy", job_id=unwaited.output["JobId"], poke_interval=1,
+            deferrable=True,
+        )
+        gone = BackendEnvironmentSensor(
+            task_id="gone", backend_environment_name="copy", condition="gone", poke_interval=1
+        )
+        clone >> auth >> get >> unwaited >> job >> gone
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    (tmp_path / "dags").mkdir()
+    (tmp_path / "dags" / "life.py").write_text(textwrap.dedent(DAG_FILE))
+    return tmp_path
+
+
+def airflow(home: Path, endpoint_url: str, *arguments: str) -> str:
+    extra = {"region_name": "us-east-1", "endpoint_url": endpoint_url}
+    connection = {"conn_type": "aws", "login": "123456789012", "password": "not-a-secret", "extra": extra}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "PYTHONPATH"))}
+    environment = inherited | {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection),
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+    }
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "airflow", *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, f"{arguments}:\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}"
+    return done.stdout + done.stderr
+
+
+def test_the_life_of_an_environment_on_the_worker_deferred_and_with_sensors(home, local_amplifybackend_server):
+    service = local_amplifybackend_server
+    service.control.reset()
+    service.control.seed_app("d1a2b3c4d5", "staging")
+    service.control.set(job_seconds=2.0)
+    airflow(home, service.endpoint_url, "db", "migrate")
+    said = airflow(home, service.endpoint_url, "dags", "test", "life", "2026-01-02")
+    starts = [entry["operation"] for entry in service.control.journal(effective=True) if entry["job_id"]]
+    assert [name for name in starts if not name.startswith("Get")] == [
+        "CloneBackend",
+        "CreateBackendAuth",
+        "DeleteBackend",
+    ], said[-6000:]
+    client = service.client()
+    assert client.get_backend(AppId="d1a2b3c4d5")["BackendEnvironmentList"] == ["staging"]
+    assert "state=success" in said or "state:success" in said or "successful" in said, said[-3000:]
+
+
+def test_the_provider_shows_itself(home, local_amplifybackend_server):
+    said = airflow(home, local_amplifybackend_server.endpoint_url, "providers", "links")
+    if "airflow_provider_amplifybackend" not in said:
+        pytest.skip("the package runs from its source here and is not installed, so Airflow does not list it")
+    assert "AmplifyConsoleLink" in said
