@@ -155,6 +155,8 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        # `clone.output["JobId"]` asks for an XCom of that name.
+        self.multiple_outputs = True
         self.wait_for_completion = wait_for_completion
         self.deferrable = deferrable
         self.waiter_delay = waiter_delay

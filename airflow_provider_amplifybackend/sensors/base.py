@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_amplifybackend import polling
-from airflow_provider_amplifybackend._compat import AirflowSensorTimeout, BaseSensorOperator, PokeReturnValue
+from airflow_provider_amplifybackend._compat import (
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    BaseSensorOperator,
+    PokeReturnValue,
+)
 from airflow_provider_amplifybackend.aws_parameters import AwsParameters
 from airflow_provider_amplifybackend.deadlines import deferral_timeout, earliest_deadline
-from airflow_provider_amplifybackend.exceptions import BackendTimeoutError, request_error, timeout_error
+from airflow_provider_amplifybackend.exceptions import (
+    AmplifyBackendError,
+    BackendTimeoutError,
+    request_error,
+    timeout_error,
+)
 from airflow_provider_amplifybackend.jobs import iso_time
 from airflow_provider_amplifybackend.operators.base import DEFAULT_DEFERRABLE
 from airflow_provider_amplifybackend.parameters import as_flag, as_name, as_number
@@ -81,6 +92,20 @@ class WaitSensor(AwsParameters, BaseSensorOperator):
     def execute(self, context: Context) -> Any:
         """Wait, on the worker or in the triggerer."""
         self.validate()
+        with self._softened():
+            return self._execute(context)
+
+    @contextmanager
+    def _softened(self) -> Iterator[None]:
+        """Skip instead of failing, if the user wants that; Airflow does it for some failures, in some modes."""
+        try:
+            yield
+        except (AmplifyBackendError, AirflowSensorTimeout) as error:
+            if self.soft_fail or getattr(self, "never_fail", False):
+                raise AirflowSkipException(str(error)) from error
+            raise
+
+    def _execute(self, context: Context) -> Any:
         started = self._started(context)
         self._wait = Wait(self.target(), deadline=started + self.timeout, started=started)
         if not self.read("deferrable"):
@@ -142,7 +167,8 @@ class WaitSensor(AwsParameters, BaseSensorOperator):
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Return the result, or raise the error."""
-        try:
-            return self.result_of_event(event)
-        except BackendTimeoutError as error:
-            raise AirflowSensorTimeout(str(error)) from error
+        with self._softened():
+            try:
+                return self.result_of_event(event)
+            except BackendTimeoutError as error:
+                raise AirflowSensorTimeout(str(error)) from error

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_amplifybackend._compat import AirflowSkipException
 from airflow_provider_amplifybackend.exceptions import BackendJobFailedError
 from airflow_provider_amplifybackend.jobs import Job, JobRef, Outcome
 from airflow_provider_amplifybackend.parameters import as_flag, as_name, is_name, is_template
@@ -89,11 +88,7 @@ class BackendJobSensor(WaitSensor):
             return environment_result(self.target())
         if not seen.is_failed:
             return seen.to_xcom(Outcome.FOUND)
-        failure = BackendJobFailedError(seen)
-        # Airflow skips for a failure on resume, but not in poke; the task must not depend on where it waits.
-        if self.soft_fail or getattr(self, "never_fail", False):
-            raise AirflowSkipException(str(failure)) from failure
-        raise failure
+        raise BackendJobFailedError(seen)
 
     def result_of_event(self, event: Any) -> dict[str, Any]:
         """Return the job that has ended, or raise its error."""
