@@ -31,6 +31,20 @@ if TYPE_CHECKING:
 
 APP = "d1a2b3c4d5"
 REGION = "us-east-1"
+# Every job operator returns these, whatever it did and wherever it waited.
+RESULT_KEYS = {
+    "AppId",
+    "BackendEnvironmentName",
+    "JobId",
+    "Operation",
+    "Status",
+    "Error",
+    "CreateTime",
+    "UpdateTime",
+    "created_at",
+    "updated_at",
+    "outcome",
+}
 # What they log at DEBUG costs more than the tests; the tests of secrets hear them all the same.
 WORDY_LOGGERS = ("botocore", "aiobotocore", "urllib3", "sqlalchemy", "aiosqlite", "asyncio")
 
@@ -137,3 +151,9 @@ def everything_is_logged(dags: DagRunner) -> Iterator[None]:
     yield
     for name in WORDY_LOGGERS:
         logging.getLogger(name).setLevel("INFO")
+
+
+@pytest.fixture
+def result_keys() -> set[str]:
+    """The keys of what every job operator and the job sensor return."""
+    return set(RESULT_KEYS)

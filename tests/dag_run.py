@@ -23,6 +23,7 @@ from airflow.sdk import DAG, Variable, XComArg, dag, setup, task, task_group, te
 
 from airflow_provider_amplifybackend.operators.auth import *
 from airflow_provider_amplifybackend.operators.environment import *
+from airflow_provider_amplifybackend.sensors.environment import BackendEnvironmentSensor
 from airflow_provider_amplifybackend.sensors.job import BackendJobSensor
 
 APP = "d1a2b3c4d5"

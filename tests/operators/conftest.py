@@ -4,26 +4,6 @@ from typing import Any
 
 import pytest
 
-# Every job operator returns these, whatever it did and wherever it waited.
-RESULT_KEYS = {
-    "AppId",
-    "BackendEnvironmentName",
-    "JobId",
-    "Operation",
-    "Status",
-    "Error",
-    "CreateTime",
-    "UpdateTime",
-    "created_at",
-    "updated_at",
-    "outcome",
-}
-
-
-@pytest.fixture
-def result_keys() -> set[str]:
-    return set(RESULT_KEYS)
-
 
 @pytest.fixture
 def starts(service: Any) -> Any:

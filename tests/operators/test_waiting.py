@@ -76,7 +76,8 @@ def test_without_waiting_the_task_ends_once_the_job_has_started(dags, service, s
     assert "running trigger in line" not in run.log
 
 
-def test_a_wait_that_is_deferred_goes_through_a_trigger(dags):
+def test_a_wait_that_is_deferred_goes_through_a_trigger(dags, service):
+    service.control.set(job_seconds=1)
     run = dags.run("""
         CloneBackendOperator(
             task_id="clone", app_id=APP, backend_environment_name="staging", target_environment_name="copy",
