@@ -248,6 +248,8 @@ class Intent:
     service_time_ms: int
     known_job_ids: tuple[str, ...] = ()
     target_existed: bool | None = None
+    # When the latest start was sent, if that was after one that left no trace: patience counts from here.
+    resent_time_ms: int = 0
     # Raised by one with each request sent for this task instance; a failed clone is only cleaned up if it is ours.
     starts: int = 0
     refused: bool = False
@@ -255,6 +257,8 @@ class Intent:
     presumed: bool = False
     job_id: str | None = None
     job_environment: str | None = None
+    # Whether the job was found by looking and not answered: then it may be somebody else's.
+    found_by_looking: bool = False
     version: int = INTENT_VERSION
 
     def is_for(self, digest: str) -> bool:
@@ -276,6 +280,7 @@ class Intent:
             known["round"] = Round(**{key: int(stored["round"][key]) for key in Round.__dataclass_fields__})
             known["known_job_ids"] = tuple(known.get("known_job_ids", ()))
             known["service_time_ms"] = int(known["service_time_ms"])
+            known["resent_time_ms"] = int(known.get("resent_time_ms", 0))
             return cls(**known)
         except (KeyError, TypeError, ValueError):
             return None
@@ -401,7 +406,8 @@ def _decide_existing(situation: Situation) -> Decision:
     if leftover:
         return Refuse(
             f"the {situation.operation.resource} exists, but only as the leftover of {leftover.ref}, which failed; "
-            "delete it first (DeleteBackendOperator with if_missing='skip')"
+            "delete it first (DeleteBackendOperator with if_missing='skip'); on_failure='delete_target' does that for "
+            "the failed job of an earlier try"
         )
     if situation.if_exists == "skip":
         return Done("it exists already (if_exists='skip')", outcome=Outcome.FOUND)
@@ -526,6 +532,7 @@ def write_intent(situation: Situation, app_id: str, service_time_ms: int) -> Int
             earlier,
             round=situation.round,
             digest=situation.digest,
+            resent_time_ms=service_time_ms,
             starts=earlier.starts + 1,
             version=INTENT_VERSION,
         )
@@ -559,6 +566,28 @@ def has_own_job(situation: Situation) -> bool:
 def answered(intent: Intent, job: Job) -> Intent:
     """Return the intent with the job that the service answered."""
     return replace(intent, job_id=job.job_id, job_environment=job.backend_environment_name)
+
+
+def adopted(intent: Intent, job: Job, round: Round) -> Intent:
+    """Return the intent with the job that was found for it, as that of this round."""
+    by_looking = intent.job_id != job.job_id or intent.found_by_looking
+    return replace(answered(intent, job), round=round, refused=False, found_by_looking=by_looking)
+
+
+def disowned(intent: Intent, job: Job) -> Intent:
+    """Return the intent after a job that was found for it has turned out to be somebody else's.
+
+    Its own start has still left no trace. What the other job created existed before ours, and is not ours to delete.
+    """
+    is_creation = JOB_OPERATIONS[intent.operation].effect is Effect.CREATES
+    return replace(
+        intent,
+        known_job_ids=(*intent.known_job_ids, job.job_id),
+        target_existed=True if is_creation else intent.target_existed,
+        job_id=None,
+        job_environment=None,
+        found_by_looking=False,
+    )
 
 
 def digest(operation: str, request: Mapping[str, Any]) -> str:

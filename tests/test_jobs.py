@@ -373,7 +373,7 @@ def test_only_jobs_of_the_same_operation_are_worth_knowing() -> None:
 
 def test_a_start_sent_again_after_one_that_left_no_trace_still_looks_from_before_the_first() -> None:
     again = jobs.write_intent(situation(intent=INTENT, target_exists=True), APP, NOW + 60_000)
-    assert again == replace(INTENT, starts=2)
+    assert again == replace(INTENT, starts=2, resent_time_ms=NOW + 60_000)
     late = jobs.decide(situation(intent=again, jobs=(job("RUNNING", at=100),)))
     assert isinstance(late, Adopt)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from airflow_provider_amplifybackend import jobs, meta, polling
+from airflow_provider_amplifybackend import effects, jobs, meta, polling
 from airflow_provider_amplifybackend.exceptions import BackendRequestError, BackendStartError, request_error
 from airflow_provider_amplifybackend.jobs import Effect, Intent, Job, JobRef, Outcome, Situation
 from airflow_provider_amplifybackend.polling import FaultKind, ServiceError
@@ -150,8 +150,34 @@ class StartOnce:
 
     def _adopt(self, job: Job) -> Reached:
         if self.intent:
-            self._remember(jobs.answered(replace(self.intent, round=self.round, refused=False), job))
+            self._remember(jobs.adopted(self.intent, job, self.round))
         return Reached(Outcome.ADOPTED, job)
+
+    def disowns(self, job: Job) -> bool:
+        """Tell whether an adopted job, now completed, was somebody else's: then ours is still to be started.
+
+        Only a job that was found by looking can be, and only what it left tells.
+        """
+        intent = self.intent
+        if intent and intent.job_id == job.job_id and not intent.found_by_looking:
+            return False
+        difference = self._difference()
+        if difference:
+            # What it left may show a little later than its end.
+            self._pause(LOOK_DELAY)
+            difference = self._difference()
+        if difference is None:
+            return False
+        self.log.warning("%s: %s was somebody else's: %s; going on with the start", self._label, job.ref, difference)
+        if intent:
+            self._remember(jobs.disowned(intent, job))
+        return True
+
+    def _difference(self) -> str | None:
+        try:
+            return self.hook.run(effects.difference(self.operation.name, self.request))
+        except ServiceError as error:
+            raise request_error(error, self.request) from error
 
     # ------------------------------------------------------------------------------------------------- sending
 
@@ -283,7 +309,8 @@ class StartOnce:
     def _patience_left(self) -> float:
         since_lost = time.monotonic() - self._lost_at if self._lost_at is not None else None
         if since_lost is None and self.intent is not None and not self.intent.presumed:
-            since_lost = (self._service_time() - self.intent.service_time_ms) / 1000
+            latest = max(self.intent.service_time_ms, self.intent.resent_time_ms)
+            since_lost = (self._service_time() - latest) / 1000
         return self.policy.patience - since_lost if since_lost is not None else 0.0
 
     def _service_time(self) -> int:
@@ -323,8 +350,7 @@ class StartOnce:
         if "ResourceName" not in request:
             document = self._read("GetBackend", request).get("AmplifyMetaConfig")
             return bool(meta.category(document, category)) if document else None
-        read = {"auth": "GetBackendAuth", "api": "GetBackendAPI", "storage": "GetBackendStorage"}[category]
-        return bool(self._read(read, request))
+        return bool(self._read(effects.READS[category], request))
 
     def _read(self, api_operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """Read something; what the service does not know is empty."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,9 +10,15 @@ from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackend
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 
 
+@functools.cache
+def _hook_for(endpoint_url: str) -> AmplifyBackendHook:
+    return AmplifyBackendHook()
+
+
 @pytest.fixture
 def hook(service: LocalAmplifyBackend) -> AmplifyBackendHook:
-    return AmplifyBackendHook()
+    """One for all tests: making its clients takes longer than most of them."""
+    return _hook_for(service.endpoint_url)
 
 
 @pytest.fixture

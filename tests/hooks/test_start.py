@@ -587,6 +587,24 @@ def test_a_crash_after_a_lost_answer_does_not_lose_the_job(
     assert len(accepted("CloneBackend")) == 1
 
 
+def test_a_crash_after_a_start_that_was_sent_again_has_the_patience_of_the_second(
+    task: Task, accepted: Accepted
+) -> None:
+    task.service.control.add_fault("CreateBackend", kind="timeout_before", times=1)
+    task.service.control.add_fault("CreateBackend", kind="list_lag", seconds=15)
+    attempt = task.attempt("CreateBackend", STARTS["CreateBackend"], patience=0)
+    attempt._sleep = task.sleep
+    task.store.dies_before_write = 3
+    with pytest.raises(Crash):
+        attempt.advance()
+    task.store.dies_before_write = None
+    # As if the first start had been sent long ago.
+    stored = task.store.get(STORE_KEY)
+    task.store.set(STORE_KEY, stored | {"service_time_ms": stored["service_time_ms"] - 100_000})
+    assert outcome(task.start("CreateBackend", STARTS["CreateBackend"], patience=60)) == "adopted"
+    assert len(accepted("CreateBackend")) == 1
+
+
 def test_a_clear_after_a_crash_waits_for_what_may_have_been_started(task: Task, accepted: Accepted) -> None:
     task.service.control.add_fault("CloneBackend", kind="list_lag", seconds=5)
     task.store.dies_before_write = 2
