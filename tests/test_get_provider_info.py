@@ -1,0 +1,86 @@
+"""What Airflow reads about the provider is complete and true."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from pathlib import Path
+
+import pytest
+
+import airflow_provider_amplifybackend
+from airflow_provider_amplifybackend.get_provider_info import get_provider_info
+
+PACKAGE = airflow_provider_amplifybackend.__name__
+INFO = get_provider_info()
+PARTS = {
+    # What stands in each folder for the modules behind it is no module of its own.
+    "hooks": {"start", "async_client", "botocore_errors"},
+    "operators": {"base", "kinds"},
+    "sensors": {"base"},
+    "triggers": {"base", "events", "poller"},
+}
+
+
+def test_airflow_takes_it():
+    import json
+
+    import airflow
+    from jsonschema import validate
+
+    schema = Path(airflow.__file__).parent / "provider_info.schema.json"
+    validate(INFO, json.loads(schema.read_text()))
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_module_is_listed_and_can_be_imported(part):
+    folder = Path(airflow_provider_amplifybackend.__file__).parent / part
+    there = {module.name for module in pkgutil.iter_modules([str(folder)])} - PARTS[part]
+    listed = [module for entry in INFO[part] for module in entry["python-modules"]]
+    assert sorted(listed) == sorted(f"{PACKAGE}.{part}.{name}" for name in there)
+    for module in listed:
+        importlib.import_module(module)
+
+
+def test_every_part_belongs_to_a_listed_integration():
+    integrations = {entry["integration-name"] for entry in INFO["integrations"]}
+    for part in PARTS:
+        assert {entry["integration-name"] for entry in INFO[part]} <= integrations
+
+
+def test_every_extra_link_is_listed_and_can_be_imported():
+    from airflow_provider_amplifybackend import links
+    from airflow_provider_amplifybackend._compat import BaseOperatorLink
+
+    there = {
+        f"{PACKAGE}.links.{name}"
+        for name, value in vars(links).items()
+        if isinstance(value, type) and issubclass(value, BaseOperatorLink) and hasattr(value, "key")
+    }
+    assert set(INFO["extra-links"]) == there
+
+
+def test_every_setting_that_is_read_is_described():
+    import re
+
+    sources = Path(airflow_provider_amplifybackend.__file__).parent.rglob("*.py")
+    read = {
+        name
+        for source in sources
+        for name in re.findall(r'conf\.get\w*\(\s*"amplifybackend",\s*"(\w+)"', source.read_text())
+    }
+    assert read
+    assert read <= set(INFO["config"]["amplifybackend"]["options"])
+
+
+def test_the_version_is_that_of_the_package():
+    assert INFO["versions"] == [airflow_provider_amplifybackend.__version__]
+
+
+def test_airflow_finds_the_provider():
+    from airflow.providers_manager import ProvidersManager
+
+    manager = ProvidersManager()
+    if "airflow-provider-amplifybackend" not in manager.providers:
+        pytest.skip("the package is not installed here, so that it has no entry point")
+    assert set(INFO["extra-links"]) <= set(manager.extra_links_class_names)
