@@ -92,7 +92,7 @@ def look_at_job(ref: JobRef) -> Generator[Call, Mapping[str, Any], Job]:
         try:
             row = yield Call("GetBackendJob", ref.request | {"BackendEnvironmentName": environment})
         except ServiceError as error:
-            if not _says_missing(error):
+            if not says_missing(error):
                 raise
             missing = error
             continue
@@ -190,7 +190,7 @@ def _are_gone(ref: JobRef) -> Generator[Call, Mapping[str, Any], bool]:
     return not (set(existing) & set(ref.environments) if ref.environments else existing)
 
 
-def _says_missing(error: ServiceError) -> bool:
+def says_missing(error: ServiceError) -> bool:
     """Whether the service says that something is not there; of what was deleted it has said ValidationException."""
     return error.kind is FaultKind.NOT_FOUND or error.code == "ValidationException"
 
@@ -200,7 +200,7 @@ def list_environments(app_id: str) -> Generator[Call, Mapping[str, Any], list[st
     try:
         answer = yield Call("GetBackend", {"AppId": app_id})
     except ServiceError as error:
-        if _says_missing(error):
+        if says_missing(error):
             return []
         raise
     return list(answer.get("BackendEnvironmentList") or [])

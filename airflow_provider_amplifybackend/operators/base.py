@@ -122,7 +122,8 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
     :return: The job in the API's spelling (``AppId``, ``BackendEnvironmentName``, ``JobId``, ``Operation``,
         ``Status``, ``Error``, ``CreateTime``, ``UpdateTime``), the two times also as ISO 8601 (``created_at``,
         ``updated_at``), and ``outcome``: ``started``, ``adopted`` (an earlier try had started it), ``found`` or
-        ``skipped`` (there was nothing to do).
+        ``skipped`` (there was nothing to do). The job's id is also an XCom of its own, from the start on:
+        ``clone.output["JobId"]``.
     :raises BackendStartError: The job could not be started once; says what is in the way.
     :raises BackendJobFailedError: The job ended as FAILED.
     :raises BackendJobTimeoutError: The job had not ended when the time budget did.
@@ -170,19 +171,36 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
         self.validate()
         return self._proceed(context, started=time.time())
 
-    def _proceed(self, context: Context, *, started: float, deadline: float | None = None) -> dict[str, Any]:
+    def _proceed(
+        self, context: Context, *, started: float, deadline: float | None = None, starter: StartOnce | None = None
+    ) -> dict[str, Any]:
         """Start the job and wait. Also how a task goes on after it has waited for another job."""
         from airflow_provider_amplifybackend.hooks.start import Reached
 
         deadline = deadline or self._deadline(started)
-        starter = self._starter(context, deadline)
+        starter = starter or self._starter(context, deadline)
         while True:
             step = starter.advance()
-            if isinstance(step, Reached):
-                return self._wait(step, started=started, deadline=deadline)
-            if self.read("deferrable"):
-                self._defer(step.job.ref, "resume_start", started=started, deadline=deadline)
-            self._await_end(step.job.ref, deadline)
+            if not isinstance(step, Reached):
+                if self.read("deferrable"):
+                    self._defer(step.job.ref, "resume_start", started=started, deadline=deadline)
+                self._await_end(step.job.ref, deadline)
+                continue
+            self._push_job_id(context, step.job)
+            if step.job is None:
+                return self._without_job(step.outcome)
+            if not self.read("wait_for_completion"):
+                return step.job.to_xcom(step.outcome)
+            job = self._wait(step, step.job, started=started, deadline=deadline)
+            if job.is_failed:
+                raise self._job_failed(job, step.outcome, context, deadline)
+            if step.outcome is not Outcome.ADOPTED or not starter.disowns(job):
+                return job.to_xcom(step.outcome)
+
+    def _push_job_id(self, context: Context, job: Job | None) -> None:
+        """Push the job's id before waiting: for ``output["JobId"]``, and for whoever looks while the task waits."""
+        if self.do_xcom_push:
+            context["ti"].xcom_push(key="JobId", value=job.job_id if job else None)
 
     def _starter(self, context: Context, deadline: float) -> StartOnce:
         from airflow_provider_amplifybackend.hooks.start import Policy, StartOnce
@@ -221,16 +239,13 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
 
     # ------------------------------------------------------------------------------------------------------ waiting
 
-    def _wait(self, reached: Reached, *, started: float, deadline: float) -> dict[str, Any]:
-        if reached.job is None:
-            return self._without_job(reached.outcome)
-        if not self.read("wait_for_completion"):
-            return reached.job.to_xcom(reached.outcome)
-        ref = self._ref(reached.job)
+    def _wait(self, reached: Reached, job: Job, *, started: float, deadline: float) -> Job:
+        """Wait until the job has ended, here or in the triggerer."""
+        ref = self._ref(job)
         # A job that has ended needs no trigger, and one trigger that fires at once can fail its task (Airflow 3.3).
-        job = reached.job if reached.job.is_finished else self._first_look(ref)
-        if job is not None and job.is_finished:
-            return self._result(job, reached.outcome)
+        seen = job if job.is_finished else self._first_look(ref)
+        if seen is not None and seen.is_finished:
+            return seen
         if self.read("deferrable"):
             self._defer(
                 ref,
@@ -240,7 +255,7 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
                 outcome=reached.outcome,
                 durations=reached.durations,
             )
-        return self._result(self._await_end(ref, deadline, reached.durations), reached.outcome)
+        return self._await_end(ref, deadline, reached.durations)
 
     def _await_end(self, ref: JobRef, deadline: float, durations: Sequence[float] = ()) -> Job:
         self._awaited = ref
@@ -276,10 +291,9 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
         environments = tuple(places) or tuple(self.hook.get_environments(job.app_id))
         return JobRef(job.app_id, job.job_id, environments, self.api_operation)
 
-    def _result(self, job: Job, outcome: Outcome | str) -> dict[str, Any]:
-        if job.is_failed:
-            raise BackendJobFailedError(job)
-        return job.to_xcom(Outcome(outcome))
+    def _job_failed(self, job: Job, outcome: Outcome, context: Context, deadline: float) -> BackendJobFailedError:
+        """Return the error for a job that ended as FAILED; some operators do something about it first."""
+        return BackendJobFailedError(job)
 
     def _without_job(self, outcome: Outcome) -> dict[str, Any]:
         request = self.build_request()
@@ -328,7 +342,17 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Return the job that has ended, or raise its error."""
-        return self._result(job_of_event(event), event.get("outcome") or Outcome.STARTED)
+        job = job_of_event(event)
+        outcome = Outcome(event.get("outcome") or Outcome.STARTED)
+        started = event.get("started") or time.time()
+        deadline = event.get("deadline") or self._deadline(started)
+        if job.is_failed:
+            raise self._job_failed(job, outcome, context, deadline)
+        if outcome is Outcome.ADOPTED:
+            starter = self._starter(context, deadline)
+            if starter.disowns(job):
+                return self._proceed(context, started=started, deadline=deadline, starter=starter)
+        return job.to_xcom(outcome)
 
     def _deadline(self, started: float) -> float:
         return earliest_deadline(
