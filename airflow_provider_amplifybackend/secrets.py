@@ -11,6 +11,13 @@ REDACTED = "***"
 SECRET_MEMBERS = frozenset({"ClientSecret", "PrivateKey", "ChallengeCode", "GraphQLAPIKeyOutput"})
 # Needed downstream to look a session up or end it, so results carry it; logs and rendered templates do not.
 MASKED_MEMBERS = SECRET_MEMBERS | {"SessionId"}
+# The secret members as the service writes them in a body.
+WIRE_NAMES = {
+    "client_secret": "ClientSecret",
+    "private_key": "PrivateKey",
+    "challengeCode": "ChallengeCode",
+    "sessionId": "SessionId",
+}
 # Members whose value is a JSON document in a string.
 DOCUMENT_MEMBERS = frozenset({"AmplifyMetaConfig"})
 # A secret in a text that is not JSON after all, or is a dictionary as Python shows it.
@@ -64,6 +71,15 @@ def secret_values(value: Any) -> Iterator[str]:
     elif isinstance(value, list | tuple):
         for item in value:
             yield from secret_values(item)
+
+
+def member_names(body: Any) -> Any:
+    """Return the content of a body with its secret members in the API's spelling."""
+    if isinstance(body, Mapping):
+        return {WIRE_NAMES.get(key, key): member_names(value) for key, value in body.items()}
+    if isinstance(body, list):
+        return [member_names(item) for item in body]
+    return body
 
 
 def written_forms(secret: str) -> set[str]:

@@ -23,6 +23,7 @@ from airflow_provider_amplifybackend.hooks.botocore_errors import (
     check_answer,
     service_error,
 )
+from airflow_provider_amplifybackend.hooks.client_log import watch
 from airflow_provider_amplifybackend.jobs import JOB_OPERATIONS, Job, JobRef
 from airflow_provider_amplifybackend.polling import Durations, FaultKind, PollSchedule, ServiceError, Wait
 
@@ -74,10 +75,18 @@ class AmplifyBackendHook(AwsBaseHook):
             )
         return wrapper
 
+    def get_client_type(self, *args: Any, **kwargs: Any) -> Any:
+        """Return a client of boto3, or what makes one of aiobotocore; what boto3's logs is free of secrets."""
+        client = super().get_client_type(*args, **kwargs)
+        if hasattr(client, "meta"):
+            watch(client)
+        return client
+
     @cached_property
     def _start_conn(self) -> AmplifyBackendClient:
         """The client for starts: the connection's proxies and endpoint, but no retries and bounded time-outs."""
-        return self.get_client_type(region_name=self.region_name, config=self._start_config())
+        client: AmplifyBackendClient = self.get_client_type(region_name=self.region_name, config=self._start_config())
+        return client
 
     def prepare_start(self) -> None:
         """Make the client for starts now, so that it takes no time between the decision to start and the request."""

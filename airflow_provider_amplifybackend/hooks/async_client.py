@@ -19,6 +19,7 @@ from botocore.credentials import RefreshableCredentials
 
 from airflow_provider_amplifybackend import service_model
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
+from airflow_provider_amplifybackend.hooks.client_log import watch
 
 if TYPE_CHECKING:
     from botocore.credentials import Credentials, ReadOnlyCredentials
@@ -65,7 +66,9 @@ class _Provider:
 async def create_client(stack: AsyncExitStack, **hook_parameters: Any) -> Any:
     """Create a client that lives as long as ``stack``."""
     creator = await sync_to_async(_prepare, thread_sensitive=False)(**hook_parameters)
-    return await stack.enter_async_context(creator)
+    client = await stack.enter_async_context(creator)
+    watch(client, masks=False)
+    return client
 
 
 def _prepare(**hook_parameters: Any) -> AbstractAsyncContextManager[Any]:
@@ -74,7 +77,9 @@ def _prepare(**hook_parameters: Any) -> AbstractAsyncContextManager[Any]:
     credentials = synchronous.get_credentials()
     if credentials:
         credentials.get_frozen_credentials()
-    session = AioSession()
+    # A profile holds more than credentials: the rest is read from it for this client, too. With a role, the profile is
+    # only for the client that asks for the role.
+    session = AioSession(profile=None if hook.conn_config.role_arn else hook.conn_config.profile_name)
     session.register_component("data_loader", warmed_loader())
     session.register_component("credential_provider", _Provider(credentials))
     creator: AbstractAsyncContextManager[Any] = session.create_client(

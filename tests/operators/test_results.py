@@ -286,7 +286,7 @@ def test_buckets_are_listed_over_all_pages_up_to_the_limit(dags, service, page_s
 # Secrets
 
 
-def test_no_result_holds_a_secret(dags, app):
+def test_no_result_holds_a_secret(dags, app, everything_is_logged):
     config = json.loads(json.dumps(AUTH))
     app.control.seed_app(APP, {"name": "secretive", "auth": {"people": config}, "api": {"graph": None}})
     client = app.client()

@@ -1,0 +1,438 @@
+"""Each example of docs/connection.md is taken from there and shown to have its effect, on workers and in triggers."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import http.client
+import ipaddress
+import json
+import os
+import re
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
+from airflow_provider_amplifybackend.hooks.async_client import create_client
+from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from tests.operators.requests_by_operation import shared_botocore_data  # noqa: F401
+
+TEXT = (Path(__file__).parents[2] / "docs" / "connection.md").read_text(encoding="utf-8")
+SECTIONS = {
+    match["title"]: match["body"]
+    for match in re.finditer(r"^### (?P<title>.+)\n(?P<body>(?:(?!^##).*\n?)*)", TEXT, re.MULTILINE)
+}
+APP = "d1a2b3c4d5"
+ACCOUNT, ROLE_ACCOUNT = "210987654321", "111122223333"
+IMPORTS = "from airflow_provider_amplifybackend.operators.environment import *\n"
+# What an example has to name, and a test has elsewhere.
+KEYS = {"AKIAIOSFODNN7EXAMPLE": ACCOUNT, "ASIAIOSFODNN7EXAMPLE": ACCOUNT}
+_used: set[str] = set()
+
+
+def example(title: str, **elsewhere: str) -> str:
+    """The code of a section, with other names for what is elsewhere here."""
+    _used.add(title)
+    (code,) = re.findall(r"```\w+\n(.*?)```", SECTIONS[title], re.DOTALL)
+    for name, here in (KEYS | elsewhere).items():
+        code = code.replace(name, here)
+    return str(code)
+
+
+def deferred(code: str) -> str:
+    """A clone that is waited for in the triggerer, with the parameters of an example of GetBackend."""
+    assert code.startswith("GetBackendOperator(")
+    return code.replace("GetBackendOperator(", CLONE_PARAMETERS)
+
+
+CLONE_PARAMETERS = """CloneBackendOperator(
+    backend_environment_name="staging", target_environment_name="copy", waiter_delay=0.1, deferrable=True, """
+CLONE = CLONE_PARAMETERS + f'task_id="clone", app_id="{APP}", aws_conn_id="example")'
+
+
+@pytest.fixture
+def connect(service, monkeypatch):
+    """Makes the connection of an example, and leads boto3 to the local service where the example says nothing of it."""
+
+    def make(code: str, endpoint_url: str | None = service.endpoint_url) -> str:
+        json.loads(code)
+        monkeypatch.setenv("AIRFLOW_CONN_EXAMPLE", code)
+        if endpoint_url:
+            monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint_url)
+        return "example"
+
+    return make
+
+
+def seed(service, account: str = ACCOUNT, region: str = "us-east-1") -> None:
+    service.control.seed_app(APP, "staging", account=account, region=region)
+
+
+def clone(dags, service, code: str = CLONE) -> set[tuple[str, str]]:
+    """Clone and wait in a trigger; return the accounts and regions that asked for anything."""
+    service.control.set(job_seconds=0.4)
+    service.control.clear_journal()
+    run = dags.run(IMPORTS + code)
+    assert set(run.states.values()) == {"success"}, run.errors(*run.states)
+    assert "running trigger in line" in run.log
+    looks = service.control.journal("GetBackendJob")
+    assert len(looks) >= 2  # the worker's first, and the trigger's
+    return {(entry["account"], entry["region"]) for entry in service.control.journal()}
+
+
+@dataclass
+class Front:
+    """A server before the service that hands on what it is asked, as a proxy or as the endpoint, and remembers it."""
+
+    behind: str
+    asked: list[dict[str, str]] = field(default_factory=list)
+    endpoint_url: str = ""
+
+    @contextmanager
+    def running(self, tls: ssl.SSLContext | None = None) -> Iterator[Front]:
+        server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        if tls:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
+        self.endpoint_url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        front = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def hand_on(self) -> None:
+                front.asked.append({"target": self.path, **{k.lower(): v for k, v in self.headers.items()}})
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                target = urlsplit(self.path)
+                behind = http.client.HTTPConnection(target.netloc or urlsplit(front.behind).netloc)
+                behind.request(self.command, target.path, body, dict(self.headers))
+                answer = behind.getresponse()
+                content = answer.read()
+                self.send_response(answer.status)
+                for name, value in answer.getheaders():
+                    if name.lower() not in ("content-length", "connection", "transfer-encoding"):
+                        self.send_header(name, value)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+                behind.close()
+
+            do_GET = do_POST = do_PUT = do_DELETE = hand_on  # noqa: N815
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        return Handler
+
+
+@pytest.fixture
+def front(service) -> Iterator[Front]:
+    with Front(service.endpoint_url).running() as running:
+        yield running
+
+
+# Credentials
+
+
+def test_static_keys(dags, service, connect):
+    seed(service)
+    connect(example("Static keys"))
+    assert clone(dags, service) == {(ACCOUNT, "us-east-1")}
+
+
+def test_a_session_token_goes_with_every_request(dags, service, connect, front):
+    seed(service)
+    connect(example("Session token"), front.endpoint_url)
+    assert clone(dags, service) == {(ACCOUNT, "us-east-1")}
+    assert len(front.asked) == len(service.control.journal())
+    assert {request["x-amz-security-token"] for request in front.asked} == {"the session token"}
+
+
+def test_a_profile_gives_credentials_and_everything_else_that_it_sets(dags, service, connect, monkeypatch, tmp_path):
+    seed(service)
+    files = tmp_path / "config"
+    files.write_text(
+        f"[profile amplify]\naws_access_key_id = {ACCOUNT}\naws_secret_access_key = any\n"
+        f"endpoint_url = {service.endpoint_url}\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(files))
+    connect(example("Profile"), endpoint_url=None)
+    assert clone(dags, service) == {(ACCOUNT, "us-east-1")}
+
+
+@pytest.fixture(scope="module")
+def with_moto() -> Iterator[LocalAmplifyBackend]:
+    pytest.importorskip("moto")
+    with LocalAmplifyBackend(with_moto=True) as running:
+        yield running
+
+
+@pytest.fixture
+def sts(with_moto, monkeypatch):
+    """The local service with moto's STS, and keys of the worker's own."""
+    with_moto.control.reset()
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCOUNT)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
+    seed(with_moto, ROLE_ACCOUNT)
+    return with_moto
+
+
+def test_an_assumed_role(dags, sts, connect):
+    connect(example("Assume role"), sts.endpoint_url)
+    assert clone(dags, sts) == {(ROLE_ACCOUNT, "us-east-1")}
+
+
+def test_a_web_identity(dags, sts, connect, tmp_path, monkeypatch):
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    token = tmp_path / "token"
+    token.write_text("a token that moto takes")
+    connect(example("Web identity", **{"/var/run/secrets/aws/token": str(token)}), sts.endpoint_url)
+    assert clone(dags, sts) == {(ROLE_ACCOUNT, "us-east-1")}
+
+
+@pytest.mark.parametrize("what", [str, deferred], ids=["as it is", "deferred"])
+def test_boto3s_own_search(dags, service, monkeypatch, what):
+    seed(service)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCOUNT)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_AMPLIFYBACKEND", service.endpoint_url)
+    run = dags.run(IMPORTS + what(example("Boto3's own search")))
+    assert set(run.states.values()) == {"success"}
+    assert {entry["account"] for entry in service.control.journal()} == {ACCOUNT}
+
+
+# Where
+
+
+def test_the_region_of_a_task_comes_before_the_connections(dags, service):
+    seed(service, "123456789012", "eu-west-1")
+    code = example("Region")
+    run = dags.run(IMPORTS + code)
+    assert run.states == {"get": "success"}
+    assert {entry["region"] for entry in service.control.journal()} == {"eu-west-1"}
+    assert clone(dags, service, deferred(code)) == {("123456789012", "eu-west-1")}
+
+
+def test_an_endpoint_of_the_connection(dags, service, connect):
+    connect(example("Custom endpoint", **{"http://127.0.0.1:40121": service.endpoint_url}), endpoint_url=None)
+    assert clone(dags, service) == {("123456789012", "us-east-1")}
+
+
+def test_endpoints_of_single_services(dags, sts, connect):
+    code = example("Custom endpoint of one service", **{"http://127.0.0.1:40121": sts.endpoint_url})
+    connect(code, endpoint_url=None)
+    assert clone(dags, sts) == {(ROLE_ACCOUNT, "us-east-1")}
+
+
+@pytest.mark.parametrize(
+    ("title", "endpoint_url"),
+    [
+        ("FIPS endpoint", "https://amplifybackend-fips.us-east-1.amazonaws.com"),
+        ("Dual-stack endpoint", "https://amplifybackend.us-east-1.api.aws"),
+    ],
+)
+def test_fips_and_dual_stack_endpoints_hold_for_every_client(dags, connect, title, endpoint_url):
+    connect(example("Static keys"), endpoint_url=None)
+    task = dags.load(IMPORTS + example(title).replace("app_id=", 'aws_conn_id="example", app_id=')).get_task("get")
+    assert task.hook.conn.meta.endpoint_url == endpoint_url
+    assert task.hook._start_conn.meta.endpoint_url == endpoint_url
+
+    async def of_trigger() -> str:
+        parameters = task.aws_parameters
+        async with AsyncExitStack() as stack:
+            client = await create_client(stack, config=parameters.pop("botocore_config"), **parameters)
+            return str(client.meta.endpoint_url)
+
+    assert asyncio.run(of_trigger()) == endpoint_url
+
+
+# How
+
+
+def test_the_attempts_are_as_many_as_set(dags, service):
+    service.control.add_fault("GetBackend", kind="throttle")
+    run = dags.run(IMPORTS + example("Retry mode and attempts"))
+    assert "TooManyRequestsException" in run.error("get")
+    assert len(service.control.journal("GetBackend")) == 3
+
+
+def test_an_attempt_ends_at_its_time_out(dags, service):
+    service.control.add_fault("GetBackend", kind="delay", seconds=2)
+    run = dags.run(IMPORTS + example("Time-outs"))
+    assert "ReadTimeoutError" in run.error("get")
+    while not service.control.journal("GetBackend"):  # it still takes effect, and must not do so in the next test
+        time.sleep(0.1)
+
+
+def test_requests_of_workers_and_triggers_go_through_the_proxy(dags, service, connect, front):
+    seed(service)
+    connect(example("Proxies", **{"http://proxy.example.com:3128": front.endpoint_url}))
+    assert clone(dags, service) == {(ACCOUNT, "us-east-1")}
+    assert len(front.asked) == len(service.control.journal())
+    assert all(request["target"].startswith(service.endpoint_url) for request in front.asked)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory) -> Path:
+    """A certificate that signed itself, with its key, in one file."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
+        .sign(key, hashes.SHA256())
+    )
+    path: Path = tmp_path_factory.mktemp("tls") / "our-ca.pem"
+    plain = (serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption())
+    pem = serialization.Encoding.PEM
+    path.write_bytes(made.public_bytes(pem) + key.private_bytes(pem, *plain))
+    return path
+
+
+@pytest.fixture
+def tls_front(service, certificate) -> Iterator[Front]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with Front(service.endpoint_url).running(context) as running:
+        yield running
+
+
+def test_a_ca_bundle_makes_a_certificate_good(dags, service, connect, tls_front, certificate):
+    seed(service)
+    connect(example("CA bundle", **{"/etc/ssl/our-ca.pem": str(certificate)}), tls_front.endpoint_url)
+    assert clone(dags, service) == {(ACCOUNT, "us-east-1")}
+    assert len(tls_front.asked) == len(service.control.journal())
+
+
+def test_without_it_nothing_is_sent_and_verification_can_be_turned_off(dags, service, connect, tls_front):
+    connect(example("Static keys"), tls_front.endpoint_url)
+    seed(service)
+    code = example("Verify off").replace("app_id=", 'aws_conn_id="example", app_id=')
+    assert "verify=False" in code
+    strict = code.replace("verify=False", 'botocore_config={"retries": {"total_max_attempts": 1}}')
+    run = dags.run(IMPORTS + strict)
+    assert "SSLError" in run.error("get")
+    assert tls_front.asked == []
+    assert dags.run(IMPORTS + code).states == {"get": "success"}
+    assert clone(dags, service, deferred(code)) == {(ACCOUNT, "us-east-1")}
+
+
+# What is logged
+
+
+def test_each_call_is_a_line_without_secrets(dags, service, everything_is_logged):
+    from airflow_provider_amplifybackend.hooks import client_log
+
+    assert f"{client_log.__name__}=DEBUG" in example("Request logging")
+    service.control.add_fault("GetToken", kind="throttle", times=1)
+    run = dags.run("""
+from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
+
+@task
+def look():
+    client = AmplifyBackendHook().conn
+    token = client.create_token(AppId=APP)
+    client.get_token(AppId=APP, SessionId=token["SessionId"])
+    client.create_backend_auth(
+        AppId=APP, BackendEnvironmentName="staging", ResourceName="people", ResourceConfig={
+            "AuthResources": "USER_POOL_ONLY", "Service": "COGNITO", "UserPoolConfigs": {
+                "OAuth": {
+                    "OAuthGrantType": "CODE", "OAuthScopes": ["OPENID"],
+                    "RedirectSignInURIs": [], "RedirectSignOutURIs": [],
+                    "SocialProviderSettings": {
+                        "Google": {"ClientId": "c", "ClientSecret": "".join(["hu", "sh-", "now"])}
+                    },
+                },
+                "RequiredSignUpAttributes": ["EMAIL"], "SignInMethod": "EMAIL", "UserPoolName": "people",
+            },
+        },
+    )
+    client.get_backend(AppId="dunknown")
+
+look()
+""")
+    assert run.states == {"look": "failed"}
+    lines = [line for line in run.log_lines if line.get("logger") == client_log.__name__]
+    texts = [
+        line["event"] % tuple(line["positional_args"]) if "positional_args" in line else line["event"] for line in lines
+    ]
+    assert [text.split(" ", 1)[0] for text in texts] == ["CreateToken", "GetToken", "CreateBackendAuth", "GetBackend"]
+    assert "{'AppId': 'd1a2b3c4d5'}: 200 in " in texts[0]
+    assert " 1 retries, request id " in texts[1]
+    assert "'ClientSecret': '***'" in texts[2]
+    assert ": 404 NotFoundException in " in texts[3]
+    bodies = [str(line) for line in run.log_lines if str(line.get("logger")).startswith("botocore")]
+    assert any("challengeCode" in line for line in bodies)
+    stored = "".join(str(line) for line in run.log_lines if "MaskSecret" not in str(line))
+    assert "hush-now" not in stored
+    (token,) = {token for store in service.control.state() for app in store["apps"] for token in app["tokens"]}
+    assert token not in stored
+
+
+def test_a_call_that_got_no_answer_is_a_line_too(service, caplog):
+    service.control.add_fault("GetBackend", kind="reset_before")
+    hook = AmplifyBackendHook(config={"retries": {"total_max_attempts": 1}})
+    with caplog.at_level("DEBUG", "airflow_provider_amplifybackend.hooks.client_log"), pytest.raises(Exception):  # noqa: B017, PT011
+        hook.conn.get_backend(AppId=APP)
+    assert any("ConnectionClosedError after" in record.getMessage() for record in caplog.records)
+
+
+def test_the_secret_members_are_written_in_bodies_as_the_model_says():
+    from airflow_provider_amplifybackend import service_model
+    from airflow_provider_amplifybackend.secrets import MASKED_MEMBERS, WIRE_NAMES
+
+    model = service_model.service_model()
+    shapes = [shape for shape in map(model.shape_for, model.shape_names) if shape.type_name == "structure"]
+    found = {
+        (member.serialization["name"], name)
+        for shape in shapes
+        for name, member in shape.members.items()
+        if name in MASKED_MEMBERS and member.serialization.get("location") != "uri"
+    }
+    assert found == set(WIRE_NAMES.items())
+
+
+# Without AWS
+
+
+def test_stubbed_responses(monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_AMPLIFYBACKEND", "")
+    names: dict[str, Any] = {"os": os, "AmplifyBackendHook": AmplifyBackendHook}
+    exec(example("Stubbed responses"), names)
+    assert names["environments"] == ["staging"]
+
+
+def test_every_example_was_tried(request):
+    if len(request.session.items) < len(SECTIONS):
+        pytest.skip("only some of the tests run")
+    assert _used == set(SECTIONS)
