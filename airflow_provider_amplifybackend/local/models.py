@@ -11,7 +11,8 @@ from typing import Any
 
 from airflow_provider_amplifybackend.local.store import Models
 
-_TYPE = re.compile(r"\btype\s+(\w+)([^{]*)\{([^}]*)\}")
+# Directives have braces of their own in their arguments: `@auth(rules: [{ allow: owner }])`.
+_TYPE = re.compile(r"\btype\s+(\w+)((?:\([^)]*\)|[^{(])*)\{((?:\([^)]*\)|[^}(])*)\}")
 _FIELD = re.compile(r"^\s*(\w+)\s*(?:\([^)]*\))?\s*:\s*(\[?)\s*(\w+)(!?)", re.MULTILINE)
 
 

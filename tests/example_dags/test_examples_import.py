@@ -1,0 +1,181 @@
+"""The example DAGs import without a warning, and do once what they say."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import warnings
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.operators.requests_by_operation import FULL, shared_botocore_data  # noqa: F401
+
+FOLDER = Path(__file__).parents[2] / "example_dags"
+FILES = sorted(FOLDER.glob("*.py"))
+APP = "d1a2b3c4d5"
+HOUR = 3600
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_an_example_imports_without_a_warning_and_is_called_like_its_file(path, airflow_home):
+    spec = importlib.util.spec_from_file_location(f"imported_{path.stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        spec.loader.exec_module(module)
+    function = getattr(module, path.stem)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        dag = function()
+    assert dag.dag_id == path.stem
+    assert dag.tags == {"amplifybackend"}
+
+
+def test_every_resource_has_an_example():
+    text = "".join(path.read_text() for path in FILES)
+    for resource in ("environment", "auth", "api", "storage", "config", "token", "job"):
+        assert f"airflow_provider_amplifybackend.operators.{resource} import" in text
+
+
+@pytest.fixture
+def example(dags, airflow_home):
+    """Runs an example as it is written, but impatiently."""
+    beside = [
+        shutil.copy(path, airflow_home / "dags") for path in FOLDER.iterdir() if path.suffix in (".json", ".graphql")
+    ]
+
+    def run(dag_id: str, **params: Any) -> Any:
+        dag = dags.load_file((FOLDER / f"{dag_id}.py").read_text(), dag_id)
+        for task in dag.tasks:
+            task.retries = 0
+            if hasattr(task, "waiter_delay"):
+                task.waiter_delay = 0.1
+                task.waiter_max_attempts = 300
+            if hasattr(task, "poke_interval"):
+                task.poke_interval = 0.1
+        return dags.run_dag(dag, conf={"app_id": APP, **params})
+
+    yield run
+    for path in beside:
+        Path(path).unlink()
+
+
+def succeeded(run: Any) -> Any:
+    assert run.state == "success", {task_id: run.errors(task_id) for task_id in run.states}
+    return run
+
+
+def test_the_inventory_writes_every_environment_down(example, service, tmp_path):
+    service.control.seed_app(APP, FULL | {"name": "prod"})
+    run = succeeded(example("example_environment_inventory", folder=f"file://{tmp_path}/inventory"))
+    files = {path.name: json.loads(path.read_text()) for path in (tmp_path / "inventory").iterdir()}
+    assert set(files) == {f"{APP}-staging.json", f"{APP}-prod.json"}
+    meta = files[f"{APP}-prod.json"]["AmplifyMetaConfig"]
+    assert meta["api"]["graph"]["output"]["GraphQLAPIKeyOutput"] == "***"
+    assert run.xcom("write")["prod"]["user_pool_id"] == meta["auth"]["main"]["output"]["UserPoolId"]
+    assert run.xcom("write")["staging"]["bucket"] is None
+
+
+def test_auth_is_created_and_made_stricter_and_a_second_run_changes_nothing_else(example, service):
+    succeeded(example("example_auth", environment="staging", name="visitors"))
+    again = succeeded(example("example_auth", environment="staging", name="visitors"))
+    assert again.xcom("create")["outcome"] == "found"
+    pool = again.xcom("get")["ResourceConfig"]["UserPoolConfigs"]
+    assert pool["UserPoolName"] == "visitors"
+    assert pool["PasswordPolicy"]["MinimumLength"] == 14
+    assert len(service.control.journal("CreateBackendAuth")) == 1
+
+
+def test_an_api_gets_its_schema_and_its_models(example, service):
+    run = succeeded(example("example_api", environment="staging"))
+    assert set(run.xcom("check")["models"]["Note"]["fields"]) == {"id", "title", "text"}
+    (created,) = service.control.journal("CreateBackendAPI", effective=True)
+    schema = (FOLDER / "example_schema.graphql").read_text()
+    assert created["parameters"]["ResourceConfig"]["TransformSchema"].strip() == schema.strip()
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_a_bucket_is_created_or_taken_over(example, service, exists):
+    service.control.seed(buckets=["our-pictures"] if exists else [])
+    run = succeeded(example("example_storage", environment="staging", bucket="our-pictures"))
+    chosen, other = ("import", "create") if exists else ("create", "import")
+    assert (run.states[chosen], run.states[other]) == ("success", "skipped")
+    meta = json.loads(service.client().get_backend(AppId=APP, BackendEnvironmentName="staging")["AmplifyMetaConfig"])
+    assert [resource["output"]["BucketName"] for resource in meta["storage"].values()] == ["our-pictures"]
+
+
+def test_studio_gets_the_log_in_of_an_environment(example, service):
+    service.control.seed_app(APP, FULL | {"name": "prod"})
+    run = succeeded(example("example_config", environment="prod"))
+    login = run.xcom("update")["LoginAuthConfig"]
+    assert login["AwsUserPoolsId"] == run.xcom("get", key="user_pool_id")
+    assert login["AwsCognitoRegion"] == "us-east-1"
+
+
+def test_a_token_is_gone_after_the_run(example, service):
+    run = succeeded(example("example_token"))
+    assert run.xcom("look")["SessionId"] == run.xcom("create")["SessionId"]
+    assert [app["tokens"] for store in service.control.state() for app in store["apps"]] == [[]]
+
+
+def test_failures_are_listed_once_the_environment_is_quiet(example, service):
+    jobs = [
+        {"environment": "staging", "job_id": "recent", "status": "FAILED", "error": "no quota", "age_seconds": HOUR},
+        {"environment": "staging", "job_id": "old", "status": "FAILED", "age_seconds": 30 * 24 * HOUR},
+        {"environment": "staging", "job_id": "fine", "status": "COMPLETED", "age_seconds": HOUR},
+        {"environment": "staging", "job_id": "running", "status": "RUNNING", "seconds": 0.3},
+    ]
+    service.control.seed_app(APP, jobs=jobs)
+    run = succeeded(example("example_job", environment="staging"))
+    (line,) = run.xcom("lately")
+    assert line.endswith("UpdateBackendAPI recent: no quota")
+
+
+@pytest.fixture
+def jobs_of_all_ages(service):
+    service.control.seed_app(APP, "prod", "idle")
+    ages = {"young": HOUR, "old": 5 * HOUR, "ancient": 7 * 24 * HOUR}
+    service.control.seed_app(
+        APP,
+        jobs=[
+            {"environment": environment, "job_id": f"{status}-{age}", "status": status, "age_seconds": seconds}
+            for environment, status in (("staging", "RUNNING"), ("prod", "PENDING"), ("prod", "COMPLETED"))
+            for age, seconds in ages.items()
+        ],
+    )
+
+
+STUCK = {f"{status}-{age}" for status in ("RUNNING", "PENDING") for age in ("old", "ancient")}
+
+
+def test_stuck_jobs_of_all_environments_fail_the_run_and_are_named(example, jobs_of_all_ages):
+    run = example("example_stuck_jobs")
+    assert run.state == "failed"
+    error = run.error("find")
+    assert error.startswith("AirflowFailException: 4 stuck: ")
+    assert set(error.partition("stuck: ")[2].split(", ")) == STUCK
+    reports = [text for text in run.messages("warning") if "since" in text]
+    assert len(reports) == 4
+
+
+def test_stuck_jobs_can_be_reported_without_failing(example, jobs_of_all_ages):
+    run = succeeded(example("example_stuck_jobs", fail=False))
+    found = {job["JobId"]: job for job in run.xcom("find")}
+    assert set(found) == STUCK
+    age = datetime.now(UTC) - datetime.fromisoformat(found["RUNNING-old"]["created_at"])
+    assert age > timedelta(hours=4)
+    assert {job["JobId"] for job in succeeded(example("example_stuck_jobs", fail=False, hours=24)).xcom("find")} == {
+        "RUNNING-ancient",
+        "PENDING-ancient",
+    }
+
+
+def test_without_stuck_jobs_or_environments_all_is_well(example, service):
+    assert succeeded(example("example_stuck_jobs")).xcom("find") == []
+    service.control.seed_app("dempty")
+    run = succeeded(example("example_stuck_jobs", app_id="dempty"))
+    assert (run.states["find"], run.xcom("find")) == ("success", [])
