@@ -39,14 +39,15 @@ class BackendStartError(AmplifyBackendError):
 
 
 class BackendJobFailedError(AmplifyBackendError):
-    """A job ended as FAILED."""
+    """A job ended as FAILED.
 
-    def __init__(self, job: Job) -> None:
+    :param afterwards: What was done about it, in a sentence.
+    """
+
+    def __init__(self, job: Job, afterwards: str = "") -> None:
         self.job = job
-        super().__init__(
-            f"{job.ref} FAILED. "
-            + (f"The service says: {job.error}" if job.error else "The service gives no error text.")
-        )
+        cause = f"The service says: {job.error}" if job.error else "The service gives no error text."
+        super().__init__(" ".join(filter(None, (f"{job.ref} FAILED.", cause, afterwards))))
 
 
 class BackendTimeoutError(AmplifyBackendError):

@@ -261,6 +261,11 @@ class Intent:
     found_by_looking: bool = False
     version: int = INTENT_VERSION
 
+    @property
+    def job(self) -> Job:
+        """Return what is stored of its job."""
+        return Job(self.app_id, self.job_environment or "", self.job_id or "", self.operation)
+
     def is_for(self, digest: str) -> bool:
         """Whether it was written for the same request; digests of other versions cannot be compared."""
         return self.digest == digest or self.version != INTENT_VERSION or self.presumed
@@ -401,13 +406,17 @@ def decide_pending(situation: Situation, pending: Job) -> Decision:
 
 
 def _decide_existing(situation: Situation) -> Decision:
-    here = [job for job in situation.jobs if _is_in_target(situation, job)]
-    leftover = left_by_failed_job(situation.operation, here, situation.jobs)
+    intent = situation.intent
+    # The job of an earlier start with other parameters created another environment.
+    others = intent.job_id if intent and not intent.is_for(situation.digest) else None
+    listed = [job for job in situation.jobs if not others or job.job_id != others]
+    here = [job for job in listed if _is_in_target(situation, job)]
+    leftover = left_by_failed_job(situation.operation, here, listed)
     if leftover:
         return Refuse(
             f"the {situation.operation.resource} exists, but only as the leftover of {leftover.ref}, which failed; "
-            "delete it first (DeleteBackendOperator with if_missing='skip'); on_failure='delete_target' does that for "
-            "the failed job of an earlier try"
+            "delete it first (DeleteBackendOperator with if_missing='skip'); on_failure='delete_target' does that "
+            "where the failed job is certainly this task's own"
         )
     if situation.if_exists == "skip":
         return Done("it exists already (if_exists='skip')", outcome=Outcome.FOUND)
@@ -435,12 +444,7 @@ def _decide_with_job_id(situation: Situation, intent: Intent) -> Decision:
             return LookAgain(f"job {intent.job_id} of an earlier try is not listed yet")
         return Adopt(
             f"job {intent.job_id} was started by an earlier try of this task, though the list no longer shows it",
-            job=Job(
-                app_id=intent.app_id,
-                backend_environment_name=intent.job_environment or "",
-                job_id=intent.job_id or "",
-                operation=intent.operation,
-            ),
+            job=intent.job,
         )
     if job.is_failed:
         return _decide_fresh(situation)

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_amplifybackend.exceptions import BackendJobFailedError
+from airflow_provider_amplifybackend.jobs import Job, Outcome
 from airflow_provider_amplifybackend.meta import outputs, parse_document
 from airflow_provider_amplifybackend.operators.base import AmplifyBackendOperator
 from airflow_provider_amplifybackend.operators.kinds import CreatingOperator, RemovingOperator
+from airflow_provider_amplifybackend.parameters import as_choice
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend._compat import Context
+    from airflow_provider_amplifybackend.hooks.leftover import Leftover
+    from airflow_provider_amplifybackend.hooks.start import StartOnce
 
 
 # What the Amplify CLI demands. The API takes more, and other names exist: a warning, not an error.
@@ -19,9 +25,21 @@ CLI_NAME = re.compile(r"[a-z]{2,10}")
 
 
 class _CreatesEnvironment(CreatingOperator):
-    """Warns of a name that the API takes and the Amplify CLI does not."""
+    """Start a job that creates an environment. Warns of a name that the API takes and the Amplify CLI does not.
 
+    :param on_failure: What to do about the empty environment that a failed job leaves behind: ``"keep"``, or
+        ``"delete_target"``: delete it, so that a retry can create it. It is only deleted if it did not exist before,
+        if the service named this task's own job as the one that failed, and if nobody has started a job in it since.
+        The task fails all the same.
+    """
+
+    template_fields: Sequence[str] = (*CreatingOperator.template_fields, "on_failure")
+    readers = CreatingOperator.readers | {"on_failure": partial(as_choice, accepted=("keep", "delete_target"))}
     new_environment: ClassVar[str]
+
+    def __init__(self, *, on_failure: str = "keep", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.on_failure = on_failure
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Start the job once, and wait for it as told."""
@@ -29,6 +47,36 @@ class _CreatesEnvironment(CreatingOperator):
         if not CLI_NAME.fullmatch(name):
             self.log.warning("The Amplify CLI will not take %r: it demands 2 to 10 small letters", name)
         return super().execute(context)
+
+    def _proceed(
+        self, context: Context, *, started: float, deadline: float | None = None, starter: StartOnce | None = None
+    ) -> dict[str, Any]:
+        """Start the job and wait, once what an earlier try's failed job left behind is gone."""
+        from airflow_provider_amplifybackend.hooks.leftover import is_certainly_ours
+
+        deadline = deadline or self._deadline(started)
+        earlier = self._starter(context, deadline)
+        if self.on_failure == "delete_target" and earlier.intent and earlier.intent.job_id:
+            job = self._first_look(self._ref(earlier.intent.job))
+            if job and job.is_failed and is_certainly_ours(earlier, job, Outcome.ADOPTED):
+                self.log.info("%s FAILED in an earlier try. %s", job.ref, self._leftover(job, earlier).delete())
+        return super()._proceed(context, started=started, deadline=deadline, starter=starter)
+
+    def _job_failed(self, job: Job, outcome: Outcome, context: Context, deadline: float) -> BackendJobFailedError:
+        """Delete what the job left behind, if told so and if it is ours."""
+        from airflow_provider_amplifybackend.hooks.leftover import is_certainly_ours
+
+        if self.on_failure != "delete_target":
+            return super()._job_failed(job, outcome, context, deadline)
+        starter = self._starter(context, deadline)
+        if not is_certainly_ours(starter, job, outcome):
+            return BackendJobFailedError(job, "It may be somebody else's, so what it left behind was kept.")
+        return BackendJobFailedError(job, self._leftover(job, starter).delete())
+
+    def _leftover(self, job: Job, starter: StartOnce) -> Leftover:
+        from airflow_provider_amplifybackend.hooks.leftover import Leftover
+
+        return Leftover(job, str(getattr(self, self.new_environment)), starter, self._await_end)
 
 
 class CloneBackendOperator(_CreatesEnvironment):

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from tests.faults.airflow_stand_in import Triggerer
+
+APP = "d1a2b3c4d5"
+
+
+@pytest.fixture(scope="module")
+def triggerer() -> Iterator[Triggerer]:
+    with Triggerer() as running:
+        yield running
+
+
+@pytest.fixture
+def hurry(monkeypatch: pytest.MonkeyPatch, service: LocalAmplifyBackend) -> LocalAmplifyBackend:
+    """The service, with short jobs and without the delays that a real one needs."""
+    monkeypatch.setattr("airflow_provider_amplifybackend.hooks.start.LOOK_DELAY", 0.05)
+    monkeypatch.setattr("airflow_provider_amplifybackend.hooks.start.RESEND_DELAY", 0.05)
+    monkeypatch.setattr("airflow_provider_amplifybackend.polling.FIRST_DELAY", 0.05)
+    monkeypatch.setattr("airflow_provider_amplifybackend.triggers.base.EARLIEST_EVENT", 0.0)
+    monkeypatch.setenv("AIRFLOW__AMPLIFYBACKEND__START_PATIENCE", "0.5")
+    service.control.set(job_seconds=0.3)
+    return service
