@@ -6,8 +6,7 @@ time of one wait. The hook drives them with boto3, the poller of the triggerer w
 
 from __future__ import annotations
 
-import random
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -22,13 +21,6 @@ from airflow_provider_amplifybackend.jobs import (
 )
 
 JOBS_PER_PAGE = 25  # the most that ListBackendJobs takes
-FIRST_DELAY = 3.0
-BACKOFF = 1.6
-# Around the time at which such jobs end, looks are this many times denser than the longest delay, within reason.
-DENSITY = 8.0
-DENSEST_DELAY = 1.5
-EARLIER = 0.2
-MANY_SAMPLES = 5
 # A job that was just started may not be listed yet, and one of a removed environment no longer.
 NOT_FOUND_PATIENCE = 60.0
 
@@ -204,60 +196,6 @@ def list_environments(app_id: str) -> Generator[Call, Mapping[str, Any], list[st
             return []
         raise
     return list(answer.get("BackendEnvironmentList") or [])
-
-
-@dataclass(frozen=True)
-class Durations:
-    """How long jobs of one kind have taken, in seconds: when it is worth looking."""
-
-    shortest: float
-    longest: float
-
-    @classmethod
-    def of(cls, samples: Sequence[float]) -> Durations | None:
-        """Return what some completed jobs tell of the next one; None if there were none."""
-        known = sorted(sample for sample in samples if sample > 0)
-        if not known:
-            return None
-        # A few samples never show the extremes.
-        margin = EARLIER if len(known) < MANY_SAMPLES else EARLIER / 2
-        return cls(shortest=known[0] * (1 - margin), longest=known[-1] * (1 + margin))
-
-
-class PollSchedule:
-    """How long until the next look.
-
-    Soon at first, then backing off to ``waiter_delay``, with jitter. Where it is known how long such jobs take, the
-    looks before that are as rare as ``waiter_delay`` allows, and those around it are dense.
-    """
-
-    def __init__(self, waiter_delay: float, expected: Durations | None = None) -> None:
-        self.waiter_delay = waiter_delay
-        self.expected = expected
-        self._step = FIRST_DELAY
-
-    def next_delay(self, age: float = 0.0) -> float:
-        """Return the seconds until the next look, ``waiter_delay`` at most.
-
-        :param age: Seconds since the job began.
-        """
-        expected = self.expected
-        if expected is None or age > expected.longest:
-            return self._back_off()
-        dense = min(self.waiter_delay, max(DENSEST_DELAY, self.waiter_delay / DENSITY))
-        self._step = dense * BACKOFF
-        quiet = expected.shortest - age
-        return min(self.waiter_delay, quiet + jittered(dense)) if quiet > 0 else jittered(dense)
-
-    def _back_off(self) -> float:
-        longest = min(self._step, self.waiter_delay)
-        self._step = min(self._step * BACKOFF, max(self.waiter_delay, FIRST_DELAY))
-        return jittered(longest)
-
-
-def jittered(seconds: float) -> float:
-    """Return about so many seconds, so that waits which began together do not stay together."""
-    return random.uniform(0.5, 1.0) * seconds
 
 
 class Wait:

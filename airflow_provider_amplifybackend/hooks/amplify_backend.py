@@ -25,7 +25,8 @@ from airflow_provider_amplifybackend.hooks.botocore_errors import (
 )
 from airflow_provider_amplifybackend.hooks.client_log import watch
 from airflow_provider_amplifybackend.jobs import JOB_OPERATIONS, Job, JobRef
-from airflow_provider_amplifybackend.polling import Durations, FaultKind, PollSchedule, ServiceError, Wait
+from airflow_provider_amplifybackend.polling import FaultKind, ServiceError, Wait
+from airflow_provider_amplifybackend.schedule import Durations, PollSchedule
 
 if TYPE_CHECKING:
     from airflow.providers.amazon.aws.utils.connection_wrapper import AwsConnectionWrapper

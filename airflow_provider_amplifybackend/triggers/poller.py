@@ -24,14 +24,17 @@ from airflow_provider_amplifybackend._compat import AirflowException, conf
 from airflow_provider_amplifybackend.hooks.async_client import create_client
 from airflow_provider_amplifybackend.hooks.botocore_errors import check_answer, service_error
 from airflow_provider_amplifybackend.jobs import Job, JobRef
-from airflow_provider_amplifybackend.polling import Durations, FaultKind, PollSchedule, Seen, ServiceError, Target
+from airflow_provider_amplifybackend.polling import FaultKind, Seen, ServiceError, Target
+from airflow_provider_amplifybackend.schedule import FIRST_DELAY, Durations, PollSchedule
 
 T = TypeVar("T")
 
 MAX_SLOWDOWN = 16.0
 RECOVERY = 0.9
 
+RATE_OPTION = ("amplifybackend", "max_requests_per_second")
 DEFAULT_REQUESTS_PER_SECOND = 50.0
+LEAST_REQUESTS_PER_SECOND = 0.1
 REMEMBERED_DURATIONS = 20
 MAX_AGE = 3600.0
 
@@ -68,9 +71,9 @@ class Poller:
         self._client: Any = None
         self._creating = asyncio.Lock()
         self._watches: dict[Target, Watch] = {}
-        rate = conf.getfloat("amplifybackend", "max_requests_per_second", fallback=DEFAULT_REQUESTS_PER_SECOND)
-        # Evenly, not in bursts: a service that throttles counts by the second.
-        self._limiter = AsyncLimiter(1, 1 / rate)
+        rate = max(LEAST_REQUESTS_PER_SECOND, conf.getfloat(*RATE_OPTION, fallback=DEFAULT_REQUESTS_PER_SECOND))
+        # A fifth of a second at once: without any burst, a loop that is late for a moment loses that time's requests.
+        self._limiter = AsyncLimiter(max(1.0, rate / 5), max(0.2, 1 / rate))
         self._durations: dict[tuple[str, str | None], deque[float]] = {}
         self._service_date: str | None = None
 
@@ -214,7 +217,7 @@ class Watch:
         return await asyncio.shield(self._next)
 
     async def _look_on(self) -> None:
-        schedule = PollSchedule(polling.FIRST_DELAY, self._poller.expected(self._target, self._durations))
+        schedule = PollSchedule(FIRST_DELAY, self._poller.expected(self._target, self._durations))
         while True:
             await self._until_next_look(schedule)
             self._looked_at = time.time()
@@ -239,8 +242,10 @@ class Watch:
             left = min([due, *deadlines]) - time.time()
             if left <= 0:
                 return
+            # Not `wait_for`, which makes a task of each wait on Python 3.11.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._joined.wait(), left)
+                async with asyncio.timeout(left):
+                    await self._joined.wait()
                 continue
             return
 

@@ -98,7 +98,7 @@ def test_who_joins_after_its_deadline_does_not_wait_for_the_others_schedule(
     async def join_late() -> dict[str, Any]:
         patient = asyncio.create_task(event_of(trigger_for(ref, waiter_delay=3600, seconds=3600)))
         await until(lambda: service.control.journal("GetBackendJob"))
-        monkeypatch.setattr("airflow_provider_amplifybackend.polling.BACKOFF", 1)
+        monkeypatch.setattr("airflow_provider_amplifybackend.schedule.BACKOFF", 1)
         late = await event_of(trigger_for(ref, waiter_delay=3600, seconds=-1))
         patient.cancel()
         await asyncio.gather(patient, return_exceptions=True)

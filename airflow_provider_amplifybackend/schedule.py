@@ -1,0 +1,99 @@
+"""How long until the next look at a job.
+
+What a look costs is a request; what it saves is the time between the job's end and its detection. Looks are worth
+most where the job is likely to end: the best density of looks is proportional to the square root of the hazard, the
+chance that a job which still runs ends in the next second.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+FIRST_DELAY = 4.0
+BACKOFF = 2.5
+DENSEST_DELAY = 1.5
+# Looks around the time at which such jobs end, compared with one each `waiter_delay`.
+DENSITY = 2.5
+# A few samples show less spread than there is.
+LEAST_SPREAD = 0.05
+GUESSED_SPREAD = 0.15
+# Jobs of this service end after half a minute to twenty minutes, whatever earlier ones did.
+SHORTEST, LONGEST = 25.0, 1200.0
+
+
+@dataclass(frozen=True)
+class Durations:
+    """How long jobs of one kind take, as far as earlier ones tell: a log-normal law, and a broad doubt about it."""
+
+    median: float
+    spread: float
+    doubt: float
+
+    @classmethod
+    def of(cls, samples: Sequence[float]) -> Durations | None:
+        """Return what some completed jobs tell of the next one, in seconds; None if there were none."""
+        logs = [math.log(sample) for sample in samples if sample > 0]
+        if not logs:
+            return None
+        mean = sum(logs) / len(logs)
+        variance = (GUESSED_SPREAD**2 + sum((value - mean) ** 2 for value in logs)) / len(logs)
+        spread = math.sqrt(variance * (1 + 1 / len(logs)))
+        return cls(math.exp(mean), max(LEAST_SPREAD, spread), doubt=1 / (len(logs) + 1))
+
+    def hazard(self, age: float) -> float:
+        """Return the chance per second that a job of this age ends now."""
+        ends, lasts = self._doubtful(age)
+        deviation = (math.log(age) - math.log(self.median)) / self.spread
+        ends += (1 - self.doubt) * math.exp(-deviation * deviation / 2) / (math.sqrt(2 * math.pi) * age * self.spread)
+        lasts += (1 - self.doubt) * math.erfc(deviation / math.sqrt(2)) / 2
+        return ends / lasts if lasts > 1e-9 else 1 / age
+
+    def _doubtful(self, age: float) -> tuple[float, float]:
+        """Return density and survival of the doubt: any duration, evenly by its order of magnitude."""
+        if age < SHORTEST:
+            return 0.0, self.doubt
+        if age >= LONGEST:
+            return 0.0, 0.0
+        magnitudes = math.log(LONGEST / SHORTEST)
+        return self.doubt / (age * magnitudes), self.doubt * math.log(LONGEST / age) / magnitudes
+
+
+class PollSchedule:
+    """How long until the next look.
+
+    Where nothing is known of earlier jobs: soon at first, then backing off to ``waiter_delay``. Else rare before the
+    time at which such jobs end, and dense around it. With jitter, so that waits which began together do not stay
+    together.
+    """
+
+    def __init__(self, waiter_delay: float, expected: Durations | None = None) -> None:
+        self.waiter_delay = waiter_delay
+        self.expected = expected
+        self._step = FIRST_DELAY
+
+    def next_delay(self, age: float = 0.0) -> float:
+        """Return the seconds until the next look, ``waiter_delay`` at most.
+
+        :param age: Seconds since the job began.
+        """
+        if self.expected is None:
+            return self._back_off()
+        return min(self.waiter_delay, max(DENSEST_DELAY, self._until_worth_a_look(self.expected, age)))
+
+    def _back_off(self) -> float:
+        longest = min(self._step, self.waiter_delay)
+        self._step = min(self._step * BACKOFF, max(self.waiter_delay, FIRST_DELAY))
+        return random.uniform(0.75, 1.0) * longest
+
+    def _until_worth_a_look(self, expected: Durations, age: float) -> float:
+        worth = random.uniform(0.85, 1.15)
+        density = DENSITY / self.waiter_delay
+        step = max(0.5, self.waiter_delay / 60)
+        delay = 0.0
+        while worth > 0 and delay < self.waiter_delay:
+            delay += step
+            worth -= step * density * math.sqrt(expected.hazard(max(1.0, age + delay)) * expected.median)
+        return delay
