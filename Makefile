@@ -88,6 +88,7 @@ bench: $(VENV)/.dev-layer  ## every benchmark
 	@for file in $(sort $(wildcard benchmarks/bench_*.py)); do echo "== $$file"; $(BIN)/python "$$file" $(ARGS); done
 
 docs: $(VENV)/.docs-layer  ## the documentation, where a warning is an error
+	@$(BIN)/python scripts/docs.py
 	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 

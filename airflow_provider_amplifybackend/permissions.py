@@ -1,12 +1,14 @@
 """Which operations of AmplifyBackend an operator or sensor calls, and so which IAM actions its credentials need.
 
-The calls around a start are made in ``hooks/start.py`` and ``polling.py``: whoever adds one there adds it here.
+The calls around a start are made in ``hooks/start.py``, ``polling.py`` and ``effects.py``: who adds one adds it here.
 tests/docs compares this table with what the local service's journal shows. docs/operators.md is made from it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from airflow_provider_amplifybackend.jobs import JOB_OPERATIONS, Effect, JobOperation
 
@@ -14,9 +16,6 @@ from airflow_provider_amplifybackend.jobs import JOB_OPERATIONS, Effect, JobOper
 DEPENDENT_ACTIONS = {"ListS3Buckets": ("s3:ListAllMyBuckets",)}
 
 _READS = {"auth": "GetBackendAuth", "api": "GetBackendAPI", "storage": "GetBackendStorage"}
-_SENSOR_CALLS = {
-    "BackendJobSensor": ("GetBackendJob",),
-}
 
 
 @dataclass(frozen=True)
@@ -25,11 +24,25 @@ class Calls:
 
     always: tuple[str, ...]
     """In a run in which nothing goes wrong."""
-    sometimes: tuple[str, ...] = ()
-    """Besides, in a retry, after a start that was refused or whose answer was lost, or while a job cannot be found."""
+    after_trouble: tuple[str, ...] = ()
+    """Besides, after a start that was refused or whose answer was lost."""
+    with_option: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Besides, or instead, with an option."""
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Return every operation that may be called."""
+        optional = (name for names in self.with_option.values() for name in names)
+        return tuple(dict.fromkeys((*self.always, *self.after_trouble, *optional)))
 
 
-def calls_of(task_class: type) -> Calls:
+_SENSOR_CALLS = {
+    "BackendJobSensor": Calls(("GetBackendJob",), with_option={"no_job_pending=True": ("ListBackendJobs",)}),
+    "BackendEnvironmentSensor": Calls(("GetBackend",)),
+}
+
+
+def calls_of(task_class: Any) -> Calls:
     """Return the operations that an operator or sensor calls.
 
     :raises LookupError: It is a sensor that has no entry here.
@@ -38,9 +51,12 @@ def calls_of(task_class: type) -> Calls:
     if operation is None:
         if task_class.__name__ not in _SENSOR_CALLS:
             raise LookupError(f"add the calls of {task_class.__name__} to {__name__}")
-        return Calls(_SENSOR_CALLS[task_class.__name__])
+        return _SENSOR_CALLS[task_class.__name__]
     job_operation = JOB_OPERATIONS.get(operation)
-    return _calls_of_start(job_operation) if job_operation else Calls((operation,))
+    if job_operation is None:
+        return Calls((operation,))
+    options = {'on_failure="delete_target"': ("DeleteBackend",)} if "on_failure" in task_class.template_fields else {}
+    return replace(_calls_of_start(job_operation), with_option=options)
 
 
 def iam_actions(operations: tuple[str, ...]) -> tuple[str, ...]:
@@ -50,16 +66,16 @@ def iam_actions(operations: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _calls_of_start(operation: JobOperation) -> Calls:
-    # The job of a config is in an environment that only the answer names, so nothing is listed before the start.
-    listing = () if operation.resource == "config" else ("ListBackendJobs",)
-    always = (operation.name, *listing, *_existence_check(operation), "GetBackendJob")
-    sometimes = tuple(name for name in ("ListBackendJobs", "GetBackend") if name not in always)
-    return Calls(always, sometimes)
+    always = (operation.name, "ListBackendJobs", *_look_at_target(operation), "GetBackendJob")
+    # What an adopted job left is compared with the request; a refusal may be for a job in another environment.
+    comparison = () if operation.name.startswith("Import") else (_READS.get(operation.resource, "GetBackend"),)
+    after_trouble = dict.fromkeys((*comparison, "GetBackend"))
+    return Calls(always, tuple(name for name in after_trouble if name not in always))
 
 
-def _existence_check(operation: JobOperation) -> tuple[str, ...]:
-    """Return how a start finds out whether what it creates or removes exists."""
-    if operation.effect is Effect.CHANGES or operation.resource == "config":
+def _look_at_target(operation: JobOperation) -> tuple[str, ...]:
+    """Return how a start finds out where its job will be, and whether what it creates or removes exists."""
+    if operation.effect is Effect.CHANGES:
         return ()
     is_import = operation.name.startswith("Import")  # the resource has no name yet
     return ("GetBackend" if is_import else _READS.get(operation.resource, "GetBackend"),)

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.dag_run import Finished
+
+ROOT = Path(__file__).parents[2]
+APP = "d1a2b3c4d5"
+EXAMPLES = ROOT / "docs" / "examples" / "operators.py"
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch, service: Any) -> None:
+    """Jobs that end at once, and no pauses before a start."""
+    service.control.set(job_seconds=0)
+    # Once the environments are gone, so is the place to look for its job.
+    service.control.set(job_seconds={"RemoveAllBackends": 0.5})
+    monkeypatch.setattr("airflow_provider_amplifybackend.hooks.start.LOOK_DELAY", 0.01)
+
+
+@pytest.fixture
+def calls_by_task(service: Any) -> Callable[[Finished], dict[str, set[str]]]:
+    """What each task of a run asked the service for. The tasks must have run one after the other."""
+
+    def read(run: Finished) -> dict[str, set[str]]:
+        from airflow.models.taskinstance import TaskInstance
+        from airflow.utils.session import create_session
+
+        with create_session() as session:
+            rows = session.query(TaskInstance).filter_by(dag_id=run.dag_id, run_id=run.run_id).all()
+            ends = sorted((row.end_date.timestamp(), row.task_id) for row in rows)
+        calls: dict[str, set[str]] = {task_id: set() for _, task_id in ends}
+        for entry in service.control.journal():
+            task_id = next(task_id for end, task_id in ends if entry["time"] <= end)
+            calls[task_id].add(entry["operation"])
+        return calls
+
+    return read

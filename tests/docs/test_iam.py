@@ -1,0 +1,80 @@
+"""The policies of docs/iam.md name real actions, with the ARNs that they need, and cover what is called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import pytest
+
+from airflow_provider_amplifybackend.permissions import calls_of, iam_actions
+from scripts.docs import task_classes
+from tests.docs.conftest import APP
+from tests.docs.policies import ARNS, actions, policies, resource_types
+
+POLICIES = policies()
+EXAMPLE = Path(__file__).parents[2] / "example_dags" / "example_ephemeral_environment.py"
+OPERATIONS = set(botocore.session.get_session().get_service_model("amplifybackend").operation_names)
+CLASSES = [each for classes in task_classes().values() for each in classes]
+
+
+def test_there_are_the_three_policies() -> None:
+    assert list(POLICIES) == ["Clone and tear down", "Read only", "All"]
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_a_policy_is_one_that_iam_can_read(name: str) -> None:
+    assert set(POLICIES[name]) == {"Version", "Statement"}
+    assert POLICIES[name]["Version"] == "2012-10-17"
+    for statement in POLICIES[name]["Statement"]:
+        assert set(statement) == {"Sid", "Effect", "Action", "Resource"}
+        assert statement["Effect"] == "Allow"
+        assert statement["Sid"].isalnum()
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_every_action_exists(name: str) -> None:
+    assert actions(POLICIES[name]) <= {f"amplifybackend:{name}" for name in OPERATIONS} | {
+        "amplify:*",
+        "s3:ListAllMyBuckets",
+    }
+
+
+def test_the_table_of_resource_types_has_every_operation() -> None:
+    assert set(resource_types()) == OPERATIONS
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_every_statement_has_an_arn_of_each_resource_type_that_its_actions_need(name: str) -> None:
+    needed = resource_types()
+    for statement in POLICIES[name]["Statement"]:
+        for action in statement["Action"]:
+            service, _, operation = action.partition(":")
+            types = needed[operation] if service == "amplifybackend" else []
+            arns = {f"arn:aws:amplifybackend:REGION:ACCOUNT:{ARNS[each]}" for each in types}
+            if service != "amplify":
+                assert arns <= set(statement["Resource"]) if arns else statement["Resource"] == ["*"], action
+
+
+def test_all_is_all() -> None:
+    assert actions(POLICIES["All"]) >= {f"amplifybackend:{name}" for name in OPERATIONS} | {"s3:ListAllMyBuckets"}
+    for each in CLASSES:
+        assert set(iam_actions(calls_of(each).all)) <= actions(POLICIES["All"]), each
+
+
+def test_read_only_covers_every_reading_operator_and_sensor_and_changes_nothing() -> None:
+    allowed = actions(POLICIES["Read only"])
+    assert not [action for action in allowed if not action.split(":")[1].startswith(("Get", "List"))]
+    readers = [each for each in CLASSES if each.__name__.startswith(("Get", "List")) or "Sensor" in each.__name__]
+    needed = {action for each in readers for action in iam_actions(calls_of(each).all)}
+    # It hands out a challenge code, with which Studio is opened.
+    assert needed == allowed | {"amplifybackend:GetToken"}
+
+
+def test_clone_and_tear_down_covers_the_example_dag(dags: Any, service: Any, at_once: None) -> None:
+    dag = dags.load_file(EXAMPLE.read_text(encoding="utf-8"), EXAMPLE.stem)
+    run = dags.run_dag(dag, conf={"app_id": APP, "source": "staging", "fail_check": False})
+    assert run.state == "success"
+    called = {f"amplifybackend:{entry['operation']}" for entry in service.control.journal()}
+    assert called == {action for action in actions(POLICIES["Clone and tear down"]) if action != "amplify:*"}
