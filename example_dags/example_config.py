@@ -1,4 +1,7 @@
-"""Amplify Studio for an app, with the log-in of one of its environments."""
+"""Amplify Studio for an app, with the log-in of one of its environments.
+
+For an app that has no configuration yet: the service refuses a second one, and cannot be asked whether there is one.
+"""
 
 from __future__ import annotations
 

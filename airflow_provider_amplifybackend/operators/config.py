@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_amplifybackend.operators.base import AmplifyBackendOperator
-from airflow_provider_amplifybackend.operators.kinds import CreatingOperator
+from airflow_provider_amplifybackend.operators.base import AmplifyBackendJobOperator, AmplifyBackendOperator
 
 if TYPE_CHECKING:
     from mypy_boto3_amplifybackend.type_defs import LoginAuthConfigReqObjTypeDef
 
 
-class CreateBackendConfigOperator(CreatingOperator):
+class CreateBackendConfigOperator(AmplifyBackendJobOperator):
     """
     Create the configuration of Amplify Studio for an app. Its job lives in an environment that the answer names.
+
+    It has no ``if_exists``: the service has no way to ask whether there is a configuration, and refuses a second one.
 
     .. seealso:: `CreateBackendConfig <https://docs.aws.amazon.com/goto/WebAPI/amplifybackend-2020-08-11/CreateBackendConfig>`__
 

@@ -122,3 +122,11 @@ def test_what_a_template_left_empty_never_names_an_app(dags, apps):
     assert run.states == dict.fromkeys(operations, "failed")
     assert all("app_id='None' is missing a value: it is required" in run.error(operation) for operation in operations)
     assert apps.control.journal() == []
+
+
+def test_what_cannot_be_seen_to_exist_cannot_be_skipped(dags, apps):
+    with pytest.raises(AssertionError, match="if_exists"):
+        dags.load(_dag(requests.task("CreateBackendConfig", if_exists="skip")))
+    apps.control.seed_app("dconfigured", config={})
+    run = dags.run(_dag('CreateBackendConfigOperator(task_id="again", app_id="dconfigured")'))
+    assert "already exists" in run.error("again")
