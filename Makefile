@@ -14,6 +14,7 @@ PYTHON ?= $(shell scripts/find_python.sh)
 PYTHON := $(PYTHON)
 VENV ?= .venv
 ARGS ?=
+BENCHMARKS ?= detection imports hook waiting engine
 KILLS ?= 20
 CALLS ?= 2000
 SEED ?=
@@ -28,8 +29,8 @@ USABLE := $(shell [ "$$(cat $(VENV)/.made-for 2>/dev/null)" = "$(CURDIR) $(MINOR
 PINS := pyproject.toml scripts/venv.sh $(wildcard constraints/constraints-$(MINOR).txt)
 AGAIN := $(if $(USABLE),,again)
 
-.PHONY: help venv demo test lint format types test-system test-crash test-faults test-js test-matrix bench docs \
-	constraints clean again
+.PHONY: help venv demo test lint format types test-system test-crash test-faults test-js test-matrix bench bench-short \
+	docs constraints clean again
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -84,8 +85,11 @@ test-js: $(VENV)/.dev-layer  ## the JavaScript SDK against the local service (ne
 test-matrix:  ## the Airflow versions of MWAA: PYTHON312=... MATRIX="3.0.6" MATRIX_TESTS="tests/compat"
 	@scripts/matrix.sh
 
-bench: $(VENV)/.dev-layer  ## every benchmark
-	@for file in $(sort $(wildcard benchmarks/bench_*.py)); do echo "== $$file"; $(BIN)/python "$$file" $(ARGS); done
+bench: $(VENV)/.dev-layer  ## every benchmark, about an hour: BENCHMARKS="waiting imports"
+	@for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name $(ARGS); done
+
+bench-short: $(VENV)/.dev-layer  ## a short form of each benchmark, for CI
+	@for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name --short $(ARGS); done
 
 docs: $(VENV)/.docs-layer  ## the documentation, where a warning is an error
 	@$(BIN)/python scripts/docs.py

@@ -1,0 +1,1 @@
+"""Benchmarks: one file per claim, each against a named peer. See docs/benchmarks.md."""
