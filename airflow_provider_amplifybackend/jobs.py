@@ -301,7 +301,8 @@ class Situation:
     intent: Intent | None
     # The rows of the environments that the job may live in.
     jobs: tuple[Job, ...] = ()
-    # The environments that the job will hold: a pending job elsewhere is not in the way. Empty: any.
+    # The environments that the job will hold: a pending job elsewhere is not in the way, unless the whole app is
+    # removed.
     targets: tuple[str, ...] = ()
     # Whether this try has sent the start that the intent stands for: then its job's end is this try's end.
     sent_in_this_try: bool = False
@@ -392,7 +393,7 @@ def _decide_fresh(situation: Situation) -> Decision:
 
 
 def _is_in_target(situation: Situation, job: Job) -> bool:
-    return not situation.targets or job.backend_environment_name in situation.targets
+    return situation.operation.resource == "app" or job.backend_environment_name in situation.targets
 
 
 def decide_pending(situation: Situation, pending: Job) -> Decision:

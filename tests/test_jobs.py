@@ -73,9 +73,13 @@ NOTHING_STARTED_BEFORE = {
         situation(jobs=(replace(PENDING_THERE, backend_environment_name="staging"),)),
         Send,
     ),
-    "an operation that names no environment minds every pending job": (
-        situation("CreateBackendConfig", targets=(), target_exists=None, jobs=(PENDING_THERE,)),
+    "an operation on the whole app minds every pending job": (
+        situation("RemoveAllBackends", targets=(), target_exists=True, jobs=(PENDING_THERE,)),
         WaitFor,
+    ),
+    "an operation that names no environment leaves it to the service which jobs are in its way": (
+        situation("CreateBackendConfig", targets=(), target_exists=None, jobs=(PENDING_THERE,)),
+        Send,
     ),
     "an ended job is in nobody's way": (situation(jobs=(job("COMPLETED"),)), Send),
     "pending comes before existing": (

@@ -177,7 +177,7 @@ class StartOnce:
         try:
             return self.hook.run(effects.difference(self.operation.name, self.request))
         except ServiceError as error:
-            raise request_error(error, self.request) from error
+            raise BackendRequestError(f"{self._label}: cannot see what its job has left: {error}") from error
 
     # ------------------------------------------------------------------------------------------------- sending
 
@@ -245,8 +245,7 @@ class StartOnce:
         if jobs.has_own_job(situation):
             # What is in the way is the job of our earlier start, whose answer was lost.
             return None
-        # A clone may hold its source without being listed there.
-        pending = _newest_pending(situation.jobs) or _newest_pending(self._list_jobs(self._environments_of_app()))
+        pending = _newest_pending(situation.jobs) or self._clone_elsewhere()
         if pending:
             decision = jobs.decide_pending(situation, pending)
             if isinstance(decision, jobs.Refuse):
@@ -274,6 +273,12 @@ class StartOnce:
     # ------------------------------------------------------------------------------------------------- looking
 
     def _look(self) -> Situation:
+        try:
+            return self._situation()
+        except BackendRequestError as error:
+            raise BackendRequestError(f"{self._label}: cannot see whether it was started already: {error}") from error
+
+    def _situation(self) -> Situation:
         listed = list(self._list_jobs(self._all_environments()))
         known = self._known_job()
         if known:
@@ -378,6 +383,11 @@ class StartOnce:
             self._service_time_ms = int(parsedate_to_datetime(headers["date"]).timestamp() * 1000)
         except (KeyError, TypeError, ValueError):
             return
+
+    def _clone_elsewhere(self) -> Job | None:
+        """Return a clone that is pending in another environment: it may hold its source without being listed there."""
+        elsewhere = self._list_jobs(self._environments_of_app())
+        return _newest_pending(job for job in elsewhere if job.operation == "CloneBackend")
 
 
 def _newest_pending(listed: Iterable[Job]) -> Job | None:
