@@ -259,6 +259,8 @@ class Intent:
     job_environment: str | None = None
     # Whether the job was found by looking and not answered: then it may be somebody else's.
     found_by_looking: bool = False
+    # Whether a try has returned with the job: a clear before that is no order for another one.
+    reported: bool = False
     version: int = INTENT_VERSION
 
     @property
@@ -431,11 +433,27 @@ def _decide_after_clear(situation: Situation, intent: Intent) -> Decision:
     earlier = _own_job(situation, intent)
     if earlier is None and is_unanswered(intent) and situation.patience_left > 0:
         return LookAgain("a start of the task's earlier round may have been sent and its job is not listed yet")
+    if earlier and earlier.is_completed and intent.is_for(situation.digest) and _is_unreported(situation, earlier):
+        return Adopt("the task was cleared before it could report this job, which has completed since", job=earlier)
     if earlier is None or earlier.is_finished:
         return _decide_fresh(situation)
     if intent.is_for(situation.digest):
         return Adopt("the task was cleared while its job was running: it is awaited, not started twice", job=earlier)
     return WaitFor(f"{earlier.ref}, which this task started with other parameters, is still running", job=earlier)
+
+
+def _is_unreported(situation: Situation, completed: Job) -> bool:
+    """Whether no try has returned with this completed job yet, and nothing has come after it that may undo it.
+
+    The task was cleared while the job was running, then, however long it took until a worker looked.
+    """
+    if situation.intent is None or situation.intent.reported or situation.intent.presumed:
+        return False
+    undone_if = {Effect.CREATES: False, Effect.REMOVES: True}.get(situation.operation.effect)
+    if undone_if is not None and situation.target_exists is undone_if:
+        return False
+    last = newest(job for job in situation.jobs if _is_in_target(situation, job) or job.job_id == completed.job_id)
+    return last is not None and last.job_id == completed.job_id
 
 
 def _decide_with_job_id(situation: Situation, intent: Intent) -> Decision:
@@ -576,7 +594,7 @@ def answered(intent: Intent, job: Job) -> Intent:
 def adopted(intent: Intent, job: Job, round: Round) -> Intent:
     """Return the intent with the job that was found for it, as that of this round."""
     by_looking = intent.job_id != job.job_id or intent.found_by_looking
-    return replace(answered(intent, job), round=round, refused=False, found_by_looking=by_looking)
+    return replace(answered(intent, job), round=round, refused=False, found_by_looking=by_looking, reported=False)
 
 
 def disowned(intent: Intent, job: Job) -> Intent:

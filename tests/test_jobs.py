@@ -40,6 +40,7 @@ def job(status: str, *, at: int = 5_000, **changes: Any) -> Job:
 
 INTENT = Intent("CloneBackend", APP, "digest", FIRST, NOW, target_existed=False, starts=1)
 NAMED = replace(INTENT, job_id="job-1", job_environment="pr1")
+REPORTED = replace(NAMED, reported=True)
 REFUSED = replace(INTENT, refused=True)
 PRESUMED = replace(INTENT, digest="", presumed=True)
 
@@ -205,14 +206,39 @@ THE_TASK_WAS_CLEARED = {
         situation(intent=NAMED, round=CLEARED, jobs=(job("RUNNING"),), digest="another"),
         WaitFor,
     ),
-    "its job completed: do it again": (situation(intent=NAMED, round=CLEARED, jobs=(job("COMPLETED"),)), Send),
+    "its job completed: do it again": (situation(intent=REPORTED, round=CLEARED, jobs=(job("COMPLETED"),)), Send),
+    "its job completed before it could say so": (
+        situation(intent=NAMED, round=CLEARED, jobs=(job("COMPLETED"),), target_exists=True),
+        Adopt,
+    ),
+    "its start became a job that completed": (
+        situation(intent=INTENT, round=CLEARED, jobs=(job("COMPLETED"),), target_exists=True),
+        Adopt,
+    ),
+    "its job completed, and what it created is gone": (
+        situation(intent=NAMED, round=CLEARED, jobs=(job("COMPLETED"),), target_exists=False),
+        Send,
+    ),
+    "its job completed, and another came after it": (
+        situation(
+            intent=NAMED,
+            round=CLEARED,
+            jobs=(job("COMPLETED"), job("COMPLETED", at=9_000, job_id="later")),
+            target_exists=True,
+        ),
+        Refuse,
+    ),
+    "its job completed, with other parameters": (
+        situation(intent=NAMED, round=CLEARED, jobs=(job("COMPLETED"),), target_exists=True, digest="another"),
+        Refuse,
+    ),
     "its job failed: do it again": (situation(intent=NAMED, round=CLEARED, jobs=(job("FAILED"),)), Send),
     "its job is forgotten: do it again": (situation(intent=NAMED, round=CLEARED), Send),
     "its start may still become a job": (situation(intent=INTENT, round=CLEARED, patience_left=1), LookAgain),
     "its start became a job": (situation(intent=INTENT, round=CLEARED, jobs=(job("RUNNING"),)), Adopt),
     "its start left no trace": (situation(intent=INTENT, round=CLEARED), Send),
     "what it created exists": (
-        situation(intent=NAMED, round=CLEARED, jobs=(job("COMPLETED"),), target_exists=True),
+        situation(intent=REPORTED, round=CLEARED, jobs=(job("COMPLETED"),), target_exists=True),
         Refuse,
     ),
 }

@@ -70,6 +70,17 @@ class Blocked:
     job: Job
 
 
+def report(store: StateStore | None, job: Job, log: Log) -> None:
+    """Note that the task returns with this job: if it is cleared from now on, that means to do it again."""
+    try:
+        intent = Intent.from_stored(store.get(STORE_KEY)) if store else None
+        if store and intent and intent.job_id == job.job_id and not intent.reported:
+            store.set(STORE_KEY, replace(intent, reported=True).to_stored())
+    except Exception as error:  # noqa: BLE001
+        # The job is done all the same.
+        log.warning("the end of %s could not be noted: %s", job.ref, error)
+
+
 class StartOnce:
     """One attempt to have a job started once."""
 

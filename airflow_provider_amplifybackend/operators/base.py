@@ -190,12 +190,12 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
             if step.job is None:
                 return self._without_job(step.outcome)
             if not self.read("wait_for_completion"):
-                return step.job.to_xcom(step.outcome)
+                return self._result(context, step.job, step.outcome)
             job = self._wait(step, step.job, started=started, deadline=deadline)
             if job.is_failed:
                 raise self._job_failed(job, step.outcome, context, deadline)
             if step.outcome is not Outcome.ADOPTED or not starter.disowns(job):
-                return job.to_xcom(step.outcome)
+                return self._result(context, job, step.outcome)
 
     def _push_job_id(self, context: Context, job: Job | None) -> None:
         """Push the job's id before waiting: for ``output["JobId"]``, and for whoever looks while the task waits."""
@@ -352,6 +352,12 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
             starter = self._starter(context, deadline)
             if starter.disowns(job):
                 return self._proceed(context, started=started, deadline=deadline, starter=starter)
+        return self._result(context, job, outcome)
+
+    def _result(self, context: Context, job: Job, outcome: Outcome) -> dict[str, Any]:
+        from airflow_provider_amplifybackend.hooks.start import report
+
+        report(task_state_store(context), job, self.log)
         return job.to_xcom(outcome)
 
     def _deadline(self, started: float) -> float:

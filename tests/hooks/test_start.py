@@ -14,7 +14,7 @@ import pytest
 
 from airflow_provider_amplifybackend.exceptions import BackendRequestError, BackendStartError
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
-from airflow_provider_amplifybackend.hooks.start import STORE_KEY, Blocked, Policy, Reached, StartOnce
+from airflow_provider_amplifybackend.hooks.start import STORE_KEY, Blocked, Policy, Reached, StartOnce, report
 from airflow_provider_amplifybackend.jobs import JOB_OPERATIONS, Intent, Round
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.polling import look_at_job
@@ -105,6 +105,11 @@ class Task:
 
     def start(self, *arguments: Any, **options: Any) -> Reached | Blocked:
         return self.attempt(*arguments, **options).advance()
+
+    def report(self, reached: Reached | Blocked) -> None:
+        """What the operator does just before it returns."""
+        if reached.job is not None:
+            report(self.store, reached.job, logging.getLogger("start"))
 
     def end(self, reached: Reached | Blocked) -> str | None:
         """Let the job end; return its status."""
@@ -432,6 +437,7 @@ def test_a_removed_environment_is_gone_however_the_service_says_so(
     assert outcome(retry) == "adopted"
     assert retry.job is None or retry.job.is_completed
     assert len(accepted("DeleteBackend")) == 1
+    task.report(retry)
     assert outcome(task.start("DeleteBackend", DELETE, round=CLEARED, if_missing="skip")) == "skipped"
 
 
@@ -537,13 +543,58 @@ def test_a_clear_while_the_job_runs_adopts_it(task: Task, accepted: Accepted) ->
 def test_a_clear_after_the_job_does_it_again(task: Task, accepted: Accepted) -> None:
     task.service.control.set(job_seconds=0)
     storage = ("CreateBackendStorage", STORAGE)
-    task.start(*storage)
+    task.report(task.start(*storage))
     with pytest.raises(BackendStartError, match="exists already"):
         task.start(*storage, round=CLEARED)
     task.service.client().delete_backend_storage(**DELETE, ResourceName="files", ServiceName="S3")
     assert outcome(task.start(*storage, round=CLEARED)) == "started"
     assert outcome(task.start(*storage, round=CLEARED)) == "adopted"
     assert len(accepted("CreateBackendStorage")) == 2
+
+
+@pytest.mark.parametrize("fault", [None, "reset_after"])
+@pytest.mark.parametrize("operation", ["CloneBackend", "DeleteBackend", "ImportBackendStorage"])
+def test_a_clear_while_the_job_runs_adopts_it_even_if_it_ends_before_anybody_looks(
+    task: Task, accepted: Accepted, operation: str, fault: str | None
+) -> None:
+    if fault:
+        task.service.control.add_fault(operation, kind=fault, times=1)
+    first = task.start(operation, STARTS[operation])
+    assert task.end(first) == "COMPLETED"
+    cleared = task.start(operation, STARTS[operation], round=CLEARED)
+    assert outcome(cleared) == "adopted"
+    assert first.job is not None
+    assert cleared.job is not None
+    assert cleared.job.job_id == first.job.job_id
+    assert len(accepted(operation)) == 1
+
+
+def test_a_clear_while_the_job_runs_does_it_again_if_it_was_undone_since(task: Task, accepted: Accepted) -> None:
+    client = task.service.client()
+    assert task.end(task.start()) == "COMPLETED"
+    client.delete_backend(AppId=APP, BackendEnvironmentName="pr1")
+    task.service.control.advance(60)
+    assert outcome(task.start(round=CLEARED)) == "started"
+    assert len(accepted("CloneBackend")) == 2
+
+
+def test_a_clear_while_the_job_runs_does_it_again_if_another_job_came_since(task: Task, accepted: Accepted) -> None:
+    """Nobody can tell then whether what it left is still there."""
+    task.service.control.seed_app(APP, {"name": "api", "api": {"graph": None}})
+    models = {"AppId": APP, "BackendEnvironmentName": "api", "ResourceName": "graph"}
+    first = task.start("GenerateBackendAPIModels", models)
+    assert task.end(first) == "COMPLETED"
+    task.service.client().generate_backend_api_models(**models)
+    task.service.control.advance(60)
+    assert outcome(task.start("GenerateBackendAPIModels", models, round=CLEARED)) == "started"
+    assert len(accepted("GenerateBackendAPIModels")) == 3
+
+
+def test_a_report_that_cannot_be_stored_changes_nothing(task: Task, accepted: Accepted) -> None:
+    first = task.start()
+    task.store.set = None  # type: ignore[method-assign, assignment]
+    task.report(first)
+    assert not task.store.intent.reported
 
 
 @pytest.mark.parametrize("round", [FIRST, CLEARED])
