@@ -29,7 +29,7 @@ USABLE := $(shell [ "$$(cat $(VENV)/.made-for 2>/dev/null)" = "$(CURDIR) $(MINOR
 PINS := pyproject.toml scripts/venv.sh $(wildcard constraints/constraints-$(MINOR).txt)
 AGAIN := $(if $(USABLE),,again)
 
-.PHONY: help venv demo test lint format types test-system test-crash test-faults test-js test-matrix bench bench-short \
+.PHONY: help venv demo test lint format types test-system test-crash test-faults test-faults-short test-js test-matrix bench bench-short \
 	docs constraints clean again
 
 help:  ## list the targets
@@ -75,8 +75,11 @@ test-system: $(VENV)/.system-layer  ## a real Airflow of several processes (minu
 test-crash: $(VENV)/.system-layer  ## kill processes of a real Airflow: KILLS=20 SEED=1
 	@$(BIN)/python -m tests.system.crash_campaign --kills $(KILLS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
-test-faults: $(VENV)/.dev-layer  ## a long campaign against scripted faults: CALLS=2000 SEED=1
-	@CALLS=$(CALLS) SEED=$(SEED) $(BIN)/python -m pytest -m faults $(ARGS)
+test-faults: $(VENV)/.dev-layer  ## a long campaign against scripted faults: CALLS=2000 SEED=1 (ARGS=--naive)
+	@$(BIN)/python -m tests.faults.campaign --calls $(CALLS) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+test-faults-short: $(VENV)/.dev-layer  ## the same in its short form, and the control that it can fail
+	@CALLS=300 SEED=$(SEED) $(BIN)/python -m pytest -m faults tests/faults $(ARGS)
 
 test-js: $(VENV)/.dev-layer  ## the JavaScript SDK against the local service (needs node and npm)
 	@cd tests/local/js && npm ci --no-audit --no-fund

@@ -189,7 +189,7 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
             self._push_job_id(context, step.job)
             if step.job is None:
                 return self._without_job(step.outcome)
-            if not self.read("wait_for_completion"):
+            if not self.read("wait_for_completion") and not step.job.is_finished:
                 return self._result(context, step.job, step.outcome)
             job = self._wait(step, step.job, started=started, deadline=deadline)
             if job.is_failed:

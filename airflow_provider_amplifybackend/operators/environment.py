@@ -52,15 +52,19 @@ class _CreatesEnvironment(CreatingOperator):
         self, context: Context, *, started: float, deadline: float | None = None, starter: StartOnce | None = None
     ) -> dict[str, Any]:
         """Start the job and wait, once what an earlier try's failed job left behind is gone."""
+        deadline = deadline or self._deadline(started)
+        if self.on_failure == "delete_target":
+            self._delete_earlier_leftover(self._starter(context, deadline))
+        return super()._proceed(context, started=started, deadline=deadline, starter=starter)
+
+    def _delete_earlier_leftover(self, starter: StartOnce) -> None:
         from airflow_provider_amplifybackend.hooks.leftover import is_certainly_ours
 
-        deadline = deadline or self._deadline(started)
-        earlier = self._starter(context, deadline)
-        if self.on_failure == "delete_target" and earlier.intent and earlier.intent.job_id:
-            job = self._first_look(self._ref(earlier.intent.job))
-            if job and job.is_failed and is_certainly_ours(earlier, job, Outcome.ADOPTED):
-                self.log.info("%s FAILED in an earlier try. %s", job.ref, self._leftover(job, earlier).delete())
-        return super()._proceed(context, started=started, deadline=deadline, starter=starter)
+        if starter.intent is None or not starter.intent.job_id:
+            return
+        job = self._first_look(self._ref(starter.intent.job))
+        if job and job.is_failed and is_certainly_ours(starter, job, Outcome.ADOPTED):
+            self.log.info("%s FAILED in an earlier try. %s", job.ref, self._leftover(job, starter).delete())
 
     def _job_failed(self, job: Job, outcome: Outcome, context: Context, deadline: float) -> BackendJobFailedError:
         """Delete what the job left behind, if told so and if it is ours."""

@@ -21,7 +21,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch, service: LocalAmplifyBackend) -> Loca
     """The service, with short jobs and without the delays that a real one needs."""
     monkeypatch.setattr("airflow_provider_amplifybackend.hooks.start.LOOK_DELAY", 0.05)
     monkeypatch.setattr("airflow_provider_amplifybackend.hooks.start.RESEND_DELAY", 0.05)
-    monkeypatch.setattr("airflow_provider_amplifybackend.polling.FIRST_DELAY", 0.05)
+    monkeypatch.setattr("airflow_provider_amplifybackend.schedule.FIRST_DELAY", 0.05)
     monkeypatch.setattr("airflow_provider_amplifybackend.triggers.base.EARLIEST_EVENT", 0.0)
     monkeypatch.setenv("AIRFLOW__AMPLIFYBACKEND__START_PATIENCE", "0.5")
     service.control.set(job_seconds=0.3)
