@@ -29,8 +29,8 @@ USABLE := $(shell [ "$$(cat $(VENV)/.made-for 2>/dev/null)" = "$(CURDIR) $(MINOR
 PINS := pyproject.toml scripts/venv.sh $(wildcard constraints/constraints-$(MINOR).txt)
 AGAIN := $(if $(USABLE),,again)
 
-.PHONY: help venv demo test lint format types test-system test-crash test-faults test-faults-short test-js test-matrix bench bench-short \
-	docs constraints clean again
+.PHONY: help venv demo test lint format types test-system test-crash test-crash-short test-faults test-faults-short \
+	test-js test-matrix bench bench-short docs constraints clean again
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -72,8 +72,11 @@ types: $(VENV)/.dev-layer  ## mypy
 test-system: $(VENV)/.system-layer  ## a real Airflow of several processes (minutes)
 	@$(BIN)/python -m pytest -m system tests/system $(ARGS)
 
-test-crash: $(VENV)/.system-layer  ## kill processes of a real Airflow: KILLS=20 SEED=1
+test-crash: $(VENV)/.system-layer  ## kill processes of a real Airflow: KILLS=20 SEED=1 (the control: ARGS=--naive)
 	@$(BIN)/python -m tests.system.crash_campaign --kills $(KILLS) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+test-crash-short: $(VENV)/.system-layer  ## twenty kills, and a control that must fail (what CI runs)
+	@$(BIN)/python -m pytest -m crash tests/system/test_crashes.py $(ARGS)
 
 test-faults: $(VENV)/.dev-layer  ## a long campaign against scripted faults: CALLS=2000 SEED=1 (ARGS=--naive)
 	@$(BIN)/python -m tests.faults.campaign --calls $(CALLS) $(if $(SEED),--seed $(SEED)) $(ARGS)
