@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import signal
 from collections.abc import Callable
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -109,38 +107,19 @@ def test_a_clone_that_times_out_is_waited_for_before_it_is_torn_down(example, se
     assert environments() == UNTOUCHED
 
 
-@contextmanager
-def killed_after(seconds: float):
-    """What a task's process does at SIGTERM, done to the code that runs then."""
+def test_a_clone_task_that_dies_while_its_job_runs(example, service, environments, effective, monkeypatch):
+    from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 
-    class KilledError(Exception):
+    class DiedError(Exception):
         pass
 
-    def kill(*_: Any) -> None:
-        raise KilledError("killed")
+    def die(*_: Any, **__: Any) -> None:
+        raise DiedError("between the start and the end of the job")
 
-    before = signal.signal(signal.SIGALRM, kill)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
-def test_a_clone_task_that_is_killed_while_its_job_runs(example, service, environments, effective, monkeypatch):
-    from airflow_provider_amplifybackend.operators.environment import CloneBackendOperator
-
+    monkeypatch.setattr(AmplifyBackendHook, "await_end", die)
     service.control.set(job_seconds={"CloneBackend": 3.0})
-    execute = CloneBackendOperator.execute
-
-    def execute_until_killed(operator, context):
-        with killed_after(1.0):
-            return execute(operator, context)
-
-    monkeypatch.setattr(CloneBackendOperator, "execute", execute_until_killed)
     run = example(deferrable=False)
-    assert run.errors("clone") == ["KilledError: killed"]
+    assert run.errors("clone") == ["DiedError: between the start and the end of the job"]
     assert run.state == "failed"
     assert run.states["tear_down"] == "success"
     assert effective() == ["CloneBackend", "DeleteBackend"]

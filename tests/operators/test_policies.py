@@ -122,8 +122,15 @@ def test_with_skip_an_app_that_nobody_knows_has_nothing_to_delete(dags, starts):
     assert starts() == []
 
 
-@pytest.mark.parametrize("gone", ["NotFoundException", "ValidationException", "absent"])
-@pytest.mark.parametrize("jobs", ["readable", "NotFoundException"])
+@pytest.mark.parametrize(
+    ("gone", "jobs"),
+    [
+        ("NotFoundException", "NotFoundException"),
+        ("ValidationException", "NotFoundException"),
+        ("absent", "NotFoundException"),
+        ("NotFoundException", "readable"),
+    ],
+)
 def test_a_delete_ends_well_even_if_its_job_goes_with_the_environment(dags, service, gone, jobs):
     service.control.seed_app(APP, "copy")
     service.control.set(gone_environment=gone, deleted_environment_jobs=jobs)
@@ -180,7 +187,7 @@ def test_two_clones_of_one_source_where_the_service_lets_only_one_read_it(dags, 
         ).expand(target_environment_name=["one", "two"])
     """)
     assert run.states == {"clone[0]": "success", "clone[1]": "success"}
-    assert starts() == ["CloneBackend one", "CloneBackend two"]
+    assert sorted(starts()) == ["CloneBackend one", "CloneBackend two"]
 
 
 # Retries

@@ -72,7 +72,7 @@ def test_without_waiting_the_task_ends_once_the_job_has_started(dags, service, s
             "started",
         )
         assert result["JobId"]
-    assert starts() == ["CloneBackend one", "CloneBackend two"]
+    assert sorted(starts()) == ["CloneBackend one", "CloneBackend two"]
     assert "running trigger in line" not in run.log
 
 

@@ -1,0 +1,118 @@
+"""The example DAG on a running Airflow: API server, scheduler, DAG processor and triggerer as separate processes."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from tests.system.engine import RunningAirflow
+from tests.system.engine_client import wait_until
+
+pytestmark = pytest.mark.system
+
+DAG_ID = "example_ephemeral_environment"
+EXAMPLE = Path(__file__).parents[2] / "example_dags" / f"{DAG_ID}.py"
+APP = "d1example"
+JOB_SECONDS = 6.0
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[LocalAmplifyBackend]:
+    with LocalAmplifyBackend(job_seconds=JOB_SECONDS) as running:
+        running.control.seed_app(APP, "staging")
+        yield running
+
+
+@pytest.fixture(scope="module")
+def airflow(service: LocalAmplifyBackend, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAirflow]:
+    folder = tmp_path_factory.mktemp("example")
+    (folder / "dags").mkdir()
+    shutil.copy(EXAMPLE, folder / "dags")
+    connection = {
+        "conn_type": "aws",
+        "login": "123456789012",
+        "password": "not-a-secret",
+        "extra": {"region_name": "us-east-1", "endpoint_url": service.endpoint_url},
+    }
+    # The package of this checkout, installed or not.
+    settings = {"PYTHONPATH": str(EXAMPLE.parents[1])}
+    with RunningAirflow(
+        folder / "home", folder / "dags", connections={"aws_default": connection}, env=settings
+    ) as running:
+        running.wait_ready([DAG_ID])
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _fresh(service: LocalAmplifyBackend) -> None:
+    service.control.clear_journal()
+    service.control.clear_faults()
+
+
+def environments(service: LocalAmplifyBackend) -> list[str]:
+    return list(service.client().get_backend(AppId=APP)["BackendEnvironmentList"])
+
+
+def started(service: LocalAmplifyBackend) -> list[str]:
+    entries = service.control.journal(effective=True)
+    return [entry["operation"] for entry in entries if entry["job_id"] and entry["operation"] != "GetBackendJob"]
+
+
+def wait_deferred(airflow: RunningAirflow, run_id: str, task_id: str) -> None:
+    ended = ["deferred", "success", "failed", "upstream_failed"]
+    state = airflow.wait_task(DAG_ID, run_id, task_id, ended, timeout=120)["state"]
+    assert state == "deferred", airflow.logs(DAG_ID, run_id, task_id)[-5:]
+
+
+def studio_link(airflow: RunningAirflow, run_id: str, task_id: str) -> str | None:
+    return airflow.links(DAG_ID, run_id, task_id)["Amplify Studio"]
+
+
+def states(airflow: RunningAirflow, run_id: str) -> dict[str, str]:
+    return {task["task_id"]: task["state"] for task in airflow.tasks(DAG_ID, run_id)}
+
+
+def test_the_waits_are_deferred_and_the_run_completes(airflow: RunningAirflow, service: LocalAmplifyBackend) -> None:
+    run_id = airflow.trigger(DAG_ID, {"app_id": APP})
+    for task_id in ("clone", "add_auth", "tear_down"):
+        wait_deferred(airflow, run_id, task_id)
+        name = service.control.journal("CloneBackend")[0]["parameters"]["TargetEnvironmentName"]
+        # Airflow stores the links of a task just after it has deferred.
+        link = wait_until(partial(studio_link, airflow, run_id, task_id), 10, f"link of {task_id}")
+        assert link == f"https://us-east-1.admin.amplifyapp.com/admin/{APP}/{name}/home"
+    assert airflow.wait_run(DAG_ID, run_id, 180) == "success"
+    assert states(airflow, run_id) == dict.fromkeys(
+        ("reserve_name", "clone", "add_auth", "check", "tear_down"), "success"
+    )
+    assert airflow.xcom(DAG_ID, run_id, "clone")["Status"] == "COMPLETED"
+    assert started(service) == ["CloneBackend", "CreateBackendAuth", "DeleteBackend"]
+    assert environments(service) == ["staging"]
+
+
+def test_a_check_that_fails_fails_the_run_and_the_environment_is_deleted(
+    airflow: RunningAirflow, service: LocalAmplifyBackend
+) -> None:
+    run_id = airflow.trigger(DAG_ID, {"app_id": APP, "fail_check": True})
+    assert airflow.wait_run(DAG_ID, run_id, 180) == "failed"
+    ended = states(airflow, run_id)
+    assert (ended["check"], ended["tear_down"]) == ("failed", "success")
+    assert started(service) == ["CloneBackend", "CreateBackendAuth", "DeleteBackend"]
+    assert environments(service) == ["staging"]
+
+
+def test_a_clone_that_is_marked_failed_while_it_waits_is_torn_down(
+    airflow: RunningAirflow, service: LocalAmplifyBackend
+) -> None:
+    run_id = airflow.trigger(DAG_ID, {"app_id": APP})
+    wait_deferred(airflow, run_id, "clone")
+    airflow.set_state(DAG_ID, run_id, "clone", "failed")
+    assert airflow.wait_run(DAG_ID, run_id, 180) == "failed"
+    ended = states(airflow, run_id)
+    assert (ended["clone"], ended["check"], ended["tear_down"]) == ("failed", "upstream_failed", "success")
+    assert started(service) == ["CloneBackend", "DeleteBackend"]
+    assert environments(service) == ["staging"]
