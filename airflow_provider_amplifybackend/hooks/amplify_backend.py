@@ -70,6 +70,8 @@ class AmplifyBackendHook(AwsBaseHook):
         """The connection. One that was named and does not exist is an error, not a reason to use another identity."""
         wrapper = super().conn_config
         if self.aws_conn_id and self.aws_conn_id != self.default_conn_name and not wrapper:
+            # The base class has cached it: the next access would go on with another identity.
+            self.__dict__.pop("conn_config", None)
             raise AirflowNotFoundException(
                 f"The AWS connection aws_conn_id={self.aws_conn_id!r} does not exist. Create it, or set "
                 "aws_conn_id=None to use boto3's own credentials."

@@ -85,7 +85,8 @@ def service_error(operation: str, error: Exception) -> ServiceError:
         return ServiceError(_client_error_kind(error, code), operation, code, message, headers=headers)
     code = type(error).__name__
     if isinstance(error, SETUP):
-        return ServiceError(FaultKind.SETUP, operation, code, f"{error}. {_SETUP_ADVICE.get(code, '')}".strip())
+        said = str(error).rstrip(".")
+        return ServiceError(FaultKind.SETUP, operation, code, f"{said}. {_SETUP_ADVICE.get(code, '')}".strip())
     if isinstance(error, UNSENT):
         return ServiceError(FaultKind.UNSENT, operation, code, str(error))
     if isinstance(error, ResponseParserError):

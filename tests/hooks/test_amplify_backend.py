@@ -156,6 +156,8 @@ def test_a_connection_that_was_named_must_exist(service: LocalAmplifyBackend) ->
     hook = AmplifyBackendHook(aws_conn_id="nobody_knows_it")
     with pytest.raises(AirflowNotFoundException, match=r"aws_conn_id='nobody_knows_it' does not exist.*Create it"):
         hook.get_environments(APP)
+    with pytest.raises(AirflowNotFoundException):
+        hook.get_environments(APP)  # not with whatever other credentials this machine has
     assert not service.control.journal()
 
 
