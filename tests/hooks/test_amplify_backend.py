@@ -21,6 +21,7 @@ from airflow_provider_amplifybackend.exceptions import (
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 from airflow_provider_amplifybackend.jobs import JobRef
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from airflow_provider_amplifybackend.schedule import FIRST_DELAY
 
 APP = "d1a2b3c4d5"
 CLONE = {"AppId": APP, "BackendEnvironmentName": "staging", "TargetEnvironmentName": "pr1"}
@@ -374,7 +375,7 @@ def test_a_job_is_waited_for(service: LocalAmplifyBackend, hook: AmplifyBackendH
     job = hook.wait_for_job(seed_job(service, seconds=100), timeout=600, waiter_delay=30, sleep=clock.sleep)
     assert job.is_completed
     assert max(clock.slept) <= 30
-    assert clock.slept[0] <= 3
+    assert clock.slept[0] <= FIRST_DELAY
 
 
 def test_a_failed_job_raises_with_the_services_error(service: LocalAmplifyBackend, hook: AmplifyBackendHook) -> None:
