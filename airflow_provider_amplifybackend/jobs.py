@@ -259,6 +259,10 @@ class Intent:
     job_environment: str | None = None
     # Whether the job was found by looking and not answered: then it may be somebody else's.
     found_by_looking: bool = False
+    # Whether the job was seen to have failed: once its environment is deleted, the service may know it no more.
+    job_failed: bool = False
+    # Whether an earlier job was found that may have been ours, and left nothing to tell it by.
+    passed_over: bool = False
     # Whether a try has returned with the job: a clear before that is no order for another one.
     reported: bool = False
     version: int = INTENT_VERSION
@@ -457,6 +461,8 @@ def _is_unreported(situation: Situation, completed: Job) -> bool:
 
 
 def _decide_with_job_id(situation: Situation, intent: Intent) -> Decision:
+    if intent.job_failed:
+        return _decide_fresh(situation)
     job = _own_job(situation, intent)
     if job is None:
         if situation.patience_left > 0:
@@ -466,6 +472,9 @@ def _decide_with_job_id(situation: Situation, intent: Intent) -> Decision:
             job=intent.job,
         )
     if job.is_failed:
+        ours = _own_job(situation, disowned(intent, job)) if intent.found_by_looking else None
+        if ours and not ours.is_failed:
+            return Adopt(f"{job.ref}, which failed, was somebody else's, and this one is ours", job=ours)
         return _decide_fresh(situation)
     return Adopt(f"job {job.job_id} was started by an earlier try of this task", job=job)
 
@@ -511,7 +520,8 @@ def _own_job(situation: Situation, intent: Intent) -> Job | None:
         and job.job_id not in intent.known_job_ids
         and (job.create_time_ms is None or job.create_time_ms >= since)
     ]
-    return min(candidates, key=lambda job: job.create_time_ms or since, default=None)
+    # A failed one is ours only if there is no other: our start may have been accepted after somebody else's failed.
+    return min(candidates, key=lambda job: (job.is_failed, job.create_time_ms or since), default=None)
 
 
 def earlier_durations(jobs: Iterable[Job], operation: str, *, most: int = 10) -> list[float]:
@@ -588,7 +598,7 @@ def has_own_job(situation: Situation) -> bool:
 
 def answered(intent: Intent, job: Job) -> Intent:
     """Return the intent with the job that the service answered."""
-    return replace(intent, job_id=job.job_id, job_environment=job.backend_environment_name)
+    return replace(intent, job_id=job.job_id, job_environment=job.backend_environment_name, job_failed=False)
 
 
 def adopted(intent: Intent, job: Job, round: Round) -> Intent:
@@ -610,6 +620,37 @@ def disowned(intent: Intent, job: Job) -> Intent:
         job_id=None,
         job_environment=None,
         found_by_looking=False,
+    )
+
+
+def after_difference(
+    intent: Intent, operation: JobOperation, job: Job, listed: Iterable[Job], difference: str
+) -> tuple[Intent | None, str]:
+    """Return how to go on after an adopted job has left something else than was asked for, and why.
+
+    What is seen was left by the youngest job, so an older one may have been ours all the same. Where that cannot be
+    told, None: neither is a second start right, nor a success.
+    """
+    later = newest(other for other in listed if _may_have_changed(operation, job, other))
+    if later is None and not intent.passed_over:
+        return disowned(intent, job), f"{job.ref} was somebody else's: {difference}; going on with the start"
+    if later and later.operation == operation.name and later.job_id not in intent.known_job_ids:
+        return replace(disowned(intent, job), passed_over=True), f"{difference}, but {later.ref} may be this task's"
+    whose = "an earlier job" if later is None else f"{job.ref}"
+    return None, (
+        f"{difference}, and it cannot be told whether {whose} was started by this task and changed by "
+        f"{(later or job).ref} since; look at it, then clear the task to do it again, or mark it as success"
+    )
+
+
+def _may_have_changed(operation: JobOperation, job: Job, other: Job) -> bool:
+    known = JOB_OPERATIONS.get(other.operation or "")
+    return (
+        known is not None
+        and known.resource in (operation.resource, "environment", "app")
+        and other.job_id != job.job_id
+        and not other.is_failed
+        and (other.create_time_ms or 0) > (job.create_time_ms or 0)
     )
 
 

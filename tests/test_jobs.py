@@ -527,3 +527,76 @@ def test_a_job_is_named_with_all_that_finds_it() -> None:
         f"job j (CloneBackend, app {APP}, environment pr1 or staging)"
     )
     assert str(JobRef(APP, "j", ())) == f"job j (operation unknown, app {APP}, environment unknown)"
+
+
+# Whose job it was
+
+
+FOUND = replace(NAMED, found_by_looking=True)
+OURS_LATER = job("COMPLETED", at=9_000, job_id="job-2")
+
+
+def test_a_failed_job_is_not_ours_if_another_can_be() -> None:
+    """Somebody else's job was accepted first and failed, then our late start was."""
+    for status in ("RUNNING", "COMPLETED"):
+        later = replace(OURS_LATER, status=status)
+        decision = jobs.decide(situation(intent=INTENT, jobs=(job("FAILED"), later)))
+        assert isinstance(decision, Adopt)
+        assert decision.job.job_id == "job-2"
+    decision = jobs.decide(situation(intent=FOUND, jobs=(job("FAILED"), OURS_LATER)))
+    assert isinstance(decision, Adopt)
+    assert decision.job.job_id == "job-2"
+    assert isinstance(jobs.decide(situation(intent=NAMED, jobs=(job("FAILED"),))), Send)
+
+
+def test_a_job_that_was_seen_to_fail_need_not_be_seen_again() -> None:
+    gone = situation(intent=replace(NAMED, job_failed=True), patience_left=10)
+    assert isinstance(jobs.decide(gone), Send)
+
+
+def test_an_adopted_job_remembers_how_it_was_found() -> None:
+    found = jobs.adopted(INTENT, job("RUNNING"), FIRST)
+    assert found.found_by_looking
+    assert jobs.adopted(found, job("COMPLETED"), CLEARED).found_by_looking
+    assert not jobs.adopted(NAMED, job("RUNNING"), FIRST).found_by_looking
+    assert Intent.from_stored(json.loads(json.dumps(found.to_stored()))) == found
+
+
+def test_somebody_elses_job_is_not_taken_for_ours_again() -> None:
+    rest = jobs.disowned(FOUND, job("COMPLETED"))
+    assert (rest.job_id, rest.found_by_looking, rest.target_existed) == (None, False, True)
+    assert isinstance(jobs.decide(situation(intent=rest, jobs=(job("COMPLETED"),), target_exists=False)), Send)
+    assert isinstance(jobs.decide(situation(intent=rest, jobs=(job("COMPLETED"), OURS_LATER))), Adopt)
+
+
+AFTER = {
+    "nothing came later": ((), True),
+    "something failed later": ((replace(OURS_LATER, status="FAILED"),), True),
+    "something else changed later": ((replace(OURS_LATER, operation="UpdateBackendStorage"),), True),
+    "it was removed later": ((replace(OURS_LATER, operation="DeleteBackend"),), False),
+    "it is being removed": ((replace(OURS_LATER, operation="DeleteBackend", status="RUNNING"),), False),
+}
+
+
+@pytest.mark.parametrize("what", AFTER)
+def test_a_difference_tells_only_what_the_youngest_job_left(what: str) -> None:
+    later, tells = AFTER[what]
+    rest, reason = jobs.after_difference(FOUND, JOB_OPERATIONS["CloneBackend"], job("COMPLETED"), later, "it differs")
+    assert (rest is not None) is tells
+    assert reason.count("it differs") == 1
+
+
+def test_of_two_jobs_that_may_be_ours_the_later_is_looked_at_and_then_it_cannot_be_told() -> None:
+    clone = JOB_OPERATIONS["CloneBackend"]
+    both = (job("COMPLETED"), OURS_LATER)
+    rest, _ = jobs.after_difference(FOUND, clone, both[0], both, "it differs")
+    assert rest
+    assert rest.passed_over
+    decision = jobs.decide(situation(intent=rest, jobs=both))
+    assert isinstance(decision, Adopt)
+    assert decision.job == OURS_LATER
+    unknown, reason = jobs.after_difference(
+        jobs.adopted(rest, OURS_LATER, FIRST), clone, OURS_LATER, both, "it differs"
+    )
+    assert unknown is None
+    assert "cannot be told" in reason

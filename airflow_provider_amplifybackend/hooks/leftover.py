@@ -57,6 +57,7 @@ class Leftover:
             user = self._later_job()
             if user:
                 return f"Environment {self.environment}, which it left behind, was kept: {user.ref} came later."
+            self.start.note_failure()
             step = starter.advance()
             if step.job is None:
                 return self._nothing

@@ -168,6 +168,8 @@ class StartOnce:
         """Tell whether an adopted job, now completed, was somebody else's: then ours is still to be started.
 
         Only a job that was found by looking can be, and only what it left tells.
+
+        :raises BackendStartError: Something else has changed that since, so that it does not tell.
         """
         intent = self.intent
         if intent and intent.job_id == job.job_id and not intent.found_by_looking:
@@ -179,10 +181,20 @@ class StartOnce:
             difference = self._difference()
         if difference is None:
             return False
-        self.log.warning("%s: %s was somebody else's: %s; going on with the start", self._label, job.ref, difference)
+        listed = tuple(self._list_jobs(self._all_environments()))
+        unknown = Intent(self.operation.name, self.app_id, self.digest, self.round, 0)
+        rest, reason = jobs.after_difference(intent or unknown, self.operation, job, listed, difference)
+        if rest is None:
+            raise BackendStartError(f"{self._label}: {reason}")
+        self.log.warning("%s: %s", self._label, reason)
         if intent:
-            self._remember(jobs.disowned(intent, job))
+            self._remember(rest)
         return True
+
+    def note_failure(self) -> None:
+        """Store that the job failed, before its environment is deleted and the service may know it no more."""
+        if self.intent:
+            self._remember(replace(self.intent, job_failed=True))
 
     def _difference(self) -> str | None:
         try:

@@ -67,6 +67,8 @@ class Result:
     disturbed: int = 0
     starts: int = 0
     endings: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
+    """An error of each type, of those that ended a try."""
     duplicates: list[str] = field(default_factory=list)
     wrong_successes: list[str] = field(default_factory=list)
     unexplained: list[str] = field(default_factory=list)
@@ -256,6 +258,8 @@ class Campaign:
             result.starts += sum(start.is_ours for start in evidence.starts(story.case))
             for round_ in story.rounds:
                 result.endings[round_.result["outcome"] if round_.result else _ending(round_)] += 1
+                for error in round_.errors:
+                    result.examples.setdefault(type(error).__name__, f"case {story.case.number}: {error}")
             verdict = judge(story, evidence)
             result.duplicates += verdict.duplicates
             result.wrong_successes += verdict.wrong_successes
@@ -286,6 +290,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"tries {result.tries} · kills {result.kills} · requests {result.requests}, disturbed {result.disturbed} · "
         f"accepted starts {result.starts}"
     )
+    for name, example in result.examples.items():
+        print(f"e.g. {name}: {example}")
     print("endings: " + ", ".join(f"{name} {number}" for name, number in result.endings.most_common()))
     print(result.line)
     return 0 if result.is_clean else 1

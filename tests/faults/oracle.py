@@ -17,7 +17,7 @@ from tests.faults.cases import Case
 # What an error must name besides app, environment and operation: the service's words, or what is in the way.
 CAUSE = re.compile(
     r"FAILED\. The service says|exists already|exists, but only as the leftover|to remove does not exist|appeared after"
-    r"|blocks its environment|time budget ended|waited \d+ s in vain|failed \(\w+\) for "
+    r"|blocks its environment|cannot be told|time budget ended|waited \d+ s in vain|failed \(\w+\) for "
 )
 
 
@@ -186,7 +186,9 @@ def state_errors(stories: Sequence[Story], state: Sequence[Mapping[str, Any]]) -
     found = []
     for story in stories:
         last = story.rounds[-1]
-        if story.case.stranger == "same operation" or last.result is None or last.result["Status"] == "PENDING":
+        if story.case.stranger == "same operation" or last.result is None:
+            continue
+        if last.result["JobId"] and last.result["Status"] != "COMPLETED":
             continue
         what = _missing(story.case, apps.get(story.case.app_id, {"environments": [], "config": None}))
         if what:

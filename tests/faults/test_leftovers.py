@@ -56,11 +56,19 @@ def accepted(service: LocalAmplifyBackend, *operations: str) -> list[str]:
 
 @pytest.mark.parametrize("deferrable", [False, True])
 @pytest.mark.parametrize("operator_class", [CloneBackendOperator, CreateBackendOperator])
-@pytest.mark.parametrize("lives", ["target", "source"])
+@pytest.mark.parametrize(
+    ("lives", "jobs"), [("target", "readable"), ("target", "NotFoundException"), ("source", "readable")]
+)
 def test_the_leftover_goes_and_a_retry_works(
-    service: LocalAmplifyBackend, task: Callable[..., TaskInstance], operator_class: type, deferrable: bool, lives: str
+    service: LocalAmplifyBackend,
+    task: Callable[..., TaskInstance],
+    operator_class: type,
+    deferrable: bool,
+    lives: str,
+    jobs: str,
 ) -> None:
-    service.control.set(clone_job_environment=lives)
+    """Also where the service forgets the jobs of an environment with the environment."""
+    service.control.set(clone_job_environment=lives, deleted_environment_jobs=jobs)
     instance = task(operator_class, deferrable=deferrable)
     with pytest.raises(BackendJobFailedError, match=f"quota {OURS}"):
         instance.attempt()
@@ -81,11 +89,12 @@ def test_by_default_it_is_kept(service: LocalAmplifyBackend, task: Callable[...,
     assert not accepted(service, "DeleteBackend")
 
 
-@pytest.mark.parametrize("moment", [1, 2, 4, 5, 6, 7])
-@pytest.mark.parametrize("on_pending_job", ["wait", "fail"])
+@pytest.mark.parametrize("moment", [1, 2, *range(4, 12)])
+@pytest.mark.parametrize(("jobs", "on_pending_job"), [("readable", "fail"), ("NotFoundException", "wait")])
 def test_a_crash_at_any_write_neither_deletes_twice_nor_keeps_the_retry_from_working(
-    service: LocalAmplifyBackend, task: Callable[..., TaskInstance], moment: int, on_pending_job: str
+    service: LocalAmplifyBackend, task: Callable[..., TaskInstance], moment: int, on_pending_job: str, jobs: str
 ) -> None:
+    service.control.set(deleted_environment_jobs=jobs)
     instance = task(on_pending_job=on_pending_job)
     instance.store = store = StateStore()
     writes: list[str] = []
