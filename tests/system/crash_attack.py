@@ -4,7 +4,8 @@ Most steps are held open by a fault in the local service: a look or a start that
 after it takes effect. Two need the supervisor: a task process that has its supervisor stopped runs on until it wants
 something of Airflow, and the state store is the first that it wants after its look, and after its answer. So a stopped
 supervisor holds the task at the write of its intent, or of its job's id; what the supervisor finds in the socket when
-it goes on, after the task has died, is that write.
+it goes on, after the task has died, is that write. An orphan that sleeps from there until another try has taken over,
+and then wakes up just before it would send, is made in the same way.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ OPERATIONS = {
 JOB_SECONDS = 4.0
 HOLD = 3.0
 LIST_LAG = 2.0
+STATE_KEY = "amplifybackend_start"
 # From the look's end to the write of the intent, and from the answer's end to the write of the id, on a busy machine.
 REACHES_WRITE = 1.5
 # Longer than Airflow waits for a sign of life of a task.
@@ -61,6 +63,8 @@ class Tally:
     kills: Counter[str] = field(default_factory=Counter)
     others: Counter[str] = field(default_factory=Counter)
     missed: Counter[str] = field(default_factory=Counter)
+    # What was known of the task's job when its process had died.
+    landed: Counter[str] = field(default_factory=Counter)
     _reserved: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -75,11 +79,13 @@ class Tally:
             self._reserved += 1
             return True
 
-    def settle(self, attack: Attack, outcome: str) -> None:
+    def settle(self, attack: Attack, outcome: str, landed: str | None) -> None:
         """Give back what was reserved: a kill, another strike, or nothing that was struck."""
         with self._lock:
             self._reserved -= 1
             {"kill": self.kills, "other": self.others, "missed": self.missed}[outcome][str(attack)] += 1
+            if landed:
+                self.landed[landed] += 1
 
 
 class Components:
@@ -133,14 +139,20 @@ class Attacker:
         self.environment = environment
         self.operation = OPERATIONS[task_id]
         self.note = note
-        # What the service had accepted before this round.
+        # What there was before this round.
         self.accepted_before = len(self._accepted())
+        self.requests_before = len(service.journal(self.operation, environment=environment))
+        self._stored_before: dict[str, Any] = {}
+        with suppress(EngineError):
+            self._stored_before = airflow.state_store(dag_id, run_id, task_id).get(STATE_KEY) or {}
+        self.landed: str | None = None
 
     def attack(self, attack: Attack) -> str:
-        """Carry it out; returns "kill", "other" or "missed".
+        """Carry it out; returns "kill", "other" or "missed", and leaves in `landed` where a kill came.
 
         :raises TaskOverError: the task ended first.
         """
+        self.landed = None
         try:
             done = getattr(self, "_at_" + attack.step.replace(",", "").replace(" ", "_"))(attack)
         except Missed as missed:
@@ -149,7 +161,23 @@ class Attacker:
         if done is None:
             self.note(f"missed {attack}: nothing there to strike")
             return "missed"
+        if done == "kill" and attack.strike in ("task", "supervisor", "both"):
+            with suppress(EngineError):
+                self.landed = self._where()
         return str(done)
+
+    def _where(self) -> str:
+        """Between which two steps the task is, for everybody but its process."""
+        stored = self.airflow.state_store(self.dag_id, self.run_id, self.task_id).get(STATE_KEY) or {}
+        entries = self.service.journal(self.operation, environment=self.environment)
+        requests = len(entries) - self.requests_before
+        if stored.get("job_id") and self._new_job():
+            return "id stored"
+        if self._new_job():
+            return "accepted, id not stored"
+        if self._stored_before != stored:
+            return "intent stored, request refused" if requests else "intent stored, request not seen by the service"
+        return "before the intent"
 
     # ------------------------------------------------------------------------------------------------ steps
 
@@ -230,9 +258,24 @@ class Attacker:
             return None
         process.signal_supervisor(signal.SIGSTOP)
         time.sleep(after + REACHES_WRITE)
+        if attack.strike == "supervisor":
+            return self._sleep_after_write(process, attack.detail)
         process.kill()
         # What the task had written into the socket is done after its death, or never.
         process.signal_supervisor(signal.SIGKILL if attack.strike == "both" else signal.SIGCONT)
+        time.sleep(0.5)
+        return "kill"
+
+    def _sleep_after_write(self, process: TaskProcess, detail: float) -> str:
+        """The write is done and its answer on the way, but the task sleeps until another try has taken over."""
+        process.stop()
+        process.signal_supervisor(signal.SIGCONT)
+        time.sleep(1)
+        process.signal_supervisor(signal.SIGKILL)
+        try:
+            time.sleep(LONG_PAUSE + 8 * detail)
+        finally:
+            process.cont()
         return "kill"
 
     # ---------------------------------------------------------------------------------------------- strikes

@@ -50,7 +50,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_amplifybackend.local.control import LocalControl
-from tests.system.crash_attack import JOB_SECONDS, Attacker, Components, Tally, TaskOverError
+from tests.system.crash_attack import JOB_SECONDS, STATE_KEY, Attacker, Components, Tally, TaskOverError
 from tests.system.crash_oracle import Round, Verdict, judge
 from tests.system.crash_plan import TASKS, RunPlan, plan_run
 from tests.system.crash_watch import Watch
@@ -70,7 +70,6 @@ START_PATIENCE = 10
 TASK_TIMEOUT = 240.0
 # A kill is rarely the last of its run: what is left of it has to end as well.
 CELERY_SHARE = 0.2
-STATE_KEY = "amplifybackend_start"
 
 
 @dataclass(frozen=True)
@@ -248,7 +247,7 @@ class Campaign:
                 except TaskOverError:
                     break
                 finally:
-                    self.tally.settle(attack, outcome)
+                    self.tally.settle(attack, outcome, attacker.landed)
             if not self._ends_well(run_id, task_id):
                 break
         try:
@@ -324,7 +323,8 @@ def run_campaign(options: Options) -> tuple[int, Verdict]:
         print(f"no part with Celery: {why_not}", flush=True)
         celery = 0
     parts: list[tuple[Executor, int]] = [("LocalExecutor", options.kills - celery), ("CeleryExecutor", celery)]
-    total, verdict, kills, others = 0, Verdict(), Counter[str](), Counter[str]()
+    total, verdict = 0, Verdict()
+    counted: dict[str, Counter[str]] = {"kills": Counter(), "other strikes": Counter(), "tasks died": Counter()}
     began = time.monotonic()
     for executor, wanted in parts:
         if not wanted:
@@ -333,10 +333,11 @@ def run_campaign(options: Options) -> tuple[int, Verdict]:
         campaign.folder.mkdir(parents=True, exist_ok=True)
         verdict += campaign.run()
         total += campaign.tally.total
-        kills += campaign.tally.kills
-        others += campaign.tally.others
-    for what, counted in (("kills", kills), ("other strikes", others)):
-        print(f"{what}: " + ", ".join(f"{number} {name}" for name, number in sorted(counted.items())))
+        counted["kills"] += campaign.tally.kills
+        counted["other strikes"] += campaign.tally.others
+        counted["tasks died"] += campaign.tally.landed
+    for what, numbers in counted.items():
+        print(f"{what}: " + ", ".join(f"{number} {name}" for name, number in sorted(numbers.items())))
     print(f"{total} kills in {(time.monotonic() - began) / 60:.1f} minutes, starts and ends included")
     return total, verdict
 

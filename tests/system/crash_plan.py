@@ -54,6 +54,9 @@ START: tuple[tuple[Step, int], ...] = (
 )
 AFTER: tuple[tuple[Step, int], ...] = (("looks", 2), ("waits", 5), ("resumes", 4), ("any moment", 1))
 
+# No try looks after its start; only the next one does.
+AFTER_FIRST_TRY: tuple[tuple[Step, int], ...] = (("waits", 5), ("resumes", 4), ("any moment", 1))
+
 STRIKES: tuple[tuple[Strike, int], ...] = (
     ("task", 44),
     ("supervisor", 13),
@@ -74,7 +77,7 @@ STRIKES_WHILE_DEFERRED: tuple[tuple[Strike, int], ...] = (
     ("clear", 10),
 )
 # How these are reached decides what dies in them.
-KILLS_ONLY: tuple[tuple[Strike, int], ...] = (("task", 2), ("both", 1))
+KILLS_ONLY: tuple[tuple[Strike, int], ...] = (("task", 3), ("both", 2), ("supervisor", 2))
 LOSSES = ("timeout_after", "reset_after", "truncate", "empty")
 
 
@@ -114,7 +117,7 @@ class RunPlan:
 
 def plan_run(seed: int, number: int, *, celery: bool = False) -> RunPlan:
     """The plan of the campaign's run with this number."""
-    chance = random.Random(f"{seed}/{number}")
+    chance = random.Random(f"{seed}/{number}" + "/celery" * celery)
     deferrable = chance.random() < 0.7
     rounds = 2 if chance.random() < 0.2 else 1
     failing = frozenset(task for task in ("create_auth", "update_auth") if chance.random() < 0.1)
@@ -130,7 +133,8 @@ def _attacks(chance: random.Random, deferrable: bool, celery: bool) -> tuple[Att
     steps = [_pick(chance, BEFORE) for _ in range(chance.choice((0, 0, 1, 1, 2)))]
     if chance.random() < 0.65:
         steps.append(_pick(chance, START))
-    steps += [_pick(chance, AFTER) for _ in range(chance.choice((0, 1, 1, 2)))]
+    after = AFTER if steps else AFTER_FIRST_TRY
+    steps += [_pick(chance, after) for _ in range(chance.choice((0, 1, 1, 2)))]
     return tuple(_attack(chance, step, deferrable, celery) for step in steps)
 
 
@@ -141,8 +145,11 @@ def _attack(chance: random.Random, step: Step, deferrable: bool, celery: bool) -
     elif step == "waits" and deferrable:
         strikes = STRIKES_WHILE_DEFERRED
     strike = _pick(chance, strikes)
+    # LocalExecutor's worker is the supervisor.
     if strike == "worker" and not celery:
         strike = "supervisor"
+    elif strike == "supervisor" and celery and strikes is STRIKES:
+        strike = "worker"
     return Attack(step, strike, chance.random(), chance.random(), chance.choice(LOSSES))
 
 
