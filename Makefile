@@ -29,7 +29,7 @@ USABLE := $(shell [ "$$(cat $(VENV)/.made-for 2>/dev/null)" = "$(CURDIR) $(MINOR
 PINS := pyproject.toml scripts/venv.sh $(wildcard constraints/constraints-$(MINOR).txt)
 AGAIN := $(if $(USABLE),,again)
 
-.PHONY: help venv demo test lint format types test-system test-crash test-crash-short test-faults test-faults-short \
+.PHONY: help venv demo test lint format types test-system test-system-short test-crash test-crash-short test-faults test-faults-short \
 	test-js test-matrix bench bench-short docs constraints clean again
 
 help:  ## list the targets
@@ -71,6 +71,9 @@ types: $(VENV)/.dev-layer  ## mypy
 
 test-system: $(VENV)/.system-layer  ## a real Airflow of several processes (minutes)
 	@$(BIN)/python -m pytest -m system tests/system $(ARGS)
+
+test-system-short: $(VENV)/.system-layer  ## the example DAG on a real Airflow (what CI runs)
+	@$(BIN)/python -m pytest -m system tests/system/test_example_dag.py $(ARGS)
 
 test-crash: $(VENV)/.system-layer  ## kill processes of a real Airflow: KILLS=20 SEED=1 (the control: ARGS=--naive)
 	@$(BIN)/python -m tests.system.crash_campaign --kills $(KILLS) $(if $(SEED),--seed $(SEED)) $(ARGS)
