@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -181,7 +182,8 @@ class StartOnce:
             difference = self._difference()
         if difference is None:
             return False
-        listed = tuple(self._list_jobs(self._all_environments()))
+        with self._saying_what_for():
+            listed = tuple(self._list_jobs(self._all_environments()))
         unknown = Intent(self.operation.name, self.app_id, self.digest, self.round, 0)
         rest, reason = jobs.after_difference(intent or unknown, self.operation, job, listed, difference)
         if rest is None:
@@ -283,7 +285,8 @@ class StartOnce:
 
     def _is_settled_by_policy(self, error: ServiceError) -> bool:
         """Whether what exists, or is missing, by now makes the refused start unnecessary."""
-        exists = self._target_exists()
+        with self._saying_what_for():
+            exists = self._target_exists()
         if self.operation.effect is Effect.CREATES:
             return exists is True and self.policy.if_exists == "skip"
         if self.operation.effect is Effect.REMOVES:
@@ -296,8 +299,14 @@ class StartOnce:
     # ------------------------------------------------------------------------------------------------- looking
 
     def _look(self) -> Situation:
-        try:
+        with self._saying_what_for():
             return self._situation()
+
+    @contextmanager
+    def _saying_what_for(self) -> Iterator[None]:
+        """Name the start in the error of a look, which itself may name neither operation nor environment."""
+        try:
+            yield
         except BackendRequestError as error:
             raise BackendRequestError(f"{self._label}: cannot see whether it was started already: {error}") from error
 
@@ -409,7 +418,8 @@ class StartOnce:
 
     def _clone_elsewhere(self) -> Job | None:
         """Return a clone that is pending in another environment: it may hold its source without being listed there."""
-        elsewhere = self._list_jobs(self._environments_of_app())
+        with self._saying_what_for():
+            elsewhere = list(self._list_jobs(self._environments_of_app()))
         return _newest_pending(job for job in elsewhere if job.operation == "CloneBackend")
 
 
