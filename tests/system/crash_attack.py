@@ -4,8 +4,8 @@ Most steps are held open by a fault in the local service: a look or a start that
 after it takes effect. Two need the supervisor: a task process that has its supervisor stopped runs on until it wants
 something of Airflow, and the state store is the first that it wants after its look, and after its answer. So a stopped
 supervisor holds the task at the write of its intent, or of its job's id; what the supervisor finds in the socket when
-it goes on, after the task has died, is that write. An orphan that sleeps from there until another try has taken over,
-and then wakes up just before it would send, is made in the same way.
+it goes on, after the task has died, is that write. An orphan that sleeps from there until another try's job has
+completed, and then wakes up just before it would send, is made in the same way.
 """
 
 from __future__ import annotations
@@ -259,23 +259,33 @@ class Attacker:
         process.signal_supervisor(signal.SIGSTOP)
         time.sleep(after + REACHES_WRITE)
         if attack.strike == "supervisor":
-            return self._sleep_after_write(process, attack.detail)
+            return self._sleep_after_write(process)
         process.kill()
         # What the task had written into the socket is done after its death, or never.
         process.signal_supervisor(signal.SIGKILL if attack.strike == "both" else signal.SIGCONT)
         time.sleep(0.5)
         return "kill"
 
-    def _sleep_after_write(self, process: TaskProcess, detail: float) -> str:
-        """The write is done and its answer on the way, but the task sleeps until another try has taken over."""
+    def _sleep_after_write(self, process: TaskProcess) -> str:
+        """The write is done and its answer on the way, but the task sleeps until another try's job has completed.
+
+        Earlier, the service would refuse its request; later, the whole run may be over.
+        """
         process.stop()
         process.signal_supervisor(signal.SIGCONT)
         time.sleep(1)
-        process.signal_supervisor(signal.SIGKILL)
+        # Stopped and not killed yet: the kernel ends a stopped process group whose parent dies.
+        process.signal_supervisor(signal.SIGSTOP)
+        deadline = time.monotonic() + STEP_TIMEOUT
         try:
-            time.sleep(LONG_PAUSE + 8 * detail)
+            while time.monotonic() < deadline:
+                if (job := self._new_job()) and job["Status"] == "COMPLETED":
+                    break
+                time.sleep(0.1)
         finally:
             process.cont()
+            time.sleep(0.5)
+            process.signal_supervisor(signal.SIGKILL)
         return "kill"
 
     # ---------------------------------------------------------------------------------------------- strikes
