@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypedDict
 
 COMPLETED = "COMPLETED"
 FAILED = "FAILED"
@@ -118,6 +118,22 @@ class JobRef:
         return f"job {self.job_id} ({self.operation or 'operation unknown'}, app {self.app_id}, environment {where})"
 
 
+class JobResult(TypedDict):
+    """What every job operator returns: the job in the API's spelling, readable times, and how it came to it."""
+
+    AppId: str
+    BackendEnvironmentName: str | None
+    JobId: str | None
+    Operation: str | None
+    Status: str | None
+    Error: str | None
+    CreateTime: str | None
+    UpdateTime: str | None
+    created_at: str | None
+    updated_at: str | None
+    outcome: str
+
+
 @dataclass(frozen=True)
 class Job:
     """A job as the service showed it."""
@@ -174,7 +190,7 @@ class Job:
         """Return what identifies this job."""
         return JobRef(self.app_id, self.job_id, (self.backend_environment_name,), self.operation)
 
-    def to_xcom(self, outcome: Outcome) -> dict[str, Any]:
+    def to_xcom(self, outcome: Outcome) -> JobResult:
         """Return the dictionary that every job operator returns, in the API's spelling, the same in every mode."""
         return {
             "AppId": self.app_id,
@@ -364,6 +380,9 @@ class Refuse(Decision):
     """Fail, with the reason."""
 
 
+_EARLIER_FAILED = "the job of an earlier try failed"
+
+
 def decide(situation: Situation) -> Decision:
     """Decide how to come to a job that is started once.
 
@@ -378,11 +397,11 @@ def decide(situation: Situation) -> Decision:
     if intent.job_id:
         return _decide_with_job_id(situation, intent)
     if intent.refused:
-        return _decide_fresh(situation)
+        return _decide_fresh(situation, "an earlier start was refused")
     return _decide_without_job_id(situation, intent)
 
 
-def _decide_fresh(situation: Situation) -> Decision:
+def _decide_fresh(situation: Situation, before: str = "nothing was started before") -> Decision:
     pending = newest(job for job in situation.jobs if not job.is_finished and _is_in_target(situation, job))
     if pending:
         return decide_pending(situation, pending)
@@ -395,7 +414,7 @@ def _decide_fresh(situation: Situation) -> Decision:
             f"the {situation.operation.resource} to remove does not exist; check the name, or set "
             "if_missing='skip' if that is as good as removed"
         )
-    return Send("nothing was started before and nothing is in the way")
+    return Send(f"{before}, and nothing is in the way")
 
 
 def _is_in_target(situation: Situation, job: Job) -> bool:
@@ -440,7 +459,7 @@ def _decide_after_clear(situation: Situation, intent: Intent) -> Decision:
     if earlier and earlier.is_completed and intent.is_for(situation.digest) and _is_unreported(situation, earlier):
         return Adopt("the task was cleared before it could report this job, which has completed since", job=earlier)
     if earlier is None or earlier.is_finished:
-        return _decide_fresh(situation)
+        return _decide_fresh(situation, "the task was cleared, so it is done again")
     if intent.is_for(situation.digest):
         return Adopt("the task was cleared while its job was running: it is awaited, not started twice", job=earlier)
     return WaitFor(f"{earlier.ref}, which this task started with other parameters, is still running", job=earlier)
@@ -462,7 +481,7 @@ def _is_unreported(situation: Situation, completed: Job) -> bool:
 
 def _decide_with_job_id(situation: Situation, intent: Intent) -> Decision:
     if intent.job_failed:
-        return _decide_fresh(situation)
+        return _decide_fresh(situation, _EARLIER_FAILED)
     job = _own_job(situation, intent)
     if job is None:
         if situation.patience_left > 0:
@@ -475,14 +494,14 @@ def _decide_with_job_id(situation: Situation, intent: Intent) -> Decision:
         ours = _own_job(situation, disowned(intent, job)) if intent.found_by_looking else None
         if ours and not ours.is_failed:
             return Adopt(f"{job.ref}, which failed, was somebody else's, and this one is ours", job=ours)
-        return _decide_fresh(situation)
+        return _decide_fresh(situation, _EARLIER_FAILED)
     return Adopt(f"job {job.job_id} was started by an earlier try of this task", job=job)
 
 
 def _decide_without_job_id(situation: Situation, intent: Intent) -> Decision:
     job = _own_job(situation, intent)
     if job and job.is_failed and not situation.sent_in_this_try:
-        return _decide_fresh(situation)
+        return _decide_fresh(situation, _EARLIER_FAILED)
     is_gone = situation.operation.effect is Effect.REMOVES and situation.target_exists is False
     if job and intent.presumed and job.is_finished and not is_gone:
         return Refuse(
@@ -503,7 +522,7 @@ def _decide_without_job_id(situation: Situation, intent: Intent) -> Decision:
             f"the {situation.operation.resource} appeared after this task's start was sent, whose answer was lost, "
             "but no job for it is listed; look at it, then clear the task with if_exists='skip' or delete it"
         )
-    return _decide_fresh(situation)
+    return _decide_fresh(situation, "an earlier start has left no trace for as long as it may take to show")
 
 
 def _own_job(situation: Situation, intent: Intent) -> Job | None:
