@@ -8,7 +8,13 @@ from airflow_provider_amplifybackend.operators.base import AmplifyBackendJobOper
 from airflow_provider_amplifybackend.operators.kinds import ConfiguredResource, CreatingOperator, RemovingOperator
 
 if TYPE_CHECKING:
-    from mypy_boto3_amplifybackend.type_defs import BackendAPIResourceConfigTypeDef
+    from mypy_boto3_amplifybackend.type_defs import (
+        BackendAPIResourceConfigTypeDef,
+        GetBackendAPIModelsResponseTypeDef,
+        GetBackendAPIResponseTypeDef,
+    )
+
+    from airflow_provider_amplifybackend._compat import Context
 
 
 class CreateBackendAPIOperator(ConfiguredResource, CreatingOperator):
@@ -134,6 +140,10 @@ class GetBackendAPIOperator(ConfiguredResource, AmplifyBackendOperator):
         self.resource_name = resource_name
         self.resource_config = resource_config
 
+    if TYPE_CHECKING:
+
+        def execute(self, context: Context) -> GetBackendAPIResponseTypeDef: ...
+
 
 class GenerateBackendAPIModelsOperator(AmplifyBackendJobOperator):
     """
@@ -176,3 +186,7 @@ class GetBackendAPIModelsOperator(AmplifyBackendOperator):
         self.app_id = app_id
         self.backend_environment_name = backend_environment_name
         self.resource_name = resource_name
+
+    if TYPE_CHECKING:
+
+        def execute(self, context: Context) -> GetBackendAPIModelsResponseTypeDef: ...

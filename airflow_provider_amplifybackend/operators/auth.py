@@ -10,8 +10,11 @@ from airflow_provider_amplifybackend.operators.kinds import ConfiguredResource, 
 if TYPE_CHECKING:
     from mypy_boto3_amplifybackend.type_defs import (
         CreateBackendAuthResourceConfigTypeDef,
+        GetBackendAuthResponseTypeDef,
         UpdateBackendAuthResourceConfigTypeDef,
     )
+
+    from airflow_provider_amplifybackend._compat import Context
 
 
 class CreateBackendAuthOperator(ConfiguredResource, CreatingOperator):
@@ -153,3 +156,7 @@ class GetBackendAuthOperator(AmplifyBackendOperator):
         self.app_id = app_id
         self.backend_environment_name = backend_environment_name
         self.resource_name = resource_name
+
+    if TYPE_CHECKING:
+
+        def execute(self, context: Context) -> GetBackendAuthResponseTypeDef: ...

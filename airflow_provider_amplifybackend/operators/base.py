@@ -16,7 +16,7 @@ from airflow_provider_amplifybackend.exceptions import (
     BackendJobFailedError,
     BackendParameterError,
 )
-from airflow_provider_amplifybackend.jobs import Intent, Job, JobRef, Outcome
+from airflow_provider_amplifybackend.jobs import Intent, Job, JobRef, JobResult, Outcome
 from airflow_provider_amplifybackend.links import AmplifyConsoleLink, AmplifyStudioLink, link_addresses
 from airflow_provider_amplifybackend.parameters import EMPTY_RENDERINGS, as_choice, as_flag, as_number, is_template
 from airflow_provider_amplifybackend.secrets import MASKED_MEMBERS, redact_secrets, secret_values, written_forms
@@ -165,7 +165,7 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
         self.on_pending_job = on_pending_job
         self._awaited: JobRef | None = None
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def execute(self, context: Context) -> JobResult:
         """Start the job once, and wait for it as told."""
         self.store_links(context)
         self.validate()
@@ -173,7 +173,7 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
 
     def _proceed(
         self, context: Context, *, started: float, deadline: float | None = None, starter: StartOnce | None = None
-    ) -> dict[str, Any]:
+    ) -> JobResult:
         """Start the job and wait. Also how a task goes on after it has waited for another job."""
         from airflow_provider_amplifybackend.hooks.start import Reached
 
@@ -295,7 +295,7 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
         """Return the error for a job that ended as FAILED; some operators do something about it first."""
         return BackendJobFailedError(job)
 
-    def _without_job(self, outcome: Outcome) -> dict[str, Any]:
+    def _without_job(self, outcome: Outcome) -> JobResult:
         request = self.build_request()
         environments = jobs.JOB_OPERATIONS[self.api_operation].environments(request)
         return Job(
@@ -334,13 +334,13 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
         )
         raise AssertionError("defer does not return")
 
-    def resume_start(self, context: Context, event: Any = None) -> dict[str, Any]:
+    def resume_start(self, context: Context, event: Any = None) -> JobResult:
         """Go on with the start after another job has ended, well or badly."""
         job_of_event(event)
         started, deadline = event.get("started"), event.get("deadline")
         return self._proceed(context, started=started or time.time(), deadline=deadline)
 
-    def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
+    def execute_complete(self, context: Context, event: Any = None) -> JobResult:
         """Return the job that has ended, or raise its error."""
         job = job_of_event(event)
         outcome = Outcome(event.get("outcome") or Outcome.STARTED)
@@ -354,7 +354,7 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
                 return self._proceed(context, started=started, deadline=deadline, starter=starter)
         return self._result(context, job, outcome)
 
-    def _result(self, context: Context, job: Job, outcome: Outcome) -> dict[str, Any]:
+    def _result(self, context: Context, job: Job, outcome: Outcome) -> JobResult:
         from airflow_provider_amplifybackend.hooks.start import report
 
         report(task_state_store(context), job, self.log)

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_amplifybackend.operators.base import AmplifyBackendJobOperator, AmplifyBackendOperator
 
 if TYPE_CHECKING:
-    from mypy_boto3_amplifybackend.type_defs import LoginAuthConfigReqObjTypeDef
+    from mypy_boto3_amplifybackend.type_defs import (
+        LoginAuthConfigReqObjTypeDef,
+        RemoveBackendConfigResponseTypeDef,
+        UpdateBackendConfigResponseTypeDef,
+    )
+
+    from airflow_provider_amplifybackend._compat import Context
 
 
 class CreateBackendConfigOperator(AmplifyBackendJobOperator):
@@ -55,6 +61,10 @@ class UpdateBackendConfigOperator(AmplifyBackendOperator):
         self.app_id = app_id
         self.login_auth_config = login_auth_config
 
+    if TYPE_CHECKING:
+
+        def execute(self, context: Context) -> UpdateBackendConfigResponseTypeDef: ...
+
 
 class RemoveBackendConfigOperator(AmplifyBackendOperator):
     """
@@ -72,3 +82,7 @@ class RemoveBackendConfigOperator(AmplifyBackendOperator):
     def __init__(self, *, app_id: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.app_id = app_id
+
+    if TYPE_CHECKING:
+
+        def execute(self, context: Context) -> RemoveBackendConfigResponseTypeDef: ...

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from airflow_provider_amplifybackend._compat import Context
     from airflow_provider_amplifybackend.hooks.leftover import Leftover
     from airflow_provider_amplifybackend.hooks.start import StartOnce
+    from airflow_provider_amplifybackend.jobs import JobResult
 
 
 # What the Amplify CLI demands. The API takes more, and other names exist: a warning, not an error.
@@ -41,7 +42,7 @@ class _CreatesEnvironment(CreatingOperator):
         super().__init__(**kwargs)
         self.on_failure = on_failure
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def execute(self, context: Context) -> JobResult:
         """Start the job once, and wait for it as told."""
         name = str(getattr(self, self.new_environment))
         if not CLI_NAME.fullmatch(name):
@@ -50,7 +51,7 @@ class _CreatesEnvironment(CreatingOperator):
 
     def _proceed(
         self, context: Context, *, started: float, deadline: float | None = None, starter: StartOnce | None = None
-    ) -> dict[str, Any]:
+    ) -> JobResult:
         """Start the job and wait, once what an earlier try's failed job left behind is gone."""
         deadline = deadline or self._deadline(started)
         if self.on_failure == "delete_target":

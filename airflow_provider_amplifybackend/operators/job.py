@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_amplifybackend.jobs import readable_times
 from airflow_provider_amplifybackend.operators.base import AmplifyBackendOperator
 from airflow_provider_amplifybackend.operators.kinds import PagedOperator
+
+if TYPE_CHECKING:
+    from mypy_boto3_amplifybackend.type_defs import (
+        GetBackendJobResponseTypeDef,
+        ListBackendJobsResponseTypeDef,
+        UpdateBackendJobResponseTypeDef,
+    )
+
+    from airflow_provider_amplifybackend._compat import Context
 
 
 class GetBackendJobOperator(AmplifyBackendOperator):
@@ -34,6 +43,10 @@ class GetBackendJobOperator(AmplifyBackendOperator):
     def present(self, response: Mapping[str, Any]) -> dict[str, Any]:
         """Add the times in a readable form."""
         return readable_times(super().present(response))
+
+    if TYPE_CHECKING:
+
+        def execute(self, context: Context) -> GetBackendJobResponseTypeDef: ...
 
 
 class ListBackendJobsOperator(PagedOperator):
@@ -83,6 +96,10 @@ class ListBackendJobsOperator(PagedOperator):
         presented = super().present(response)
         return presented | {"Jobs": [readable_times(job) for job in presented["Jobs"]]}
 
+    if TYPE_CHECKING:
+
+        def execute(self, context: Context) -> ListBackendJobsResponseTypeDef: ...
+
 
 class UpdateBackendJobOperator(AmplifyBackendOperator):
     """
@@ -121,3 +138,7 @@ class UpdateBackendJobOperator(AmplifyBackendOperator):
     def present(self, response: Mapping[str, Any]) -> dict[str, Any]:
         """Add the times in a readable form."""
         return readable_times(super().present(response))
+
+    if TYPE_CHECKING:
+
+        def execute(self, context: Context) -> UpdateBackendJobResponseTypeDef: ...

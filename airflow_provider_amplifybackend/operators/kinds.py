@@ -52,7 +52,7 @@ class PagedOperator(AmplifyBackendOperator):
         super().__init__(**kwargs)
         self.max_items = max_items
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def execute(self, context: Context) -> Any:
         """List everything, up to ``max_items``."""
         self.store_links(context)
         self.validate()

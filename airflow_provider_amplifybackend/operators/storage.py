@@ -15,8 +15,12 @@ from airflow_provider_amplifybackend.operators.kinds import (
 if TYPE_CHECKING:
     from mypy_boto3_amplifybackend.type_defs import (
         CreateBackendStorageResourceConfigTypeDef,
+        GetBackendStorageResponseTypeDef,
+        ListS3BucketsResponseTypeDef,
         UpdateBackendStorageResourceConfigTypeDef,
     )
+
+    from airflow_provider_amplifybackend._compat import Context
 
 
 class CreateBackendStorageOperator(ConfiguredResource, CreatingOperator):
@@ -156,6 +160,10 @@ class GetBackendStorageOperator(AmplifyBackendOperator):
         self.backend_environment_name = backend_environment_name
         self.resource_name = resource_name
 
+    if TYPE_CHECKING:
+
+        def execute(self, context: Context) -> GetBackendStorageResponseTypeDef: ...
+
 
 class ListS3BucketsOperator(PagedOperator):
     """
@@ -174,3 +182,7 @@ class ListS3BucketsOperator(PagedOperator):
     def __init__(self, *, next_token: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.next_token = next_token
+
+    if TYPE_CHECKING:
+
+        def execute(self, context: Context) -> ListS3BucketsResponseTypeDef: ...

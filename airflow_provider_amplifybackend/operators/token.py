@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_amplifybackend.operators.base import AmplifyBackendOperator
+
+if TYPE_CHECKING:
+    from mypy_boto3_amplifybackend.type_defs import (
+        CreateTokenResponseTypeDef,
+        DeleteTokenResponseTypeDef,
+        GetTokenResponseTypeDef,
+    )
+
+    from airflow_provider_amplifybackend._compat import Context
 
 
 class CreateTokenOperator(AmplifyBackendOperator):
@@ -27,6 +36,10 @@ class CreateTokenOperator(AmplifyBackendOperator):
         self.multiple_outputs = True
         self.app_id = app_id
 
+    if TYPE_CHECKING:
+
+        def execute(self, context: Context) -> CreateTokenResponseTypeDef: ...
+
 
 class GetTokenOperator(AmplifyBackendOperator):
     """
@@ -47,6 +60,10 @@ class GetTokenOperator(AmplifyBackendOperator):
         self.app_id = app_id
         self.session_id = session_id
 
+    if TYPE_CHECKING:
+
+        def execute(self, context: Context) -> GetTokenResponseTypeDef: ...
+
 
 class DeleteTokenOperator(AmplifyBackendOperator):
     """
@@ -66,3 +83,7 @@ class DeleteTokenOperator(AmplifyBackendOperator):
         super().__init__(**kwargs)
         self.app_id = app_id
         self.session_id = session_id
+
+    if TYPE_CHECKING:
+
+        def execute(self, context: Context) -> DeleteTokenResponseTypeDef: ...

@@ -87,7 +87,7 @@ class BackendJobSensor(WaitSensor):
         if not isinstance(seen, Job):
             return environment_result(self.target())
         if not seen.is_failed:
-            return seen.to_xcom(Outcome.FOUND)
+            return dict(seen.to_xcom(Outcome.FOUND))
         raise BackendJobFailedError(seen)
 
     def result_of_event(self, event: Any) -> dict[str, Any]:
