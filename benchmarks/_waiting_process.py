@@ -101,6 +101,7 @@ async def _wait(triggers: list[Any], job_ids: list[str], profile: Any) -> dict[s
             bad.append(f"raised {error!r}")
 
     stalls = Stalls()
+    gc.callbacks.append(stalls.note_collection)
     heart = asyncio.create_task(stalls.watch())
     await asyncio.sleep(0)
     tasks = []
@@ -130,7 +131,8 @@ class Stalls:
     def __init__(self) -> None:
         self.late: list[float] = []
         self.computed: Counter[int] = Counter()
-        self.worst = self.worst_cpu = 0.0
+        self.worst = self.worst_cpu = self.worst_collection = 0.0
+        self._collecting = 0.0
 
     async def watch(self) -> None:
         beat, computed = time.perf_counter(), time.process_time()
@@ -144,8 +146,16 @@ class Stalls:
             self.worst, self.worst_cpu = max(self.worst, late), max(self.worst_cpu, thread - computed)
             beat, computed = now, thread
 
+    def note_collection(self, phase: str, info: dict[str, int]) -> None:
+        """Python's own garbage collection: it stops everything, and looks at all that Airflow has loaded."""
+        now = time.perf_counter()
+        if phase == "stop":
+            self.worst_collection = max(self.worst_collection, now - self._collecting)
+        self._collecting = now
+
     def result(self) -> dict[str, Any]:
         return {
+            "longest_collection": self.worst_collection,
             "stall": self.worst,
             "stall_cpu": self.worst_cpu,
             "stalls_over_100_ms": sum(late > 0.1 for late in self.late),

@@ -1,6 +1,6 @@
 """How many requests a wait takes, and how late it sees that the job has ended: against fixed delays.
 
-    python -m benchmarks.detection [--jobs 4000] [--short]
+    python -m benchmarks.detection [--jobs 1500] [--short]
 
 A simulated clock drives the provider's own poll schedule. Jobs take what the real service is known to take. Every
 wait begins with a look at once, on both sides. "The limit" is the best that any schedule can do which knows exactly
@@ -83,12 +83,12 @@ class Point:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--jobs", type=int, default=4000, help="of each workload")
+    parser.add_argument("--jobs", type=int, default=1500, help="of each workload")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--short", action="store_true", help="400 jobs, for CI")
+    parser.add_argument("--short", action="store_true", help="150 jobs, for CI")
     options = parser.parse_args()
     if options.short:
-        options.jobs = 400
+        options.jobs = 150
     report = Report("detection", {"jobs": options.jobs, "seed": options.seed})
     for workload in WORKLOADS:
         say(f"{workload.name}: {workload.says}")

@@ -263,7 +263,10 @@ def judge(report: Report, kind: str) -> None:
         reached = None if at_least and not reached else reached
         report.goal(f"{where}: 1/50 of the {what}", reached, "-" if times is None else f"1/{times:.0f}{at_least}")
     if ours:
-        measured = f"{ours['stall']:.3f} s, in which this process computed for {ours['stall_cpu']:.3f} s at most"
+        measured = (
+            f"{ours['stall']:.3f} s; the process computed for {ours['stall_cpu']:.3f} s at most between two beats; "
+            f"the longest garbage collection took {ours['longest_collection']:.3f} s"
+        )
         report.goal(f"{where}: longest stall under 0.1 s", ours["stall"] < 0.1, measured)
     if ours and peer:
         report.goal(
