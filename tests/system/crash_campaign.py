@@ -161,7 +161,7 @@ class Campaign:
                 assert process.stdout
                 yield LocalControl(process.stdout.readline().strip())
             finally:
-                process.terminate()
+                process.kill()
 
     def _sweep(self, over: threading.Event) -> None:
         """Killed schedulers leave workers that wait for ever and hold memory."""
