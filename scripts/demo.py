@@ -1,6 +1,6 @@
 """Run the example DAG on SQLite and the local AmplifyBackend, and check in the service that it did what it says.
 
-    python scripts/demo.py [--fail-check] [--job-seconds 4] [--verbose]
+    python scripts/demo.py [--fail-check] [--job-seconds 2.5] [--verbose]
 
 Everything lives in a temporary directory and ends with this process.
 """
@@ -48,7 +48,7 @@ def main() -> int:
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--fail-check", action="store_true", help="let the user's check fail, to see the teardown run")
-    parser.add_argument("--job-seconds", type=float, default=4.0, help="how long a job of the local service takes")
+    parser.add_argument("--job-seconds", type=float, default=2.5, help="how long a job of the local service takes")
     parser.add_argument("--verbose", action="store_true", help="show Airflow's own log")
     return parser.parse_args()
 
