@@ -89,6 +89,11 @@ def timeout_error(wait: Wait, now: float) -> BackendTimeoutError:
     )
 
 
+def wait_error(target: Target, error: ServiceError) -> BackendRequestError:
+    """Return the error for a wait that a call has ended."""
+    return BackendRequestError(f"{target}: waiting cannot go on: {error}")
+
+
 def request_error(error: ServiceError, request: Mapping[str, Any]) -> BackendRequestError | BackendParameterError:
     """Return the error that a user sees for a failed call: with app, environment and job, and the service's words."""
     names = ("AppId", "BackendEnvironmentName", "TargetEnvironmentName", "JobId")

@@ -57,6 +57,11 @@ class ServiceError(Exception):
         self.message = message
         self.headers = headers or {}
 
+    def saying(self, more: str) -> ServiceError:
+        """Return the same error with another sentence."""
+        message = f"{self.message.rstrip('.')}. {more}"
+        return ServiceError(self.kind, self.operation, self.code, message, headers=self.headers)
+
     @property
     def is_transient(self) -> bool:
         """Whether the same read can succeed a little later."""
@@ -95,12 +100,22 @@ def look_at_job(ref: JobRef) -> Generator[Call, Mapping[str, Any], Job]:
             job_id=ref.job_id,
             operation=ref.operation,
         )
-    if _removes_environments(ref) and (yield from _are_gone(ref)):
-        # The service may forget the jobs of an environment together with the environment.
-        return Job(ref.app_id, "".join(ref.environments[:1]), ref.job_id, ref.operation, status=COMPLETED)
-    raise missing or ServiceError(
+    unknown = missing or ServiceError(
         FaultKind.NOT_FOUND, "GetBackendJob", "NotFoundException", f"no environment to look for {ref} in"
     )
+    operation = JOB_OPERATIONS.get(ref.operation or "")
+    if operation is None or operation.resource not in ("environment", "app"):
+        raise unknown
+    # The service may forget the jobs of an environment together with the environment.
+    existing = set((yield from list_environments(ref.app_id)))
+    if operation.effect is Effect.REMOVES and not (existing & set(ref.environments) if ref.environments else existing):
+        return Job(ref.app_id, "".join(ref.environments[:1]), ref.job_id, ref.operation, status=COMPLETED)
+    if operation.effect is Effect.CREATES and not existing.issuperset(ref.environments):
+        raise unknown.saying(
+            "The environment to create does not exist either: the job failed and left nothing, or the environment "
+            "was deleted since"
+        )
+    raise unknown
 
 
 class Condition(StrEnum):
@@ -170,16 +185,6 @@ def _look_for_pending_job(target: EnvironmentTarget) -> Generator[Call, Mapping[
 
 def _names(target: EnvironmentTarget) -> dict[str, str]:
     return {"app_id": target.app_id, "backend_environment_name": target.backend_environment_name}
-
-
-def _removes_environments(ref: JobRef) -> bool:
-    operation = JOB_OPERATIONS.get(ref.operation or "")
-    return operation is not None and operation.effect is Effect.REMOVES and operation.resource in ("environment", "app")
-
-
-def _are_gone(ref: JobRef) -> Generator[Call, Mapping[str, Any], bool]:
-    existing = yield from list_environments(ref.app_id)
-    return not (set(existing) & set(ref.environments) if ref.environments else existing)
 
 
 def says_missing(error: ServiceError) -> bool:

@@ -135,6 +135,14 @@ def test_a_job_that_is_forgotten_has_not_ended(operation: str, environments: tup
         drive(look_at_job(JobRef(APP, "job-1", environments, operation)), app_of("pr1", "staging"))
 
 
+@pytest.mark.parametrize("environments", [("gone",), ("gone", "staging"), ("staging", "gone")])
+def test_a_forgotten_creation_of_what_does_not_exist_says_what_that_means(environments: tuple[str, ...]) -> None:
+    ref = JobRef(APP, "job-1", environments, "CloneBackend")
+    with pytest.raises(ServiceError, match="does not exist either: the job failed") as raised:
+        drive(look_at_job(ref), app_of("staging"))
+    assert raised.value.kind is FaultKind.NOT_FOUND
+
+
 def test_a_refusal_that_is_not_about_missing_is_kept() -> None:
     with pytest.raises(ServiceError, match="ValidationException"):
         drive(look_at_job(REF), app_of("pr1", code="ValidationException"))

@@ -17,8 +17,10 @@ from airflow_provider_amplifybackend.exceptions import (
     BackendJobFailedError,
     request_error,
     timeout_error,
+    wait_error,
 )
 from airflow_provider_amplifybackend.hooks.botocore_errors import (
+    LateStartError,
     UnreadableAnswerError,
     check_answer,
     service_error,
@@ -64,6 +66,7 @@ class AmplifyBackendHook(AwsBaseHook):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs["client_type"] = service_model.SERVICE
         super().__init__(*args, **kwargs)
+        self._send_until = float("inf")
 
     @cached_property
     def conn_config(self) -> AwsConnectionWrapper:
@@ -89,7 +92,16 @@ class AmplifyBackendHook(AwsBaseHook):
     def _start_conn(self) -> AmplifyBackendClient:
         """The client for starts: the connection's proxies and endpoint, but no retries and bounded time-outs."""
         client: AmplifyBackendClient = self.get_client_type(region_name=self.region_name, config=self._start_config())
+        client.meta.events.register("before-send.amplifybackend", self._refuse_late_start)
         return client
+
+    def _refuse_late_start(self, **_: Any) -> None:
+        """The last thing before the socket: a process that was stopped since the fence has lost its right to send."""
+        if time.monotonic() > self._send_until:
+            raise LateStartError(
+                "nothing was sent: too much time has passed since the intent was stored (the process was stopped, or "
+                "credentials took long)"
+            )
 
     def prepare_start(self) -> None:
         """Make the client for starts now, so that it takes no time between the decision to start and the request."""
@@ -232,8 +244,12 @@ class AmplifyBackendHook(AwsBaseHook):
         with _RequestErrors(request):
             return self.attempt_start(api_operation, request)
 
-    def attempt_start(self, api_operation: str, request: Mapping[str, Any]) -> Job:
-        """Send a start; an answer that names no job is as good as a lost one."""
+    def attempt_start(self, api_operation: str, request: Mapping[str, Any], *, send_until: float = float("inf")) -> Job:
+        """Send a start; an answer that names no job is as good as a lost one.
+
+        :param send_until: When it is too late to send, on the monotonic clock.
+        """
+        self._send_until = send_until
         operation = JOB_OPERATIONS.get(api_operation)
         if operation is None:
             raise ServiceError(FaultKind.SETUP, api_operation, "NotAJobOperation", "it starts no job; use call()")
@@ -290,8 +306,10 @@ class AmplifyBackendHook(AwsBaseHook):
             try:
                 job = self.run(polling.look_at_job(ref))
             except ServiceError as error:
-                with _RequestErrors(ref.request):
+                try:
                     note = wait.missed(error, time.time())
+                except ServiceError as last:
+                    raise wait_error(ref, last) from last
             else:
                 note = wait.saw(job)
                 if job.is_finished:

@@ -35,11 +35,18 @@ SETUP_CODES = frozenset(
         "OptInRequired",
     }
 )
+
+
+class LateStartError(Exception):
+    """A start was not sent, because it came too late after what gave the right to send it."""
+
+
 # The connection was never made, so the request cannot have arrived. SSLError and ProxyConnectionError are not here:
 # a TLS record can break while the answer is read, and urllib3 1.26 calls any reset behind a proxy a ProxyError.
 UNSENT = (
     boto.EndpointConnectionError,
     boto.ConnectTimeoutError,
+    LateStartError,
 )
 SETUP = (
     boto.NoCredentialsError,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 STORE_KEY = "amplifybackend_start"
 # An intent older than this is written again before sending: the write must succeed, so it is the fence that keeps
-# an orphaned or cleared attempt from sending beside the one that took over.
+# an orphaned or cleared attempt from sending beside the one that took over. The client refuses to send later, too.
 INTENT_FRESH_SECONDS = 5.0
 MAX_INTENT_WRITES = 3
 LOOK_DELAY = 2.0
@@ -108,13 +108,25 @@ class StartOnce:
         self.deadline = deadline
         self.log = log
         self.store = store
-        self.intent = presumed if store is None else Intent.from_stored(store.get(STORE_KEY))
+        self.intent = presumed if store is None else self._stored_intent(store)
         self.digest = jobs.digest(api_operation, redact_secrets(request))
         self._sleep = sleep
         self._service_time_ms: int | None = None
         self._lost_at: float | None = None
         self._refusals = 0
+        self._refused_since = 0.0
         self._resends = 0
+
+    def _stored_intent(self, store: StateStore) -> Intent | None:
+        stored = store.get(STORE_KEY)
+        intent = Intent.from_stored(stored)
+        if stored is not None and intent is None:
+            raise BackendStartError(
+                f"{self._label}: nothing was sent, because {STORE_KEY!r} in the task's state cannot be read by this "
+                f"version of the package: {stored!r}. A newer one may have started a job: install that again, or look "
+                "for the job, and then delete the key to have another one started"
+            )
+        return intent
 
     def advance(self) -> Reached | Blocked:
         """Come as far as possible without waiting for a job.
@@ -211,21 +223,24 @@ class StartOnce:
         intent = jobs.write_intent(situation, self.app_id, self._service_time())
         # Making a client can take long (credentials, an assumed role): not between the intent and the request.
         self.hook.prepare_start()
-        self._write_fence(intent)
+        stored_from = self._write_fence(intent)
         try:
-            job = self.hook.attempt_start(self.operation.name, self.request)
+            job = self.hook.attempt_start(
+                self.operation.name, self.request, send_until=stored_from + INTENT_FRESH_SECONDS
+            )
         except ServiceError as error:
             return self._after_error(error, replace(intent, refused=not unresolved))
         self.log.info("%s: sent and accepted as job %s", self._label, job.job_id)
         self._remember(jobs.answered(intent, job))
         return Reached(Outcome.STARTED, job)
 
-    def _write_fence(self, intent: Intent) -> None:
+    def _write_fence(self, intent: Intent) -> float:
+        """Store the intent, and return the moment before which nobody else can have been given the task."""
         for _ in range(MAX_INTENT_WRITES):
             begun = time.monotonic()
             self._remember(intent)
             if time.monotonic() - begun <= INTENT_FRESH_SECONDS:
-                return
+                return begun
         raise BackendStartError(
             f"{self._label}: nothing was sent, because storing the intent took more than {INTENT_FRESH_SECONDS:.0f} s "
             f"each of {MAX_INTENT_WRITES} times"
@@ -276,12 +291,20 @@ class StartOnce:
             if isinstance(decision, jobs.Refuse):
                 raise BackendStartError(f"{self._label}: {decision.reason}. The service says: {error.message}")
             self.log.info("%s: %s", self._label, decision.reason)
+            self._refusals = 0
             return Blocked(pending)
         self._refusals += 1
-        if self._refusals >= MAX_UNEXPLAINED_REFUSALS:
+        if self._refusals == 1:
+            self._refused_since = time.monotonic()
+        if self._refusals >= MAX_UNEXPLAINED_REFUSALS and not self._may_be_listed_later(error):
             raise request_error(error, self.request) from error
         self._pause(LOOK_DELAY)
         return None
+
+    def _may_be_listed_later(self, error: ServiceError) -> bool:
+        """Whether the service says itself that a job is pending, so that it is the list that lags."""
+        is_patient = time.monotonic() - self._refused_since < self.policy.patience and time.time() < self.deadline
+        return is_patient and "pending job" in error.message and self.policy.on_pending_job == "wait"
 
     def _is_settled_by_policy(self, error: ServiceError) -> bool:
         """Whether what exists, or is missing, by now makes the refused start unnecessary."""

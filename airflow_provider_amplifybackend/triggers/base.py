@@ -10,6 +10,7 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_amplifybackend.exceptions import wait_error
 from airflow_provider_amplifybackend.jobs import JobRef
 from airflow_provider_amplifybackend.polling import ServiceError, Target, Wait
 from airflow_provider_amplifybackend.triggers import events
@@ -88,7 +89,7 @@ class WaitTrigger(BaseTrigger):
         try:
             event = await self._wait()
         except ServiceError as error:
-            event = events.error(f"{self.target}: waiting cannot go on: {error}")
+            event = events.error(str(wait_error(self.target, error)))
         except Exception as error:
             self.log.exception("%s: the wait failed", self.target)
             event = events.error(f"{self.target}: the wait failed: {type(error).__name__}: {error}")

@@ -113,10 +113,10 @@ class Campaign:
         self._pool = ThreadPoolExecutor(threads)
         self._threads = threading.local()
 
-    def run(self, calls: int) -> Result:
+    def run(self, calls: int, *, first: int = 0) -> Result:
         begun = time.monotonic()
-        for first in range(0, calls, PART):
-            numbers = range(first, min(first + PART, calls))
+        for start in range(first, first + calls, PART):
+            numbers = range(start, min(start + PART, first + calls))
             self._run_part(numbers)
             minutes = (time.monotonic() - begun) / 60
             print(f"{self.result.line} ({self.result.calls / minutes:.0f} calls/min)", flush=True)
@@ -276,13 +276,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.campaign", description="See the module.")
     parser.add_argument("--calls", type=int, default=300)
     parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--first", type=int, default=0, help=f"number of the first case, a multiple of {PART}")
     parser.add_argument("--threads", type=int, default=24)
     parser.add_argument("--naive", action="store_true", help="the control: submit, then wait, with boto3 as it is")
     parser.add_argument("--show", type=int, default=15, help="how many findings of each sort to print")
     options = parser.parse_args(arguments)
     seed = random.randrange(10**6) if options.seed is None else options.seed
     print(f"seed {seed}", flush=True)
-    result = run(options.calls, seed, naive=options.naive, threads=options.threads)
+    result = run(options.calls, seed, first=options.first, naive=options.naive, threads=options.threads)
     for what in ("duplicates", "wrong_successes", "unexplained"):
         for sentence in getattr(result, what)[: options.show]:
             print(f"{what}: {sentence}")
@@ -297,7 +298,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if result.is_clean else 1
 
 
-def run(calls: int, seed: int, *, naive: bool = False, threads: int = 24) -> Result:
+def run(calls: int, seed: int, *, first: int = 0, naive: bool = False, threads: int = 24) -> Result:
     """Run a campaign."""
     from tests.faults import chaos
     from tests.faults.airflow_stand_in import Triggerer
@@ -307,7 +308,9 @@ def run(calls: int, seed: int, *, naive: bool = False, threads: int = 24) -> Res
         chaos.hurry()
         _be_quiet()
         triggerer.keep_client(aws_conn_id="aws_default", region_name=None, verify=None, config=chaos.BOTOCORE_CONFIG)
-        return Campaign(endpoint_url, seed=seed, naive=naive, threads=threads, triggerer=triggerer).run(calls)
+        return Campaign(endpoint_url, seed=seed, naive=naive, threads=threads, triggerer=triggerer).run(
+            calls, first=first
+        )
 
 
 def _be_quiet() -> None:

@@ -9,7 +9,7 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
-from airflow_provider_amplifybackend import schedule
+from airflow_provider_amplifybackend import polling, schedule
 from airflow_provider_amplifybackend.hooks import start
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 from airflow_provider_amplifybackend.triggers import base as triggers_base
@@ -78,10 +78,10 @@ class FragileHook(AmplifyBackendHook):
     def stranger() -> None:
         """Replaced for a task that somebody else gets in the way of."""
 
-    def attempt_start(self, api_operation: str, request: Any) -> Any:
+    def attempt_start(self, api_operation: str, request: Any, **options: Any) -> Any:
         Chaos.current().at("before start")
         self.stranger()
-        job = super().attempt_start(api_operation, request)
+        job = super().attempt_start(api_operation, request, **options)
         Chaos.current().at("after start")
         return job
 
@@ -90,6 +90,8 @@ def hurry() -> None:
     """Shorten every wait of this process; jobs of the campaign take moments."""
     os.environ["AIRFLOW__AMPLIFYBACKEND__START_PATIENCE"] = str(PATIENCE)
     os.environ["AIRFLOW__AMPLIFYBACKEND__MAX_REQUESTS_PER_SECOND"] = "1000"
+    # The jobs of a campaign are over sooner than a first look: what the service forgets with them is never seen.
+    polling.NOT_FOUND_PATIENCE = PATIENCE
     start.LOOK_DELAY = 0.1
     start.RESEND_DELAY = 0.1
     start.MAX_RESEND_DELAY = 1.0

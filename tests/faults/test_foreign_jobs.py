@@ -34,11 +34,11 @@ class SomebodyElse(AmplifyBackendHook):
     before_start: Callable[[], Any]
     is_first = True
 
-    def attempt_start(self, api_operation: str, request: Any) -> Any:
+    def attempt_start(self, api_operation: str, request: Any, **options: Any) -> Any:
         if self.is_first:
             self.is_first = False
             self.before_start()
-        return super().attempt_start(api_operation, request)
+        return super().attempt_start(api_operation, request, **options)
 
 
 @pytest.fixture(autouse=True)

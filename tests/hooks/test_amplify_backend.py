@@ -421,7 +421,7 @@ def test_a_job_that_is_not_listed_yet_is_looked_for_again(
 
 def test_a_job_that_cannot_be_looked_at_ends_the_wait(service: LocalAmplifyBackend, hook: AmplifyBackendHook) -> None:
     service.control.add_fault("GetBackendJob", kind="error", status=403, code="AccessDeniedException")
-    with pytest.raises(BackendRequestError, match=r"AccessDeniedException.*JobId=job-1"):
+    with pytest.raises(BackendRequestError, match=r"job job-1 .*AccessDeniedException"):
         hook.wait_for_job(seed_job(service), timeout=60)
 
 

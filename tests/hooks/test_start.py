@@ -14,7 +14,16 @@ import pytest
 
 from airflow_provider_amplifybackend.exceptions import BackendRequestError, BackendStartError
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
-from airflow_provider_amplifybackend.hooks.start import STORE_KEY, Blocked, Policy, Reached, StartOnce, report
+from airflow_provider_amplifybackend.hooks.start import (
+    LOOK_DELAY,
+    MAX_UNEXPLAINED_REFUSALS,
+    STORE_KEY,
+    Blocked,
+    Policy,
+    Reached,
+    StartOnce,
+    report,
+)
 from airflow_provider_amplifybackend.jobs import JOB_OPERATIONS, Intent, Round
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.polling import look_at_job
@@ -288,8 +297,19 @@ def test_a_refusal_that_no_pending_job_explains_is_tried_again(task: Task, accep
 def test_a_refusal_that_nothing_ever_explains_fails_with_the_services_words(task: Task, accepted: Accepted) -> None:
     task.service.control.add_fault("CloneBackend", kind="pending")
     with pytest.raises(BackendRequestError, match=r"ValidationException.*already a pending job"):
-        task.start()
+        task.start(patience=0.5)
     assert not accepted("CloneBackend")
+
+
+def test_a_pending_job_that_the_list_shows_late_is_waited_for(task: Task, accepted: Accepted) -> None:
+    """Longer than refusals are tried again that say nothing about a pending job."""
+    task.service.control.set(job_seconds=100)
+    task.service.control.add_fault("DeleteBackend", kind="list_lag", seconds=7 * LOOK_DELAY)
+    foreign = task.service.client().delete_backend(**DELETE)["JobId"]
+    step = task.start("CreateBackendStorage", STORAGE, patience=60)
+    assert isinstance(step, Blocked)
+    assert step.job.job_id == foreign
+    assert len(task.service.control.journal("CreateBackendStorage")) > MAX_UNEXPLAINED_REFUSALS
 
 
 def test_an_empty_answer_to_a_look_is_not_an_empty_app(task: Task, accepted: Accepted) -> None:
@@ -682,6 +702,35 @@ def test_a_store_that_is_slow_for_ever_stops_the_start(task: Task, monkeypatch: 
     assert not task.service.control.journal("CloneBackend")
 
 
+@pytest.mark.parametrize("event", ["before-sign", "request-created"])
+def test_a_process_that_was_stopped_after_the_fence_does_not_send(
+    task: Task, accepted: Accepted, monkeypatch: pytest.MonkeyPatch, event: str
+) -> None:
+    """Stopped for longer than the intent is fresh: its successor may have started the job by then."""
+    monkeypatch.setattr("airflow_provider_amplifybackend.hooks.start.INTENT_FRESH_SECONDS", 0.5)
+    hook = AmplifyBackendHook()
+    stops = iter([0.6])
+    hook._start_conn.meta.events.register(f"{event}.amplifybackend", lambda **_: time.sleep(next(stops, 0)))
+    task.store.dies_before_write = 2
+    with pytest.raises(Crash):
+        task.start(hook=hook)
+    assert not task.service.control.journal("CloneBackend")
+    task.store.dies_before_write = None
+    assert outcome(task.start(hook=hook)) == "started"
+
+
+def test_a_process_that_was_stopped_and_not_replaced_sends_with_a_new_intent(
+    task: Task, accepted: Accepted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow_provider_amplifybackend.hooks.start.INTENT_FRESH_SECONDS", 0.5)
+    hook = AmplifyBackendHook()
+    stops = iter([0.6])
+    hook._start_conn.meta.events.register("before-sign.amplifybackend", lambda **_: time.sleep(next(stops, 0)))
+    assert outcome(task.start(hook=hook)) == "started"
+    assert len(task.store.history) == 4  # an intent, that it was not sent, an intent, the job
+    assert len(accepted("CloneBackend")) == 1
+
+
 def test_nothing_is_sent_after_the_deadline(task: Task) -> None:
     with pytest.raises(BackendStartError, match="time budget ended"):
         task.start(seconds=-1)
@@ -693,6 +742,15 @@ def test_an_intent_of_another_version_is_still_found(task: Task, accepted: Accep
     task.store.set(STORE_KEY, task.store.get(STORE_KEY) | {"version": 2, "digest": "new form", "more": True})
     assert outcome(task.start()) == "adopted"
     assert len(accepted("CloneBackend")) == 1
+
+
+@pytest.mark.parametrize("stored", [{"version": 9, "start": {}}, {"round": {"max_tries": 1}}, "an intent"])
+def test_what_cannot_be_read_in_the_store_is_not_taken_for_nothing(task: Task, stored: Any) -> None:
+    """An older version of the package after a downgrade: a job may have been started."""
+    task.store.content[STORE_KEY] = json.dumps(stored)
+    with pytest.raises(BackendStartError, match=r"app d1a2b3c4d5.*cannot be read by this version.*delete the key"):
+        task.start()
+    assert not task.service.control.journal("CloneBackend")
 
 
 # Without a state store (Airflow before 3.3)
