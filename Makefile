@@ -84,8 +84,8 @@ test-crash-short: $(VENV)/.system-layer  ## twenty kills, and a control that mus
 test-faults: $(VENV)/.dev-layer  ## a long campaign against scripted faults: CALLS=2000 SEED=1 (ARGS=--naive)
 	@$(BIN)/python -m tests.faults.campaign --calls $(CALLS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
-test-faults-short: $(VENV)/.dev-layer  ## the same in its short form, and the control that it can fail
-	@CALLS=300 SEED=$(SEED) $(BIN)/python -m pytest -m faults tests/faults $(ARGS)
+test-faults-short: $(VENV)/.dev-layer  ## the same in its short form, the control that it can fail, and the model of a start
+	@CALLS=300 SEED=$(SEED) $(BIN)/python -m pytest -m faults tests/faults tests/test_start_model.py $(ARGS)
 
 test-js: $(VENV)/.dev-layer  ## the JavaScript SDK against the local service (needs node and npm)
 	@cd tests/local/js && npm ci --no-audit --no-fund

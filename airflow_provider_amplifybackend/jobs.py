@@ -241,8 +241,8 @@ def _text(number: int | None) -> str | None:
 class Round:
     """Which run of the task this is: a retry keeps the round, clearing the task begins a new one.
 
-    Airflow counts neither alone: editing ``retries`` changes ``max_tries`` and clearing another task changes
-    ``clear_number``, so a new round needs both to differ.
+    Airflow counts neither alone: editing ``retries`` can change ``max_tries`` and clearing another task changes
+    ``clear_number``, so a new round needs both to differ. What does not show here is ``Intent.is_of``.
     """
 
     max_tries: int
@@ -251,6 +251,11 @@ class Round:
     def is_same(self, other: Round) -> bool:
         """Whether ``other`` is the same round, seen at another time."""
         return self.max_tries == other.max_tries or self.clear_number == other.clear_number
+
+    @property
+    def earlier(self) -> Round:
+        """Return a round that this one comes after."""
+        return Round(self.max_tries - 1, self.clear_number - 1)
 
 
 @dataclass(frozen=True)
@@ -287,6 +292,17 @@ class Intent:
     def job(self) -> Job:
         """Return what is stored of its job."""
         return Job(self.app_id, self.job_environment or "", self.job_id or "", self.operation)
+
+    def is_of(self, round: Round) -> bool:
+        """Whether it belongs to this round.
+
+        Where a try has returned with the job, ``max_tries`` alone tells: a clear that resets no DAG run (Airflow's
+        ``reset_dag_runs=False``) is not counted in ``clear_number``, and whoever clears what has succeeded wants
+        another job.
+        """
+        if self.reported:
+            return self.round.max_tries == round.max_tries
+        return self.round.is_same(round)
 
     def is_for(self, digest: str) -> bool:
         """Whether it was written for the same request; digests of other versions cannot be compared."""
@@ -389,16 +405,31 @@ def decide(situation: Situation) -> Decision:
     The order matters: first what this task may have started before, then somebody else's pending job, then
     what exists already.
     """
+    situation = _reopened(situation)
     intent = situation.intent
     if intent is None:
         return _decide_fresh(situation)
-    if not (intent.round.is_same(situation.round) and intent.is_for(situation.digest)):
+    if not (intent.is_of(situation.round) and intent.is_for(situation.digest)):
         return _decide_after_clear(situation, intent)
     if intent.job_id:
         return _decide_with_job_id(situation, intent)
     if intent.refused:
         return _decide_fresh(situation, "an earlier start was refused")
     return _decide_without_job_id(situation, intent)
+
+
+def _reopened(situation: Situation) -> Situation:
+    """Return the situation as it is once a job that was found by looking has failed.
+
+    It may have been somebody else's, and our own start may still show up: it is looked for as before.
+    """
+    intent = situation.intent
+    if intent is None or intent.presumed or not intent.found_by_looking:
+        return situation
+    found = _own_job(situation, intent)
+    if found is None or not found.is_failed:
+        return situation
+    return replace(situation, intent=disowned(intent, found))
 
 
 def _decide_fresh(situation: Situation, before: str = "nothing was started before") -> Decision:
@@ -454,7 +485,7 @@ def _decide_existing(situation: Situation) -> Decision:
 
 def _decide_after_clear(situation: Situation, intent: Intent) -> Decision:
     earlier = _own_job(situation, intent)
-    if earlier is None and is_unanswered(intent) and situation.patience_left > 0:
+    if _may_show_up(situation, intent, earlier):
         return LookAgain("a start of the task's earlier round may have been sent and its job is not listed yet")
     if earlier and earlier.is_completed and intent.is_for(situation.digest) and _is_unreported(situation, earlier):
         return Adopt("the task was cleared before it could report this job, which has completed since", job=earlier)
@@ -491,9 +522,6 @@ def _decide_with_job_id(situation: Situation, intent: Intent) -> Decision:
             job=intent.job,
         )
     if job.is_failed:
-        ours = _own_job(situation, disowned(intent, job)) if intent.found_by_looking else None
-        if ours and not ours.is_failed:
-            return Adopt(f"{job.ref}, which failed, was somebody else's, and this one is ours", job=ours)
         return _decide_fresh(situation, _EARLIER_FAILED)
     return Adopt(f"job {job.job_id} was started by an earlier try of this task", job=job)
 
@@ -501,6 +529,8 @@ def _decide_with_job_id(situation: Situation, intent: Intent) -> Decision:
 def _decide_without_job_id(situation: Situation, intent: Intent) -> Decision:
     job = _own_job(situation, intent)
     if job and job.is_failed and not situation.sent_in_this_try:
+        if _may_show_up(situation, intent, job):
+            return LookAgain(f"{job.ref} failed, and may be somebody else's: ours may not be listed yet")
         return _decide_fresh(situation, _EARLIER_FAILED)
     is_gone = situation.operation.effect is Effect.REMOVES and situation.target_exists is False
     if job and intent.presumed and job.is_finished and not is_gone:
@@ -515,7 +545,7 @@ def _decide_without_job_id(situation: Situation, intent: Intent) -> Decision:
         return _decide_fresh(situation)
     if is_gone:
         return Done("it is gone, after a start whose answer was lost", outcome=Outcome.ADOPTED)
-    if situation.patience_left > 0:
+    if _may_show_up(situation, intent, job):
         return LookAgain("a start may have been sent and its job is not listed yet")
     if situation.operation.effect is Effect.CREATES and situation.target_exists and not intent.target_existed:
         return Refuse(
@@ -523,6 +553,12 @@ def _decide_without_job_id(situation: Situation, intent: Intent) -> Decision:
             "but no job for it is listed; look at it, then clear the task with if_exists='skip' or delete it"
         )
     return _decide_fresh(situation, "an earlier start has left no trace for as long as it may take to show")
+
+
+def _may_show_up(situation: Situation, intent: Intent, found: Job | None) -> bool:
+    """Whether a job of ours can still come to be listed; one that failed may be somebody else's."""
+    is_open = found is None or found.is_failed
+    return is_open and is_unanswered(intent) and situation.patience_left > 0
 
 
 def _own_job(situation: Situation, intent: Intent) -> Job | None:
@@ -540,7 +576,12 @@ def _own_job(situation: Situation, intent: Intent) -> Job | None:
         and (job.create_time_ms is None or job.create_time_ms >= since)
     ]
     # A failed one is ours only if there is no other: our start may have been accepted after somebody else's failed.
-    return min(candidates, key=lambda job: (job.is_failed, job.create_time_ms or since), default=None)
+    # A presumed intent looks back over the whole DAG run, where only what is still running can be taken for ours.
+    return min(
+        candidates,
+        key=lambda job: (intent.presumed and job.is_finished, job.is_failed, job.create_time_ms or since),
+        default=None,
+    )
 
 
 def earlier_durations(jobs: Iterable[Job], operation: str, *, most: int = 10) -> list[float]:
@@ -576,8 +617,9 @@ def is_unanswered(intent: Intent) -> bool:
 
 def write_intent(situation: Situation, app_id: str, service_time_ms: int) -> Intent:
     """Return the intent to store just before sending."""
+    situation = _reopened(situation)
     earlier = situation.intent
-    same_round = earlier is not None and earlier.round.is_same(situation.round)
+    same_round = earlier is not None and earlier.is_of(situation.round)
     if earlier and same_round and earlier.is_for(situation.digest) and is_unresolved(situation):
         # The lost start may still show up: whoever looks for the job must look from before it.
         return replace(
@@ -606,6 +648,7 @@ def write_intent(situation: Situation, app_id: str, service_time_ms: int) -> Int
 
 def is_unresolved(situation: Situation) -> bool:
     """Whether an earlier start of this request left no trace: neither an answer nor a job."""
+    situation = _reopened(situation)
     intent = situation.intent
     return intent is not None and is_unanswered(intent) and not has_own_job(situation)
 
@@ -669,7 +712,7 @@ def _may_have_changed(operation: JobOperation, job: Job, other: Job) -> bool:
         and known.resource in (operation.resource, "environment", "app")
         and other.job_id != job.job_id
         and not other.is_failed
-        and (other.create_time_ms or 0) > (job.create_time_ms or 0)
+        and (other.create_time_ms or 0) >= (job.create_time_ms or 0)
     )
 
 

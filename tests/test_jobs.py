@@ -41,6 +41,7 @@ def job(status: str, *, at: int = 5_000, **changes: Any) -> Job:
 INTENT = Intent("CloneBackend", APP, "digest", FIRST, NOW, target_existed=False, starts=1)
 NAMED = replace(INTENT, job_id="job-1", job_environment="pr1")
 REPORTED = replace(NAMED, reported=True)
+FOUND = replace(NAMED, found_by_looking=True)
 REFUSED = replace(INTENT, refused=True)
 PRESUMED = replace(INTENT, digest="", presumed=True)
 
@@ -131,6 +132,10 @@ AN_ANSWER_WAS_LOST = {
     "its job runs": (situation(intent=INTENT, jobs=(job("RUNNING"),)), Adopt),
     "its job completed meanwhile": (situation(intent=INTENT, jobs=(job("COMPLETED"),), target_exists=True), Adopt),
     "its job failed while nobody looked": (situation(intent=INTENT, jobs=(job("FAILED"),)), Send),
+    "a job failed that may be somebody else's": (
+        situation(intent=INTENT, jobs=(job("FAILED"),), patience_left=1),
+        LookAgain,
+    ),
     "its job failed in this very try": (situation(intent=INTENT, jobs=(job("FAILED"),), sent_in_this_try=True), Adopt),
     "its job may still show up": (situation(intent=INTENT, patience_left=1), LookAgain),
     "nothing showed up": (situation(intent=INTENT, patience_left=0), Send),
@@ -180,6 +185,18 @@ AN_EARLIER_TRY_HAS_A_JOB = {
         situation(intent=NAMED, jobs=(job("FAILED"),), target_exists=True, if_exists="skip"),
         Refuse,
     ),
+    "it was found by looking and failed, and ours may still show up": (
+        situation(intent=FOUND, jobs=(job("FAILED"),), patience_left=1),
+        LookAgain,
+    ),
+    "it was found by looking and failed, and ours has shown up": (
+        situation(intent=FOUND, jobs=(job("FAILED"), job("RUNNING", at=9_000, job_id="ours")), patience_left=1),
+        Adopt,
+    ),
+    "it was found by looking and failed, and nothing else showed up": (
+        situation(intent=FOUND, jobs=(job("FAILED"),)),
+        Send,
+    ),
     "it is not listed yet": (situation(intent=NAMED, patience_left=1), LookAgain),
     "it is not listed any more": (situation(intent=NAMED), Adopt),
     "retries were edited in the DAG file": (
@@ -188,6 +205,10 @@ AN_EARLIER_TRY_HAS_A_JOB = {
     ),
     "another task of the run was cleared": (
         situation(intent=NAMED, jobs=(job("RUNNING"),), round=replace(FIRST, clear_number=4)),
+        Adopt,
+    ),
+    "it was reported, the process died, and another task of the run was cleared": (
+        situation(intent=REPORTED, jobs=(job("COMPLETED"),), round=replace(FIRST, clear_number=4)),
         Adopt,
     ),
     "the parameters render differently now, and the job runs": (
@@ -207,6 +228,14 @@ THE_TASK_WAS_CLEARED = {
         WaitFor,
     ),
     "its job completed: do it again": (situation(intent=REPORTED, round=CLEARED, jobs=(job("COMPLETED"),)), Send),
+    "its job completed: do it again, though no DAG run was reset": (
+        situation(intent=REPORTED, round=replace(FIRST, max_tries=4), jobs=(job("COMPLETED"),)),
+        Send,
+    ),
+    "its job runs unwaited: it is not started twice, though no DAG run was reset": (
+        situation(intent=REPORTED, round=replace(FIRST, max_tries=4), jobs=(job("RUNNING"),)),
+        Adopt,
+    ),
     "its job completed before it could say so": (
         situation(intent=NAMED, round=CLEARED, jobs=(job("COMPLETED"),), target_exists=True),
         Adopt,
@@ -233,6 +262,10 @@ THE_TASK_WAS_CLEARED = {
         Refuse,
     ),
     "its job failed: do it again": (situation(intent=NAMED, round=CLEARED, jobs=(job("FAILED"),)), Send),
+    "a job of its failed that may be somebody else's: ours may still show up": (
+        situation(intent=FOUND, round=CLEARED, jobs=(job("FAILED"),), patience_left=1),
+        LookAgain,
+    ),
     "its job is forgotten: do it again": (situation(intent=NAMED, round=CLEARED), Send),
     "its start may still become a job": (situation(intent=INTENT, round=CLEARED, patience_left=1), LookAgain),
     "its start became a job": (situation(intent=INTENT, round=CLEARED, jobs=(job("RUNNING"),)), Adopt),
@@ -262,6 +295,19 @@ NOTHING_IS_STORED_BEFORE_AIRFLOW_3_3 = {
         delete(intent=replace(PRESUMED, operation="DeleteBackend"), target_exists=False),
         Refuse,
     ),
+    "a job runs that may be ours, and another completed since the run began": (
+        situation(intent=PRESUMED, jobs=(job("COMPLETED", job_id="earlier"), job("RUNNING", at=9_000))),
+        Adopt,
+    ),
+    "cleared, and a job runs that may be ours": (
+        situation(intent=replace(PRESUMED, round=FIRST.earlier), jobs=(job("RUNNING"),)),
+        Adopt,
+    ),
+    "cleared, and a job completed that may be ours: do it again": (
+        situation(intent=replace(PRESUMED, round=FIRST.earlier), jobs=(job("COMPLETED"),)),
+        Send,
+    ),
+    "cleared, and nothing to be seen": (situation(intent=replace(PRESUMED, round=FIRST.earlier)), Send),
 }
 
 
@@ -420,6 +466,13 @@ def test_a_start_after_a_settled_one_looks_from_its_own_time(earlier: Intent) ->
 
 def test_starts_are_counted_anew_in_each_round() -> None:
     assert jobs.write_intent(situation(intent=NAMED, round=CLEARED), APP, NOW).starts == 1
+
+
+def test_a_start_after_a_found_job_that_failed_still_looks_for_the_one_before() -> None:
+    """The failed one may have been somebody else's."""
+    again = jobs.write_intent(situation(intent=FOUND, jobs=(job("FAILED"),)), APP, NOW + 60_000)
+    assert (again.service_time_ms, again.resent_time_ms, again.starts) == (NOW, NOW + 60_000, 2)
+    assert (again.known_job_ids, again.job_id, again.found_by_looking) == (("job-1",), None, False)
 
 
 def test_a_job_that_failed_is_known_to_the_next_start() -> None:

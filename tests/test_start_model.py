@@ -13,8 +13,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import HealthCheck, note, settings
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from airflow_provider_amplifybackend import jobs
 from airflow_provider_amplifybackend.jobs import Effect, Intent, Job, Outcome, Round, Situation
@@ -35,11 +43,11 @@ class _RefusedError(Exception):
 
 @dataclass
 class Started:
-    """A job of the service. ``owner`` is the round that sent it, or None for somebody else's."""
+    """A job of the service. ``owner`` is the number of the round that sent it, or None for somebody else's."""
 
     job_id: str
     operation: str
-    owner: Round | None
+    owner: int | None
     created: float
     listed_from: float
     status: str = "RUNNING"
@@ -58,20 +66,20 @@ class Service:
     jobs: list[Started] = field(default_factory=list)
     # Whose configuration the resource has.
     config: str = "theirs"
-    late: list[tuple[float, str, Round, float]] = field(default_factory=list)
+    late: list[tuple[float, str, int, float]] = field(default_factory=list)
 
     @property
     def pending(self) -> Started | None:
         return next((job for job in self.jobs if job.status == "RUNNING"), None)
 
-    def accept(self, operation: str, owner: Round | None, lag: float) -> Started | str:
+    def accept(self, operation: str, owner: int | None, lag: float) -> Started | str:
         if self.pending:
             return "pending"
         if (operation == "CreateBackendAuth" and self.exists) or (
             operation in ("UpdateBackendAuth", "DeleteBackendAuth") and not self.exists
         ):
             return "refused"
-        earlier = [job for job in self.jobs if owner and job.owner == owner]
+        earlier = [job for job in self.jobs if owner is not None and job.owner == owner]
         assert all(job.status == "FAILED" for job in earlier), f"started again beside or after {earlier}"
         self.now += 0.01
         job = Started(f"job{len(self.jobs)}", operation, owner, self.now, self.now + lag)
@@ -82,7 +90,7 @@ class Service:
         job.status = status
         if status == "COMPLETED" and job.operation in EFFECTS:
             self.exists = EFFECTS[job.operation] == "there"
-            self.config = "ours" if job.owner else "theirs"
+            self.config = "theirs" if job.owner is None else "ours"
 
     def listed(self) -> tuple[Job, ...]:
         return tuple(job.row for job in self.jobs if job.listed_from <= self.now)
@@ -94,7 +102,7 @@ class Service:
                 self.now = max(self.now, due)
                 self.late = [entry for entry in self.late if entry[0] > due]
                 self.accept(operation, owner, lag)
-        self.now = until
+        self.now = max(self.now, until)
 
 
 @dataclass
@@ -102,6 +110,8 @@ class Process:
     """One try of the task, as StartOnce and the operator make it, step by step."""
 
     machine: StartOnceMachine
+    round: Round
+    number: int
     lost_at: float | None = None
     found: bool = False
     intent: Intent | None = None
@@ -120,13 +130,14 @@ class Process:
         operation = jobs.JOB_OPERATIONS[machine.operation]
         return Situation(
             operation=operation,
-            round=machine.round,
+            round=self.round,
             digest="digest",
             intent=self.intent,
             jobs=listed,
             targets=("staging",),
             sent_in_this_try=self.lost_at is not None,
             target_exists=service.exists if operation.effect is not Effect.CHANGES else None,
+            on_pending_job=machine.on_pending_job,
             if_exists=machine.if_exists,
             if_missing=machine.if_missing,
             patience_left=PATIENCE - since if since is not None else 0.0,
@@ -151,7 +162,7 @@ class Process:
                         return
                 case jobs.Adopt(job=job):
                     assert self.intent
-                    self.store(jobs.adopted(self.intent, job, self.machine.round))
+                    self.store(jobs.adopted(self.intent, job, self.round))
                     yield "adopted"
                     if (yield from self.finish(job, Outcome.ADOPTED)):
                         return
@@ -171,7 +182,7 @@ class Process:
         yield "before store"
         self.store(intent)
         delivery = yield "send"
-        answer = self.machine.deliver(delivery or "answered")
+        answer = self.machine.deliver(delivery or "answered", self.number)
         yield "after send"
         if answer == "lost":
             self.lost_at = self.machine.service.now
@@ -215,6 +226,7 @@ class Process:
             self.store(rest)
             return False
         self.store(replace(self.intent, reported=True))
+        yield "reported"
         self.machine.done(outcome, ended)
         return True
 
@@ -242,45 +254,49 @@ class StartOnceMachine(RuleBasedStateMachine):
         self.stored: str | None = None
         self.max_tries = RETRIES
         self.clears = 0
+        self.orders = 0
         self.tries = 0
+        # What an earlier round has succeeded with.
+        self.spent: set[str] = set()
         self.process: Step | None = None
         self.stage = ""
         self.succeeded = False
+        self.last: str | None = None
 
     @initialize(
         operation=st.sampled_from(sorted(EFFECTS)),
         exists=st.booleans(),
         if_exists=st.sampled_from(["fail", "skip"]),
         if_missing=st.sampled_from(["fail", "skip"]),
+        on_pending_job=st.sampled_from(["wait", "wait", "fail"]),
         lag=st.sampled_from([0.0, LAG]),
     )
-    def begin(self, operation: str, exists: bool, if_exists: str, if_missing: str, lag: float) -> None:
+    def begin(
+        self, operation: str, exists: bool, if_exists: str, if_missing: str, on_pending_job: str, lag: float
+    ) -> None:
         self.operation = operation
         self.service = Service(exists)
+        self.on_pending_job = on_pending_job
         self.if_exists, self.if_missing, self.lag = if_exists, if_missing, lag
         self.new_try()
-
-    @property
-    def round(self) -> Round:
-        return Round(self.max_tries, self.clears)
 
     def read_intent(self) -> Intent | None:
         return Intent.from_stored(json.loads(self.stored)) if self.stored else None
 
     def new_try(self) -> None:
         self.tries += 1
-        self.process = Process(self).run()
+        self.process = Process(self, Round(self.max_tries, self.clears), self.orders).run()
         self.stage = next(self.process, "")
 
-    def deliver(self, delivery: str) -> Started | str:
+    def deliver(self, delivery: str, owner: int) -> Started | str:
         """What becomes of the request."""
         if delivery == "late":
-            self.service.late.append((self.service.now + LATE, self.operation, self.round, self.lag))
+            self.service.late.append((self.service.now + LATE, self.operation, owner, self.lag))
         if delivery in ("late", "lost before"):
             return "lost"
         if delivery == "throttled":
             return "throttled"
-        answer = self.service.accept(self.operation, self.round, self.lag)
+        answer = self.service.accept(self.operation, owner, self.lag)
         return "lost" if delivery == "lost after" else answer
 
     def differs(self) -> bool:
@@ -291,9 +307,12 @@ class StartOnceMachine(RuleBasedStateMachine):
     def done(self, outcome: Outcome, job: Job | None = None) -> None:
         note(f"success: {outcome} {job}")
         self.succeeded = True
-        own = [started for started in self.service.jobs if started.owner and started.status == "COMPLETED"]
+        own = [job for job in self.service.jobs if job.owner is not None and job.status == "COMPLETED"]
         if outcome is Outcome.STARTED or (outcome is Outcome.ADOPTED and EFFECTS[self.operation] == "there"):
             assert own, "a success, and no job of ours was completed"
+        if job:
+            assert job.job_id not in self.spent, "it was to be done again"
+        self.last = job.job_id if job else None
 
     # What the task's processes do
 
@@ -318,17 +337,25 @@ class StartOnceMachine(RuleBasedStateMachine):
     def retry(self) -> None:
         self.new_try()
 
-    @precondition(lambda self: self.clears < 2)
-    @rule()
-    def clear(self) -> None:
+    @precondition(lambda self: self.orders < 2)
+    @rule(resets_run=st.booleans())
+    def clear(self, resets_run: bool) -> None:
         """Cleared, running or not: the process loses its store, so it cannot go on."""
+        if self.succeeded and self.last:
+            self.spent.add(self.last)
         self.process = None
         self.succeeded = False
-        self.clears += 1
+        self.orders += 1
+        self.clears += resets_run
         self.max_tries = self.tries + RETRIES
         self.new_try()
 
     # What happens besides
+
+    @rule()
+    def clear_another_task(self) -> None:
+        """A process that runs does not see it."""
+        self.clears += 1
 
     @precondition(lambda self: self.stage not in ("decided", "before store", "send"))
     @rule(seconds=st.sampled_from([1.0, LATE, LAG, PATIENCE]))
@@ -344,6 +371,12 @@ class StartOnceMachine(RuleBasedStateMachine):
     @rule(operation=st.sampled_from([*sorted(EFFECTS), OTHERS]), lag=st.sampled_from([0.0, LAG]))
     def somebody_starts(self, operation: str, lag: float) -> None:
         self.service.accept(operation, None, lag)
+
+    @rule(lag=st.sampled_from([0.0, LAG]))
+    def somebody_starts_the_same_and_it_fails_at_once(self, lag: float) -> None:
+        job = self.service.accept(self.operation, None, lag)
+        if isinstance(job, Started):
+            self.service.end(job, "FAILED")
 
     @invariant()
     def the_intent_survives_its_storage(self) -> None:
@@ -364,10 +397,15 @@ class StartOnceMachine(RuleBasedStateMachine):
         assert self.process is None, f"it goes on for ever: {self.stage}"
 
 
+THOROUGH = settings(deadline=None, suppress_health_check=list(HealthCheck))
 TestStartOnce = StartOnceMachine.TestCase
-TestStartOnce.settings = settings(
-    max_examples=250, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
-)
+TestStartOnce.settings = settings(THOROUGH, max_examples=250, stateful_step_count=40)
+
+
+@pytest.mark.faults
+def test_a_long_search() -> None:
+    """What hypothesis finds only now and then: 3,000 stories of up to 60 steps."""
+    run_state_machine_as_test(StartOnceMachine, settings=settings(THOROUGH, max_examples=3000, stateful_step_count=60))
 
 
 def test_the_model_knows_the_fields_that_are_stored() -> None:

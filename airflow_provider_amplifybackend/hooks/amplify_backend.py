@@ -47,6 +47,10 @@ START_CONFIG: dict[str, Any] = {
 }
 
 
+def _always() -> bool:
+    return True
+
+
 class AmplifyBackendHook(AwsBaseHook):
     """
     Interact with AWS Amplify's backend API, the one behind Amplify Studio and Amplify Gen 1 backends.
@@ -66,7 +70,7 @@ class AmplifyBackendHook(AwsBaseHook):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs["client_type"] = service_model.SERVICE
         super().__init__(*args, **kwargs)
-        self._send_until = float("inf")
+        self._may_send: Callable[[], bool] = _always
 
     @cached_property
     def conn_config(self) -> AwsConnectionWrapper:
@@ -97,7 +101,7 @@ class AmplifyBackendHook(AwsBaseHook):
 
     def _refuse_late_start(self, **_: Any) -> None:
         """The last thing before the socket: a process that was stopped since the fence has lost its right to send."""
-        if time.monotonic() > self._send_until:
+        if not self._may_send():
             raise LateStartError(
                 "nothing was sent: too much time has passed since the intent was stored (the process was stopped, or "
                 "credentials took long)"
@@ -244,12 +248,14 @@ class AmplifyBackendHook(AwsBaseHook):
         with _RequestErrors(request):
             return self.attempt_start(api_operation, request)
 
-    def attempt_start(self, api_operation: str, request: Mapping[str, Any], *, send_until: float = float("inf")) -> Job:
+    def attempt_start(
+        self, api_operation: str, request: Mapping[str, Any], *, may_send: Callable[[], bool] = _always
+    ) -> Job:
         """Send a start; an answer that names no job is as good as a lost one.
 
-        :param send_until: When it is too late to send, on the monotonic clock.
+        :param may_send: Asked just before the socket whether the right to send still holds.
         """
-        self._send_until = send_until
+        self._may_send = may_send
         operation = JOB_OPERATIONS.get(api_operation)
         if operation is None:
             raise ServiceError(FaultKind.SETUP, api_operation, "NotAJobOperation", "it starts no job; use call()")

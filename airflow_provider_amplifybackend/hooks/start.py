@@ -10,7 +10,12 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_amplifybackend import effects, jobs, meta, polling
-from airflow_provider_amplifybackend.exceptions import BackendRequestError, BackendStartError, request_error
+from airflow_provider_amplifybackend.exceptions import (
+    BackendRequestError,
+    BackendStartError,
+    BackendTimeoutError,
+    request_error,
+)
 from airflow_provider_amplifybackend.jobs import Effect, Intent, Job, JobRef, Outcome, Situation
 from airflow_provider_amplifybackend.polling import FaultKind, ServiceError
 from airflow_provider_amplifybackend.secrets import redact_secrets
@@ -69,6 +74,21 @@ class Blocked:
     """Another job holds the environment: wait for it, then come again."""
 
     job: Job
+
+
+class Fence:
+    """A moment at which the task was still this try's.
+
+    Two clocks, because one stands still while a machine sleeps, and the other can be set back.
+    """
+
+    def __init__(self) -> None:
+        self._monotonic, self._time = time.monotonic(), time.time()
+
+    def is_fresh(self) -> bool:
+        """Whether too little time has passed for anybody else to have been given the task and to have looked."""
+        passed = max(time.monotonic() - self._monotonic, time.time() - self._time)
+        return passed <= INTENT_FRESH_SECONDS
 
 
 def report(store: StateStore | None, job: Job, log: Log) -> None:
@@ -142,7 +162,8 @@ class StartOnce:
                 self.log.info("%s: %s: %s", self._label, type(decision).__name__, decision.reason)
                 last_reason = decision.reason
             if isinstance(decision, jobs.Send | jobs.LookAgain) and time.time() >= self.deadline:
-                raise BackendStartError(f"{self._label}: the time budget ended before a start: {decision.reason}")
+                what = "before a start" if isinstance(decision, jobs.Send) else "before it was known what became of it"
+                raise BackendStartError(f"{self._label}: the time budget ended {what}: {decision.reason}")
             reached = self._follow(decision, situation)
             if isinstance(reached, Reached):
                 durations = jobs.earlier_durations(situation.jobs, self.operation.name)
@@ -205,16 +226,34 @@ class StartOnce:
             self._remember(rest)
         return True
 
+    def after_wait_in_vain(self, error: BackendTimeoutError | BackendRequestError) -> None:
+        """Go on if the other job, whose end did not show, is not there any more; else say what it was waited for.
+
+        :raises BackendJobTimeoutError: The other job had not ended when the time budget did.
+        :raises BackendRequestError: It cannot be looked at, and is listed as pending all the same.
+        """
+        if isinstance(error, BackendRequestError) and not self._pending_job(self._look()):
+            self.log.info("%s: no job is pending any more (%s)", self._label, error)
+            return
+        error.args = (f"{self._label}: nothing was started: {error}",)
+        raise error
+
     def note_failure(self) -> None:
         """Store that the job failed, before its environment is deleted and the service may know it no more."""
         if self.intent:
             self._remember(replace(self.intent, job_failed=True))
 
     def _difference(self) -> str | None:
-        try:
-            return self.hook.run(effects.difference(self.operation.name, self.request))
-        except ServiceError as error:
-            raise BackendRequestError(f"{self._label}: cannot see what its job has left: {error}") from error
+        """Compare what the job has left with the request. It is done: a service that is busy now is asked again."""
+        looks = max(1, int(self.policy.patience / LOOK_DELAY))
+        while True:
+            looks -= 1
+            try:
+                return self.hook.run(effects.difference(self.operation.name, self.request))
+            except ServiceError as error:
+                if not (error.is_transient and looks and time.time() < self.deadline):
+                    raise BackendRequestError(f"{self._label}: cannot see what its job has left: {error}") from error
+            self._pause(LOOK_DELAY)
 
     # ------------------------------------------------------------------------------------------------- sending
 
@@ -223,24 +262,22 @@ class StartOnce:
         intent = jobs.write_intent(situation, self.app_id, self._service_time())
         # Making a client can take long (credentials, an assumed role): not between the intent and the request.
         self.hook.prepare_start()
-        stored_from = self._write_fence(intent)
+        fence = self._write_fence(intent)
         try:
-            job = self.hook.attempt_start(
-                self.operation.name, self.request, send_until=stored_from + INTENT_FRESH_SECONDS
-            )
+            job = self.hook.attempt_start(self.operation.name, self.request, may_send=fence.is_fresh)
         except ServiceError as error:
             return self._after_error(error, replace(intent, refused=not unresolved))
         self.log.info("%s: sent and accepted as job %s", self._label, job.job_id)
         self._remember(jobs.answered(intent, job))
         return Reached(Outcome.STARTED, job)
 
-    def _write_fence(self, intent: Intent) -> float:
-        """Store the intent, and return the moment before which nobody else can have been given the task."""
+    def _write_fence(self, intent: Intent) -> Fence:
+        """Store the intent: when that began, nobody else had been given the task."""
         for _ in range(MAX_INTENT_WRITES):
-            begun = time.monotonic()
+            fence = Fence()
             self._remember(intent)
-            if time.monotonic() - begun <= INTENT_FRESH_SECONDS:
-                return begun
+            if fence.is_fresh():
+                return fence
         raise BackendStartError(
             f"{self._label}: nothing was sent, because storing the intent took more than {INTENT_FRESH_SECONDS:.0f} s "
             f"each of {MAX_INTENT_WRITES} times"
@@ -285,7 +322,7 @@ class StartOnce:
         if jobs.has_own_job(situation):
             # What is in the way is the job of our earlier start, whose answer was lost.
             return None
-        pending = _newest_pending(situation.jobs) or self._clone_elsewhere()
+        pending = self._pending_job(situation)
         if pending:
             decision = jobs.decide_pending(situation, pending)
             if isinstance(decision, jobs.Refuse):
@@ -439,8 +476,11 @@ class StartOnce:
         except (KeyError, TypeError, ValueError):
             return
 
-    def _clone_elsewhere(self) -> Job | None:
-        """Return a clone that is pending in another environment: it may hold its source without being listed there."""
+    def _pending_job(self, situation: Situation) -> Job | None:
+        """Return a job that may be in the way, also a clone in another environment: it may hold its source."""
+        pending = _newest_pending(situation.jobs)
+        if pending:
+            return pending
         with self._saying_what_for():
             elsewhere = list(self._list_jobs(self._environments_of_app()))
         return _newest_pending(job for job in elsewhere if job.operation == "CloneBackend")

@@ -15,6 +15,8 @@ from airflow_provider_amplifybackend.deadlines import deferral_timeout, earliest
 from airflow_provider_amplifybackend.exceptions import (
     BackendJobFailedError,
     BackendParameterError,
+    BackendRequestError,
+    BackendTimeoutError,
 )
 from airflow_provider_amplifybackend.jobs import Intent, Job, JobRef, JobResult, Outcome
 from airflow_provider_amplifybackend.links import AmplifyConsoleLink, AmplifyStudioLink, link_addresses
@@ -184,7 +186,10 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
             if not isinstance(step, Reached):
                 if self.read("deferrable"):
                     self._defer(step.job.ref, "resume_start", started=started, deadline=deadline)
-                self._await_end(step.job.ref, deadline)
+                try:
+                    self._await_end(step.job.ref, deadline)
+                except (BackendTimeoutError, BackendRequestError) as error:
+                    starter.after_wait_in_vain(error)
                 continue
             self._push_job_id(context, step.job)
             if step.job is None:
@@ -224,15 +229,18 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
         )
 
     def _presumed_intent(self, context: Context) -> Intent | None:
-        """Before Airflow 3.3 nothing is stored: a retry knows only that an earlier try may have started a job."""
-        if context["ti"].try_number <= 1:
+        """Before Airflow 3.3 nothing is stored: a later try knows only that an earlier one may have started a job."""
+        try_number, round = context["ti"].try_number, _round(context)
+        if try_number <= 1:
             return None
+        # A clear grants the task all its retries once more, on top of the tries that it has had.
+        is_first_since_clear = try_number == round.max_tries - (self.retries or 0) + 1
         run_start = context["dag_run"].start_date
         return Intent(
             operation=self.api_operation,
             app_id=str(getattr(self, "app_id", "")),
             digest="",
-            round=_round(context),
+            round=round.earlier if is_first_since_clear else round,
             service_time_ms=int(run_start.timestamp() * 1000) if run_start else 0,
             presumed=True,
         )
@@ -336,16 +344,18 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
 
     def resume_start(self, context: Context, event: Any = None) -> JobResult:
         """Go on with the start after another job has ended, well or badly."""
-        job_of_event(event)
-        started, deadline = event.get("started"), event.get("deadline")
-        return self._proceed(context, started=started or time.time(), deadline=deadline)
+        started, deadline = self._times(event)
+        try:
+            job_of_event(event)
+        except (BackendTimeoutError, BackendRequestError) as error:
+            self._starter(context, deadline).after_wait_in_vain(error)
+        return self._proceed(context, started=started, deadline=deadline)
 
     def execute_complete(self, context: Context, event: Any = None) -> JobResult:
         """Return the job that has ended, or raise its error."""
         job = job_of_event(event)
         outcome = Outcome(event.get("outcome") or Outcome.STARTED)
-        started = event.get("started") or time.time()
-        deadline = event.get("deadline") or self._deadline(started)
+        started, deadline = self._times(event)
         if job.is_failed:
             raise self._job_failed(job, outcome, context, deadline)
         if outcome is Outcome.ADOPTED:
@@ -359,6 +369,12 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
 
         report(task_state_store(context), job, self.log)
         return job.to_xcom(outcome)
+
+    def _times(self, event: Any) -> tuple[float, float]:
+        """Return when the try began and when its time budget ends, as the event has carried them."""
+        carried = event if isinstance(event, Mapping) else {}
+        started = carried.get("started") or time.time()
+        return started, carried.get("deadline") or self._deadline(started)
 
     def _deadline(self, started: float) -> float:
         return earliest_deadline(

@@ -54,6 +54,7 @@ SWITCHES: dict[str, tuple[Any, ...]] = {
     "failed_creation_leaves_environment": (True, True, False),
 }
 SKEWS = (0, -3600, 7200, 2)
+FINDINGS = ("duplicates", "wrong_successes", "unexplained")
 
 
 @dataclass
@@ -101,13 +102,14 @@ def local_service() -> Iterator[str]:
 class Campaign:
     """Runs the cases in parts, each with other switches, and judges each part."""
 
-    def __init__(self, endpoint_url: str, *, seed: int, naive: bool, threads: int, triggerer: Any) -> None:
+    def __init__(self, endpoint_url: str, *, seed: int, naive: bool, threads: int, show: int, triggerer: Any) -> None:
         from airflow_provider_amplifybackend.local.control import LocalControl
 
         self.control = LocalControl(endpoint_url)
         self.endpoint_url = endpoint_url
         self.seed = seed
         self.naive = naive
+        self.show = show
         self.triggerer = triggerer
         self.result = Result()
         self._pool = ThreadPoolExecutor(threads)
@@ -251,6 +253,7 @@ class Campaign:
 
         evidence = Evidence(self.control.journal(), self.control.jobs())
         result = self.result
+        before = {what: len(getattr(result, what)) for what in FINDINGS}
         result.requests += sum(evidence.requests.values())
         result.disturbed += evidence.disturbed
         for story in stories:
@@ -266,6 +269,9 @@ class Campaign:
             result.unexplained += verdict.unexplained
         if not self.naive:
             result.wrong_successes += state_errors(stories, self.control.state())
+        for what, number in before.items():
+            for sentence in getattr(result, what)[number : self.show]:
+                print(f"{what}: {sentence}", flush=True)
 
 
 def _ending(round_: Any) -> str:
@@ -283,10 +289,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     seed = random.randrange(10**6) if options.seed is None else options.seed
     print(f"seed {seed}", flush=True)
-    result = run(options.calls, seed, first=options.first, naive=options.naive, threads=options.threads)
-    for what in ("duplicates", "wrong_successes", "unexplained"):
-        for sentence in getattr(result, what)[: options.show]:
-            print(f"{what}: {sentence}")
+    given = {name: getattr(options, name) for name in ("first", "naive", "threads", "show")}
+    result = run(options.calls, seed, **given)
     print(
         f"tries {result.tries} · kills {result.kills} · requests {result.requests}, disturbed {result.disturbed} · "
         f"accepted starts {result.starts}"
@@ -298,7 +302,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if result.is_clean else 1
 
 
-def run(calls: int, seed: int, *, first: int = 0, naive: bool = False, threads: int = 24) -> Result:
+def run(calls: int, seed: int, *, first: int = 0, naive: bool = False, threads: int = 24, show: int = 15) -> Result:
     """Run a campaign."""
     from tests.faults import chaos
     from tests.faults.airflow_stand_in import Triggerer
@@ -308,9 +312,8 @@ def run(calls: int, seed: int, *, first: int = 0, naive: bool = False, threads: 
         chaos.hurry()
         _be_quiet()
         triggerer.keep_client(aws_conn_id="aws_default", region_name=None, verify=None, config=chaos.BOTOCORE_CONFIG)
-        return Campaign(endpoint_url, seed=seed, naive=naive, threads=threads, triggerer=triggerer).run(
-            calls, first=first
-        )
+        campaign = Campaign(endpoint_url, seed=seed, naive=naive, threads=threads, show=show, triggerer=triggerer)
+        return campaign.run(calls, first=first)
 
 
 def _be_quiet() -> None:

@@ -18,7 +18,7 @@ from tests.faults.cases import Case
 CAUSE = re.compile(
     r"FAILED\. The service says|exists already|exists, but only as the leftover|to remove does not exist|appeared after"
     r"|blocks its environment|cannot be told|time budget ended|waited \d+ s in vain|failed \(\w+\) for "
-    r"|waiting cannot go on: \w+: \w+: "
+    r"|(waiting cannot go on|cannot see what its job has left): \w+: \w+: "
 )
 
 

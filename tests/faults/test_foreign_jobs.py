@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_amplifybackend.exceptions import BackendStartError
+from airflow_provider_amplifybackend.exceptions import BackendRequestError, BackendStartError
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 from airflow_provider_amplifybackend.hooks.start import STORE_KEY
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
@@ -103,6 +103,27 @@ def test_an_update_comes_after_somebody_elses(here: LocalAmplifyBackend, task: C
     assert result["outcome"] == "started"
     assert result["Status"] == "COMPLETED"
     assert accepted(here, "UpdateBackendStorage", "ResourceConfig") == [DELETE, READ]
+
+
+def test_a_service_that_is_busy_when_it_is_compared_is_asked_again(
+    here: LocalAmplifyBackend, task: Callable[..., TaskInstance]
+) -> None:
+    here.control.add_fault("GetBackendStorage", kind="timeout_before", times=7)
+    result = task(UpdateBackendStorageOperator, THEIR_UPDATE | {"ResourceConfig": READ}, **UPDATE).attempt()
+    assert result["outcome"] == "adopted"
+    assert len(here.control.journal("GetBackendStorage")) > 7
+
+
+def test_a_service_that_stays_busy_when_it_is_compared_is_said(
+    here: LocalAmplifyBackend, task: Callable[..., TaskInstance]
+) -> None:
+    here.control.add_fault("GetBackendStorage", kind="timeout_before")
+    instance = task(UpdateBackendStorageOperator, THEIR_UPDATE | {"ResourceConfig": READ}, **UPDATE)
+    with pytest.raises(BackendRequestError, match=r"UpdateBackendStorage \(app .*left: .*: GatewayTimeoutException: "):
+        instance.attempt()
+    here.control.clear_faults()
+    assert instance.attempt()["outcome"] == "adopted"
+    assert accepted(here, "UpdateBackendStorage", "ResourceConfig") == [READ]
 
 
 @pytest.mark.parametrize("stored", [True, False])

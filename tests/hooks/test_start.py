@@ -19,6 +19,7 @@ from airflow_provider_amplifybackend.hooks.start import (
     MAX_UNEXPLAINED_REFUSALS,
     STORE_KEY,
     Blocked,
+    Fence,
     Policy,
     Reached,
     StartOnce,
@@ -330,6 +331,32 @@ def test_an_endpoint_that_knows_nothing_is_an_error_and_not_a_skip(task: Task) -
     task.service.control.add_fault("*", kind="error", status=404, code="UnknownOperationException")
     with pytest.raises(BackendRequestError, match="UnknownOperationException"):
         task.start("DeleteBackend", DELETE, if_missing="skip")
+
+
+def test_a_lost_start_is_looked_for_though_somebody_elses_job_failed(task: Task, accepted: Accepted) -> None:
+    """Both came after our look: the failed one is listed at once, ours a little later."""
+    control = task.service.control
+    control.seed_app(APP, {"name": "staging", "auth": {"main": None}})
+    request = {**DELETE, "ResourceName": "main", "ResourceConfig": UPDATE}
+
+    class Between(AmplifyBackendHook):
+        def prepare_start(self) -> None:
+            super().prepare_start()
+            control.set(job_seconds=0)
+            control.add_fault("UpdateBackendAuth", kind="job_fails", times=1)
+            task.service.client().update_backend_auth(**request)
+            control.set(job_seconds=10)
+            control.add_fault("UpdateBackendAuth", kind="timeout_after", times=1)
+            control.add_fault("UpdateBackendAuth", kind="list_lag", seconds=5, times=1)
+
+    first = task.start("UpdateBackendAuth", request, hook=Between(), patience=60)
+    assert isinstance(first, Reached)
+    assert first.job is not None
+    assert first.job.status == "FAILED"
+    second = task.start("UpdateBackendAuth", request, patience=60)
+    assert outcome(second) == "adopted"
+    assert second.job is not None
+    assert [first.job.job_id, second.job.job_id] == [entry["job_id"] for entry in accepted("UpdateBackendAuth")]
 
 
 # Somebody else's jobs
@@ -729,6 +756,22 @@ def test_a_process_that_was_stopped_and_not_replaced_sends_with_a_new_intent(
     assert outcome(task.start(hook=hook)) == "started"
     assert len(task.store.history) == 4  # an intent, that it was not sent, an intent, the job
     assert len(accepted("CloneBackend")) == 1
+
+
+@pytest.mark.parametrize(
+    ("monotonic", "wall", "fresh"),
+    [(4.9, 4.9, True), (5.1, 5.1, False), (0.0, 60.0, False), (60.0, -3600.0, False), (1.0, -3600.0, True)],
+    ids=["soon", "stopped", "the machine slept", "stopped, and its clock was set back", "its clock was set back"],
+)
+def test_the_right_to_send_ends_whichever_clock_goes_on(
+    monkeypatch: pytest.MonkeyPatch, monotonic: float, wall: float, fresh: bool
+) -> None:
+    monkeypatch.setattr(time, "monotonic", lambda: 1000.0)
+    monkeypatch.setattr(time, "time", lambda: 1e9)
+    fence = Fence()
+    monkeypatch.setattr(time, "monotonic", lambda: 1000.0 + monotonic)
+    monkeypatch.setattr(time, "time", lambda: 1e9 + wall)
+    assert fence.is_fresh() is fresh
 
 
 def test_nothing_is_sent_after_the_deadline(task: Task) -> None:

@@ -167,8 +167,32 @@ def test_a_pending_job_is_not_waited_for_beyond_the_budget(dags, service, starts
     service.control.seed_app(APP, "copy", jobs=[{"environment": "copy", "status": "RUNNING", "job_id": "somebodys"}])
     run = dags.run(DELETE.format(options=f"waiter_max_attempts=8, deferrable={deferrable}"))
     assert run.state == "failed"
-    assert "somebodys" in run.error("delete")
+    assert "DeleteBackend (app d1a2b3c4d5, environment copy): nothing was started: job somebodys" in run.error("delete")
     assert "last status: RUNNING" in run.error("delete")
+    assert starts() == []
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_a_pending_job_that_the_service_forgets_is_not_in_the_way_any_more(dags, service, starts, deferrable):
+    service.control.set(
+        failed_creation_leaves_environment=False, deleted_environment_jobs="NotFoundException", job_seconds=1.5
+    )
+    service.control.add_fault("CloneBackend", kind="job_fails", times=1)
+    names = {"AppId": APP, "BackendEnvironmentName": "staging", "TargetEnvironmentName": "copy"}
+    service.client().clone_backend(**names)
+    run = dags.run(CLONE.format(options=f"deferrable={deferrable}"))
+    assert run.xcom("clone")["outcome"] == "started"
+    assert starts() == ["CloneBackend copy", "CloneBackend copy"]
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_a_pending_job_that_cannot_be_looked_at_is_said(dags, service, starts, deferrable):
+    service.control.seed_app(APP, "copy", jobs=[{"environment": "copy", "status": "RUNNING", "job_id": "somebodys"}])
+    service.control.add_fault("GetBackendJob", kind="error", status=403, code="AccessDenied", message="not you")
+    run = dags.run(DELETE.format(options=f"deferrable={deferrable}"))
+    assert run.state == "failed"
+    assert "DeleteBackend (app d1a2b3c4d5, environment copy): nothing was started: job somebodys" in run.error("delete")
+    assert "AccessDenied: not you" in run.error("delete")
     assert starts() == []
 
 

@@ -38,7 +38,7 @@ def airflow(service: LocalAmplifyBackend, tmp_path_factory: pytest.TempPathFacto
     settings = {"PYTHONPATH": str(Path(__file__).parents[2])}
     home = tmp_path_factory.mktemp("guarantees")
     with RunningAirflow(home, DAGS, connections={"aws_default": connection}, env=settings) as running:
-        running.wait_ready(["deferred", "on_worker", "mapped", "hasty", "daily"])
+        running.wait_ready(["deferred", "on_worker", "pair", "mapped", "hasty", "daily"])
         yield running
 
 
@@ -149,6 +149,23 @@ def test_a_run_that_is_cleared_after_its_end_and_another_run_do_it_again(
     assert job_ids(airflow, "deferred", first) == [environment.jobs[1]]
     assert job_ids(airflow, "deferred", second) == [environment.jobs[2]]
     assert outcome(airflow, "deferred", second) == "started"
+
+
+def test_a_task_that_is_cleared_after_its_end_does_it_again_though_its_run_goes_on(
+    airflow: RunningAirflow, service: LocalAmplifyBackend, environment: Environment
+) -> None:
+    """Airflow does not count a clear that resets no DAG run."""
+    second = Environment(service, "second")
+    run_id = airflow.trigger("pair", environment.conf)
+    job_id = environment.wait_started()
+    second.wait_started()
+    airflow.clear("pair", run_id, [TASK], reset_dag_runs=False)
+    again = environment.wait_started(2)
+    assert again != job_id
+    assert airflow.wait_run("pair", run_id) == "success"
+    assert job_ids(airflow, "pair", run_id) == [again]
+    assert environment.jobs == [job_id, again]
+    assert len(second.jobs) == 1
 
 
 def test_mapped_tasks_have_each_their_own_start(airflow: RunningAirflow, service: LocalAmplifyBackend) -> None:

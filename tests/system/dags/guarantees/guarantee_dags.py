@@ -26,6 +26,12 @@ with DAG("deferred", schedule=None):
 with DAG("on_worker", schedule=None):
     UpdateBackendStorageOperator(task_id="update", backend_environment_name=NAMED, deferrable=False, **UPDATE)
 
+# Its run goes on after the first task.
+with DAG("pair", schedule=None):
+    UpdateBackendStorageOperator(
+        task_id="update", backend_environment_name=NAMED, deferrable=True, **UPDATE
+    ) >> UpdateBackendStorageOperator(task_id="second", backend_environment_name="second", deferrable=True, **UPDATE)
+
 with DAG("mapped", schedule=None):
     UpdateBackendStorageOperator.partial(task_id="update", deferrable=True, **UPDATE).expand(
         backend_environment_name=["map0", "map1", "map2"]
