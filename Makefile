@@ -4,6 +4,7 @@
 #   PYTHON   the interpreter of the virtual environment (default: the first with committed constraints)
 #   VENV     where that environment lives (default: .venv)
 #   ARGS     handed on to pytest, mypy, the demo or the benchmarks
+#   JOBS     processes that the tests are shared among (default: 4, since they mostly wait; 0: this one)
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -14,6 +15,7 @@ PYTHON ?= $(shell scripts/find_python.sh)
 PYTHON := $(PYTHON)
 VENV ?= .venv
 ARGS ?=
+JOBS ?= 4
 BENCHMARKS ?= detection imports hook waiting engine
 KILLS ?= 20
 CALLS ?= 2000
@@ -56,7 +58,7 @@ demo: $(VENV)/.demo-layer  ## run the example DAG on the local AmplifyBackend
 	@$(BIN)/python scripts/demo.py $(ARGS)
 
 test: $(VENV)/.dev-layer  ## the tests, without the slow suites
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 lint: $(VENV)/.dev-layer  ## ruff: rules and format
 	@$(BIN)/ruff check $(PRESENT)

@@ -329,6 +329,16 @@ class StartOnceMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.process)
     @rule()
+    def go_on_undisturbed(self) -> None:
+        for _ in range(200):
+            if self.process is None:
+                return
+            self.job_ends("COMPLETED")
+            self.step("answered")
+        raise AssertionError(f"it goes on for ever: {self.stage}")
+
+    @precondition(lambda self: self.process)
+    @rule()
     def die(self) -> None:
         self.process = None
 
@@ -389,12 +399,8 @@ class StartOnceMachine(RuleBasedStateMachine):
         """Once nothing goes wrong any more, the task comes to an end."""
         if not hasattr(self, "service"):
             return
-        for _ in range(200):
-            if self.process is None:
-                break
-            self.job_ends("COMPLETED")
-            self.step("answered")
-        assert self.process is None, f"it goes on for ever: {self.stage}"
+        if self.process:
+            self.go_on_undisturbed()
 
 
 THOROUGH = settings(deadline=None, suppress_health_check=list(HealthCheck))
