@@ -143,6 +143,19 @@ def test_errors_quotes_the_message_for_a_bad_parameter() -> None:
     assert service_model.problems("CreateBackendAuth", values) == [text_blocks("errors")[1].strip()]
 
 
+def test_guarantees_names_a_test_that_exists_for_each_row() -> None:
+    written = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    table = PAGES["guarantees"].partition("| what happens |")[2].partition("\n\n")[0]
+    rows = table.splitlines()[2:]
+    assert len(rows) >= 25
+    for row in rows:
+        assert re.search(r"`(?:test_\w+(?:\.{3})?|tests/[\w/]+\.py)`", row), row
+    for name, more in re.findall(r"`(test_\w+)(\.{3})?`", PAGES["guarantees"]):
+        assert re.search(rf"def {name}{'' if more else chr(92) + '('}", written), name
+    for path in re.findall(r"`(tests/[\w/]+\.py)`", PAGES["guarantees"]):
+        assert (ROOT / path).exists(), path
+
+
 def test_stuck_jobs_finds_a_stuck_job_with_its_query(service: Any) -> None:
     rows = [
         {"environment": "dev", "operation": "UpdateBackendAPI", "status": "RUNNING", "age_seconds": 9000},
