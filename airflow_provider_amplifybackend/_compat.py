@@ -9,6 +9,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from airflow import __version__ as airflow_version
+
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, BaseOperatorLink, BaseSensorOperator, PokeReturnValue
     from airflow.sdk.configuration import conf
@@ -65,6 +67,10 @@ else:
             from airflow.utils.log.secrets_masker import mask_secret
 
 
+# The API server of Airflow 3.0 refuses an XCom that is None; that of 3.2 takes it.
+XCOM_MAY_BE_NONE = not (3, 0) <= tuple(map(int, airflow_version.split(".")[:2])) < (3, 2)
+
+
 def task_state_store(context: Context) -> Any | None:
     """Return the task state store of this task instance, or None before Airflow 3.3."""
     return context.get("task_state_store")
@@ -81,6 +87,7 @@ def stats() -> Any:
 
 
 __all__ = [
+    "XCOM_MAY_BE_NONE",
     "AirflowException",
     "AirflowFailException",
     "AirflowNotFoundException",

@@ -9,7 +9,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from airflow_provider_amplifybackend import jobs, service_model
-from airflow_provider_amplifybackend._compat import AirflowNotFoundException, conf, mask_secret, task_state_store
+from airflow_provider_amplifybackend._compat import (
+    XCOM_MAY_BE_NONE,
+    AirflowNotFoundException,
+    conf,
+    mask_secret,
+    task_state_store,
+)
 from airflow_provider_amplifybackend.aws_parameters import AwsParameters
 from airflow_provider_amplifybackend.deadlines import deferral_timeout, earliest_deadline
 from airflow_provider_amplifybackend.exceptions import (
@@ -159,7 +165,7 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
     ) -> None:
         super().__init__(**kwargs)
         # `clone.output["JobId"]` asks for an XCom of that name.
-        self.multiple_outputs = True
+        self.multiple_outputs = XCOM_MAY_BE_NONE
         self.wait_for_completion = wait_for_completion
         self.deferrable = deferrable
         self.waiter_delay = waiter_delay
@@ -193,7 +199,7 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
                 continue
             self._push_job_id(context, step.job)
             if step.job is None:
-                return self._without_job(step.outcome)
+                return self._without_job(context, step.outcome)
             if not self.read("wait_for_completion") and not step.job.is_finished:
                 return self._result(context, step.job, step.outcome)
             job = self._wait(step, step.job, started=started, deadline=deadline)
@@ -204,8 +210,16 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
 
     def _push_job_id(self, context: Context, job: Job | None) -> None:
         """Push the job's id before waiting: for ``output["JobId"]``, and for whoever looks while the task waits."""
-        if self.do_xcom_push:
+        if self.do_xcom_push and (job or XCOM_MAY_BE_NONE):
             context["ti"].xcom_push(key="JobId", value=job.job_id if job else None)
+
+    def _with_members(self, context: Context, result: JobResult) -> JobResult:
+        """Push the members of the result, where Airflow cannot because some of them are None."""
+        if self.do_xcom_push and not XCOM_MAY_BE_NONE:
+            for name, value in result.items():
+                if value is not None:
+                    context["ti"].xcom_push(key=name, value=value)
+        return result
 
     def _starter(self, context: Context, deadline: float) -> StartOnce:
         from airflow_provider_amplifybackend.hooks.start import Policy, StartOnce
@@ -303,15 +317,16 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
         """Return the error for a job that ended as FAILED; some operators do something about it first."""
         return BackendJobFailedError(job)
 
-    def _without_job(self, outcome: Outcome) -> JobResult:
+    def _without_job(self, context: Context, outcome: Outcome) -> JobResult:
         request = self.build_request()
         environments = jobs.JOB_OPERATIONS[self.api_operation].environments(request)
-        return Job(
+        nothing = Job(
             app_id=request["AppId"],
             backend_environment_name=environments[0] if environments else "",
             job_id="",
             operation=self.api_operation,
-        ).to_xcom(outcome)
+        )
+        return self._with_members(context, nothing.to_xcom(outcome))
 
     def _defer(
         self,
@@ -368,7 +383,7 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
         from airflow_provider_amplifybackend.hooks.start import report
 
         report(task_state_store(context), job, self.log)
-        return job.to_xcom(outcome)
+        return self._with_members(context, job.to_xcom(outcome))
 
     def _times(self, event: Any) -> tuple[float, float]:
         """Return when the try began and when its time budget ends, as the event has carried them."""
