@@ -268,6 +268,8 @@ class Intent:
     round: Round
     service_time_ms: int
     known_job_ids: tuple[str, ...] = ()
+    # Where its job may live: a later try may name other environments.
+    environments: tuple[str, ...] = ()
     target_existed: bool | None = None
     # When the latest start was sent, if that was after one that left no trace: patience counts from here.
     resent_time_ms: int = 0
@@ -311,7 +313,10 @@ class Intent:
     def to_stored(self) -> dict[str, Any]:
         """Return the form for the state store, which takes no None."""
         stored = {key: value for key, value in asdict(self).items() if value is not None}
-        return stored | {"known_job_ids": list(self.known_job_ids[-MAX_KNOWN_JOB_IDS:])}
+        return stored | {
+            "known_job_ids": list(self.known_job_ids[-MAX_KNOWN_JOB_IDS:]),
+            "environments": list(self.environments),
+        }
 
     @classmethod
     def from_stored(cls, stored: object) -> Intent | None:
@@ -322,6 +327,7 @@ class Intent:
         try:
             known["round"] = Round(**{key: int(stored["round"][key]) for key in Round.__dataclass_fields__})
             known["known_job_ids"] = tuple(known.get("known_job_ids", ()))
+            known["environments"] = tuple(known.get("environments", ()))
             known["service_time_ms"] = int(known["service_time_ms"])
             known["resent_time_ms"] = int(known.get("resent_time_ms", 0))
             return cls(**known)
@@ -346,6 +352,8 @@ class Situation:
     sent_in_this_try: bool = False
     # Whether what the operation creates or removes exists now; None where the service cannot tell.
     target_exists: bool | None = None
+    # Whether an environment that exists holds neither auth nor API nor storage, as what a failed job leaves behind.
+    target_is_empty: bool | None = None
     on_pending_job: str = "wait"
     if_exists: str = "fail"
     if_missing: str = "fail"
@@ -426,7 +434,7 @@ def _reopened(situation: Situation) -> Situation:
     intent = situation.intent
     if intent is None or intent.presumed or not intent.found_by_looking:
         return situation
-    found = _own_job(situation, intent)
+    found = own_job(situation.jobs, intent)
     if found is None or not found.is_failed:
         return situation
     return replace(situation, intent=disowned(intent, found))
@@ -463,18 +471,21 @@ def decide_pending(situation: Situation, pending: Job) -> Decision:
 
 
 def _decide_existing(situation: Situation) -> Decision:
-    intent = situation.intent
-    # The job of an earlier start with other parameters created another environment.
-    others = intent.job_id if intent and not intent.is_for(situation.digest) else None
-    listed = [job for job in situation.jobs if not others or job.job_id != others]
-    here = [job for job in listed if _is_in_target(situation, job)]
-    leftover = left_by_failed_job(situation.operation, here, listed)
+    resource = situation.operation.resource
+    if situation.if_exists == "skip" and resource == "environment":
+        # It may show before it is whole, and the row of a clone may live in its source.
+        cloning = newest(job for job in situation.jobs if job.operation == "CloneBackend" and not job.is_finished)
+        if cloning:
+            return decide_pending(situation, cloning)
+    leftover = _leftover(situation)
     if leftover:
-        return Refuse(
-            f"the {situation.operation.resource} exists, but only as the leftover of {leftover.ref}, which failed; "
+        advice = (
             "delete it first (DeleteBackendOperator with if_missing='skip'); on_failure='delete_target' does that "
             "where the failed job is certainly this task's own"
+            if resource == "environment"
+            else "look at it, and delete it first or mark the task as success"
         )
+        return Refuse(f"the {resource} exists, but only as the leftover of {leftover.ref}, which failed; {advice}")
     if situation.if_exists == "skip":
         return Done("it exists already (if_exists='skip')", outcome=Outcome.FOUND)
     return Refuse(
@@ -483,10 +494,34 @@ def _decide_existing(situation: Situation) -> Decision:
     )
 
 
+def _leftover(situation: Situation) -> Job | None:
+    """Return the failed job that left behind what exists, if the newest creation of it failed.
+
+    The places to look, of which the first that lists a creation counts: the target, then the source, where the row of a
+    clone may live and does not say which environment it was to create, so that it counts for an empty one only. Of
+    auth, an API or storage a row does not tell the name, so there only our own job counts.
+    """
+    intent, resource = situation.intent, situation.operation.resource
+    own = own_job(situation.jobs, intent) if intent and intent.job_id and intent.is_for(situation.digest) else None
+    ours = own if own and own.is_failed and intent and intent.target_existed is False else None
+    # The job of an earlier start with other parameters created another environment.
+    others = intent.job_id if intent and not intent.is_for(situation.digest) else None
+    listed = [job for job in situation.jobs if job.job_id != others]
+    here = newest_creation(resource, (job for job in listed if _is_in_target(situation, job)))
+    if resource != "environment":
+        return ours if here is None or (ours and here.job_id == ours.job_id) else None
+    last = here or ours
+    if last is None and situation.target_is_empty is not False:
+        last = newest_creation(resource, listed)
+    return last if last and last.is_failed else None
+
+
 def _decide_after_clear(situation: Situation, intent: Intent) -> Decision:
-    earlier = _own_job(situation, intent)
+    earlier = own_job(situation.jobs, intent)
     if _may_show_up(situation, intent, earlier):
         return LookAgain("a start of the task's earlier round may have been sent and its job is not listed yet")
+    if earlier is None and intent.job_id and not intent.job_failed and situation.patience_left > 0:
+        return LookAgain(f"job {intent.job_id} of the task's earlier round is not listed yet")
     if earlier and earlier.is_completed and intent.is_for(situation.digest) and _is_unreported(situation, earlier):
         return Adopt("the task was cleared before it could report this job, which has completed since", job=earlier)
     if earlier is None or earlier.is_finished:
@@ -513,7 +548,7 @@ def _is_unreported(situation: Situation, completed: Job) -> bool:
 def _decide_with_job_id(situation: Situation, intent: Intent) -> Decision:
     if intent.job_failed:
         return _decide_fresh(situation, _EARLIER_FAILED)
-    job = _own_job(situation, intent)
+    job = own_job(situation.jobs, intent)
     if job is None:
         if situation.patience_left > 0:
             return LookAgain(f"job {intent.job_id} of an earlier try is not listed yet")
@@ -527,7 +562,7 @@ def _decide_with_job_id(situation: Situation, intent: Intent) -> Decision:
 
 
 def _decide_without_job_id(situation: Situation, intent: Intent) -> Decision:
-    job = _own_job(situation, intent)
+    job = own_job(situation.jobs, intent)
     if job and job.is_failed and not situation.sent_in_this_try:
         if _may_show_up(situation, intent, job):
             return LookAgain(f"{job.ref} failed, and may be somebody else's: ours may not be listed yet")
@@ -561,17 +596,17 @@ def _may_show_up(situation: Situation, intent: Intent, found: Job | None) -> boo
     return is_open and is_unanswered(intent) and situation.patience_left > 0
 
 
-def _own_job(situation: Situation, intent: Intent) -> Job | None:
+def own_job(listed: Iterable[Job], intent: Intent) -> Job | None:
     """Return the job that the intent led to: the one it names, else the first new one of its kind after it."""
     if intent.job_id:
-        return next((job for job in situation.jobs if job.job_id == intent.job_id), None)
+        return next((job for job in listed if job.job_id == intent.job_id), None)
     if intent.refused:
         return None
     since = intent.service_time_ms - SERVICE_CLOCK_MARGIN_MS
     candidates = [
         job
-        for job in situation.jobs
-        if job.operation == intent.operation
+        for job in listed
+        if _may_be_named(job, intent.operation)
         and job.job_id not in intent.known_job_ids
         and (job.create_time_ms is None or job.create_time_ms >= since)
     ]
@@ -579,9 +614,19 @@ def _own_job(situation: Situation, intent: Intent) -> Job | None:
     # A presumed intent looks back over the whole DAG run, where only what is still running can be taken for ours.
     return min(
         candidates,
-        key=lambda job: (intent.presumed and job.is_finished, job.is_failed, job.create_time_ms or since),
+        key=lambda job: (
+            intent.presumed and job.is_finished,
+            job.is_failed,
+            job.operation != intent.operation,
+            job.create_time_ms or since,
+        ),
         default=None,
     )
+
+
+def _may_be_named(job: Job, operation: str) -> bool:
+    """Whether a row may be of this operation; a word that is no operation's name may stand for any."""
+    return job.operation == operation or job.operation not in JOB_OPERATIONS
 
 
 def earlier_durations(jobs: Iterable[Job], operation: str, *, most: int = 10) -> list[float]:
@@ -595,19 +640,12 @@ def newest(jobs: Iterable[Job]) -> Job | None:
     return max(jobs, key=lambda job: job.create_time_ms or 0, default=None)
 
 
-def left_by_failed_job(operation: JobOperation, *places: Iterable[Job]) -> Job | None:
-    """Return the failed job that left an unusable environment behind, if the newest creation of it failed.
-
-    :param places: Where to look for the creation: the first place that lists one counts. The job of a clone may
-        live in its source.
-    """
-    if operation.resource != "environment":
-        return None
-    for jobs in places:
-        last = newest(job for job in jobs if job.operation in ("CloneBackend", "CreateBackend"))
-        if last:
-            return last if last.is_failed else None
-    return None
+def newest_creation(resource: str, jobs: Iterable[Job]) -> Job | None:
+    """Return the youngest of the jobs that create this kind of resource."""
+    kinds = {
+        name for name, known in JOB_OPERATIONS.items() if (known.resource, known.effect) == (resource, Effect.CREATES)
+    }
+    return newest(job for job in jobs if job.operation in kinds)
 
 
 def is_unanswered(intent: Intent) -> bool:
@@ -615,8 +653,11 @@ def is_unanswered(intent: Intent) -> bool:
     return not (intent.job_id or intent.refused or intent.presumed)
 
 
-def write_intent(situation: Situation, app_id: str, service_time_ms: int) -> Intent:
-    """Return the intent to store just before sending."""
+def write_intent(situation: Situation, app_id: str, service_time_ms: int, environments: tuple[str, ...] = ()) -> Intent:
+    """Return the intent to store just before sending.
+
+    :param environments: Where its job may live, as far as the request tells.
+    """
     situation = _reopened(situation)
     earlier = situation.intent
     same_round = earlier is not None and earlier.is_of(situation.round)
@@ -627,6 +668,7 @@ def write_intent(situation: Situation, app_id: str, service_time_ms: int) -> Int
             round=situation.round,
             digest=situation.digest,
             resent_time_ms=service_time_ms,
+            target_existed=earlier.target_existed and situation.target_exists is not False,
             starts=earlier.starts + 1,
             version=INTENT_VERSION,
         )
@@ -639,8 +681,9 @@ def write_intent(situation: Situation, app_id: str, service_time_ms: int) -> Int
         known_job_ids=tuple(
             job.job_id
             for job in sorted(situation.jobs, key=lambda job: job.create_time_ms or 0)
-            if job.operation == situation.operation.name
+            if _may_be_named(job, situation.operation.name)
         )[-MAX_KNOWN_JOB_IDS:],
+        environments=environments,
         target_existed=situation.target_exists,
         starts=(earlier.starts if earlier and same_round else 0) + 1,
     )
@@ -655,7 +698,7 @@ def is_unresolved(situation: Situation) -> bool:
 
 def has_own_job(situation: Situation) -> bool:
     """Whether the service shows the job of an earlier start."""
-    return situation.intent is not None and _own_job(situation, situation.intent) is not None
+    return situation.intent is not None and own_job(situation.jobs, situation.intent) is not None
 
 
 def answered(intent: Intent, job: Job) -> Intent:

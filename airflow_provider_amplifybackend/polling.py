@@ -233,7 +233,7 @@ class Wait:
         # Counted from here and not from `started`: the job may be younger than the wait for others before it.
         if self._first_missed is None:
             self._first_missed = now
-        is_new = error.kind is FaultKind.NOT_FOUND and not self._seen and now - self._first_missed < NOT_FOUND_PATIENCE
+        is_new = says_missing(error) and not self._seen and now - self._first_missed < NOT_FOUND_PATIENCE
         if not (is_new or error.is_transient):
             raise error
         earlier, self.last_error = self.last_error, error

@@ -53,26 +53,27 @@ class Leftover:
         starter = self._starter()
         while True:
             if self.environment not in self.start.hook.get_environments(self.failed.app_id):
-                return self._nothing
+                return self._nothing()
             user = self._later_job()
             if user:
                 return f"Environment {self.environment}, which it left behind, was kept: {user.ref} came later."
             self.start.note_failure()
             step = starter.advance()
             if step.job is None:
-                return self._nothing
+                return self._nothing()
             ended = self.await_end(self._ref(step.job), self.start.deadline)
             if not isinstance(step, Blocked):
                 return self._report(ended)
 
-    @property
     def _nothing(self) -> str:
+        self.start.note_cleaned()
         return f"Environment {self.environment} does not exist: there is nothing left to delete."
 
     def _report(self, ended: Job) -> str:
         what = f"Environment {self.environment}, which it left behind,"
         if ended.is_failed:
             return f"{what} could not be deleted: {ended.ref} FAILED. {ended.error or 'There is no error text.'}"
+        self.start.note_cleaned()
         return f"{what} was deleted (job {ended.job_id}), so that a retry can create it."
 
     def _ref(self, job: Job) -> JobRef:
@@ -80,7 +81,10 @@ class Leftover:
         return JobRef(job.app_id, job.job_id, tuple(places), job.operation)
 
     def _later_job(self) -> Job | None:
-        """Return a job in the environment that is younger than the failed one: it is in use, and not ours any more."""
+        """Return a job in the environment that is younger than the failed one: it is in use, and not ours any more.
+
+        That goes for a completed deletion too, since the environment exists: somebody has made it again.
+        """
         since = self.failed.create_time_ms or 0
         listed = self.start.hook.iter_jobs(self.failed.app_id, self.environment)
         return jobs.newest(
@@ -88,7 +92,7 @@ class Leftover:
             for job in listed
             if (job.create_time_ms or 0) > since
             and job.job_id != self.failed.job_id
-            and job.operation != "DeleteBackend"
+            and (job.operation != "DeleteBackend" or job.is_completed)
         )
 
     def _starter(self) -> StartOnce:

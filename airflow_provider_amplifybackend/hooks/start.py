@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
@@ -129,10 +129,12 @@ class StartOnce:
         self.log = log
         self.store = store
         self.intent = presumed if store is None else self._stored_intent(store)
+        self._presumed = self.intent if store is None else None
         self.digest = jobs.digest(api_operation, redact_secrets(request))
         self._sleep = sleep
         self._service_time_ms: int | None = None
         self._lost_at: float | None = None
+        self._lost_as = ""
         self._refusals = 0
         self._refused_since = 0.0
         self._resends = 0
@@ -156,14 +158,16 @@ class StartOnce:
         """
         last_reason = None
         while True:
-            situation = self._look()
+            situation = self._look_patiently()
             decision = jobs.decide(situation)
             if decision.reason != last_reason:
                 self.log.info("%s: %s: %s", self._label, type(decision).__name__, decision.reason)
                 last_reason = decision.reason
             if isinstance(decision, jobs.Send | jobs.LookAgain) and time.time() >= self.deadline:
                 what = "before a start" if isinstance(decision, jobs.Send) else "before it was known what became of it"
-                raise BackendStartError(f"{self._label}: the time budget ended {what}: {decision.reason}")
+                raise BackendStartError(
+                    f"{self._label}: the time budget ended {what}: {decision.reason}{self._lost_as}"
+                )
             reached = self._follow(decision, situation)
             if isinstance(reached, Reached):
                 durations = jobs.earlier_durations(situation.jobs, self.operation.name)
@@ -220,6 +224,8 @@ class StartOnce:
         unknown = Intent(self.operation.name, self.app_id, self.digest, self.round, 0)
         rest, reason = jobs.after_difference(intent or unknown, self.operation, job, listed, difference)
         if rest is None:
+            # A retry comes to the same end; a clear is the order to do it again.
+            self._change(reported=True)
             raise BackendStartError(f"{self._label}: {reason}")
         self.log.warning("%s: %s", self._label, reason)
         if intent:
@@ -240,8 +246,15 @@ class StartOnce:
 
     def note_failure(self) -> None:
         """Store that the job failed, before its environment is deleted and the service may know it no more."""
+        self._change(job_failed=True)
+
+    def note_cleaned(self) -> None:
+        """Store that nothing is left of the failed job: what exists from now on is somebody else's."""
+        self._change(target_existed=True)
+
+    def _change(self, **changes: Any) -> None:
         if self.intent:
-            self._remember(replace(self.intent, job_failed=True))
+            self._remember(replace(self.intent, **changes))
 
     def _difference(self) -> str | None:
         """Compare what the job has left with the request. It is done: a service that is busy now is asked again."""
@@ -259,7 +272,8 @@ class StartOnce:
 
     def _send(self, situation: Situation) -> Reached | Blocked | None:
         unresolved = jobs.is_unresolved(situation)
-        intent = jobs.write_intent(situation, self.app_id, self._service_time())
+        environments = self.operation.environments(self.request)
+        intent = jobs.write_intent(situation, self.app_id, self._service_time(), environments)
         # Making a client can take long (credentials, an assumed role): not between the intent and the request.
         self.hook.prepare_start()
         fence = self._write_fence(intent)
@@ -296,6 +310,9 @@ class StartOnce:
         if error.kind is FaultKind.UNCLEAR:
             self.log.warning("%s: the answer to the start was lost (%s); looking for its job", self._label, error)
             self._lost_at = time.monotonic()
+            self._lost_as = f" (the answer to the last start was lost: {error})"
+            if not self.policy.patience:
+                self._pause(LOOK_DELAY)
             return None
         # Anything else is a plain no: this start was not accepted and never will be.
         self._remember(refused)
@@ -322,7 +339,8 @@ class StartOnce:
         if jobs.has_own_job(situation):
             # What is in the way is the job of our earlier start, whose answer was lost.
             return None
-        pending = self._pending_job(situation)
+        # Without an environment any job of the app would be taken for what is in the way of anything.
+        pending = self._pending_job(situation) if situation.targets or _says_pending(error) else None
         if pending:
             decision = jobs.decide_pending(situation, pending)
             if isinstance(decision, jobs.Refuse):
@@ -341,7 +359,7 @@ class StartOnce:
     def _may_be_listed_later(self, error: ServiceError) -> bool:
         """Whether the service says itself that a job is pending, so that it is the list that lags."""
         is_patient = time.monotonic() - self._refused_since < self.policy.patience and time.time() < self.deadline
-        return is_patient and "pending job" in error.message and self.policy.on_pending_job == "wait"
+        return is_patient and _says_pending(error) and self.policy.on_pending_job == "wait"
 
     def _is_settled_by_policy(self, error: ServiceError) -> bool:
         """Whether what exists, or is missing, by now makes the refused start unnecessary."""
@@ -358,6 +376,21 @@ class StartOnce:
 
     # ------------------------------------------------------------------------------------------------- looking
 
+    def _look_patiently(self) -> Situation:
+        """Look; once a start may have been sent, a service that is busy is asked again until the deadline."""
+        last_error = ""
+        while True:
+            try:
+                return self._look()
+            except BackendRequestError as error:
+                may_have_sent = self.intent is not None and jobs.is_unanswered(self.intent)
+                if not (may_have_sent and _is_transient(error) and time.time() < self.deadline):
+                    raise
+                if str(error) != last_error:
+                    self.log.warning("%s; looking again", error)
+                    last_error = str(error)
+            self._pause(LOOK_DELAY)
+
     def _look(self) -> Situation:
         with self._saying_what_for():
             return self._situation()
@@ -372,9 +405,11 @@ class StartOnce:
 
     def _situation(self) -> Situation:
         listed = list(self._list_jobs(self._all_environments()))
-        known = self._known_job()
+        known = self._known_job() or self._job_elsewhere()
         if known:
             listed = [known, *(job for job in listed if job.job_id != known.job_id)]
+        self._recall_earlier_try(listed)
+        target_exists = self._target_exists() if self.operation.effect is not Effect.CHANGES else None
         return Situation(
             operation=self.operation,
             round=self.round,
@@ -383,25 +418,44 @@ class StartOnce:
             jobs=tuple(listed),
             targets=self.operation.target_environments(self.request),
             sent_in_this_try=self._lost_at is not None,
-            target_exists=self._target_exists() if self.operation.effect is not Effect.CHANGES else None,
+            target_exists=target_exists,
+            target_is_empty=self._target_is_empty() if target_exists else None,
             on_pending_job=self.policy.on_pending_job,
             if_exists=self.policy.if_exists,
             if_missing=self.policy.if_missing,
             patience_left=self._patience_left(),
         )
 
+    def _recall_earlier_try(self, listed: Sequence[Job]) -> None:
+        """Without a state store: what an earlier try had started may be listed only after our start was refused."""
+        if self._presumed and self.intent and self.intent.refused:
+            earlier = jobs.own_job(listed, self._presumed)
+            if earlier and not earlier.is_finished:
+                self.intent = self._presumed
+
     def _known_job(self) -> Job | None:
         """Look at the job whose id is known by itself: the list may lag."""
         if self.intent is None or not self.intent.job_id:
             return None
-        environments = dict.fromkeys((self.intent.job_environment or "", *self._all_environments()))
-        ref = JobRef(self.app_id, self.intent.job_id, tuple(filter(None, environments)), self.operation.name)
+        environments = dict.fromkeys(
+            (self.intent.job_environment or "", *self.intent.environments, *self._all_environments())
+        )
+        ref = JobRef(self.intent.app_id, self.intent.job_id, tuple(filter(None, environments)), self.operation.name)
         try:
             return self.hook.run(polling.look_at_job(ref))
         except ServiceError as error:
-            if error.kind is FaultKind.NOT_FOUND:
+            if polling.says_missing(error):
                 return None
             raise request_error(error, self.request) from error
+
+    def _job_elsewhere(self) -> Job | None:
+        """Look for the job of a lost start where this try's request would not: its parameters may have changed."""
+        intent = self.intent
+        if intent is None or not jobs.is_unanswered(intent):
+            return None
+        elsewhere = tuple(name for name in intent.environments if name not in self._all_environments())
+        listed = tuple(self._list_jobs(elsewhere, intent.app_id))
+        return jobs.own_job(listed, intent)
 
     def _patience_left(self) -> float:
         since_lost = time.monotonic() - self._lost_at if self._lost_at is not None else None
@@ -419,14 +473,14 @@ class StartOnce:
     def _environments_of_app(self) -> tuple[str, ...]:
         return tuple(self._read("GetBackend", {"AppId": self.app_id}).get("BackendEnvironmentList") or ())
 
-    def _list_jobs(self, environments: tuple[str, ...]) -> Iterator[Job]:
+    def _list_jobs(self, environments: tuple[str, ...], app_id: str = "") -> Iterator[Job]:
         for environment in environments:
-            filters = {"AppId": self.app_id, "BackendEnvironmentName": environment}
+            filters = {"AppId": app_id or self.app_id, "BackendEnvironmentName": environment}
             try:
                 for page in self.hook.job_pages(filters):
                     self._note_time(page.get("ResponseMetadata", {}).get("HTTPHeaders", {}))
                     for row in page.get("Jobs", []):
-                        yield Job.from_response(row, app_id=self.app_id, backend_environment_name=environment)
+                        yield Job.from_response(row, app_id=app_id or self.app_id, backend_environment_name=environment)
             except BackendRequestError as error:
                 self._ignore_missing(error)
 
@@ -439,6 +493,14 @@ class StartOnce:
             case "auth" | "api" | "storage" as category:
                 return self._resource_exists(category)
         return None
+
+    def _target_is_empty(self) -> bool | None:
+        """Whether the environment to create, which exists, holds nothing; None for anything but an environment."""
+        if self.operation.resource != "environment" or self.operation.effect is not Effect.CREATES:
+            return None
+        names = {"AppId": self.app_id, "BackendEnvironmentName": self.operation.target_environments(self.request)[0]}
+        document = self._read("GetBackend", names).get("AmplifyMetaConfig")
+        return not any(meta.category(document, name) for name in effects.READS) if document else None
 
     def _resource_exists(self, category: str) -> bool | None:
         """Ask for the resource by name; an import has no name, so there any resource of its category counts."""
@@ -477,13 +539,27 @@ class StartOnce:
             return
 
     def _pending_job(self, situation: Situation) -> Job | None:
-        """Return a job that may be in the way, also a clone in another environment: it may hold its source."""
+        """Return a job that may be in the way.
+
+        Also in another environment: a clone may hold its source, and the removal of all may live in any.
+        """
         pending = _newest_pending(situation.jobs)
         if pending:
             return pending
         with self._saying_what_for():
             elsewhere = list(self._list_jobs(self._environments_of_app()))
-        return _newest_pending(job for job in elsewhere if job.operation == "CloneBackend")
+        return _newest_pending(job for job in elsewhere if job.operation in ("CloneBackend", "RemoveAllBackends"))
+
+
+def _says_pending(error: ServiceError) -> bool:
+    return "pending job" in error.message
+
+
+def _is_transient(error: BaseException | None) -> bool:
+    """Whether an error of a look comes from a service, or a way to it, that may be better a little later."""
+    while error is not None and not isinstance(error, ServiceError):
+        error = error.__cause__
+    return error is not None and error.is_transient
 
 
 def _newest_pending(listed: Iterable[Job]) -> Job | None:

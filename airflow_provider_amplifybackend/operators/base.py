@@ -249,7 +249,8 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
             return None
         # A clear grants the task all its retries once more, on top of the tries that it has had.
         is_first_since_clear = try_number == round.max_tries - (self.retries or 0) + 1
-        run_start = context["dag_run"].start_date
+        # Airflow sets the start of a run anew when it is cleared, and what it had started may still be running.
+        run_start = None if is_first_since_clear else context["dag_run"].start_date
         return Intent(
             operation=self.api_operation,
             app_id=str(getattr(self, "app_id", "")),

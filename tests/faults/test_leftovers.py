@@ -224,3 +224,54 @@ def test_without_a_store_the_try_that_started_it_deletes_it(
     with pytest.raises(BackendJobFailedError, match=OURS):
         instance.attempt()
     assert environments(service) == ["staging"]
+
+
+AUTH = {"name": "ours", "auth": {"main": None}}
+
+
+@pytest.mark.parametrize(("jobs", "lives"), [("readable", "target"), ("NotFoundException", "source")])
+def test_what_was_made_again_without_a_job_is_not_deleted_after_a_clear(
+    service: LocalAmplifyBackend, task: Callable[..., TaskInstance], jobs: str, lives: str
+) -> None:
+    """`amplify push` leaves no row."""
+    service.control.set(deleted_environment_jobs=jobs, clone_job_environment=lives)
+    instance = task()
+    with pytest.raises(BackendJobFailedError, match="was deleted"):
+        instance.attempt()
+    service.control.seed_app(APP, AUTH)
+    instance.clear()
+    with pytest.raises(BackendStartError, match="exists"):
+        instance.attempt()
+    assert environments(service) == ["ours", "staging"]
+    assert accepted(service, "DeleteBackend") == ["DeleteBackend"]
+
+
+def test_what_was_made_again_after_somebody_deleted_the_leftover_is_not_deleted_by_a_retry(
+    service: LocalAmplifyBackend, task: Callable[..., TaskInstance]
+) -> None:
+    instance = task(on_failure="keep")
+    with pytest.raises(BackendJobFailedError):
+        instance.attempt()
+    service.client().delete_backend(AppId=APP, BackendEnvironmentName="ours")
+    service.control.advance(5)
+    service.control.seed_app(APP, AUTH)
+    instance.make = task().make
+    with pytest.raises(BackendStartError, match="exists"):
+        instance.attempt()
+    assert environments(service) == ["ours", "staging"]
+    assert accepted(service, "DeleteBackend") == ["DeleteBackend"]
+
+
+def test_the_leftover_of_an_answered_start_goes_though_an_earlier_one_was_lost(
+    service: LocalAmplifyBackend, task: Callable[..., TaskInstance]
+) -> None:
+    service.control.set(failed_creation_leaves_environment=False)
+    service.control.add_fault("CloneBackend", kind="timeout_after", times=1)
+    service.control.add_fault("CloneBackend", kind="job_fails", error="quota", times=1)
+    instance = task()
+    with pytest.raises(BackendJobFailedError, match="may be somebody else's"):
+        instance.attempt()
+    service.control.set(failed_creation_leaves_environment=True)
+    with pytest.raises(BackendJobFailedError, match=OURS):
+        instance.attempt()
+    assert environments(service) == ["staging"]
