@@ -97,6 +97,13 @@ class AmplifyBackendOperator(AwsParameters):
         for key, address in addresses.items():
             context["ti"].xcom_push(key=key, value=address)
 
+    def push_members(self, context: Context, members: Mapping[str, Any]) -> None:
+        """Push each member that there is as an XCom of its own."""
+        if self.do_xcom_push:
+            for name, value in members.items():
+                if value is not None:  # Airflow does not tell such an XCom from none at all
+                    context["ti"].xcom_push(key=name, value=value)
+
     def build_request(self) -> dict[str, Any]:
         """Return the request in the API's spelling.
 
@@ -210,15 +217,12 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
 
     def _push_job_id(self, context: Context, job: Job | None) -> None:
         """Push the job's id before waiting: for ``output["JobId"]``, and for whoever looks while the task waits."""
-        if self.do_xcom_push and (job or XCOM_MAY_BE_NONE):
-            context["ti"].xcom_push(key="JobId", value=job.job_id if job else None)
+        self.push_members(context, {"JobId": job.job_id if job else None})
 
     def _with_members(self, context: Context, result: JobResult) -> JobResult:
         """Push the members of the result, where Airflow cannot because some of them are None."""
-        if self.do_xcom_push and not XCOM_MAY_BE_NONE:
-            for name, value in result.items():
-                if value is not None:
-                    context["ti"].xcom_push(key=name, value=value)
+        if not XCOM_MAY_BE_NONE:
+            self.push_members(context, result)
         return result
 
     def _starter(self, context: Context, deadline: float) -> StartOnce:

@@ -203,10 +203,7 @@ class GetBackendOperator(AmplifyBackendOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Get the details and push each output."""
         result: dict[str, Any] = super().execute(context)
-        if self.do_xcom_push:
-            for name, value in result["outputs"].items():
-                if value is not None:  # Airflow does not tell such an XCom from none at all
-                    context["ti"].xcom_push(key=name, value=value)
+        self.push_members(context, result["outputs"])
         return result
 
     def present(self, response: Mapping[str, Any]) -> dict[str, Any]:
