@@ -31,7 +31,7 @@ def test_twenty_kills_start_nothing_twice_and_lose_nothing(tmp_path: Path, capsy
 @pytest.mark.crash
 @needs_root
 def test_the_naive_operator_fails_the_campaign(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["--naive", "--kills", "12", "--seed", SEED, "--celery-share", "0", "--folder", str(tmp_path)]
+    arguments = ["--naive", "--kills", "8", "--seed", SEED, "--celery-share", "0", "--folder", str(tmp_path)]
     code = crash_campaign.main(arguments)
     printed = capsys.readouterr().out
     print(printed)
