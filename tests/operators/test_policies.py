@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import pytest
 
 APP = "d1a2b3c4d5"
@@ -174,13 +177,22 @@ def test_a_pending_job_is_not_waited_for_beyond_the_budget(dags, service, starts
 
 @pytest.mark.parametrize("deferrable", [False, True])
 def test_a_pending_job_that_the_service_forgets_is_not_in_the_way_any_more(dags, service, starts, deferrable):
-    service.control.set(
-        failed_creation_leaves_environment=False, deleted_environment_jobs="NotFoundException", job_seconds=1.5
-    )
-    service.control.add_fault("CloneBackend", kind="job_fails", times=1)
+    control = service.control
+    control.set(failed_creation_leaves_environment=False, deleted_environment_jobs="NotFoundException")
+    control.add_fault("CloneBackend", kind="job_stuck", times=1)
     names = {"AppId": APP, "BackendEnvironmentName": "staging", "TargetEnvironmentName": "copy"}
-    service.client().clone_backend(**names)
-    run = dags.run(CLONE.format(options=f"deferrable={deferrable}"))
+    theirs = service.client().clone_backend(**names)["JobId"]
+
+    def fail_once_seen():
+        until = time.monotonic() + 60
+        while not control.journal("GetBackendJob") and time.monotonic() < until:
+            time.sleep(0.05)
+        control.end_job(theirs, "FAILED")
+
+    ending = threading.Thread(target=fail_once_seen)
+    ending.start()
+    run = dags.run(CLONE.format(options=f"waiter_max_attempts=600, deferrable={deferrable}"))
+    ending.join()
     assert run.xcom("clone")["outcome"] == "started"
     assert starts() == ["CloneBackend copy", "CloneBackend copy"]
 
