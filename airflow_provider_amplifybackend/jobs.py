@@ -482,8 +482,8 @@ def _decide_existing(situation: Situation) -> Decision:
     is_own = leftover is not None and intent is not None and leftover.job_id == intent.job_id
     if leftover and not (is_own or _is_in_target(situation, leftover)):
         return Refuse(
-            f"the {resource} exists and shows nothing in it: it may be only the leftover of {leftover.ref}, which failed "
-            "and whose row does not name its target; look at it, then delete it or mark the task as success"
+            f"the {resource} exists and shows nothing in it: it may be only the leftover of {leftover.ref}, which "
+            "failed and whose row does not name its target; look at it, then delete it or mark the task as success"
         )
     if leftover:
         advice = (
