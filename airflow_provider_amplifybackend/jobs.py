@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, TypedDict
+from typing import Any, ClassVar, TypedDict
 
 COMPLETED = "COMPLETED"
 FAILED = "FAILED"
@@ -23,7 +23,7 @@ INTENT_VERSION = 1
 # Airflow shows the state store to everyone who may read the run and limits its size: newest ids are enough,
 # because a job must also be younger than the intent to be taken for ours.
 MAX_KNOWN_JOB_IDS = 200
-# The HTTP Date header counts whole seconds.
+# The HTTP Date header counts whole seconds, and the service has more than one clock.
 SERVICE_CLOCK_MARGIN_MS = 2_000
 
 
@@ -186,6 +186,14 @@ class Job:
         return (self.update_time_ms - self.create_time_ms) / 1000
 
     @property
+    def how_it_ended(self) -> str:
+        """Return its status first, then what it was and how long it took."""
+        took = ""
+        if self.create_time_ms is not None and self.update_time_ms is not None:
+            took = f" after {(self.update_time_ms - self.create_time_ms) / 1000:.0f} s"
+        return f"{self.status or 'Status unknown'}{took}: {self.ref}"
+
+    @property
     def ref(self) -> JobRef:
         """Return what identifies this job."""
         return JobRef(self.app_id, self.job_id, (self.backend_environment_name,), self.operation)
@@ -259,6 +267,18 @@ class Round:
 
 
 @dataclass(frozen=True)
+class Disowned:
+    """A job that was taken for somebody else's, because what it left was seen to differ from the request.
+
+    Whatever changed that in between may be listed later only, and then the job may have been this task's after all.
+    """
+
+    job_id: str
+    create_time_ms: int
+    seen_time_ms: int
+
+
+@dataclass(frozen=True)
 class Intent:
     """What is stored before a start is sent, so that whoever comes later can find the job it led to."""
 
@@ -288,6 +308,12 @@ class Intent:
     passed_over: bool = False
     # Whether a try has returned with the job: a clear before that is no order for another one.
     reported: bool = False
+    # The try that sent the latest start: the end of its job is that try's end, whether it has been deferred or not.
+    sent_in_try: int = 0
+    # When the answer to the latest start was lost, in the service's time.
+    lost_time_ms: int = 0
+    # Jobs that were taken for its own, completed, and then for somebody else's because of what they left.
+    disowned: tuple[Disowned, ...] = ()
     version: int = INTENT_VERSION
 
     @property
@@ -316,6 +342,7 @@ class Intent:
         return stored | {
             "known_job_ids": list(self.known_job_ids[-MAX_KNOWN_JOB_IDS:]),
             "environments": list(self.environments),
+            "disowned": [asdict(job) for job in self.disowned],
         }
 
     @classmethod
@@ -329,10 +356,16 @@ class Intent:
             known["known_job_ids"] = tuple(known.get("known_job_ids", ()))
             known["environments"] = tuple(known.get("environments", ()))
             known["service_time_ms"] = int(known["service_time_ms"])
-            known["resent_time_ms"] = int(known.get("resent_time_ms", 0))
+            for name in ("resent_time_ms", "lost_time_ms", "sent_in_try"):
+                known[name] = int(known.get(name, 0))
+            known["disowned"] = tuple(_disowned_from_stored(job) for job in known.get("disowned", ()))
             return cls(**known)
         except (KeyError, TypeError, ValueError):
             return None
+
+
+def _disowned_from_stored(stored: Mapping[str, Any]) -> Disowned:
+    return Disowned(str(stored["job_id"]), int(stored["create_time_ms"]), int(stored["seen_time_ms"]))
 
 
 @dataclass(frozen=True)
@@ -363,19 +396,24 @@ class Situation:
 
 @dataclass(frozen=True)
 class Decision:
-    """What to do next, and why. The reason is the log line."""
+    """What to do next, and why: the two are the log line."""
 
     reason: str
+    act: ClassVar[str]
 
 
 @dataclass(frozen=True)
 class Send(Decision):
     """Store the intent, then send the start."""
 
+    act = "Starting"
+
 
 @dataclass(frozen=True)
 class Adopt(Decision):
     """Take this job as the one that this task started."""
+
+    act = "Taking an existing job"
 
     job: Job = field(kw_only=True)
 
@@ -384,6 +422,8 @@ class Adopt(Decision):
 class WaitFor(Decision):
     """Wait until somebody else's job has ended, then decide again."""
 
+    act = "Waiting for another job"
+
     job: Job = field(kw_only=True)
 
 
@@ -391,10 +431,14 @@ class WaitFor(Decision):
 class LookAgain(Decision):
     """Look again a little later."""
 
+    act = "Looking for the job"
+
 
 @dataclass(frozen=True)
 class Done(Decision):
     """Succeed without starting anything."""
+
+    act = "Nothing to start"
 
     outcome: Outcome = field(kw_only=True)
 
@@ -402,6 +446,10 @@ class Done(Decision):
 @dataclass(frozen=True)
 class Refuse(Decision):
     """Fail, with the reason."""
+
+    act = "Failing"
+    # Whether every retry comes to the same end, so that whoever clears the task wants it done again.
+    is_final: bool = field(default=False, kw_only=True)
 
 
 _EARLIER_FAILED = "the job of an earlier try failed"
@@ -573,7 +621,7 @@ def _decide_without_job_id(situation: Situation, intent: Intent) -> Decision:
     if job and job.is_failed and not situation.sent_in_this_try:
         if _may_show_up(situation, intent, job):
             return LookAgain(f"{job.ref} failed, and may be somebody else's: ours may not be listed yet")
-        return _decide_fresh(situation, _EARLIER_FAILED)
+        return _unless_in_doubt(situation, intent, _decide_fresh(situation, _EARLIER_FAILED))
     is_gone = situation.operation.effect is Effect.REMOVES and situation.target_exists is False
     if job and intent.presumed and job.is_finished and not is_gone:
         return Refuse(
@@ -584,7 +632,7 @@ def _decide_without_job_id(situation: Situation, intent: Intent) -> Decision:
     if job:
         return Adopt("it appeared after this task's start was sent, whose answer was lost", job=job)
     if intent.presumed:
-        return _decide_fresh(situation)
+        return _unless_in_doubt(situation, intent, _decide_fresh(situation))
     if is_gone:
         return Done("it is gone, after a start whose answer was lost", outcome=Outcome.ADOPTED)
     if _may_show_up(situation, intent, job):
@@ -594,7 +642,50 @@ def _decide_without_job_id(situation: Situation, intent: Intent) -> Decision:
             f"the {situation.operation.resource} appeared after this task's start was sent, whose answer was lost, "
             "but no job for it is listed; look at it, then clear the task with if_exists='skip' or delete it"
         )
-    return _decide_fresh(situation, "an earlier start has left no trace for as long as it may take to show")
+    no_trace = "an earlier start has left no trace for as long as it may take to show"
+    return _unless_in_doubt(situation, intent, _decide_fresh(situation, no_trace))
+
+
+def _unless_in_doubt(situation: Situation, intent: Intent, decision: Decision) -> Decision:
+    """Hold a start back while it cannot be told whether a job that was disowned was this task's own.
+
+    What has changed what it left may be listed as late as any other job, so the question is asked anew before the start
+    is sent, and not before patience has passed since the difference was seen.
+    """
+    if not isinstance(decision, Send):
+        return decision
+    for earlier in intent.disowned:
+        later = newest(job for job in situation.jobs if _may_explain(situation.operation, earlier, job))
+        if later:
+            return Refuse(
+                f"it cannot be told whether job {earlier.job_id} was started by this task and changed by {later.ref} "
+                "since; look at it, then clear the task to do it again, or mark it as success",
+                is_final=True,
+            )
+    if intent.disowned and situation.patience_left > 0:
+        return LookAgain(
+            f"job {intent.disowned[-1].job_id} seems to be somebody else's, but what has changed what it left may not "
+            "be listed yet"
+        )
+    return decision
+
+
+def doubted(situation: Situation) -> Job | None:
+    """Return the job that was disowned last, if what it left is to be compared once more before a start is sent."""
+    intent = situation.intent
+    if intent is None or not intent.disowned or intent.job_id or intent.refused:
+        return None
+    if not (intent.is_of(situation.round) and intent.is_for(situation.digest)):
+        return None
+    last = intent.disowned[-1].job_id
+    return next((job for job in situation.jobs if job.job_id == last and job.is_completed), None)
+
+
+def _may_explain(operation: JobOperation, earlier: Disowned, job: Job) -> bool:
+    """Whether a job may have changed what the disowned one left, before that was looked at."""
+    created = job.create_time_ms or 0
+    is_between = earlier.create_time_ms <= created <= earlier.seen_time_ms + SERVICE_CLOCK_MARGIN_MS
+    return is_between and job.job_id != earlier.job_id and _changes(operation, job)
 
 
 def _may_show_up(situation: Situation, intent: Intent, found: Job | None) -> bool:
@@ -660,10 +751,18 @@ def is_unanswered(intent: Intent) -> bool:
     return not (intent.job_id or intent.refused or intent.presumed)
 
 
-def write_intent(situation: Situation, app_id: str, service_time_ms: int, environments: tuple[str, ...] = ()) -> Intent:
+def write_intent(
+    situation: Situation,
+    app_id: str,
+    service_time_ms: int,
+    environments: tuple[str, ...] = (),
+    *,
+    try_number: int = 0,
+) -> Intent:
     """Return the intent to store just before sending.
 
     :param environments: Where its job may live, as far as the request tells.
+    :param try_number: The try that is about to send.
     """
     situation = _reopened(situation)
     earlier = situation.intent
@@ -677,6 +776,7 @@ def write_intent(situation: Situation, app_id: str, service_time_ms: int, enviro
             resent_time_ms=service_time_ms,
             target_existed=earlier.target_existed and situation.target_exists is not False,
             starts=earlier.starts + 1,
+            sent_in_try=try_number,
             version=INTENT_VERSION,
         )
     return Intent(
@@ -693,7 +793,36 @@ def write_intent(situation: Situation, app_id: str, service_time_ms: int, enviro
         environments=environments,
         target_existed=situation.target_exists,
         starts=(earlier.starts if earlier and same_round else 0) + 1,
+        sent_in_try=try_number,
     )
+
+
+def turned_down(intent: Intent, situation: Situation) -> Intent:
+    """Return the intent after a plain no: this start was not accepted and never will be.
+
+    :param intent: As it was stored before sending.
+    :param situation: In which that was decided. An earlier start that left no trace is then looked for as before.
+    """
+    earlier = _reopened(situation).intent
+    if earlier is None or not is_unresolved(situation):
+        return replace(intent, refused=True)
+    return replace(
+        intent,
+        resent_time_ms=earlier.resent_time_ms,
+        lost_time_ms=earlier.lost_time_ms,
+        sent_in_try=earlier.sent_in_try,
+    )
+
+
+def patience_since(intent: Intent) -> int | None:
+    """Return when, in the service's time, the last thing happened whose consequences may be listed late.
+
+    A presumed start is long past, so there only a job that was disowned counts; None if nothing does.
+    """
+    seen = max((job.seen_time_ms for job in intent.disowned), default=0)
+    if intent.presumed:
+        return seen or None
+    return max(intent.service_time_ms, intent.resent_time_ms, intent.lost_time_ms, seen)
 
 
 def is_unresolved(situation: Situation) -> bool:
@@ -736,18 +865,22 @@ def disowned(intent: Intent, job: Job) -> Intent:
 
 
 def after_difference(
-    intent: Intent, operation: JobOperation, job: Job, listed: Iterable[Job], difference: str
+    intent: Intent, operation: JobOperation, job: Job, listed: Iterable[Job], difference: str, now_ms: int
 ) -> tuple[Intent | None, str]:
     """Return how to go on after an adopted job has left something else than was asked for, and why.
 
     What is seen was left by the youngest job, so an older one may have been ours all the same. Where that cannot be
     told, None: neither is a second start right, nor a success.
+
+    :param now_ms: The service's time when the difference was seen.
     """
     later = newest(other for other in listed if _may_have_changed(operation, job, other))
+    remembered = Disowned(job.job_id, job.create_time_ms or 0, now_ms)
+    rest = replace(disowned(intent, job), disowned=(*intent.disowned, remembered))
     if later is None and not intent.passed_over:
-        return disowned(intent, job), f"{job.ref} was somebody else's: {difference}; going on with the start"
+        return rest, f"{job.ref} seems to be somebody else's: {difference}"
     if later and later.operation == operation.name and later.job_id not in intent.known_job_ids:
-        return replace(disowned(intent, job), passed_over=True), f"{difference}, but {later.ref} may be this task's"
+        return replace(rest, passed_over=True), f"{difference}, but {later.ref} may be this task's"
     whose = "an earlier job" if later is None else f"{job.ref}"
     return None, (
         f"{difference}, and it cannot be told whether {whose} was started by this task and changed by "
@@ -756,14 +889,14 @@ def after_difference(
 
 
 def _may_have_changed(operation: JobOperation, job: Job, other: Job) -> bool:
-    known = JOB_OPERATIONS.get(other.operation or "")
-    return (
-        known is not None
-        and known.resource in (operation.resource, "environment", "app")
-        and other.job_id != job.job_id
-        and not other.is_failed
-        and (other.create_time_ms or 0) >= (job.create_time_ms or 0)
-    )
+    is_later = (other.create_time_ms or 0) >= (job.create_time_ms or 0)
+    return is_later and other.job_id != job.job_id and _changes(operation, other)
+
+
+def _changes(operation: JobOperation, job: Job) -> bool:
+    """Whether a job may change what a job of the operation leaves."""
+    known = JOB_OPERATIONS.get(job.operation or "")
+    return known is not None and known.resource in (operation.resource, "environment", "app") and not job.is_failed
 
 
 def digest(operation: str, request: Mapping[str, Any]) -> str:

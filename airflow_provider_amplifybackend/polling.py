@@ -246,3 +246,15 @@ class Wait:
     def until_deadline(self, now: float) -> float:
         """Return the seconds left. The last look comes at the deadline: a job that ends in time is never late."""
         return max(0.0, self.deadline - now)
+
+
+def job_pages(app_id: str, environment: str) -> Generator[Call, Mapping[str, Any], list[Mapping[str, Any]]]:
+    """Return the pages of an environment's job list."""
+    request: dict[str, Any] = {"AppId": app_id, "BackendEnvironmentName": environment, "MaxResults": JOBS_PER_PAGE}
+    pages = []
+    while True:
+        page = yield Call("ListBackendJobs", request)
+        pages.append(page)
+        if not page.get("NextToken"):
+            return pages
+        request = request | {"NextToken": page["NextToken"]}

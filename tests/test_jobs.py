@@ -634,7 +634,9 @@ AFTER = {
 @pytest.mark.parametrize("what", AFTER)
 def test_a_difference_tells_only_what_the_youngest_job_left(what: str) -> None:
     later, tells = AFTER[what]
-    rest, reason = jobs.after_difference(FOUND, JOB_OPERATIONS["CloneBackend"], job("COMPLETED"), later, "it differs")
+    rest, reason = jobs.after_difference(
+        FOUND, JOB_OPERATIONS["CloneBackend"], job("COMPLETED"), later, "it differs", NOW + 60_000
+    )
     assert (rest is not None) is tells
     assert reason.count("it differs") == 1
 
@@ -642,14 +644,14 @@ def test_a_difference_tells_only_what_the_youngest_job_left(what: str) -> None:
 def test_of_two_jobs_that_may_be_ours_the_later_is_looked_at_and_then_it_cannot_be_told() -> None:
     clone = JOB_OPERATIONS["CloneBackend"]
     both = (job("COMPLETED"), OURS_LATER)
-    rest, _ = jobs.after_difference(FOUND, clone, both[0], both, "it differs")
+    rest, _ = jobs.after_difference(FOUND, clone, both[0], both, "it differs", NOW + 60_000)
     assert rest
     assert rest.passed_over
     decision = jobs.decide(situation(intent=rest, jobs=both))
     assert isinstance(decision, Adopt)
     assert decision.job == OURS_LATER
     unknown, reason = jobs.after_difference(
-        jobs.adopted(rest, OURS_LATER, FIRST), clone, OURS_LATER, both, "it differs"
+        jobs.adopted(rest, OURS_LATER, FIRST), clone, OURS_LATER, both, "it differs", NOW + 60_000
     )
     assert unknown is None
     assert "cannot be told" in reason

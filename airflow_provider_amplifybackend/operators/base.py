@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
@@ -32,7 +32,7 @@ from airflow_provider_amplifybackend.triggers.events import job_of_event
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend._compat import Context
-    from airflow_provider_amplifybackend.hooks.start import Reached, StartOnce
+    from airflow_provider_amplifybackend.hooks.start import AwaitEnd, Reached, StartOnce, StartProtocol, Steps
 
 DEFAULT_DEFERRABLE = conf.getboolean("operators", "default_deferrable", fallback=False)
 DEFAULT_START_PATIENCE = 60.0
@@ -184,36 +184,23 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
         """Start the job once, and wait for it as told."""
         self.store_links(context)
         self.validate()
-        return self._proceed(context, started=time.time())
+        started = time.time()
+        return self._proceed(context, self._starter(context, started, self._deadline(started)))
 
-    def _proceed(
-        self, context: Context, *, started: float, deadline: float | None = None, starter: StartOnce | None = None
-    ) -> JobResult:
-        """Start the job and wait. Also how a task goes on after it has waited for another job."""
-        from airflow_provider_amplifybackend.hooks.start import Reached
+    def _proceed(self, context: Context, starter: StartOnce) -> JobResult:
+        """Start the job and wait. Also how a task continues after it has waited for another job."""
+        return self._finish(context, starter, starter.drive(self._steps(starter.protocol)))
 
-        deadline = deadline or self._deadline(started)
-        starter = starter or self._starter(context, deadline)
-        while True:
-            step = starter.advance()
-            if not isinstance(step, Reached):
-                if self.read("deferrable"):
-                    self._defer(step.job.ref, "resume_start", started=started, deadline=deadline)
-                try:
-                    self._await_end(step.job.ref, deadline)
-                except (BackendTimeoutError, BackendRequestError) as error:
-                    starter.after_wait_in_vain(error)
-                continue
-            self._push_job_id(context, step.job)
-            if step.job is None:
-                return self._without_job(context, step.outcome)
-            if not self.read("wait_for_completion") and not step.job.is_finished:
-                return self._result(context, step.job, step.outcome)
-            job = self._wait(step, step.job, started=started, deadline=deadline)
-            if job.is_failed:
-                raise self._job_failed(job, step.outcome, context, deadline)
-            if step.outcome is not Outcome.ADOPTED or not starter.disowns(job):
-                return self._result(context, job, step.outcome)
+    def _steps(self, start: StartProtocol) -> Steps[Reached]:
+        """Return what is to be done, as actions; some operators do something before."""
+        return start.run(wait=self.read("wait_for_completion"))
+
+    def _finish(self, context: Context, starter: StartOnce, reached: Reached) -> JobResult:
+        if reached.job is None:
+            return self._without_job(context, reached.outcome)
+        if reached.job.is_failed:
+            raise self._job_failed(reached.job, reached.outcome, lambda: starter)
+        return self._result(context, reached.job, reached.outcome)
 
     def _push_job_id(self, context: Context, job: Job | None) -> None:
         """Push the job's id before waiting: for ``output["JobId"]``, and for whoever looks while the task waits."""
@@ -225,11 +212,19 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
             self.push_members(context, result)
         return result
 
-    def _starter(self, context: Context, deadline: float) -> StartOnce:
-        from airflow_provider_amplifybackend.hooks.start import Policy, StartOnce
+    def _starter(self, context: Context, started: float, deadline: float, event: Any = None) -> StartOnce:
+        """Return an attempt to start the job.
+
+        :param event: Of the deferral after which the try continues; without a store it carries what is known.
+        """
+        from airflow_provider_amplifybackend.hooks.start import Policy, StartOnce, arrived
+
+        def wait(action: AwaitEnd) -> Job:
+            return self._wait(action, starter, started)
 
         store = task_state_store(context)
-        return StartOnce(
+        carried = event.get("start") if isinstance(event, Mapping) else None
+        starter = StartOnce(
             self.hook,
             self.api_operation,
             self.build_request(),
@@ -243,8 +238,13 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
             deadline=deadline,
             log=self.log,
             store=store,
+            arrived=arrived(carried) if store is None else None,
             presumed=None if store is not None else self._presumed_intent(context),
+            try_number=context["ti"].try_number,
+            wait=wait,
+            announce=partial(self._push_job_id, context),
         )
+        return starter
 
     def _presumed_intent(self, context: Context) -> Intent | None:
         """Before Airflow 3.3 nothing is stored: a later try knows only that an earlier one may have started a job."""
@@ -266,23 +266,13 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
 
     # ------------------------------------------------------------------------------------------------------ waiting
 
-    def _wait(self, reached: Reached, job: Job, *, started: float, deadline: float) -> Job:
-        """Wait until the job has ended, here or in the triggerer."""
-        ref = self._ref(job)
-        # A job that has ended needs no trigger, and one trigger that fires at once can fail its task (Airflow 3.3).
-        seen = job if job.is_finished else self._first_look(ref)
-        if seen is not None and seen.is_finished:
-            return seen
-        if self.read("deferrable"):
-            self._defer(
-                ref,
-                "execute_complete",
-                started=started,
-                deadline=deadline,
-                outcome=reached.outcome,
-                durations=reached.durations,
-            )
-        return self._await_end(ref, deadline, reached.durations)
+    def _wait(self, action: AwaitEnd, starter: StartOnce, started: float) -> Job:
+        """Wait until a job has ended, here or in the triggerer."""
+        from airflow_provider_amplifybackend.hooks.start import Whose
+
+        if self.read("deferrable") and action.whose is not Whose.CLEANUP:
+            self._defer(action, starter, started)
+        return self._await_end(action.ref, starter.protocol.deadline, action.durations)
 
     def _await_end(self, ref: JobRef, deadline: float, durations: Sequence[float] = ()) -> Job:
         self._awaited = ref
@@ -302,25 +292,13 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
                 self._awaited.look_command,
             )
 
-    def _first_look(self, ref: JobRef) -> Job | None:
-        from airflow_provider_amplifybackend.polling import ServiceError, look_at_job
+    def _job_failed(self, job: Job, outcome: Outcome, make_starter: Callable[[], StartOnce]) -> BackendJobFailedError:
+        """Return the error for a job that ended as FAILED, once what is to be done about it has been done."""
+        return BackendJobFailedError(job, self._after_failure(job, outcome, make_starter))
 
-        try:
-            return self.hook.run(look_at_job(ref))
-        except ServiceError as error:
-            self.log.info("%s: the first look failed (%s); waiting", ref, error)
-            return None
-
-    def _ref(self, job: Job) -> JobRef:
-        """Return where to look for the job: where the answer says, else where the request says."""
-        named = jobs.JOB_OPERATIONS[self.api_operation].environments(self.build_request())
-        places = dict.fromkeys(name for name in (job.backend_environment_name, *named) if name)
-        environments = tuple(places) or tuple(self.hook.get_environments(job.app_id))
-        return JobRef(job.app_id, job.job_id, environments, self.api_operation)
-
-    def _job_failed(self, job: Job, outcome: Outcome, context: Context, deadline: float) -> BackendJobFailedError:
-        """Return the error for a job that ended as FAILED; some operators do something about it first."""
-        return BackendJobFailedError(job)
+    def _after_failure(self, job: Job, outcome: Outcome, make_starter: Callable[[], StartOnce]) -> str:
+        """Do what is to be done about a failed job, and say it in a sentence; most operators do nothing."""
+        return ""
 
     def _without_job(self, context: Context, outcome: Outcome) -> JobResult:
         request = self.build_request()
@@ -333,56 +311,55 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
         )
         return self._with_members(context, nothing.to_xcom(outcome))
 
-    def _defer(
-        self,
-        ref: JobRef,
-        method_name: str,
-        *,
-        started: float,
-        deadline: float,
-        outcome: Outcome | None = None,
-        durations: Sequence[float] = (),
-    ) -> NoReturn:
+    def _defer(self, action: AwaitEnd, starter: StartOnce, started: float) -> NoReturn:
+        from airflow_provider_amplifybackend.hooks.start import Whose, travelling
         from airflow_provider_amplifybackend.triggers.job import BackendJobTrigger
 
+        deadline, is_own = starter.protocol.deadline, action.whose is Whose.OWN
         trigger = BackendJobTrigger.waiting_for(
-            ref,
+            action.ref,
             started=started,
             deadline=deadline,
             waiter_delay=self.read("waiter_delay"),
-            outcome=str(outcome) if outcome else None,
-            durations=list(durations),
+            outcome=str(action.outcome) if action.outcome else None,
+            durations=list(action.durations),
+            start=travelling(starter.intent) if starter.protocol.store is None else None,
             **self.aws_parameters,
         )
-        self.log.info("%s: waiting in the triggerer, until %s at most", ref, jobs.iso_time(int(deadline * 1000)))
+        self.log.info("%s: waiting in the triggerer, until %s at most", action.ref, jobs.iso_time(int(deadline * 1000)))
         self.defer(
             trigger=trigger,
-            method_name=method_name,
+            method_name="execute_complete" if is_own else "resume_start",
             timeout=deferral_timeout(deadline),
         )
         raise AssertionError("defer does not return")
 
     def resume_start(self, context: Context, event: Any = None) -> JobResult:
         """Go on with the start after another job has ended, well or badly."""
-        started, deadline = self._times(event)
+        starter = self._starter(context, *self._times(event), event)
         try:
-            job_of_event(event)
+            ended = job_of_event(event)
         except (BackendTimeoutError, BackendRequestError) as error:
-            self._starter(context, deadline).after_wait_in_vain(error)
-        return self._proceed(context, started=started, deadline=deadline)
+            starter.drive(starter.protocol.after_wait_in_vain(error))
+        else:
+            starter.protocol.note_other_ended(ended)
+        return self._proceed(context, starter)
 
     def execute_complete(self, context: Context, event: Any = None) -> JobResult:
         """Return the job that has ended, or raise its error."""
         job = job_of_event(event)
         outcome = Outcome(event.get("outcome") or Outcome.STARTED)
-        started, deadline = self._times(event)
+
+        def make_starter() -> StartOnce:
+            return self._starter(context, *self._times(event), event)
+
         if job.is_failed:
-            raise self._job_failed(job, outcome, context, deadline)
-        if outcome is Outcome.ADOPTED:
-            starter = self._starter(context, deadline)
-            if starter.disowns(job):
-                return self._proceed(context, started=started, deadline=deadline, starter=starter)
-        return self._result(context, job, outcome)
+            raise self._job_failed(job, outcome, make_starter)
+        if outcome is not Outcome.ADOPTED:
+            # Nothing is left to ask, so boto is not even loaded.
+            return self._result(context, job, outcome)
+        starter = make_starter()
+        return self._finish(context, starter, starter.drive(starter.protocol.resume(outcome, job)))
 
     def _result(self, context: Context, job: Job, outcome: Outcome) -> JobResult:
         from airflow_provider_amplifybackend.hooks.start import report

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_amplifybackend.exceptions import BackendJobFailedError
 from airflow_provider_amplifybackend.jobs import Job, Outcome
 from airflow_provider_amplifybackend.meta import outputs, parse_document
 from airflow_provider_amplifybackend.operators.base import AmplifyBackendOperator
@@ -16,8 +15,7 @@ from airflow_provider_amplifybackend.parameters import as_choice
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend._compat import Context
-    from airflow_provider_amplifybackend.hooks.leftover import Leftover
-    from airflow_provider_amplifybackend.hooks.start import StartOnce
+    from airflow_provider_amplifybackend.hooks.start import Reached, StartOnce, StartProtocol, Steps
     from airflow_provider_amplifybackend.jobs import JobResult
 
 
@@ -44,44 +42,30 @@ class _CreatesEnvironment(CreatingOperator):
 
     def execute(self, context: Context) -> JobResult:
         """Start the job once, and wait for it as told."""
-        name = str(getattr(self, self.new_environment))
-        if not CLI_NAME.fullmatch(name):
-            self.log.warning("The Amplify CLI will not take %r: it demands 2 to 10 small letters", name)
+        if not CLI_NAME.fullmatch(self._new_name):
+            self.log.warning("The Amplify CLI will not take %r: it demands 2 to 10 small letters", self._new_name)
         return super().execute(context)
 
-    def _proceed(
-        self, context: Context, *, started: float, deadline: float | None = None, starter: StartOnce | None = None
-    ) -> JobResult:
+    def _steps(self, start: StartProtocol) -> Steps[Reached]:
         """Start the job and wait, once what an earlier try's failed job left behind is gone."""
-        deadline = deadline or self._deadline(started)
+        from airflow_provider_amplifybackend.hooks.leftover import delete_earlier
+
         if self.on_failure == "delete_target":
-            self._delete_earlier_leftover(self._starter(context, deadline))
-        return super()._proceed(context, started=started, deadline=deadline, starter=starter)
+            yield from delete_earlier(start, self._new_name)
+        return (yield from super()._steps(start))
 
-    def _delete_earlier_leftover(self, starter: StartOnce) -> None:
-        from airflow_provider_amplifybackend.hooks.leftover import is_certainly_ours
-
-        if starter.intent is None or not starter.intent.job_id:
-            return
-        job = self._first_look(self._ref(starter.intent.job))
-        if job and job.is_failed and is_certainly_ours(starter, job, Outcome.ADOPTED):
-            self.log.info("%s FAILED in an earlier try. %s", job.ref, self._leftover(job, starter).delete())
-
-    def _job_failed(self, job: Job, outcome: Outcome, context: Context, deadline: float) -> BackendJobFailedError:
+    def _after_failure(self, job: Job, outcome: Outcome, make_starter: Callable[[], StartOnce]) -> str:
         """Delete what the job left behind, if told so and if it is ours."""
-        from airflow_provider_amplifybackend.hooks.leftover import is_certainly_ours
+        from airflow_provider_amplifybackend.hooks.leftover import delete_after
 
         if self.on_failure != "delete_target":
-            return super()._job_failed(job, outcome, context, deadline)
-        starter = self._starter(context, deadline)
-        if not is_certainly_ours(starter, job, outcome):
-            return BackendJobFailedError(job, "It may be somebody else's, so what it left behind was kept.")
-        return BackendJobFailedError(job, self._leftover(job, starter).delete())
+            return super()._after_failure(job, outcome, make_starter)
+        starter = make_starter()
+        return starter.drive(delete_after(starter.protocol, job, outcome, self._new_name))
 
-    def _leftover(self, job: Job, starter: StartOnce) -> Leftover:
-        from airflow_provider_amplifybackend.hooks.leftover import Leftover
-
-        return Leftover(job, str(getattr(self, self.new_environment)), starter, self._await_end)
+    @property
+    def _new_name(self) -> str:
+        return str(getattr(self, self.new_environment))
 
 
 class CloneBackendOperator(_CreatesEnvironment):

@@ -34,6 +34,7 @@ class WaitTrigger(BaseTrigger):
     :param waiter_delay: Longest seconds between two looks; the first ones come sooner.
     :param outcome: How the task came to what it waits for. The event carries it back, with ``started`` and
         ``deadline``: ``dag.test()`` keeps nothing else of a deferral.
+    :param start: What is known of the start, where Airflow has no store for it. The event carries it back, too.
     :param aws_conn_id: The Airflow connection for AWS credentials.
     :param region_name: AWS region. Default: the connection's.
     :param verify: Whether to verify TLS certificates, or the path of a CA bundle.
@@ -50,6 +51,7 @@ class WaitTrigger(BaseTrigger):
         started: float | None = None,
         waiter_delay: float = 30,
         outcome: str | None = None,
+        start: dict[str, Any] | None = None,
         aws_conn_id: str | None = "aws_default",
         region_name: str | None = None,
         verify: bool | str | None = None,
@@ -60,6 +62,7 @@ class WaitTrigger(BaseTrigger):
         self.started = time.time() if started is None else started
         self.waiter_delay = waiter_delay
         self.outcome = outcome
+        self.start = start
         self.aws_conn_id = aws_conn_id
         self.region_name = region_name
         self.verify = verify
@@ -77,7 +80,9 @@ class WaitTrigger(BaseTrigger):
             "verify": self.verify,
             "botocore_config": self.botocore_config,
         }
-        return f"{type(self).__module__}.{type(self).__qualname__}", self.serialized_target() | common
+        # Left out where there is nothing to carry, so that a triggerer of an older version can read it.
+        carried = {"start": self.start} if self.start else {}
+        return f"{type(self).__module__}.{type(self).__qualname__}", self.serialized_target() | common | carried
 
     def serialized_target(self) -> dict[str, Any]:
         """Return the arguments that say what is waited for."""
@@ -94,7 +99,9 @@ class WaitTrigger(BaseTrigger):
             self.log.exception("%s: the wait failed", self.target)
             event = events.error(f"{self.target}: the wait failed: {type(error).__name__}: {error}")
         await asyncio.sleep(max(0.0, EARLIEST_EVENT - (time.monotonic() - begun)))
-        carried = {"started": self.started, "deadline": self.deadline, "outcome": self.outcome}
+        carried: dict[str, Any] = {"started": self.started, "deadline": self.deadline, "outcome": self.outcome}
+        if self.start:
+            carried["start"] = self.start
         yield TriggerEvent(event | carried)  # type: ignore[no-untyped-call]
 
     async def _wait(self) -> dict[str, Any]:

@@ -83,6 +83,7 @@ class Task:
     def __init__(self, service: LocalAmplifyBackend) -> None:
         self.service = service
         self.store = Store()
+        self.tries = 0
 
     def attempt(
         self,
@@ -94,8 +95,10 @@ class Task:
         hook: AmplifyBackendHook | None = None,
         store: Store | str | None = "own",
         presumed: Intent | None = None,
+        try_number: int | None = None,
         **policy: Any,
     ) -> StartOnce:
+        self.tries += 1
         return StartOnce(
             hook or shared_hook(),
             operation,
@@ -106,6 +109,7 @@ class Task:
             log=logging.getLogger("start"),
             store=self.store if store == "own" else store,  # type: ignore[arg-type]
             presumed=presumed,
+            try_number=try_number or self.tries,
             sleep=self.sleep,
         )
 
@@ -692,7 +696,7 @@ def test_a_crash_after_a_start_that_was_sent_again_has_the_patience_of_the_secon
     task.service.control.add_fault("CreateBackend", kind="list_lag", seconds=15)
     attempt = task.attempt("CreateBackend", STARTS["CreateBackend"], patience=0)
     attempt._sleep = task.sleep
-    task.store.dies_before_write = 3
+    task.store.dies_before_write = 4  # intent, lost, intent, answer
     with pytest.raises(Crash):
         attempt.advance()
     task.store.dies_before_write = None
@@ -837,8 +841,10 @@ def test_every_decision_is_one_log_line(task: Task, caplog: pytest.LogCaptureFix
     task.service.control.add_fault("CloneBackend", kind="list_lag", seconds=10, times=1)
     task.start(patience=60)
     words = [record.getMessage() for record in caplog.records if record.name == "start"]
-    kinds = [word.split(": ")[1].partition(" ")[0] for word in words]
-    assert kinds == ["Send", "the", "LookAgain", "Adopt"]
+    acts = [word.split(": ")[0] for word in words]
+    assert acts[0] == "Starting"
+    assert "the answer to the start was lost" in words[1]
+    assert acts[2:] == ["Looking for the job", "Taking an existing job"]
     assert all("CloneBackend" in word and APP in word and "pr1" in word for word in words)
 
 
