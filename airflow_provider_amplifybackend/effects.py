@@ -74,6 +74,8 @@ def _import_difference(resource: str, request: Mapping[str, Any]) -> Comparison:
     names = {key: request[key] for key in ("AppId", "BackendEnvironmentName")}
     shown = yield from _read(Call("GetBackend", names))
     document = (shown or {}).get("AmplifyMetaConfig")
+    if shown is None or not (document or names["BackendEnvironmentName"] in shown.get("BackendEnvironmentList", ())):
+        return f"environment {names['BackendEnvironmentName']} does not exist"
     if not document:
         return None
     wanted = {output: request[member] for member, output in IMPORTED.items() if request.get(member)}

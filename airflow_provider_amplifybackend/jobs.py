@@ -785,16 +785,29 @@ def write_intent(
         digest=situation.digest,
         round=situation.round,
         service_time_ms=service_time_ms,
-        known_job_ids=tuple(
-            job.job_id
-            for job in sorted(situation.jobs, key=lambda job: job.create_time_ms or 0)
-            if _may_be_named(job, situation.operation.name)
-        )[-MAX_KNOWN_JOB_IDS:],
+        known_job_ids=_known_job_ids(situation),
         environments=environments,
         target_existed=situation.target_exists,
         starts=(earlier.starts if earlier and same_round else 0) + 1,
         sent_in_try=try_number,
     )
+
+
+def _known_job_ids(situation: Situation) -> tuple[str, ...]:
+    """Return the jobs that cannot come of a start that is sent now, the newest last.
+
+    What an earlier intent knew counts too: its jobs may not be listed just now.
+    """
+    earlier = situation.intent
+    listed = sorted(situation.jobs, key=lambda job: job.create_time_ms or 0)
+    known = dict.fromkeys(
+        (
+            *(earlier.known_job_ids if earlier else ()),
+            *([earlier.job_id] if earlier and earlier.job_id else ()),
+            *(job.job_id for job in listed if _may_be_named(job, situation.operation.name)),
+        )
+    )
+    return tuple(known)[-MAX_KNOWN_JOB_IDS:]
 
 
 def turned_down(intent: Intent, situation: Situation) -> Intent:

@@ -237,6 +237,8 @@ class StartProtocol:
         self._service_time_ms: int | None = None
         self._noted_at = 0.0
         self._lost_as = ""
+        # Where the job may live, as far as is known when the start is sent.
+        self._looked_in: tuple[str, ...] = ()
         self._refusals = 0
         self._refused_since = 0.0
         self._resends = 0
@@ -407,7 +409,7 @@ class StartProtocol:
         if difference is None:
             return False
         with self._saying_what_for():
-            listed = tuple((yield from self.list_jobs((yield from self._all_environments()))))
+            listed = yield from self.list_jobs((yield from self._all_environments()))
         unknown = Intent(self.operation.name, self.app_id, self.digest, self.round, 0)
         rest, reason = jobs.after_difference(
             intent or unknown, self.operation, job, listed, difference, self._service_time()
@@ -460,13 +462,12 @@ class StartProtocol:
     # ------------------------------------------------------------------------------------------------- sending
 
     def _send(self, situation: Situation) -> Steps[Reached | Blocked | None]:
-        environments = self.operation.environments(self.request)
         intent = jobs.write_intent(
             # The earliest that it can be: whatever the start leads to is younger.
             situation,
             self.app_id,
             self._service_time() - DATE_RESOLUTION_MS,
-            environments,
+            self._looked_in,
             try_number=self.try_number,
         )
         # Making a client can take long (credentials, an assumed role): not between the intent and the request.
@@ -600,7 +601,8 @@ class StartProtocol:
             raise BackendRequestError(f"{self._label}: cannot see whether it was started already: {error}") from error
 
     def _situation(self) -> Steps[Situation]:
-        listed = list((yield from self.list_jobs((yield from self._all_environments()))))
+        self._looked_in = yield from self._all_environments()
+        listed = yield from self.list_jobs(self._looked_in)
         known = (yield from self._known_job()) or (yield from self._job_elsewhere())
         if known:
             listed = [known, *(job for job in listed if job.job_id != known.job_id)]
@@ -633,9 +635,7 @@ class StartProtocol:
         """Look at the job whose id is known by itself: the list may lag."""
         if self.intent is None or not self.intent.job_id:
             return None
-        environments = dict.fromkeys(
-            (self.intent.job_environment or "", *self.intent.environments, *(yield from self._all_environments()))
-        )
+        environments = dict.fromkeys((self.intent.job_environment or "", *self.intent.environments, *self._looked_in))
         ref = JobRef(self.intent.app_id, self.intent.job_id, tuple(filter(None, environments)), self.operation.name)
         try:
             return (yield from polling.look_at_job(ref))
@@ -649,9 +649,8 @@ class StartProtocol:
         intent = self.intent
         if intent is None or not jobs.is_unanswered(intent):
             return None
-        here = yield from self._all_environments()
-        elsewhere = tuple(name for name in intent.environments if name not in here)
-        listed = tuple((yield from self.list_jobs(elsewhere, intent.app_id)))
+        elsewhere = tuple(name for name in intent.environments if name not in self._looked_in)
+        listed = yield from self.list_jobs(elsewhere, intent.app_id)
         return jobs.own_job(listed, intent)
 
     def _patience_left(self) -> float:
@@ -750,7 +749,7 @@ class StartProtocol:
         if pending:
             return pending
         with self._saying_what_for():
-            elsewhere = list((yield from self.list_jobs((yield from self._environments_of_app()))))
+            elsewhere = yield from self.list_jobs((yield from self._environments_of_app()))
         return _newest_pending(job for job in elsewhere if job.operation in ("CloneBackend", "RemoveAllBackends"))
 
 

@@ -99,10 +99,12 @@ class WaitTrigger(BaseTrigger):
             self.log.exception("%s: the wait failed", self.target)
             event = events.error(f"{self.target}: the wait failed: {type(error).__name__}: {error}")
         await asyncio.sleep(max(0.0, EARLIEST_EVENT - (time.monotonic() - begun)))
+        yield TriggerEvent(event | self.carried())  # type: ignore[no-untyped-call]
+
+    def carried(self) -> dict[str, Any]:
+        """Return what the event carries back to the task."""
         carried: dict[str, Any] = {"started": self.started, "deadline": self.deadline, "outcome": self.outcome}
-        if self.start:
-            carried["start"] = self.start
-        yield TriggerEvent(event | carried)  # type: ignore[no-untyped-call]
+        return carried | ({"start": self.start} if self.start else {})
 
     async def _wait(self) -> dict[str, Any]:
         # Not an import statement: loading boto and the amazon provider takes most of a second of the event loop.
