@@ -72,10 +72,12 @@ TARGETS = (
 ALWAYS = ("jobs._may_show_up: returns False",)
 # What the suites import of others; what is not installed is left out.
 THEIRS = (
-    "pytest",
     "_pytest.assertion.rewrite",
+    "anyio._backends._asyncio",
     "hypothesis.stateful",
+    "xdist.plugin",
     "airflow.sdk",
+    "airflow.sdk.execution_time.supervisor",
     "airflow.providers.amazon.aws.hooks.base_aws",
     "airflow.providers.common.compat.sdk",
     "boto3",
@@ -83,6 +85,9 @@ THEIRS = (
     "starlette.applications",
     "starlette.routing",
     "uvicorn",
+    "uvicorn.loops.auto",
+    "uvicorn.protocols.http.auto",
+    "uvicorn.protocols.websockets.auto",
 )
 PYTEST = ("-x", "-q", "-p", "no:cacheprovider", "--hypothesis-seed=0", "-m", "not system and not crash and not js")
 # Processor time, so that other processes' work does not count, and a wall clock for whoever sleeps for ever.
@@ -91,6 +96,7 @@ CPU_FACTOR, CPU_EXTRA, WALL_FACTOR = 4, 5, 20
 
 def main() -> int:
     options = parse_arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # by way of what stops the processes
     sources = {target.module: target.path.read_text() for target in TARGETS}
     everything = [
         mutant for target in TARGETS for mutant in mutants_of(target.module, sources[target.module], target.unchanged)
@@ -135,7 +141,7 @@ def parse_arguments() -> argparse.Namespace:
 
 def read_equivalent() -> dict[str, str]:
     """Return the reason for each equivalent mutant, by its id."""
-    groups = tomllib.loads(EQUIVALENT.read_text())["equivalent"] if EQUIVALENT.exists() else []
+    groups = tomllib.loads(EQUIVALENT.read_text()).get("equivalent", [])
     return {name: group["reason"] for group in groups for name in group["ids"]}
 
 
@@ -374,6 +380,7 @@ class Campaign:
         sys.stdout.flush()
         pid = os.fork()
         if pid == 0:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
             status = 70
             try:
                 status = run_suite(suite, report, output, finder, limit)
@@ -418,6 +425,7 @@ def prepare(home: Path) -> None:
     os.chdir(ROOT)
     tempfile.tempdir = str(home)
     sys.pycache_prefix = str(home / "pycache")
+    sys.dont_write_bytecode = False
     sys.path[0] = str(ROOT)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
