@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from airflow_provider_amplifybackend import jobs
 from airflow_provider_amplifybackend.jobs import (
     JOB_OPERATIONS,
     Adopt,
+    Decision,
     Done,
     Intent,
     Job,
@@ -59,40 +60,96 @@ def update(**changes: Any) -> Situation:
     return situation("UpdateBackendAuth", **{"target_exists": None} | changes)
 
 
+# What the reasons say, as far as the tables need it.
+FRESH = "nothing was started before"
+WAS_REFUSED = "an earlier start was refused"
+FAILED_BEFORE = "the job of an earlier try failed"
+NO_TRACE = "left no trace"
+AGAIN = "so it is done again"
+APPEARED = "it appeared after this task's start was sent"
+STARTED_BEFORE = "was started by an earlier try"
+CLEARED_WHILE = "cleared while its job was running"
+EXISTS = "the environment to create exists already"
+IS_THERE = "it exists already"
+
+
+@dataclass(frozen=True)
+class Expected:
+    """A whole decision, but for the wording of its reason."""
+
+    kind: type[Decision]
+    words: str
+    job_id: str | None = None
+    outcome: str | None = None
+
+
+def sends(words: str) -> Expected:
+    return Expected(Send, words)
+
+
+def looks_again(words: str) -> Expected:
+    return Expected(LookAgain, words)
+
+
+def refuses(words: str) -> Expected:
+    return Expected(Refuse, words)
+
+
+def adopts(job_id: str, words: str) -> Expected:
+    return Expected(Adopt, words, job_id)
+
+
+def waits_for(job_id: str, words: str) -> Expected:
+    return Expected(WaitFor, words, job_id)
+
+
+def succeeds(outcome: str, words: str) -> Expected:
+    return Expected(Done, words, outcome=outcome)
+
+
 PENDING_THERE = job("PENDING", job_id="theirs", operation="UpdateBackendAPI")
 FAILED_THERE = job("FAILED", job_id="theirs")
 
 NOTHING_STARTED_BEFORE = {
-    "nothing is in the way": (situation(), Send),
-    "an update of what cannot be looked at": (update(), Send),
-    "somebody's job is pending": (situation(jobs=(PENDING_THERE,)), WaitFor),
-    "a job of unknown status counts as pending": (situation(jobs=(job("BREWING"),)), WaitFor),
+    "nothing is in the way": (situation(), sends(FRESH)),
+    "an update of what cannot be looked at": (update(), sends(FRESH)),
+    "somebody's job is pending": (
+        situation(jobs=(PENDING_THERE,)),
+        waits_for("theirs", "is PENDING; the start comes after it"),
+    ),
+    "a job of unknown status counts as pending": (situation(jobs=(job("BREWING"),)), waits_for("job-1", "is BREWING")),
     "somebody's job is pending, and we are not to wait": (
         situation(jobs=(PENDING_THERE,), on_pending_job="fail"),
-        Refuse,
+        refuses("is still PENDING and blocks"),
     ),
     "a job is pending, but only in the source": (
         situation(jobs=(replace(PENDING_THERE, backend_environment_name="staging"),)),
-        Send,
+        sends(FRESH),
     ),
     "an operation on the whole app minds every pending job": (
         situation("RemoveAllBackends", targets=(), target_exists=True, jobs=(PENDING_THERE,)),
-        WaitFor,
+        waits_for("theirs", "is PENDING; the start comes after it"),
     ),
     "an operation that names no environment leaves it to the service which jobs are in its way": (
         situation("CreateBackendConfig", targets=(), target_exists=None, jobs=(PENDING_THERE,)),
-        Send,
+        sends(FRESH),
     ),
-    "an ended job is in nobody's way": (situation(jobs=(job("COMPLETED"),)), Send),
+    "an ended job is in nobody's way": (
+        situation(jobs=(job("COMPLETED"),)),
+        sends(FRESH),
+    ),
     "pending comes before existing": (
         situation(jobs=(PENDING_THERE,), target_exists=True, if_exists="skip"),
-        WaitFor,
+        waits_for("theirs", "is PENDING; the start comes after it"),
     ),
-    "it exists": (situation(target_exists=True), Refuse),
-    "it exists, and that is as good": (situation(target_exists=True, if_exists="skip"), Done),
+    "it exists": (situation(target_exists=True), refuses(EXISTS)),
+    "it exists, and that is as good": (
+        situation(target_exists=True, if_exists="skip"),
+        succeeds("found", IS_THERE),
+    ),
     "it exists as what a failed creation left": (
         situation(target_exists=True, if_exists="skip", jobs=(FAILED_THERE,)),
-        Refuse,
+        refuses("only as the leftover of job theirs"),
     ),
     "it exists as what a clone left whose job lives in the source": (
         situation(
@@ -100,7 +157,7 @@ NOTHING_STARTED_BEFORE = {
             if_exists="skip",
             jobs=(replace(FAILED_THERE, backend_environment_name="staging"),),
         ),
-        Refuse,
+        refuses("it may be only the leftover of job theirs"),
     ),
     "it was created well, another clone of the same source failed": (
         situation(
@@ -108,7 +165,7 @@ NOTHING_STARTED_BEFORE = {
             if_exists="skip",
             jobs=(job("COMPLETED"), replace(FAILED_THERE, backend_environment_name="staging", create_time_ms=NOW * 2)),
         ),
-        Done,
+        succeeds("found", IS_THERE),
     ),
     "a failed creation was made good by a later one": (
         situation(
@@ -116,137 +173,197 @@ NOTHING_STARTED_BEFORE = {
             if_exists="skip",
             jobs=(job("COMPLETED", at=9_000, job_id="second"), FAILED_THERE),
         ),
-        Done,
+        succeeds("found", IS_THERE),
     ),
     "an auth resource is not what a failed clone left": (
         situation("CreateBackendAuth", target_exists=True, if_exists="skip", jobs=(FAILED_THERE,)),
-        Done,
+        succeeds("found", IS_THERE),
     ),
-    "there is something to remove": (delete(), Send),
-    "there is nothing to remove": (delete(target_exists=False), Refuse),
-    "there is nothing to remove, and that is as good": (delete(target_exists=False, if_missing="skip"), Done),
-    "whether there is something to remove is not known": (delete(target_exists=None, if_missing="skip"), Send),
+    "there is something to remove": (delete(), sends(FRESH)),
+    "there is nothing to remove": (delete(target_exists=False), refuses("the environment to remove does not exist")),
+    "there is nothing to remove, and that is as good": (
+        delete(target_exists=False, if_missing="skip"),
+        succeeds("skipped", "there is nothing to remove"),
+    ),
+    "whether there is something to remove is not known": (
+        delete(target_exists=None, if_missing="skip"),
+        sends(FRESH),
+    ),
 }
 
 AN_ANSWER_WAS_LOST = {
-    "its job runs": (situation(intent=INTENT, jobs=(job("RUNNING"),)), Adopt),
-    "its job completed meanwhile": (situation(intent=INTENT, jobs=(job("COMPLETED"),), target_exists=True), Adopt),
-    "its job failed while nobody looked": (situation(intent=INTENT, jobs=(job("FAILED"),)), Send),
+    "its job runs": (
+        situation(intent=INTENT, jobs=(job("RUNNING"),)),
+        adopts("job-1", APPEARED),
+    ),
+    "its job completed meanwhile": (
+        situation(intent=INTENT, jobs=(job("COMPLETED"),), target_exists=True),
+        adopts("job-1", APPEARED),
+    ),
+    "its job failed while nobody looked": (
+        situation(intent=INTENT, jobs=(job("FAILED"),)),
+        sends(FAILED_BEFORE),
+    ),
     "a job failed that may be somebody else's": (
         situation(intent=INTENT, jobs=(job("FAILED"),), patience_left=1),
-        LookAgain,
+        looks_again("may be somebody else's: ours may not be listed yet"),
     ),
-    "its job failed in this very try": (situation(intent=INTENT, jobs=(job("FAILED"),), sent_in_this_try=True), Adopt),
-    "its job may still show up": (situation(intent=INTENT, patience_left=1), LookAgain),
-    "nothing showed up": (situation(intent=INTENT, patience_left=0), Send),
-    "the target showed up, no job": (situation(intent=INTENT, target_exists=True, if_exists="skip"), Refuse),
+    "its job failed in this very try": (
+        situation(intent=INTENT, jobs=(job("FAILED"),), sent_in_this_try=True),
+        adopts("job-1", APPEARED),
+    ),
+    "its job may still show up": (situation(intent=INTENT, patience_left=1), looks_again("start may have been sent")),
+    "nothing showed up": (situation(intent=INTENT, patience_left=0), sends(NO_TRACE)),
+    "the target showed up, no job": (
+        situation(intent=INTENT, target_exists=True, if_exists="skip"),
+        refuses("whose answer was lost, but no job for it is listed"),
+    ),
     "the target was there before": (
         situation(intent=replace(INTENT, target_existed=True), target_exists=True, if_exists="skip"),
-        Done,
+        succeeds("found", IS_THERE),
     ),
     "a known job is not ours": (
         situation(intent=replace(INTENT, known_job_ids=("job-1",)), jobs=(job("COMPLETED"),)),
-        Send,
+        sends(NO_TRACE),
     ),
-    "an older job is not ours": (situation(intent=INTENT, jobs=(job("COMPLETED", at=-2_001),)), Send),
-    "the service's clock counts whole seconds": (situation(intent=INTENT, jobs=(job("RUNNING", at=-2_000),)), Adopt),
+    "an older job is not ours": (
+        situation(intent=INTENT, jobs=(job("COMPLETED", at=-2_001),)),
+        sends(NO_TRACE),
+    ),
+    "the service's clock counts whole seconds": (
+        situation(intent=INTENT, jobs=(job("RUNNING", at=-2_000),)),
+        adopts("job-1", APPEARED),
+    ),
     "a job of another operation is not ours": (
         situation(intent=INTENT, jobs=(job("COMPLETED", operation="CreateBackend"),)),
-        Send,
+        sends(NO_TRACE),
     ),
-    "a job without a time may be ours": (situation(intent=INTENT, jobs=(job("RUNNING", create_time_ms=None),)), Adopt),
+    "a job without a time may be ours": (
+        situation(intent=INTENT, jobs=(job("RUNNING", create_time_ms=None),)),
+        adopts("job-1", APPEARED),
+    ),
     "what was to be removed is gone": (
         delete(intent=replace(INTENT, operation="DeleteBackend"), target_exists=False),
-        Done,
+        succeeds("adopted", "it is gone, after a start"),
     ),
     "what was to be removed is still there": (
         delete(intent=replace(INTENT, operation="DeleteBackend"), patience_left=1),
-        LookAgain,
+        looks_again("start may have been sent"),
     ),
-    "an update that left no trace": (update(intent=replace(INTENT, operation="UpdateBackendAuth")), Send),
+    "an update that left no trace": (
+        update(intent=replace(INTENT, operation="UpdateBackendAuth")),
+        sends(NO_TRACE),
+    ),
     "another version's digest cannot be compared": (
         situation(intent=replace(INTENT, digest="of another kind", version=99), jobs=(job("RUNNING"),)),
-        Adopt,
+        adopts("job-1", APPEARED),
     ),
 }
 
 THE_START_WAS_REFUSED = {
-    "it is sent again": (situation(intent=REFUSED), Send),
-    "it never became a job": (situation(intent=REFUSED, jobs=(job("COMPLETED"),)), Send),
-    "somebody else's clone is not ours": (situation(intent=REFUSED, jobs=(job("RUNNING"),)), WaitFor),
-    "nor after a clear": (situation(intent=REFUSED, round=CLEARED, jobs=(job("RUNNING"),)), WaitFor),
+    "it is sent again": (situation(intent=REFUSED), sends(WAS_REFUSED)),
+    "it never became a job": (
+        situation(intent=REFUSED, jobs=(job("COMPLETED"),)),
+        sends(WAS_REFUSED),
+    ),
+    "somebody else's clone is not ours": (
+        situation(intent=REFUSED, jobs=(job("RUNNING"),)),
+        waits_for("job-1", "is RUNNING; the start comes after it"),
+    ),
+    "nor after a clear": (
+        situation(intent=REFUSED, round=CLEARED, jobs=(job("RUNNING"),)),
+        waits_for("job-1", "is RUNNING; the start comes after it"),
+    ),
 }
 
 AN_EARLIER_TRY_HAS_A_JOB = {
-    "it runs": (situation(intent=NAMED, jobs=(job("RUNNING"),), target_exists=True), Adopt),
-    "it completed": (situation(intent=NAMED, jobs=(job("COMPLETED"),), target_exists=True), Adopt),
-    "it failed and left nothing": (situation(intent=NAMED, jobs=(job("FAILED"),)), Send),
+    "it runs": (
+        situation(intent=NAMED, jobs=(job("RUNNING"),), target_exists=True),
+        adopts("job-1", STARTED_BEFORE),
+    ),
+    "it completed": (
+        situation(intent=NAMED, jobs=(job("COMPLETED"),), target_exists=True),
+        adopts("job-1", STARTED_BEFORE),
+    ),
+    "it failed and left nothing": (
+        situation(intent=NAMED, jobs=(job("FAILED"),)),
+        sends(FAILED_BEFORE),
+    ),
     "it failed and left an empty environment": (
         situation(intent=NAMED, jobs=(job("FAILED"),), target_exists=True, if_exists="skip"),
-        Refuse,
+        refuses("only as the leftover of job job-1"),
     ),
     "it was found by looking and failed, and ours may still show up": (
         situation(intent=FOUND, jobs=(job("FAILED"),), patience_left=1),
-        LookAgain,
+        looks_again("start may have been sent"),
     ),
     "it was found by looking and failed, and ours has shown up": (
         situation(intent=FOUND, jobs=(job("FAILED"), job("RUNNING", at=9_000, job_id="ours")), patience_left=1),
-        Adopt,
+        adopts("ours", APPEARED),
     ),
     "it was found by looking and failed, and nothing else showed up": (
         situation(intent=FOUND, jobs=(job("FAILED"),)),
-        Send,
+        sends(NO_TRACE),
     ),
-    "it is not listed yet": (situation(intent=NAMED, patience_left=1), LookAgain),
-    "it is not listed any more": (situation(intent=NAMED), Adopt),
+    "it is not listed yet": (
+        situation(intent=NAMED, patience_left=1),
+        looks_again("of an earlier try is not listed yet"),
+    ),
+    "it is not listed any more": (situation(intent=NAMED), adopts("job-1", "though the list no longer shows it")),
     "retries were edited in the DAG file": (
         situation(intent=NAMED, jobs=(job("RUNNING"),), round=replace(FIRST, max_tries=9)),
-        Adopt,
+        adopts("job-1", STARTED_BEFORE),
     ),
     "another task of the run was cleared": (
         situation(intent=NAMED, jobs=(job("RUNNING"),), round=replace(FIRST, clear_number=4)),
-        Adopt,
+        adopts("job-1", STARTED_BEFORE),
     ),
     "it was reported, the process died, and another task of the run was cleared": (
         situation(intent=REPORTED, jobs=(job("COMPLETED"),), round=replace(FIRST, clear_number=4)),
-        Adopt,
+        adopts("job-1", STARTED_BEFORE),
     ),
     "the parameters render differently now, and the job runs": (
         situation(intent=NAMED, jobs=(job("RUNNING"),), digest="another"),
-        WaitFor,
+        waits_for("job-1", "with other parameters, is still running"),
     ),
     "the parameters render differently now, and the job ended": (
         situation(intent=NAMED, jobs=(job("COMPLETED"),), digest="another"),
-        Send,
+        sends(AGAIN),
     ),
 }
 
 THE_TASK_WAS_CLEARED = {
-    "its job runs": (situation(intent=NAMED, round=CLEARED, jobs=(job("RUNNING"),)), Adopt),
+    "its job runs": (
+        situation(intent=NAMED, round=CLEARED, jobs=(job("RUNNING"),)),
+        adopts("job-1", CLEARED_WHILE),
+    ),
     "its job runs, with other parameters": (
         situation(intent=NAMED, round=CLEARED, jobs=(job("RUNNING"),), digest="another"),
-        WaitFor,
+        waits_for("job-1", "with other parameters, is still running"),
     ),
-    "its job completed: do it again": (situation(intent=REPORTED, round=CLEARED, jobs=(job("COMPLETED"),)), Send),
+    "its job completed: do it again": (
+        situation(intent=REPORTED, round=CLEARED, jobs=(job("COMPLETED"),)),
+        sends(AGAIN),
+    ),
     "its job completed: do it again, though no DAG run was reset": (
         situation(intent=REPORTED, round=replace(FIRST, max_tries=4), jobs=(job("COMPLETED"),)),
-        Send,
+        sends(AGAIN),
     ),
     "its job runs unwaited: it is not started twice, though no DAG run was reset": (
         situation(intent=REPORTED, round=replace(FIRST, max_tries=4), jobs=(job("RUNNING"),)),
-        Adopt,
+        adopts("job-1", CLEARED_WHILE),
     ),
     "its job completed before it could say so": (
         situation(intent=NAMED, round=CLEARED, jobs=(job("COMPLETED"),), target_exists=True),
-        Adopt,
+        adopts("job-1", "cleared before it could report"),
     ),
     "its start became a job that completed": (
         situation(intent=INTENT, round=CLEARED, jobs=(job("COMPLETED"),), target_exists=True),
-        Adopt,
+        adopts("job-1", "cleared before it could report"),
     ),
     "its job completed, and what it created is gone": (
         situation(intent=NAMED, round=CLEARED, jobs=(job("COMPLETED"),), target_exists=False),
-        Send,
+        sends(AGAIN),
     ),
     "its job completed, and another came after it": (
         situation(
@@ -255,101 +372,144 @@ THE_TASK_WAS_CLEARED = {
             jobs=(job("COMPLETED"), job("COMPLETED", at=9_000, job_id="later")),
             target_exists=True,
         ),
-        Refuse,
+        refuses(EXISTS),
     ),
     "its job completed, with other parameters": (
         situation(intent=NAMED, round=CLEARED, jobs=(job("COMPLETED"),), target_exists=True, digest="another"),
-        Refuse,
+        refuses(EXISTS),
     ),
-    "its job failed: do it again": (situation(intent=NAMED, round=CLEARED, jobs=(job("FAILED"),)), Send),
+    "its job failed: do it again": (
+        situation(intent=NAMED, round=CLEARED, jobs=(job("FAILED"),)),
+        sends(AGAIN),
+    ),
     "a job of its failed that may be somebody else's: ours may still show up": (
         situation(intent=FOUND, round=CLEARED, jobs=(job("FAILED"),), patience_left=1),
-        LookAgain,
+        looks_again("start of the task's earlier round may have been sent"),
     ),
-    "its job is forgotten: do it again": (situation(intent=NAMED, round=CLEARED), Send),
-    "its start may still become a job": (situation(intent=INTENT, round=CLEARED, patience_left=1), LookAgain),
-    "its start became a job": (situation(intent=INTENT, round=CLEARED, jobs=(job("RUNNING"),)), Adopt),
-    "its start left no trace": (situation(intent=INTENT, round=CLEARED), Send),
+    "its job is forgotten: do it again": (
+        situation(intent=NAMED, round=CLEARED),
+        sends(AGAIN),
+    ),
+    "its start may still become a job": (
+        situation(intent=INTENT, round=CLEARED, patience_left=1),
+        looks_again("start of the task's earlier round may have been sent"),
+    ),
+    "its start became a job": (
+        situation(intent=INTENT, round=CLEARED, jobs=(job("RUNNING"),)),
+        adopts("job-1", CLEARED_WHILE),
+    ),
+    "its start left no trace": (
+        situation(intent=INTENT, round=CLEARED),
+        sends(AGAIN),
+    ),
     "what it created exists": (
         situation(intent=REPORTED, round=CLEARED, jobs=(job("COMPLETED"),), target_exists=True),
-        Refuse,
+        refuses(EXISTS),
     ),
 }
 
 NOTHING_IS_STORED_BEFORE_AIRFLOW_3_3 = {
-    "a job runs that may be ours": (situation(intent=PRESUMED, jobs=(job("RUNNING"),)), Adopt),
-    "a job completed that may be ours": (situation(intent=PRESUMED, jobs=(job("COMPLETED"),)), Refuse),
-    "a job failed that may be ours": (situation(intent=PRESUMED, jobs=(job("FAILED"),)), Send),
-    "no job since the run began": (situation(intent=PRESUMED, patience_left=60), Send),
-    "an older job completed": (situation(intent=PRESUMED, jobs=(job("COMPLETED", at=-60_000),)), Send),
-    "what is to be removed is still there": (delete(intent=replace(PRESUMED, operation="DeleteBackend")), Send),
+    "a job runs that may be ours": (
+        situation(intent=PRESUMED, jobs=(job("RUNNING"),)),
+        adopts("job-1", APPEARED),
+    ),
+    "a job completed that may be ours": (
+        situation(intent=PRESUMED, jobs=(job("COMPLETED"),)),
+        refuses("without Airflow's task state store"),
+    ),
+    "a job failed that may be ours": (
+        situation(intent=PRESUMED, jobs=(job("FAILED"),)),
+        sends(FAILED_BEFORE),
+    ),
+    "no job since the run began": (
+        situation(intent=PRESUMED, patience_left=60),
+        sends(FRESH),
+    ),
+    "an older job completed": (
+        situation(intent=PRESUMED, jobs=(job("COMPLETED", at=-60_000),)),
+        sends(FRESH),
+    ),
+    "what is to be removed is still there": (
+        delete(intent=replace(PRESUMED, operation="DeleteBackend")),
+        sends(FRESH),
+    ),
     "what was to be removed is gone, and a job says so": (
         delete(
             intent=replace(PRESUMED, operation="DeleteBackend"),
             jobs=(job("COMPLETED", operation="DeleteBackend"),),
             target_exists=False,
         ),
-        Adopt,
+        adopts("job-1", APPEARED),
     ),
     "what was to be removed was never there": (
         delete(intent=replace(PRESUMED, operation="DeleteBackend"), target_exists=False),
-        Refuse,
+        refuses("the environment to remove does not exist"),
     ),
     "a job runs that may be ours, and another completed since the run began": (
         situation(intent=PRESUMED, jobs=(job("COMPLETED", job_id="earlier"), job("RUNNING", at=9_000))),
-        Adopt,
+        adopts("job-1", APPEARED),
     ),
     "cleared, and a job runs that may be ours": (
         situation(intent=replace(PRESUMED, round=FIRST.earlier), jobs=(job("RUNNING"),)),
-        Adopt,
+        adopts("job-1", CLEARED_WHILE),
     ),
     "cleared, and a job completed that may be ours: do it again": (
         situation(intent=replace(PRESUMED, round=FIRST.earlier), jobs=(job("COMPLETED"),)),
-        Send,
+        sends(AGAIN),
     ),
-    "cleared, and nothing to be seen": (situation(intent=replace(PRESUMED, round=FIRST.earlier)), Send),
+    "cleared, and nothing to be seen": (
+        situation(intent=replace(PRESUMED, round=FIRST.earlier)),
+        sends(AGAIN),
+    ),
 }
 
 
-def table(cases: dict[str, tuple[Situation, type[jobs.Decision]]]) -> Any:
+def table(cases: dict[str, tuple[Situation, Expected]]) -> Any:
     return pytest.mark.parametrize(
         ("given", "expected"), [pytest.param(*case, id=name) for name, case in cases.items()]
     )
 
 
-def check(given: Situation, expected: type[jobs.Decision]) -> None:
+def check(given: Situation, expected: Expected) -> None:
+    """Compare the whole decision: a job is the row that was listed or, if none is, what the intent knows of it."""
     decision = jobs.decide(given)
-    assert type(decision) is expected, decision.reason
-    assert decision.reason
+    assert type(decision) is expected.kind, decision.reason
+    assert expected.words in decision.reason
+    assert getattr(decision, "outcome", None) == expected.outcome
+    job = getattr(decision, "job", None)
+    assert (job and job.job_id) == expected.job_id
+    if job:
+        stored = given.intent.job if given.intent else None
+        assert job == next((row for row in given.jobs if row.job_id == job.job_id), stored)
 
 
 @table(NOTHING_STARTED_BEFORE)
-def test_decides_where_nothing_was_started_before(given: Situation, expected: type[jobs.Decision]) -> None:
+def test_decides_where_nothing_was_started_before(given: Situation, expected: Expected) -> None:
     check(given, expected)
 
 
 @table(AN_ANSWER_WAS_LOST)
-def test_decides_after_an_answer_was_lost(given: Situation, expected: type[jobs.Decision]) -> None:
+def test_decides_after_an_answer_was_lost(given: Situation, expected: Expected) -> None:
     check(given, expected)
 
 
 @table(THE_START_WAS_REFUSED)
-def test_decides_after_a_refusal(given: Situation, expected: type[jobs.Decision]) -> None:
+def test_decides_after_a_refusal(given: Situation, expected: Expected) -> None:
     check(given, expected)
 
 
 @table(AN_EARLIER_TRY_HAS_A_JOB)
-def test_decides_on_a_retry(given: Situation, expected: type[jobs.Decision]) -> None:
+def test_decides_on_a_retry(given: Situation, expected: Expected) -> None:
     check(given, expected)
 
 
 @table(THE_TASK_WAS_CLEARED)
-def test_decides_after_a_clear(given: Situation, expected: type[jobs.Decision]) -> None:
+def test_decides_after_a_clear(given: Situation, expected: Expected) -> None:
     check(given, expected)
 
 
 @table(NOTHING_IS_STORED_BEFORE_AIRFLOW_3_3)
-def test_decides_without_a_state_store(given: Situation, expected: type[jobs.Decision]) -> None:
+def test_decides_without_a_state_store(given: Situation, expected: Expected) -> None:
     check(given, expected)
 
 
