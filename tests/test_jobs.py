@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from airflow_provider_amplifybackend.jobs import (
     Adopt,
     Decision,
     Done,
+    Effect,
     Intent,
     Job,
     JobRef,
@@ -45,6 +47,9 @@ REPORTED = replace(NAMED, reported=True)
 FOUND = replace(NAMED, found_by_looking=True)
 REFUSED = replace(INTENT, refused=True)
 PRESUMED = replace(INTENT, digest="", presumed=True)
+
+
+CLONE = JOB_OPERATIONS["CloneBackend"]
 
 
 def situation(operation: str = "CloneBackend", **changes: Any) -> Situation:
@@ -105,6 +110,20 @@ def waits_for(job_id: str, words: str) -> Expected:
 
 def succeeds(outcome: str, words: str) -> Expected:
     return Expected(Done, words, outcome=outcome)
+
+
+def in_source(of: Job) -> Job:
+    """The row of a clone may live in its source, and does not say which environment it was to create."""
+    return replace(of, backend_environment_name="staging")
+
+
+# Of the same kind as `situation`, with a name for the intent and its job: an auth resource is created.
+AUTH = replace(NAMED, operation="CreateBackendAuth")
+AUTH_FAILED = job("FAILED", operation="CreateBackendAuth")
+
+
+def create_auth(**changes: Any) -> Situation:
+    return situation("CreateBackendAuth", **{"target_exists": True, "if_exists": "skip"} | changes)
 
 
 PENDING_THERE = job("PENDING", job_id="theirs", operation="UpdateBackendAPI")
@@ -189,6 +208,42 @@ NOTHING_STARTED_BEFORE = {
         delete(target_exists=None, if_missing="skip"),
         sends(FRESH),
     ),
+    "the youngest of several pending jobs is waited for": (
+        situation(jobs=(PENDING_THERE, job("RUNNING", at=9_000, job_id="younger"), job("RUNNING", job_id="older"))),
+        waits_for("younger", "is RUNNING"),
+    ),
+    "it exists, and a clone that may not be whole runs in its source": (
+        situation(target_exists=True, if_exists="skip", jobs=(in_source(job("RUNNING")),)),
+        waits_for("job-1", "is RUNNING"),
+    ),
+    "it exists, a clone runs in its source, and we are not to wait": (
+        situation(target_exists=True, if_exists="skip", on_pending_job="fail", jobs=(in_source(job("RUNNING")),)),
+        refuses("job-1 (CloneBackend, app d1a2b3c4d5, environment staging) is still RUNNING"),
+    ),
+    "it exists, which is a failure, whatever runs in the source": (
+        situation(target_exists=True, jobs=(in_source(job("RUNNING")),)),
+        refuses(EXISTS),
+    ),
+    "it exists, and something else runs in the source": (
+        situation(target_exists=True, if_exists="skip", jobs=(in_source(PENDING_THERE),)),
+        succeeds("found", IS_THERE),
+    ),
+    "an auth resource exists, whatever is cloned from elsewhere": (
+        create_auth(jobs=(in_source(job("RUNNING")),)),
+        succeeds("found", IS_THERE),
+    ),
+    "it exists empty, as what a clone left whose job lives in the source": (
+        situation(target_exists=True, target_is_empty=True, if_exists="skip", jobs=(in_source(FAILED_THERE),)),
+        refuses("it may be only the leftover of job theirs"),
+    ),
+    "it exists and holds something, so no failed clone of its source left it": (
+        situation(target_exists=True, target_is_empty=False, if_exists="skip", jobs=(in_source(FAILED_THERE),)),
+        succeeds("found", IS_THERE),
+    ),
+    "somebody's creation of an auth resource failed: its row does not tell the name": (
+        create_auth(jobs=(AUTH_FAILED,)),
+        succeeds("found", IS_THERE),
+    ),
 }
 
 AN_ANSWER_WAS_LOST = {
@@ -258,6 +313,45 @@ AN_ANSWER_WAS_LOST = {
         situation(intent=replace(INTENT, digest="of another kind", version=99), jobs=(job("RUNNING"),)),
         adopts("job-1", APPEARED),
     ),
+    "its job may show up within the last moment": (
+        situation(intent=INTENT, patience_left=0.001),
+        looks_again("start may have been sent"),
+    ),
+    "patience was over before": (situation(intent=INTENT, patience_left=-1), sends(NO_TRACE)),
+    "of two jobs that may be its own, the older counts, though it has ended": (
+        situation(intent=INTENT, jobs=(job("RUNNING", at=9_000, job_id="younger"), job("COMPLETED"))),
+        adopts("job-1", APPEARED),
+    ),
+    "a job with the operation's own name comes before one with an unknown word": (
+        situation(intent=INTENT, jobs=(job("RUNNING", job_id="odd", operation="CLONE"), job("RUNNING", at=9_000))),
+        adopts("job-1", APPEARED),
+    ),
+    "a job with an unknown word may be its own": (
+        situation(intent=INTENT, jobs=(job("RUNNING", operation="CLONE"),)),
+        adopts("job-1", APPEARED),
+    ),
+    "a job without a time comes before one with a time": (
+        situation(intent=INTENT, jobs=(job("RUNNING"), job("RUNNING", job_id="timeless", create_time_ms=None))),
+        adopts("timeless", APPEARED),
+    ),
+    "its job failed in this very try, and patience is left": (
+        situation(intent=INTENT, jobs=(job("FAILED"),), sent_in_this_try=True, patience_left=1),
+        adopts("job-1", APPEARED),
+    ),
+    "a clone failed in the source, and what exists holds something": (
+        situation(
+            intent=INTENT,
+            jobs=(in_source(job("FAILED")),),
+            target_exists=True,
+            target_is_empty=False,
+            if_exists="skip",
+        ),
+        succeeds("found", IS_THERE),
+    ),
+    "what is to be removed was not seen before, and is there now": (
+        delete(intent=replace(INTENT, operation="DeleteBackend", target_existed=None)),
+        sends(NO_TRACE),
+    ),
 }
 
 THE_START_WAS_REFUSED = {
@@ -273,6 +367,11 @@ THE_START_WAS_REFUSED = {
     "nor after a clear": (
         situation(intent=REFUSED, round=CLEARED, jobs=(job("RUNNING"),)),
         waits_for("job-1", "is RUNNING; the start comes after it"),
+    ),
+    "nothing is waited for that was refused": (situation(intent=REFUSED, patience_left=1), sends(WAS_REFUSED)),
+    "nor after a clear, whatever patience is left": (
+        situation(intent=REFUSED, round=CLEARED, patience_left=1),
+        sends(AGAIN),
     ),
 }
 
@@ -329,6 +428,63 @@ AN_EARLIER_TRY_HAS_A_JOB = {
     "the parameters render differently now, and the job ended": (
         situation(intent=NAMED, jobs=(job("COMPLETED"),), digest="another"),
         sends(AGAIN),
+    ),
+    "it was found by looking and runs": (
+        situation(intent=FOUND, jobs=(job("RUNNING"),), patience_left=1),
+        adopts("job-1", STARTED_BEFORE),
+    ),
+    "it was found by looking and is not listed any more": (
+        situation(intent=FOUND),
+        adopts("job-1", "though the list no longer shows it"),
+    ),
+    "it failed in the source, and what exists is its leftover": (
+        situation(intent=NAMED, jobs=(in_source(job("FAILED")),), target_exists=True, if_exists="skip"),
+        refuses("only as the leftover of job job-1"),
+    ),
+    "it failed in the source, and its leftover holds something": (
+        situation(
+            intent=NAMED,
+            jobs=(in_source(job("FAILED")),),
+            target_exists=True,
+            target_is_empty=False,
+            if_exists="skip",
+        ),
+        refuses("only as the leftover of job job-1"),
+    ),
+    "it failed in the source, and what exists was there before": (
+        situation(
+            intent=replace(NAMED, target_existed=True),
+            jobs=(in_source(job("FAILED")),),
+            target_exists=True,
+            target_is_empty=False,
+            if_exists="skip",
+        ),
+        succeeds("found", IS_THERE),
+    ),
+    "it failed, and somebody's later clone of the same source, too": (
+        situation(
+            intent=replace(NAMED, target_existed=True),
+            jobs=(in_source(job("FAILED")), in_source(job("FAILED", at=9_000, job_id="theirs"))),
+            target_exists=True,
+            if_exists="skip",
+        ),
+        refuses("it may be only the leftover of job theirs"),
+    ),
+    "its creation of an auth resource failed": (
+        create_auth(intent=AUTH, jobs=(AUTH_FAILED,)),
+        refuses("the auth exists, but only as the leftover of job job-1"),
+    ),
+    "its creation of an auth resource failed, and a later one may be of the same name": (
+        create_auth(intent=AUTH, jobs=(AUTH_FAILED, replace(AUTH_FAILED, job_id="b", create_time_ms=NOW + 9_000))),
+        succeeds("found", IS_THERE),
+    ),
+    "its creation of an auth resource failed, under another word": (
+        create_auth(intent=AUTH, jobs=(replace(AUTH_FAILED, operation="CREATE_AUTH"),)),
+        refuses("the auth exists, but only as the leftover of job job-1"),
+    ),
+    "the parameters render differently now, and the job failed: it created something else": (
+        situation(intent=NAMED, jobs=(job("FAILED"),), digest="another", target_exists=True, if_exists="skip"),
+        succeeds("found", IS_THERE),
     ),
 }
 
@@ -406,6 +562,75 @@ THE_TASK_WAS_CLEARED = {
         situation(intent=REPORTED, round=CLEARED, jobs=(job("COMPLETED"),), target_exists=True),
         refuses(EXISTS),
     ),
+    "its job runs, and what it creates shows already": (
+        situation(intent=NAMED, round=CLEARED, jobs=(job("RUNNING"),), target_exists=True),
+        adopts("job-1", CLEARED_WHILE),
+    ),
+    "its start became a job, and patience is left": (
+        situation(intent=INTENT, round=CLEARED, jobs=(job("RUNNING"),), patience_left=1),
+        adopts("job-1", CLEARED_WHILE),
+    ),
+    "its job completed before it could say so, and patience is left": (
+        situation(intent=NAMED, round=CLEARED, jobs=(job("COMPLETED"),), target_exists=True, patience_left=1),
+        adopts("job-1", "cleared before it could report"),
+    ),
+    "its job completed in the source before it could say so": (
+        situation(intent=NAMED, round=CLEARED, jobs=(in_source(job("COMPLETED")),), target_exists=True),
+        adopts("job-1", "cleared before it could report"),
+    ),
+    "its deletion completed before it could say so": (
+        delete(
+            intent=replace(NAMED, operation="DeleteBackend"),
+            round=CLEARED,
+            jobs=(job("COMPLETED", operation="DeleteBackend"),),
+            target_exists=False,
+        ),
+        adopts("job-1", "cleared before it could report"),
+    ),
+    "its deletion completed, and what it removed is there again": (
+        delete(
+            intent=replace(NAMED, operation="DeleteBackend"),
+            round=CLEARED,
+            jobs=(job("COMPLETED", operation="DeleteBackend"),),
+        ),
+        sends(AGAIN),
+    ),
+    "its update completed before it could say so": (
+        update(
+            intent=replace(NAMED, operation="UpdateBackendAuth"),
+            round=CLEARED,
+            jobs=(job("COMPLETED", operation="UpdateBackendAuth"),),
+        ),
+        adopts("job-1", "cleared before it could report"),
+    ),
+    "its job is not listed yet": (
+        situation(intent=NAMED, round=CLEARED, patience_left=1),
+        looks_again("job job-1 of the task's earlier round is not listed yet"),
+    ),
+    "its job was seen to fail: do it again, listed or not": (
+        situation(intent=replace(NAMED, job_failed=True), round=CLEARED, patience_left=1),
+        sends(AGAIN),
+    ),
+    "its job completed well, after somebody's failure": (
+        situation(
+            intent=REPORTED,
+            round=CLEARED,
+            jobs=(job("COMPLETED"), job("FAILED", at=1_000, job_id="theirs")),
+            target_exists=True,
+            if_exists="skip",
+        ),
+        succeeds("found", IS_THERE),
+    ),
+    "its job completed in the source, and somebody's clone of the same source failed": (
+        situation(
+            intent=REPORTED,
+            round=CLEARED,
+            jobs=(in_source(job("COMPLETED")), in_source(job("FAILED", at=9_000, job_id="theirs"))),
+            target_exists=True,
+            if_exists="skip",
+        ),
+        refuses("it may be only the leftover of job theirs"),
+    ),
 }
 
 NOTHING_IS_STORED_BEFORE_AIRFLOW_3_3 = {
@@ -460,6 +685,18 @@ NOTHING_IS_STORED_BEFORE_AIRFLOW_3_3 = {
     "cleared, and nothing to be seen": (
         situation(intent=replace(PRESUMED, round=FIRST.earlier)),
         sends(AGAIN),
+    ),
+    "a job failed that may be ours, and nothing else is waited for": (
+        situation(intent=PRESUMED, jobs=(job("FAILED"),), patience_left=1),
+        sends(FAILED_BEFORE),
+    ),
+    "the job that was adopted failed": (
+        situation(intent=jobs.adopted(PRESUMED, job("RUNNING"), FIRST), jobs=(job("FAILED"),), patience_left=1),
+        sends(FAILED_BEFORE),
+    ),
+    "cleared, a job completed that may be ours, and what it created is there": (
+        situation(intent=replace(PRESUMED, round=FIRST.earlier), jobs=(job("COMPLETED"),), target_exists=True),
+        refuses(EXISTS),
     ),
 }
 
@@ -582,6 +819,78 @@ def test_what_is_not_an_intent_is_not_read_as_one(stored: object) -> None:
     assert Intent.from_stored(stored) is None
 
 
+def test_the_stored_form_is_one_that_older_versions_have_written() -> None:
+    """More members may come; these stay as they are."""
+    stored = {
+        "operation": "CloneBackend",
+        "app_id": APP,
+        "digest": "digest",
+        "round": {"max_tries": 2, "clear_number": 0},
+        "service_time_ms": NOW,
+        "known_job_ids": ["a"],
+        "environments": ["pr1", "staging"],
+        "target_existed": False,
+        "resent_time_ms": NOW + 1,
+        "starts": 2,
+        "refused": True,
+        "presumed": False,
+        "job_id": "job-1",
+        "job_environment": "pr1",
+        "found_by_looking": True,
+        "job_failed": True,
+        "passed_over": True,
+        "reported": True,
+        "version": 1,
+    }
+    intent = Intent.from_stored(stored)
+    assert intent == replace(
+        FOUND,
+        known_job_ids=("a",),
+        environments=("pr1", "staging"),
+        resent_time_ms=NOW + 1,
+        starts=2,
+        refused=True,
+        job_failed=True,
+        passed_over=True,
+        reported=True,
+    )
+    written = intent.to_stored()
+    assert {key: written[key] for key in stored} == stored
+
+
+def test_an_intent_begins_with_nothing_known() -> None:
+    begun = Intent("CloneBackend", APP, "digest", FIRST, NOW)
+    assert (begun.starts, begun.resent_time_ms, begun.known_job_ids, begun.environments) == (0, 0, (), ())
+    assert not any((begun.refused, begun.presumed, begun.found_by_looking, begun.job_failed))
+    assert not any((begun.passed_over, begun.reported))
+    assert begun.job == Job(APP, "", "", "CloneBackend")
+
+
+def test_a_situation_begins_with_the_careful_policies() -> None:
+    given = Situation(CLONE, FIRST, "digest", None)
+    assert (given.on_pending_job, given.if_exists, given.if_missing) == ("wait", "fail", "fail")
+    assert (given.jobs, given.targets, given.patience_left, given.sent_in_this_try) == ((), (), 0.0, False)
+    assert (given.target_exists, given.target_is_empty) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        (FIRST, True),
+        (Round(9, 0), True),
+        (Round(2, 4), True),
+        (Round(9, 4), False),
+        (FIRST.earlier, False),
+    ],
+)
+def test_a_round_is_another_where_both_numbers_differ(other: Round, same: bool) -> None:
+    assert FIRST.is_same(other) is same
+
+
+def test_the_earlier_round_is_one_before() -> None:
+    assert CLEARED.earlier == Round(4, 0)
+
+
 def test_an_older_version_without_optional_members_is_read() -> None:
     names = ("operation", "app_id", "digest", "round", "service_time_ms")
     older = {name: value for name, value in INTENT.to_stored().items() if name in names}
@@ -597,7 +906,9 @@ def test_a_newer_version_with_more_members_is_read() -> None:
 def test_only_the_newest_known_ids_are_stored() -> None:
     old = tuple(job("COMPLETED", at=number, job_id=f"job-{number:03}") for number in range(300, 0, -1))
     intent = jobs.write_intent(situation(jobs=old), APP, NOW)
-    assert len(intent.known_job_ids) == jobs.MAX_KNOWN_JOB_IDS
+    assert len(intent.known_job_ids) == jobs.MAX_KNOWN_JOB_IDS == 200
+    stored = replace(intent, known_job_ids=(*intent.known_job_ids, "more")).to_stored()
+    assert stored["known_job_ids"] == [*intent.known_job_ids[1:], "more"]
     assert intent.known_job_ids[-1] == "job-300"
     assert "job-001" not in intent.known_job_ids
 
@@ -643,6 +954,65 @@ def test_a_job_that_failed_is_known_to_the_next_start() -> None:
 
 def test_the_answer_completes_the_intent() -> None:
     assert jobs.answered(INTENT, job("PENDING")) == NAMED
+    assert jobs.answered(replace(INTENT, job_failed=True), job("PENDING")) == NAMED
+
+
+def test_a_first_start_notes_all_that_its_job_is_known_by() -> None:
+    listed = (
+        job("COMPLETED", at=9_000, job_id="young"),
+        job("COMPLETED", create_time_ms=1, job_id="old"),
+        job("COMPLETED", create_time_ms=None, job_id="timeless", operation="CLONE"),
+    )
+    written = jobs.write_intent(situation(jobs=listed), APP, NOW, ("pr1", "staging"))
+    assert written == replace(
+        INTENT, known_job_ids=("timeless", "old", "young"), environments=("pr1", "staging"), target_existed=False
+    )
+
+
+@pytest.mark.parametrize(("existed", "exists", "kept"), [(True, True, True), (True, None, True), (True, False, False)])
+def test_what_was_gone_before_a_start_was_sent_again_did_not_exist_before(
+    existed: bool, exists: bool | None, kept: bool
+) -> None:
+    earlier = replace(INTENT, target_existed=existed)
+    assert jobs.write_intent(situation(intent=earlier, target_exists=exists), APP, NOW).target_existed is kept
+
+
+def test_a_start_sent_again_is_of_this_round_and_request_and_version() -> None:
+    older = replace(INTENT, digest="of another kind", version=99)
+    now = replace(FIRST, max_tries=9)
+    again = jobs.write_intent(situation(intent=older, round=now), APP, NOW + 60_000)
+    assert again == replace(INTENT, round=now, starts=2, resent_time_ms=NOW + 60_000)
+
+
+@pytest.mark.parametrize("changes", [{"round": CLEARED}, {"digest": "another"}], ids=["cleared", "other parameters"])
+def test_a_start_for_another_order_looks_from_its_own_time(changes: dict[str, Any]) -> None:
+    """Though the one before has left no trace."""
+    again = jobs.write_intent(situation(intent=INTENT, **changes), APP, NOW + 60_000)
+    assert again.service_time_ms == NOW + 60_000
+    assert (again.round, again.digest) == (changes.get("round", FIRST), changes.get("digest", "digest"))
+    assert again.starts == (1 if "round" in changes else 2)
+
+
+@pytest.mark.parametrize(
+    ("intent", "unanswered"),
+    [
+        (INTENT, True),
+        (NAMED, False),
+        (REFUSED, False),
+        (PRESUMED, False),
+    ],
+    ids=["sent", "answered", "refused", "presumed"],
+)
+def test_a_start_is_unanswered_until_its_job_or_a_no_is_known(intent: Intent, unanswered: bool) -> None:
+    assert jobs.is_unanswered(intent) is unanswered
+    assert jobs.is_unresolved(situation(intent=intent)) is unanswered
+
+
+def test_a_start_whose_job_shows_is_resolved() -> None:
+    shown = situation(intent=INTENT, jobs=(job("RUNNING"),))
+    assert (jobs.has_own_job(shown), jobs.is_unresolved(shown)) == (True, False)
+    nothing = situation(jobs=(job("RUNNING"),))
+    assert (jobs.has_own_job(nothing), jobs.is_unresolved(nothing)) == (False, False)
 
 
 # Digests
@@ -656,6 +1026,10 @@ def test_a_digest_tells_requests_apart_but_not_their_secrets() -> None:
     assert digest("one", "a") == digest("two", "a")
     assert digest("one", "a") != digest("one", "b")
     assert jobs.digest("CloneBackend", {}) != jobs.digest("DeleteBackend", {})
+
+
+def test_a_digest_is_short_and_takes_what_json_does_not_know() -> None:
+    assert len(jobs.digest("X", {"since": date(2030, 1, 1)})) == 16
 
 
 def test_a_digest_does_not_depend_on_the_order_of_members() -> None:
@@ -686,6 +1060,73 @@ def test_the_answer_to_a_start_is_completed_from_the_request() -> None:
     assert (read.backend_environment_name, read.operation) == ("dev", "DeleteBackend")
 
 
+def test_what_an_answer_leaves_out_comes_from_the_defaults() -> None:
+    names = {"app_id": APP, "backend_environment_name": "dev", "job_id": "j", "operation": "DeleteBackend"}
+    assert Job.from_response({}, **names) == Job(APP, "dev", "j", "DeleteBackend")
+    assert Job.from_response({}) == Job("", "", "")
+    row = {"AppId": "a", "BackendEnvironmentName": "e", "JobId": "k", "Operation": "CloneBackend"}
+    assert Job.from_response(row, **names) == Job("a", "e", "k", "CloneBackend")
+
+
+def test_an_empty_member_of_a_row_is_none() -> None:
+    row = {"JobId": "j", "Status": "", "Error": "", "Operation": "", "CreateTime": "", "UpdateTime": None}
+    assert Job.from_response(row) == Job("", "", "j")
+    assert Job.from_response({"JobId": "j", "Error": "it broke"}).error == "it broke"
+
+
+def test_times_are_read_beside_those_of_the_service() -> None:
+    row = {"JobId": "j", "CreateTime": str(NOW), "UpdateTime": str(NOW + 1_500)}
+    assert jobs.readable_times(row) == row | {
+        "created_at": "2023-11-14T22:13:20.000+00:00",
+        "updated_at": "2023-11-14T22:13:21.500+00:00",
+    }
+    assert jobs.readable_times({}) == {"created_at": None, "updated_at": None}
+
+
+@pytest.mark.parametrize(
+    ("changes", "seconds"),
+    [
+        ({}, 1.5),
+        ({"status": "FAILED"}, None),
+        ({"status": "RUNNING"}, None),
+        ({"create_time_ms": None}, None),
+        ({"update_time_ms": None}, None),
+    ],
+)
+def test_only_a_job_that_ended_well_took_its_time(changes: dict[str, Any], seconds: float | None) -> None:
+    done = job("COMPLETED", update_time_ms=NOW + 6_500)
+    assert replace(done, **changes).seconds == seconds
+
+
+def test_earlier_durations_are_those_of_the_youngest_jobs_of_the_operation() -> None:
+    """The oldest first, as many as ten."""
+    done = [
+        job("COMPLETED", at=number * 10_000, update_time_ms=NOW + number * 10_000 + number * 1_000)
+        for number in range(12, 0, -1)
+    ]
+    others = [job("COMPLETED", at=1, update_time_ms=NOW + 1, operation="DeleteBackend"), job("FAILED", at=1)]
+    assert jobs.earlier_durations(done + others, "CloneBackend") == [float(number) for number in range(3, 13)]
+    timeless = job("COMPLETED", create_time_ms=None, update_time_ms=NOW)
+    assert jobs.earlier_durations([*done, timeless], "CloneBackend", most=1) == [12.0]
+
+
+def test_a_job_without_a_time_is_the_oldest() -> None:
+    old, timeless = job("COMPLETED", create_time_ms=1), job("COMPLETED", create_time_ms=None, job_id="timeless")
+    assert jobs.newest([timeless, old]) == old
+    assert jobs.newest([old, timeless]) == old
+    assert jobs.newest([]) is None
+
+
+def test_a_job_is_asked_for_in_its_likeliest_environment() -> None:
+    ref = JobRef(APP, "j", ("pr1", "staging"))
+    assert ref.request == {"AppId": APP, "JobId": "j", "BackendEnvironmentName": "pr1"}
+    assert JobRef(APP, "j", ()).request == {"AppId": APP, "JobId": "j"}
+    command = f"aws amplifybackend get-backend-job --app-id {APP} --backend-environment-name"
+    assert ref.look_command == f"{command} pr1 --job-id j"
+    assert JobRef(APP, "j", ()).look_command == f"{command} ENVIRONMENT --job-id j"
+    assert job("RUNNING").ref == JobRef(APP, "job-1", ("pr1",), "CloneBackend")
+
+
 @pytest.mark.parametrize("value", [None, "", "soon", "2021-04-02T15:05:07Z", "-1", "1.5"])
 def test_a_time_that_is_none_is_none(value: object) -> None:
     assert jobs.epoch_ms(value) is None
@@ -707,12 +1148,52 @@ def test_only_the_two_known_ends_are_ends(status: str | None, finished: bool) ->
 
 
 def test_the_result_of_a_task_has_the_same_keys_with_and_without_a_job() -> None:
-    full = job("COMPLETED").to_xcom(Outcome.STARTED)
-    empty = Job(APP, "", "").to_xcom(Outcome.SKIPPED)
-    assert full.keys() == empty.keys()
-    assert full["created_at"] == "2023-11-14T22:13:25.000+00:00"
-    assert (empty["JobId"], empty["BackendEnvironmentName"], empty["outcome"]) == (None, None, "skipped")
+    full = job("FAILED", error="it broke", update_time_ms=NOW + 6_500).to_xcom(Outcome.STARTED)
+    assert full == {
+        "AppId": APP,
+        "BackendEnvironmentName": "pr1",
+        "JobId": "job-1",
+        "Operation": "CloneBackend",
+        "Status": "FAILED",
+        "Error": "it broke",
+        "CreateTime": str(NOW + 5_000),
+        "UpdateTime": str(NOW + 6_500),
+        "created_at": "2023-11-14T22:13:25.000+00:00",
+        "updated_at": "2023-11-14T22:13:26.500+00:00",
+        "outcome": "started",
+    }
     assert json.loads(json.dumps(full)) == full
+    nothing = dict.fromkeys(full) | {"AppId": APP, "outcome": "skipped"}
+    assert Job(APP, "", "").to_xcom(Outcome.SKIPPED) == nothing
+
+
+def test_words_that_others_store_or_read_stay_as_they_are() -> None:
+    assert [*Outcome] == ["started", "adopted", "found", "skipped"]
+    assert [*Effect] == ["creates", "changes", "removes"]
+    assert {"PENDING", "RUNNING", "COMPLETED", "FAILED"} == jobs.KNOWN_STATUSES
+
+
+VERBS = {
+    **dict.fromkeys(("Clone", "Create", "Import"), Effect.CREATES),
+    **dict.fromkeys(("Generate", "Update"), Effect.CHANGES),
+    **dict.fromkeys(("Delete", "Remove"), Effect.REMOVES),
+}
+NOUNS = {
+    "Backend": "environment",
+    "AllBackends": "app",
+    "BackendAuth": "auth",
+    "BackendAPI": "api",
+    "BackendAPIModels": "models",
+    "BackendStorage": "storage",
+    "BackendConfig": "config",
+}
+
+
+@pytest.mark.parametrize("name", JOB_OPERATIONS)
+def test_the_name_of_an_operation_says_what_it_does_to_what(name: str) -> None:
+    verb = next(verb for verb in VERBS if name.startswith(verb))
+    operation = JOB_OPERATIONS[name]
+    assert (operation.name, operation.effect, operation.resource) == (name, VERBS[verb], NOUNS[name[len(verb) :]])
 
 
 def test_every_job_operation_of_the_service_is_known() -> None:
@@ -745,7 +1226,6 @@ def test_a_job_is_named_with_all_that_finds_it() -> None:
 # Whose job it was
 
 
-FOUND = replace(NAMED, found_by_looking=True)
 OURS_LATER = job("COMPLETED", at=9_000, job_id="job-2")
 
 
@@ -775,6 +1255,21 @@ def test_an_adopted_job_remembers_how_it_was_found() -> None:
     assert Intent.from_stored(json.loads(json.dumps(found.to_stored()))) == found
 
 
+def test_an_adopted_job_belongs_to_the_round_that_adopted_it() -> None:
+    before = replace(REFUSED, reported=True, job_failed=True)
+    after = jobs.adopted(before, job("RUNNING"), CLEARED)
+    assert after == replace(FOUND, round=CLEARED)
+
+
+def test_somebody_elses_job_leaves_the_intent_as_it_was_before_it_was_found() -> None:
+    known = replace(FOUND, known_job_ids=("older",))
+    assert jobs.disowned(known, job("COMPLETED")) == replace(
+        INTENT, known_job_ids=("older", "job-1"), target_existed=True
+    )
+    deletion = replace(known, operation="DeleteBackend", target_existed=None)
+    assert jobs.disowned(deletion, job("COMPLETED")).target_existed is None
+
+
 def test_somebody_elses_job_is_not_taken_for_ours_again() -> None:
     rest = jobs.disowned(FOUND, job("COMPLETED"))
     assert (rest.job_id, rest.found_by_looking, rest.target_existed) == (None, False, True)
@@ -782,34 +1277,76 @@ def test_somebody_elses_job_is_not_taken_for_ours_again() -> None:
     assert isinstance(jobs.decide(situation(intent=rest, jobs=(job("COMPLETED"), OURS_LATER))), Adopt)
 
 
+TIMELESS = job("COMPLETED", create_time_ms=None)
+REMOVED = replace(OURS_LATER, operation="DeleteBackend")
+# The adopted job, what came after it, and whether what is seen tells that the job was somebody else's.
 AFTER = {
-    "nothing came later": ((), True),
-    "something failed later": ((replace(OURS_LATER, status="FAILED"),), True),
-    "something else changed later": ((replace(OURS_LATER, operation="UpdateBackendStorage"),), True),
-    "it was removed later": ((replace(OURS_LATER, operation="DeleteBackend"),), False),
-    "it is being removed": ((replace(OURS_LATER, operation="DeleteBackend", status="RUNNING"),), False),
+    "nothing came later": (job("COMPLETED"), (), True),
+    "it is listed itself": (job("COMPLETED"), (job("COMPLETED"),), True),
+    "something failed later": (job("COMPLETED"), (replace(REMOVED, status="FAILED"),), True),
+    "something else changed later": (job("COMPLETED"), (replace(OURS_LATER, operation="UpdateBackendStorage"),), True),
+    "something unknown happened later": (job("COMPLETED"), (replace(OURS_LATER, operation="VACUUM"),), True),
+    "something without a name happened later": (job("COMPLETED"), (replace(OURS_LATER, operation=None),), True),
+    "it was removed before": (job("COMPLETED"), (replace(REMOVED, create_time_ms=NOW),), True),
+    "it was removed, and when is not known": (job("COMPLETED"), (replace(REMOVED, create_time_ms=None),), True),
+    "it was removed, and when is not known, long ago": (
+        job("COMPLETED", create_time_ms=1),
+        (replace(REMOVED, create_time_ms=None),),
+        True,
+    ),
+    "it was removed later": (job("COMPLETED"), (REMOVED,), False),
+    "it was removed in the same millisecond": (job("COMPLETED", at=9_000), (REMOVED,), False),
+    "it is being removed": (job("COMPLETED"), (replace(REMOVED, status="RUNNING"),), False),
+    "all was removed later": (job("COMPLETED"), (replace(REMOVED, operation="RemoveAllBackends"),), False),
+    "it was removed, and when it was made is not known": (TIMELESS, (REMOVED,), False),
+    "neither time is known": (TIMELESS, (replace(REMOVED, create_time_ms=None),), False),
 }
 
 
 @pytest.mark.parametrize("what", AFTER)
 def test_a_difference_tells_only_what_the_youngest_job_left(what: str) -> None:
-    later, tells = AFTER[what]
-    rest, reason = jobs.after_difference(FOUND, JOB_OPERATIONS["CloneBackend"], job("COMPLETED"), later, "it differs")
-    assert (rest is not None) is tells
-    assert reason.count("it differs") == 1
+    adopted, later, tells = AFTER[what]
+    rest, reason = jobs.after_difference(FOUND, CLONE, adopted, later, "it differs")
+    if tells:
+        assert rest == jobs.disowned(FOUND, adopted)
+        assert f"{adopted.ref} was somebody else's: it differs" in reason
+    else:
+        assert rest is None
+        assert f"whether {adopted.ref} was started by this task and changed by {later[0].ref}" in reason
+
+
+@pytest.mark.parametrize("resource", ["auth", "environment", "app"])
+def test_a_difference_of_an_auth_resource_may_come_from_its_environment_or_app(resource: str) -> None:
+    operation = {"auth": "DeleteBackendAuth", "environment": "DeleteBackend", "app": "RemoveAllBackends"}[resource]
+    update = JOB_OPERATIONS["UpdateBackendAuth"]
+    intent = replace(FOUND, operation=update.name)
+    done = job("COMPLETED", operation=update.name)
+    rest, _ = jobs.after_difference(intent, update, done, (replace(OURS_LATER, operation=operation),), "it differs")
+    assert rest is None
+
+
+def test_a_later_job_of_the_same_operation_that_is_known_is_not_this_tasks() -> None:
+    known = replace(FOUND, known_job_ids=("job-2",))
+    rest, reason = jobs.after_difference(known, CLONE, job("COMPLETED"), (OURS_LATER,), "it differs")
+    assert rest is None
+    assert "cannot be told" in reason
+
+
+def test_after_a_job_was_passed_over_no_difference_tells() -> None:
+    rest, reason = jobs.after_difference(replace(FOUND, passed_over=True), CLONE, job("COMPLETED"), (), "it differs")
+    assert rest is None
+    assert f"whether an earlier job was started by this task and changed by {job('COMPLETED').ref}" in reason
 
 
 def test_of_two_jobs_that_may_be_ours_the_later_is_looked_at_and_then_it_cannot_be_told() -> None:
-    clone = JOB_OPERATIONS["CloneBackend"]
     both = (job("COMPLETED"), OURS_LATER)
-    rest, _ = jobs.after_difference(FOUND, clone, both[0], both, "it differs")
-    assert rest
-    assert rest.passed_over
+    rest, _ = jobs.after_difference(FOUND, CLONE, both[0], both, "it differs")
+    assert rest == replace(jobs.disowned(FOUND, both[0]), passed_over=True)
     decision = jobs.decide(situation(intent=rest, jobs=both))
     assert isinstance(decision, Adopt)
     assert decision.job == OURS_LATER
     unknown, reason = jobs.after_difference(
-        jobs.adopted(rest, OURS_LATER, FIRST), clone, OURS_LATER, both, "it differs"
+        jobs.adopted(rest, OURS_LATER, FIRST), CLONE, OURS_LATER, both, "it differs"
     )
     assert unknown is None
     assert "cannot be told" in reason
