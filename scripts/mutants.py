@@ -34,7 +34,7 @@ import tempfile
 import time
 import tomllib
 import warnings
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib.machinery import ModuleSpec, SourceFileLoader
@@ -220,10 +220,17 @@ class MutatedFinder(importlib.abc.MetaPathFinder):
 
 
 class FirstFailure:
-    """A pytest plug-in that writes down which test failed, or which module could not be collected."""
+    """A pytest plug-in that writes down which test failed, or which module could not be collected.
 
-    def __init__(self, report: Path) -> None:
+    Tests that have found much in the same function come first: most mutants are found at once.
+    """
+
+    def __init__(self, report: Path, finders: Counter[str]) -> None:
         self.report = report
+        self.finders = finders
+
+    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+        items.sort(key=lambda item: -self.finders[item.nodeid])
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         self.note(report)
@@ -236,7 +243,9 @@ class FirstFailure:
             self.report.write_text(report.nodeid)
 
 
-def run_suite(suite: str, report: Path, output: Path, finder: MutatedFinder | None, limit: Cost | None) -> int:
+def run_suite(
+    suite: str, report: Path, output: Path, finder: MutatedFinder | None, limit: Cost | None, finders: Counter[str]
+) -> int:
     """Run a suite in this process, which has been forked for it."""
     os.setsid()
     descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -255,7 +264,7 @@ def run_suite(suite: str, report: Path, output: Path, finder: MutatedFinder | No
             return 1
     import pytest
 
-    return int(pytest.main([*PYTEST, suite], plugins=[FirstFailure(report)]))
+    return int(pytest.main([*PYTEST, suite], plugins=[FirstFailure(report, finders)]))
 
 
 # --------------------------------------------------------------------------------------------------------- all of them
@@ -269,6 +278,10 @@ class Task:
     text: str
     suites: list[str]
     seconds: float = 0.0
+
+    @property
+    def function(self) -> str:
+        return self.mutant.id.partition(":")[0]
 
 
 class Campaign:
@@ -288,6 +301,8 @@ class Campaign:
         self.costs: dict[str, Cost] = {}
         self.fates: dict[str, str] = {}
         self.problems: list[str] = []
+        # How many mutants of a function each test has found.
+        self.finders: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.children: dict[int, tuple[Child, Task | None]] = {}
         self.number = 0
         self.began = time.monotonic()
@@ -342,6 +357,7 @@ class Campaign:
             task.seconds += end.cost.wall
             task.suites.pop(0)
             if end.found_by:
+                self.finders[task.function][end.found_by] += 1
                 self.note(task, "found", end.found_by)
             elif task.suites:
                 self.start(task)
@@ -383,7 +399,7 @@ class Campaign:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             status = 70
             try:
-                status = run_suite(suite, report, output, finder, limit)
+                status = run_suite(suite, report, output, finder, limit, self.finders[task.function if task else ""])
             finally:
                 os._exit(status)
         return Child(pid, report, output, time.monotonic() + (limit.wall if limit else 3600))
