@@ -1,6 +1,6 @@
 """Plant faults in what decides about a start, one at a time, and see that the fast tests find each of them.
 
-    python scripts/mutants.py [--only PATTERN] [--sample 40 --seed 1] [--jobs 2] [--suites PATH ...] [--list] [--diff]
+    python scripts/mutants.py [--only PATTERN ...] [--sample 40 --seed 1] [--jobs 2] [--suites PATH ...] [--list] [--diff]
         [--equivalent]
 
 `scripts/mutant_rules.py` makes the faults, by rule, from the source: nobody picks them. A mutant that behaves the same,
@@ -128,7 +128,9 @@ def main() -> int:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--only", metavar="PATTERN", help="those whose id holds this text, or matches it (with a *)")
+    parser.add_argument(
+        "--only", nargs="+", metavar="PATTERN", help="those whose id holds this text, or matches it (with a *)"
+    )
     parser.add_argument("--sample", type=int, metavar="N", help="no more than this many, drawn by the seed")
     parser.add_argument("--seed", type=int, default=random.randrange(10_000), help="of the sample (default: random)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="mutants at a time (default: processors)")
@@ -148,9 +150,7 @@ def read_equivalent() -> dict[str, str]:
 def choose(everything: list[Mutant], equivalent: dict[str, str], options: argparse.Namespace) -> list[Mutant]:
     chosen = [mutant for mutant in everything if mutant.id in equivalent] if options.equivalent else everything
     if options.only:
-        chosen = [
-            mutant for mutant in chosen if options.only in mutant.id or fnmatch.fnmatchcase(mutant.id, options.only)
-        ]
+        chosen = [mutant for mutant in chosen if any(is_meant(mutant, pattern) for pattern in options.only)]
     if options.sample:
         print(f"a sample by --seed {options.seed}")
         always = [mutant for mutant in chosen if mutant.id in ALWAYS]
@@ -158,6 +158,10 @@ def choose(everything: list[Mutant], equivalent: dict[str, str], options: argpar
         some = random.Random(options.seed).sample(others, min(max(0, options.sample - len(always)), len(others)))
         chosen = [mutant for mutant in chosen if mutant in always or mutant in some]
     return chosen
+
+
+def is_meant(mutant: Mutant, pattern: str) -> bool:
+    return pattern in mutant.id or fnmatch.fnmatchcase(mutant.id, pattern)
 
 
 def diff_of(mutant: Mutant, source: str) -> str:
