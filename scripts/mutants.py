@@ -1,7 +1,7 @@
 """Plant faults in what decides about a start, one at a time, and see that the fast tests find each of them.
 
-    python scripts/mutants.py [--only PATTERN ...] [--sample 40 --seed 1] [--jobs 2] [--suites PATH ...] [--list] [--diff]
-        [--equivalent]
+    python scripts/mutants.py [--only PATTERN ...] [--sample 40 --seed 1] [--jobs 2] [--suites PATH ...]
+        [--list] [--diff] [--equivalent]
 
 `scripts/mutant_rules.py` makes the faults, by rule, from the source: nobody picks them. A mutant that behaves the same,
 so that no test can find it, stands in `scripts/equivalent_mutants.toml` with the reason. The run fails if
@@ -63,7 +63,11 @@ class Target:
         return ROOT / f"{self.module.replace('.', '/')}.py"
 
 
-START_SUITES = ("tests/hooks/test_start.py", "tests/hooks/test_start_elsewhere.py")
+START_SUITES = (
+    "tests/hooks/test_start_limits.py",
+    "tests/hooks/test_start.py",
+    "tests/hooks/test_start_elsewhere.py",
+)
 TARGETS = (
     Target(f"{PACKAGE}.jobs", ("tests/test_jobs.py", *START_SUITES)),
     Target(f"{PACKAGE}.hooks.start", START_SUITES, unchanged=("StartOnce._label", "StartOnce._saying_what_for")),
@@ -190,6 +194,7 @@ class Child:
     output: Path
     kill_at: float
     began: float = field(default_factory=time.monotonic)
+    is_stopped: bool = False
 
 
 @dataclass
@@ -416,7 +421,8 @@ class Campaign:
                 if ended:
                     del self.children[pid]
                     return task, self.read(child, status, usage.ru_utime + usage.ru_stime)
-                if time.monotonic() > child.kill_at:
+                if time.monotonic() > child.kill_at and not child.is_stopped:
+                    child.is_stopped = True
                     stop(child)
             time.sleep(0.02)
 
@@ -426,7 +432,10 @@ class Campaign:
         if code == 0:
             return End("", cost)
         if code < 0:
-            return End(f"the time limit: {signal.Signals(-code).name}", cost)
+            name = signal.Signals(-code).name
+            if name != "SIGXCPU" and not child.is_stopped:
+                raise RuntimeError(f"somebody has ended a process of this run ({name})")
+            return End(f"the time limit: {name}", cost)
         return End(child.report.read_text() if child.report.exists() else f"exit code {code}", cost)
 
 
