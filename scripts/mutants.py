@@ -65,6 +65,7 @@ class Target:
 
 START_SUITES = (
     "tests/hooks/test_start_limits.py",
+    "tests/hooks/test_start_disowns.py",
     "tests/hooks/test_start.py",
     "tests/hooks/test_start_elsewhere.py",
 )
