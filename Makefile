@@ -32,7 +32,7 @@ PINS := pyproject.toml scripts/venv.sh $(wildcard constraints/constraints-$(MINO
 AGAIN := $(if $(USABLE),,again)
 
 .PHONY: help venv demo test lint format types test-system test-system-short test-crash test-crash-short test-faults test-faults-short \
-	test-js test-matrix bench bench-short docs constraints clean again
+	test-mutants test-mutants-short test-js test-matrix bench bench-short docs constraints clean again
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -86,8 +86,14 @@ test-crash-short: $(VENV)/.system-layer  ## twenty kills, and a control that mus
 test-faults: $(VENV)/.dev-layer  ## a long campaign against scripted faults: CALLS=2000 SEED=1 (ARGS=--naive)
 	@$(BIN)/python -m tests.faults.campaign --calls $(CALLS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
-test-faults-short: $(VENV)/.dev-layer  ## the same in its short form, the control that it can fail, and the model of a start
-	@CALLS=300 SEED=$(SEED) $(BIN)/python -m pytest -m faults tests/faults tests/test_start_model.py $(ARGS)
+test-faults-short: $(VENV)/.dev-layer  ## the same in its short form, the control that it can fail, and a long walk over starts
+	@CALLS=300 SEED=$(SEED) $(BIN)/python -m pytest -m faults tests/faults $(ARGS)
+
+test-mutants: $(VENV)/.dev-layer  ## faults planted in what decides about a start: the tests must find each (ARGS="--only decide")
+	@$(BIN)/python scripts/mutants.py $(ARGS)
+
+test-mutants-short: $(VENV)/.dev-layer  ## a sample of forty of them: SEED=1
+	@$(BIN)/python scripts/mutants.py --sample 40 $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 test-js: $(VENV)/.dev-layer  ## the JavaScript SDK against the local service (needs node and npm)
 	@cd tests/local/js && npm ci --no-audit --no-fund

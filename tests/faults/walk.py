@@ -604,7 +604,8 @@ def timeless(world_now: Callable[[], float]) -> Iterator[None]:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep Airflow's log out of it: it costs more than the stories."""
-    nobody = logging.Logger("walk", logging.CRITICAL + 1)
+    nobody = logging.getLogger("walk")
+    nobody.setLevel(logging.CRITICAL + 1)
     with mock.patch.object(AmplifyBackendOperator, "log", nobody):
         yield
 
