@@ -363,6 +363,7 @@ class StartProtocol:
             case jobs.Adopt(job=job):
                 return (yield from self._adopt(job))
             case jobs.WaitFor(job=job):
+                self._refusals = 0
                 return Blocked(job)
             case jobs.Refuse():
                 if decision.is_final:

@@ -94,6 +94,7 @@ class Task:
         seconds: float = 60,
         hook: AmplifyBackendHook | None = None,
         store: Store | str | None = "own",
+        arrived: Intent | None = None,
         presumed: Intent | None = None,
         try_number: int | None = None,
         **policy: Any,
@@ -108,6 +109,7 @@ class Task:
             deadline=time.time() + seconds,
             log=logging.getLogger("start"),
             store=self.store if store == "own" else store,  # type: ignore[arg-type]
+            arrived=arrived,
             presumed=presumed,
             try_number=try_number or self.tries,
             sleep=self.sleep,

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from airflow_provider_amplifybackend.exceptions import BackendJobTimeoutError, BackendRequestError
+from airflow_provider_amplifybackend.exceptions import BackendJobTimeoutError, BackendRequestError, BackendStartError
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
-from airflow_provider_amplifybackend.hooks.start import Blocked, Reached, StartOnce
-from airflow_provider_amplifybackend.jobs import Job, JobRef
-from tests.hooks.test_start import APP, DELETE, STORAGE, Accepted, Store, Task, outcome
+from airflow_provider_amplifybackend.hooks.start import Blocked, Reached, StartOnce, arrived, travelling
+from airflow_provider_amplifybackend.jobs import Intent, Job, JobRef, Round
+from tests.hooks.test_start import APP, DELETE, FIRST, STORAGE, Accepted, Store, Task, outcome
 from tests.hooks.test_start import task as task
 
 WRITE = {"Permissions": {"Authenticated": ["CREATE_AND_UPDATE"]}, "ServiceName": "S3"}
@@ -108,3 +110,126 @@ def test_a_job_that_cannot_be_looked_at_and_is_still_pending_is_an_error(blocked
 def test_a_job_that_cannot_be_looked_at_any_more_is_in_nobodys_way(task: Task, blocked: StartOnce) -> None:
     task.service.control.advance(60)
     blocked.drive(blocked.protocol.after_wait_in_vain(BackendRequestError("no such job")))
+
+
+# What is listed late, and what a deferral must not forget
+
+
+@pytest.mark.parametrize("lag", [0, 30])
+def test_a_deletion_that_is_listed_late_leads_to_no_second_start(task: Task, accepted: Accepted, lag: int) -> None:
+    """Our answer was lost, our job completed, and somebody has deleted what it made: it looks like a stranger's."""
+    task.service.control.add_fault("CreateBackendStorage", kind="timeout_after", times=1)
+    attempt = task.attempt("CreateBackendStorage", STORAGE, patience=60, seconds=10_000)
+    reached = attempt.advance()
+    assert reached.job is not None
+    task.service.control.advance(11)
+    task.service.control.add_fault("DeleteBackendStorage", kind="list_lag", seconds=lag, times=1)
+    task.service.control.set(job_seconds=1)
+    task.service.client().delete_backend_storage(**DELETE, ResourceName="files", ServiceName="S3")
+    task.service.control.advance(2)
+    with pytest.raises(BackendStartError, match=r"cannot be told whether .* was started by this task"):
+        if attempt.disowns(reached.job):
+            attempt.advance()
+    assert len(accepted("CreateBackendStorage")) == 1
+    if lag:
+        # A retry comes to the same end, and a clear that resets no run is an order to do it again.
+        with pytest.raises(BackendStartError, match="cannot be told"):
+            task.start("CreateBackendStorage", STORAGE)
+        again = task.start("CreateBackendStorage", STORAGE, round=Round(FIRST.max_tries + 4, FIRST.clear_number))
+        assert outcome(again) == "started"
+
+
+def test_a_disowned_job_is_compared_once_more_before_a_start_is_sent(task: Task, accepted: Accepted) -> None:
+    """What a job leaves may come to show later than its end."""
+    control = task.service.control
+    control.seed_app(APP, {"name": "staging", "storage": {"files": WRITE}})
+    control.add_fault("UpdateBackendStorage", kind="timeout_after", times=1)
+    attempt = task.attempt("UpdateBackendStorage", STORAGE, seconds=10_000)
+    reached = attempt.advance()
+    assert reached.job is not None
+    # Its end is believed too early, so what it is to leave does not show yet.
+    assert attempt.disowns(replace(reached.job, status="COMPLETED"))
+    control.advance(60)
+    again = attempt.advance()
+    assert outcome(again) == "adopted"
+    assert again.job is not None
+    assert again.job.job_id == reached.job.job_id
+    assert not attempt.disowns(again.job)
+    assert len(accepted("UpdateBackendStorage")) == 1
+
+
+@pytest.mark.parametrize("how", ["worker", "deferred", "deferred without a store"])
+def test_a_try_that_was_deferred_decides_as_on_the_worker(task: Task, accepted: Accepted, how: str) -> None:
+    """The start of this try has failed unseen while it waited for somebody else's job: that ends the try."""
+    control = task.service.control
+    control.seed_app(APP, {"name": "staging", "auth": {"main": None}, "storage": {"files": None}})
+    for fault in ({"kind": "timeout_after"}, {"kind": "list_lag", "seconds": 40}, {"kind": "job_fails"}):
+        control.add_fault("UpdateBackendStorage", times=1, **fault)
+    store: Any = None if how == "deferred without a store" else "own"
+    theirs: list[str] = []
+
+    def sleep(seconds: float) -> None:
+        control.advance(seconds)
+        if not theirs and len(control.journal("ListBackendJobs")) > 6:
+            control.advance(10)  # ours has ended
+            control.set(job_seconds=60)
+            answer = task.service.client().delete_backend_auth(**DELETE, ResourceName="main")
+            theirs.append(answer["JobId"])
+
+    def attempt(arrived: Intent | None = None) -> StartOnce:
+        made = task.attempt(
+            "UpdateBackendStorage",
+            STORAGE,
+            store=store,
+            arrived=arrived,
+            try_number=1,
+            patience=14,
+            seconds=10_000,
+        )
+        made._sleep = sleep
+        return made
+
+    first = attempt()
+    step = first.advance()
+    assert isinstance(step, Blocked)
+    assert step.job.job_id in theirs
+    control.advance(70)
+    if how == "worker":
+        step = first.advance()
+    else:
+        step = attempt(arrived(json.loads(json.dumps(travelling(first.intent))))).advance()
+    assert outcome(step) == "adopted"
+    assert step.job is not None
+    assert step.job.is_failed
+    assert len(task.service.control.journal("UpdateBackendStorage")) == 1
+
+
+@pytest.mark.parametrize("travelled", [{"version": 2, "intent": {}}, {"version": 1}, {"version": 1, "intent": {}}, "x"])
+def test_what_travelled_and_cannot_be_read_stops_the_start(travelled: Any) -> None:
+    with pytest.raises(BackendStartError, match="nothing was sent, because what this task knew before its deferral"):
+        arrived(travelled)
+
+
+def test_nothing_need_travel() -> None:
+    assert travelling(None) is None
+    assert arrived(None) is None
+
+
+# An app that is not there
+
+
+@pytest.mark.parametrize("operation", ["DeleteBackend", "RemoveAllBackends", "DeleteBackendStorage"])
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_removal_that_is_skipped_warns_of_an_app_that_the_service_does_not_know(
+    task: Task, caplog: pytest.LogCaptureFixture, operation: str, is_known: bool
+) -> None:
+    app = "d9known" if is_known else "d9unknown"
+    task.service.control.seed_app("d9known")
+    request: dict[str, Any] = {"AppId": app}
+    if operation != "RemoveAllBackends":
+        request["BackendEnvironmentName"] = "pr1"
+    if operation == "DeleteBackendStorage":
+        request |= {"ResourceName": "files", "ServiceName": "S3"}
+    assert outcome(task.start(operation, request, if_missing="skip")) == "skipped"
+    warned = [record for record in caplog.records if "does not know the app" in record.getMessage()]
+    assert [record.levelname for record in warned] == ([] if is_known else ["WARNING"])
