@@ -107,8 +107,8 @@ def main() -> int:
         mutant for target in TARGETS for mutant in mutants_of(target.module, sources[target.module], target.unchanged)
     ]
     equivalent = read_equivalent()
-    strangers = equivalent.keys() - {mutant.id for mutant in everything}
-    problems = [f"{EQUIVALENT.name}: no such mutant: {name}" for name in strangers]
+    strangers = {*equivalent, *ALWAYS} - {mutant.id for mutant in everything}
+    problems = [f"no such mutant (any more): {name}" for name in sorted(strangers)]
     chosen = choose(everything, equivalent, options)
     if options.list:
         for mutant in chosen:
