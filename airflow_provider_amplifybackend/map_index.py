@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 # What can tell mapped tasks apart, names before ids. A session's id could, too, but is a secret.
@@ -14,8 +14,8 @@ _LONGEST = 250  # of Airflow's column
 class NamedMapIndex:
     """A task that is labelled with its environment, resource, job or app, whichever of them it is mapped over.
 
-    Airflow renders the label from ``map_index_template``, which it reads only from ``partial(...)`` for a mapped task, and
-    from the task itself in a mapped task group. Where the DAG sets one, that is used.
+    Airflow renders the label from ``map_index_template``: of a mapped task it reads that from ``partial(...)`` only, in
+    a mapped task group from the task itself. Where the DAG sets one, that is used.
     """
 
     template_fields: Any
@@ -55,16 +55,18 @@ class NamedMapIndex:
         return bool(getattr(self.get_dag(), "render_template_as_native_obj", False))  # type: ignore[attr-defined]
 
 
-def _template(task_class: type[NamedMapIndex], varies: Any) -> str | None:
+def _template(task_class: type[NamedMapIndex], varies: Callable[[str], bool]) -> str | None:
     names = [name for name in _NAMES if name in task_class.template_fields and varies(name)]
     if "target_environment_name" in names and "backend_environment_name" in names:
         names.remove("backend_environment_name")
-    return f"{{{{ task.map_label(ti.map_index, {names}) }}}}" if names else None
+    # `task` still has the unrendered parameters in Airflow 3.0.
+    return f"{{{{ ti.task.map_label(ti.map_index, {names}) }}}}" if names else None
 
 
 def _default_parameters(fixed: dict[str, Any]) -> set[str]:
     """Return the parameters that the DAG or a task group gives to all of its tasks."""
-    owners, names = [fixed.get("dag"), fixed.get("task_group")], set()
+    owners = [fixed.get("dag"), fixed.get("task_group")]
+    names: set[str] = set()
     while owners:
         owner = owners.pop()
         if owner is not None:

@@ -15,10 +15,10 @@ from airflow_provider_amplifybackend.operators.storage import *
 
 @pytest.fixture
 def labels(dags: Any, service: Any) -> Any:
-    """Run a DAG and return the labels of its mapped tasks, as `task[index]`."""
+    """Runs a DAG and returns the stored labels of its mapped tasks, by `task[index]`."""
     service.control.seed_app(APP, "staging", "dev", "2024", app_name="shop")
 
-    def run(body: str, *, state: str = "success", **options: Any) -> dict[str, str]:
+    def run(body: str, *, state: str = "success", **options: Any) -> dict[str, str | None]:
         from airflow.models.taskinstance import TaskInstance
         from airflow.utils.session import create_session
 
@@ -47,14 +47,19 @@ CloneBackendOperator.partial(task_id="clone", waiter_delay=0.1, deferrable={defe
 
 
 def test_a_parameter_from_default_args_is_no_part_of_the_label(labels: Any) -> None:
-    assert labels(
+    found = labels(
         """
 GetBackendOperator.partial(task_id="get").expand(backend_environment_name=["staging", "dev"])
-with task_group("inner", default_args={"backend_environment_name": "staging"})():
-    pass
-""".split("with")[0],
+
+@task_group(default_args={"backend_environment_name": "staging"})
+def clones():
+    CloneBackendOperator.partial(task_id="clone", waiter_delay=0.1).expand(target_environment_name=["one", "two"])
+
+clones()
+""",
         options="default_args={'app_id': APP}",
-    ) == {"get[0]": "staging", "get[1]": "dev"}
+    )
+    assert found == {"get[0]": "staging", "get[1]": "dev", "clones.clone[0]": "one", "clones.clone[1]": "two"}
 
 
 def test_a_label_of_the_dags_own_stays(labels: Any) -> None:
