@@ -36,14 +36,17 @@ _UNSTORABLE = re.compile("[\ud800-\udfff\x00]")
 def parse_document(document: Any) -> Any:
     """Return the content of a JSON text in a form that can be stored; what is not one is returned as it is.
 
-    A number that Airflow cannot store is returned as its text; a document that is nested too deep is not parsed.
+    A number that Airflow cannot store is returned as its text, and a note in place of a document that is nested too
+    deep: whoever reads it from XCom, the UI among them, would fail.
     """
     if not isinstance(document, str):
         return document
     try:
         content = json.loads(document, parse_int=_integer, parse_float=_decimal, parse_constant=str)
         return _storable(content, _DEEPEST)
-    except (ValueError, RecursionError):
+    except RecursionError:
+        return f"(not readable: JSON of {len(document)} characters, nested more than {_DEEPEST} levels deep)"
+    except ValueError:
         return document
 
 
@@ -59,7 +62,7 @@ def _decimal(text: str) -> float | str:
 
 def _storable(value: Any, depth: int) -> Any:
     if depth < 0:
-        raise ValueError("nested too deep")
+        raise RecursionError
     if isinstance(value, str):
         return _UNSTORABLE.sub("\ufffd", value)
     if isinstance(value, dict):
