@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_amplifybackend._compat import BaseOperator
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
+from airflow_provider_amplifybackend.map_index import NamedMapIndex
 from airflow_provider_amplifybackend.parameters import is_template
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 
 
-class AwsParameters(BaseOperator):
+class AwsParameters(NamedMapIndex, BaseOperator):
     """The four parameters that say which AWS is meant, for operators and sensors alike.
 
     :param aws_conn_id: The Airflow connection for AWS credentials. If it is None or empty, boto3's own credential

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 REDACTED = "***"
-SECRET_MEMBERS = frozenset({"ClientSecret", "PrivateKey", "ChallengeCode", "GraphQLAPIKeyOutput"})
+SECRET_MEMBERS = frozenset({"ClientSecret", "PrivateKey", "ChallengeCode", "GraphQLAPIKeyOutput", "AppClientSecret"})
 # Needed downstream to look a session up or end it, so results carry it; logs and rendered templates do not.
 MASKED_MEMBERS = SECRET_MEMBERS | {"SessionId"}
 # The secret members as the service writes them in a body.
@@ -45,32 +45,44 @@ def _redact_member(key: Any, value: Any) -> Any:
 
 
 def _redact_document(text: str) -> str:
+    """Return a JSON text without its secrets: as compact as the service writes it, and untouched if it has none."""
+    if not _may_hold(text, SECRET_MEMBERS):
+        return text
     try:
-        document = json.loads(text)
-    except ValueError:
-        # Whatever it is, it cannot be searched for the API key that it may hold.
-        return REDACTED if any(name in text for name in SECRET_MEMBERS) else text
-    return json.dumps(redact_secrets(document))
+        return json.dumps(redact_secrets(json.loads(text)), separators=(",", ":"))
+    except (ValueError, RecursionError):
+        # Whatever it is, it cannot be searched for the secrets that it may hold.
+        return REDACTED
+
+
+def _may_hold(text: str, names: frozenset[str]) -> bool:
+    """Tell whether a text can have one of the members; JSON can write a letter as an escape."""
+    return "\\u" in text or any(name in text for name in names)
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """A JSON object with each member as often as it is written there: a log shows all of them."""
 
 
 def secret_values(value: Any) -> Iterator[str]:
     """Yield every secret in a request or response, for the log's masker."""
-    if isinstance(value, str) and any(name in value for name in MASKED_MEMBERS):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            # It will be refused, but it is stored and shown as a rendered field before that.
-            yield from (match["value"] for match in _MEMBER_IN_TEXT.finditer(value))
-            return
-    if isinstance(value, Mapping):
-        for key, member in value.items():
-            if key in MASKED_MEMBERS and isinstance(member, str) and member:
-                yield member
-            else:
-                yield from secret_values(member)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from secret_values(item)
+    waiting = [(value, False)]
+    while waiting:
+        value, is_secret = waiting.pop()
+        if isinstance(value, str) and is_secret:
+            if value:
+                yield value
+        elif isinstance(value, str) and _may_hold(value, MASKED_MEMBERS):
+            try:
+                waiting.append((json.loads(value, object_pairs_hook=_Pairs), False))
+            except (ValueError, RecursionError):
+                # It will be refused, but it is stored and shown as a rendered field before that.
+                yield from (match["value"] for match in _MEMBER_IN_TEXT.finditer(value))
+        elif isinstance(value, Mapping | _Pairs):
+            members = value.items() if isinstance(value, Mapping) else value
+            waiting += [(member, is_secret or key in MASKED_MEMBERS) for key, member in members]
+        elif isinstance(value, list | tuple):
+            waiting += [(item, is_secret) for item in value]
 
 
 def member_names(body: Any) -> Any:

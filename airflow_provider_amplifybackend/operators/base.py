@@ -69,7 +69,7 @@ class AmplifyBackendOperator(AwsParameters):
     def execute(self, context: Context) -> Any:
         """Call the operation."""
         self.store_links(context)
-        return self.present(self.hook.call(self.api_operation, self.build_request()))
+        return self.publish(context, self.hook.call(self.api_operation, self.build_request()))
 
     @classmethod
     def problems(cls, values: Mapping[str, Any], *, templates: bool = False) -> list[str]:
@@ -96,6 +96,12 @@ class AmplifyBackendOperator(AwsParameters):
                 self.log.debug("no links: %s", error)
         for key, address in addresses.items():
             context["ti"].xcom_push(key=key, value=address)
+
+    def publish(self, context: Context, response: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a response as it goes into XCom, and push its members: ``get.output["ResourceConfig"]``."""
+        result = self.present(response)
+        self.push_members(context, result)
+        return result
 
     def push_members(self, context: Context, members: Mapping[str, Any]) -> None:
         """Push each member that there is as an XCom of its own."""

@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_amplifybackend.exceptions import BackendRequestError, request_error
 from airflow_provider_amplifybackend.jobs import Job, Outcome
 from airflow_provider_amplifybackend.meta import outputs, parse_document
 from airflow_provider_amplifybackend.operators.base import AmplifyBackendOperator
-from airflow_provider_amplifybackend.operators.kinds import CreatingOperator, RemovingOperator
+from airflow_provider_amplifybackend.operators.kinds import FAIL_OR_SKIP, CreatingOperator, RemovingOperator
 from airflow_provider_amplifybackend.parameters import as_choice
+from airflow_provider_amplifybackend.polling import FaultKind, ServiceError, says_missing
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend._compat import Context
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from airflow_provider_amplifybackend.jobs import JobResult
 
 
+DOCUMENTS = ("AmplifyMetaConfig", "AmplifyFeatureFlags")
 # What the Amplify CLI demands. The API takes more, and other names exist: a warning, not an error.
 CLI_NAME = re.compile(r"[a-z]{2,10}")
 
@@ -169,31 +172,93 @@ class GetBackendOperator(AmplifyBackendOperator):
 
     :param app_id: The app's id. (templated)
     :param backend_environment_name: The environment. Without it, the answer lists the environments. (templated)
+    :param if_missing: What to do if the environment does not exist: ``"fail"``, or ``"skip"``: succeed with a result
+        whose ``exists`` is False. An app that the service does not know has no environments: that is logged as a
+        warning. (templated)
 
-    :return: The response, with ``AmplifyMetaConfig`` and ``AmplifyFeatureFlags`` parsed and the API key replaced by
-        ``***``, and ``outputs``: ``user_pool_id``, ``web_client_id``, ``identity_pool_id``, ``appsync_api_id``,
-        ``appsync_endpoint``, ``bucket`` and ``region``, None where the environment has no such thing. Each output
-        that there is is also an XCom of its own, e.g. ``get.output["user_pool_id"]``: a task that takes one which
-        there is not fails, and says which.
+    :return: The response, with ``AmplifyMetaConfig`` and ``AmplifyFeatureFlags`` parsed and their secrets (API keys,
+        client secrets) replaced by ``***``; ``exists``, which is False only with ``if_missing="skip"``; and
+        ``outputs``: ``user_pool_id``, ``user_pool_arn``, ``native_client_id``, ``web_client_id``,
+        ``identity_pool_id``, ``appsync_api_id``, ``appsync_endpoint``, ``bucket``, ``stack_name``, ``stack_id``,
+        ``deployment_bucket`` and ``region``, None where the environment has no such thing. Each output that there is
+        is also an XCom of its own, e.g. ``get.output["user_pool_id"]``: a task that takes one which there is not
+        fails, and says which.
     """
 
     api_operation: ClassVar[str] = "GetBackend"
+    readers = AmplifyBackendOperator.readers | {"if_missing": FAIL_OR_SKIP}
 
-    def __init__(self, *, app_id: str, backend_environment_name: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *, app_id: str, backend_environment_name: str | None = None, if_missing: str = "fail", **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.app_id = app_id
         self.backend_environment_name = backend_environment_name
+        self.if_missing = if_missing
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Get the details and push each output."""
-        result: dict[str, Any] = super().execute(context)
+        self.store_links(context)
+        self.validate()
+        result = self.publish(context, self._look(self.build_request()))
         self.push_members(context, result["outputs"])
         return result
 
     def present(self, response: Mapping[str, Any]) -> dict[str, Any]:
         """Parse the documents, and pick the outputs that people call this for."""
-        presented = super().present(response)
-        for member in ("AmplifyMetaConfig", "AmplifyFeatureFlags"):
-            if member in presented:
-                presented[member] = parse_document(presented[member])
+        documents = {name: parse_document(response[name]) for name in DOCUMENTS if name in response}
+        presented = super().present({**response, **documents})
+        presented.setdefault("exists", True)
         return presented | {"outputs": outputs(presented.get("AmplifyMetaConfig"))}
+
+    def _look(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what the service says of the environment, or of the app where the environment is missing."""
+        name = request.get("BackendEnvironmentName")
+        answer: Mapping[str, Any]
+        try:
+            answer = self.hook.attempt(self.api_operation, request)
+            if _is_there(name, answer):
+                return answer
+        except ServiceError as error:
+            if self.if_missing != "skip" or not says_missing(error):
+                raise request_error(error, request) from error
+            answer = self._look_at_app(request, error)
+        missing = f"environment {name} of app {request['AppId']} does not exist"
+        if self.if_missing != "skip":
+            others = ", ".join(answer["BackendEnvironmentList"]) or "none"
+            raise BackendRequestError(f"{self.task_id}: {missing}; environments there are: {others}")
+        self.log.info("Skipping (if_missing='skip'): %s", missing if name else f"nothing of app {request['AppId']}")
+        return {**answer, **request, "exists": False}
+
+    def _look_at_app(self, request: Mapping[str, Any], error: ServiceError) -> Mapping[str, Any]:
+        """Return the app's environments, because an error that says "missing" can mean something else.
+
+        :raises BackendRequestError: The environment is there, or the service refuses the app for another reason.
+        """
+        app, name = {"AppId": request["AppId"]}, request.get("BackendEnvironmentName")
+        if name:
+            try:
+                listing = self.hook.attempt(self.api_operation, app)
+            except ServiceError as of_app:
+                error = of_app
+            else:
+                if name in (listing.get("BackendEnvironmentList") or []):
+                    raise request_error(error, request) from error
+                return listing
+        if error.kind is not FaultKind.NOT_FOUND:
+            raise request_error(error, app) from error
+        self.log.warning(
+            "App %s is unknown to the service in %s, so it has no environments; check app_id and region_name. "
+            "The service: %s: %s",
+            app["AppId"],
+            self.hook.conn_region_name,
+            error.code,
+            error.message,
+        )
+        return {**app, "BackendEnvironmentList": []}
+
+
+def _is_there(name: str | None, answer: Mapping[str, Any]) -> bool:
+    """Tell whether an answer is about the environment: of one that is gone it can be the app's list without it."""
+    listed = answer.get("BackendEnvironmentList")
+    return name is None or listed is None or name in listed or bool(answer.get("AmplifyMetaConfig"))

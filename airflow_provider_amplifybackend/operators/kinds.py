@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from airflow_provider_amplifybackend._compat import Context
 
 
+FAIL_OR_SKIP = partial(as_choice, accepted=("fail", "skip"))
+
+
 class ConfiguredResource(AmplifyBackendOperator):
     """An operation with a ``resource_config``, which may be a file, and so may its ``TransformSchema``."""
 
@@ -67,7 +70,7 @@ class PagedOperator(AmplifyBackendOperator):
             request["NextToken"] = token
         # A token for the next page would skip what the limit has cut off from this one.
         rest = {"NextToken": token} if token and len(items) == limit else {}
-        return self.present({self.items_member: items[: int(min(limit, len(items)))]} | rest)
+        return self.publish(context, {self.items_member: items[: int(min(limit, len(items)))]} | rest)
 
     def _limit(self) -> float:
         limit = self.read("max_items")
@@ -89,7 +92,7 @@ class CreatingOperator(AmplifyBackendJobOperator):
     """
 
     template_fields: Sequence[str] = (*AmplifyBackendJobOperator.template_fields, "if_exists")
-    readers = AmplifyBackendJobOperator.readers | {"if_exists": partial(as_choice, accepted=("fail", "skip"))}
+    readers = AmplifyBackendJobOperator.readers | {"if_exists": FAIL_OR_SKIP}
 
     def __init__(self, *, if_exists: str = "fail", **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -103,7 +106,7 @@ class RemovingOperator(AmplifyBackendJobOperator):
     """
 
     template_fields: Sequence[str] = (*AmplifyBackendJobOperator.template_fields, "if_missing")
-    readers = AmplifyBackendJobOperator.readers | {"if_missing": partial(as_choice, accepted=("fail", "skip"))}
+    readers = AmplifyBackendJobOperator.readers | {"if_missing": FAIL_OR_SKIP}
 
     def __init__(self, *, if_missing: str = "fail", **kwargs: Any) -> None:
         super().__init__(**kwargs)

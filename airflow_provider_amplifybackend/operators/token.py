@@ -32,8 +32,6 @@ class CreateTokenOperator(AmplifyBackendOperator):
 
     def __init__(self, *, app_id: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        # `create_token.output["SessionId"]` asks for an XCom of that name.
-        self.multiple_outputs = True
         self.app_id = app_id
 
     if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -113,3 +114,62 @@ def test_the_provider_shows_itself(home, local_amplifybackend_server):
     if "airflow_provider_amplifybackend" not in said:
         pytest.skip("the package runs from its source here and is not installed, so Airflow does not list it")
     assert "AmplifyConsoleLink" in said
+
+
+READS = """
+    from datetime import datetime
+
+    try:
+        from airflow.sdk import DAG, task, task_group
+    except ImportError:
+        from airflow.decorators import task, task_group
+        from airflow import DAG
+
+    from airflow_provider_amplifybackend.operators.environment import CloneBackendOperator, GetBackendOperator
+    from airflow_provider_amplifybackend.operators.job import ListBackendJobsOperator
+
+    app = {"app_id": "d1a2b3c4d5", "retries": 0}
+    with DAG("reads", schedule=None, start_date=datetime(2026, 1, 1), default_args=app, catchup=False):
+        every = GetBackendOperator.partial(task_id="every", if_missing="skip").expand(
+            backend_environment_name=["staging", "missing"]
+        )
+
+        @task_group
+        def each(name):
+            CloneBackendOperator(
+                task_id="clone", backend_environment_name="staging", target_environment_name=name, waiter_delay=1
+            )
+
+        @task
+        def use(meta):
+            assert meta["providers"]["awscloudformation"]["StackName"]
+
+        get = GetBackendOperator(task_id="get", backend_environment_name="staging")
+        jobs = ListBackendJobsOperator(task_id="jobs", backend_environment_name="staging")
+        every >> each.expand(name=["one", "two"]) >> get >> jobs
+        use(get.output["AmplifyMetaConfig"])
+"""
+
+
+def test_members_of_what_is_read_are_xcoms_and_mapped_tasks_are_labelled(home, local_amplifybackend_server):
+    service = local_amplifybackend_server
+    service.control.reset()
+    service.control.seed_app("d1a2b3c4d5", "staging")
+    service.control.set(job_seconds=0.1)
+    (home / "dags" / "reads.py").write_text(textwrap.dedent(READS))
+    airflow(home, service.endpoint_url, "db", "migrate")
+    said = airflow(home, service.endpoint_url, "dags", "test", "reads", "2026-01-02")
+    with sqlite3.connect(home / "airflow.db") as database:
+        rows = database.execute("select task_id, map_index, state, rendered_map_index from task_instance").fetchall()
+        keys = database.execute("select key from xcom where task_id = 'get'").fetchall()
+    assert {state for _, _, state, _ in rows} == {"success"}, said[-6000:]
+    labels = {(task_id, index): label for task_id, index, _, label in rows if index >= 0}
+    assert labels == {
+        ("every", 0): "staging",
+        ("every", 1): "missing",
+        ("each.clone", 0): "one",
+        ("each.clone", 1): "two",
+    }
+    assert {"return_value", "AmplifyMetaConfig", "BackendEnvironmentList", "exists", "stack_name"} <= {
+        key for (key,) in keys
+    }

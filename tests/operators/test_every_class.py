@@ -160,7 +160,8 @@ def test_operations_that_start_a_job_are_job_operators(operator):
 @EVERY_OPERATOR
 def test_creations_and_removals_have_their_policies(operator):
     job = JOB_OPERATIONS.get(operator.api_operation)
-    assert ("if_missing" in operator.template_fields) == (job is not None and job.effect is Effect.REMOVES)
+    removes = job is not None and job.effect is Effect.REMOVES
+    assert ("if_missing" in operator.template_fields) == (removes or operator.api_operation == "GetBackend")
     if "if_exists" in operator.template_fields:
         assert job is not None
         assert job.effect is Effect.CREATES

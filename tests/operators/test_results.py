@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from airflow_provider_amplifybackend.meta import outputs
+from airflow_provider_amplifybackend.meta import outputs, parse_document
 from tests.operators.requests_by_operation import AUTH, FULL, IMPORTS, shared_botocore_data  # noqa: F401
 
 APP = "d9z8y7x6"
+CASES = Path(__file__).parent / "cases"
+PROVIDER_OUTPUTS = {"stack_name", "stack_id", "deployment_bucket", "region"}
 OUTPUTS = {
     "user_pool_id",
+    "user_pool_arn",
+    "native_client_id",
     "web_client_id",
     "identity_pool_id",
     "appsync_api_id",
     "appsync_endpoint",
     "bucket",
-    "region",
+    *PROVIDER_OUTPUTS,
 }
 
 
@@ -61,15 +66,22 @@ def test_the_outputs_name_what_an_environment_consists_of(dags, app):
     finished = run(dags, 'GetBackendOperator(task_id="get", app_id=app_id, backend_environment_name="staging")')
     meta = real_meta(app)
     auth, api = meta["auth"]["main"]["output"], meta["api"]["graph"]["output"]
+    provider = meta["providers"]["awscloudformation"]
     expected = {
         "user_pool_id": auth["UserPoolId"],
+        "user_pool_arn": auth["UserPoolArn"],
+        "native_client_id": auth["AppClientID"],
         "web_client_id": auth["AppClientIDWeb"],
         "identity_pool_id": auth["IdentityPoolId"],
         "appsync_api_id": api["GraphQLAPIIdOutput"],
         "appsync_endpoint": api["GraphQLAPIEndpointOutput"],
         "bucket": meta["storage"]["files"]["output"]["BucketName"],
+        "stack_name": provider["StackName"],
+        "stack_id": provider["StackId"],
+        "deployment_bucket": provider["DeploymentBucketName"],
         "region": "us-east-1",
     }
+    assert all(expected.values())
     assert finished.xcom("get")["outputs"] == expected
     assert {name: finished.xcom("get", key=name) for name in OUTPUTS} == expected
 
@@ -82,7 +94,13 @@ GetBackendOperator(task_id="empty", app_id=app_id, backend_environment_name="emp
 GetBackendOperator(task_id="listing", app_id=app_id)
 """,
     )
-    assert finished.xcom("empty")["outputs"] == dict.fromkeys(OUTPUTS) | {"region": "us-east-1"}
+    provider = real_meta(app, "empty")["providers"]["awscloudformation"]
+    assert finished.xcom("empty")["outputs"] == dict.fromkeys(OUTPUTS) | {
+        "stack_name": provider["StackName"],
+        "stack_id": provider["StackId"],
+        "deployment_bucket": provider["DeploymentBucketName"],
+        "region": "us-east-1",
+    }
     assert finished.xcom("listing")["outputs"] == dict.fromkeys(OUTPUTS)
     assert finished.xcom("listing")["BackendEnvironmentList"] == ["staging", "empty"]
 
@@ -156,7 +174,20 @@ def test_nothing_is_pushed_where_nothing_may_be(dags, app):
         {"auth": None, "api": [], "storage": "x", "providers": {"awscloudformation": None}},
         {"auth": {"a": None, "b": {"output": None}, "c": {"output": {}}}, "providers": None},
         {"providers": {"awscloudformation": []}},
+        {"auth": {"1": 2, "a": {"output": {"UserPoolId": 3, "AppClientID": None, "UserPoolArn": []}}}},
+        {"auth": {"a": {"output": [{"UserPoolId": "a"}]}}, "api": {"a": [None]}, "storage": {"a": {"output": "b"}}},
+        {
+            "providers": {
+                "awscloudformation": {"StackName": {}, "StackId": 1, "Region": "", "DeploymentBucketName": [None]}
+            }
+        },
+        "[" * 100_000,
+        '{"auth": ' * 5_000,
+        '{"auth": ' * 500 + "1" + "}" * 500,
+        '{"auth": NaN, "api": 1e999, "storage": ' + "9" * 5_000 + "}",
+        '{"auth": {"a": {"output": {"UserPoolId": "pool"}}}, "auth": null}',
     ],
+    ids=lambda document: str(document)[:40],
 )
 def test_documents_of_any_form_have_outputs(document):
     text = document if document is None or isinstance(document, str) else json.dumps(document)
@@ -185,6 +216,255 @@ def test_outputs_are_those_of_the_pool_the_graphql_api_and_the_bucket_whatever_e
         "api",
         "bucket",
     )
+
+
+@pytest.mark.parametrize(
+    ("auth", "expected"),
+    [
+        (
+            {"service": "Cognito", "serviceType": "imported", "output": {"UserPoolId": "p", "AppClientID": "n"}},
+            ("p", "n"),
+        ),
+        ({"service": "Cognito", "output": {"IdentityPoolId": "i"}}, (None, None)),
+    ],
+)
+def test_outputs_of_an_imported_pool_and_of_an_identity_pool_alone(auth, expected):
+    found = outputs({"auth": {"groups": {"output": {"Role": "arn"}}, "it": auth}})
+    assert (found["user_pool_id"], found["native_client_id"]) == expected
+    assert found["identity_pool_id"] == auth["output"].get("IdentityPoolId")
+
+
+def test_a_document_holds_only_what_airflow_can_store():
+    text = '{"a\\ud800": "x\\u0000y", "n": NaN, "f": 1e999, "d": 1.5, "i": 7, "big": 99999999999999999999, "t": true}'
+    assert parse_document(text) == {
+        "a\ufffd": "x\ufffdy",
+        "n": "NaN",
+        "f": "1e999",
+        "d": 1.5,
+        "i": 7,
+        "big": "99999999999999999999",
+        "t": True,
+    }
+
+
+# Real documents
+
+
+@pytest.fixture
+def answering(service, monkeypatch):
+    """Let GetBackend answer with a document as it is."""
+
+    def answer(document: str) -> None:
+        monkeypatch.setattr("airflow_provider_amplifybackend.local.meta.amplify_meta", lambda environment: document)
+
+    return answer
+
+
+@pytest.mark.parametrize("case", ["meta_native_client_secret.json", "meta_compact.txt"])
+def test_the_secrets_of_a_real_document_are_seen_nowhere_and_its_outputs_are_right(
+    dags, app, answering, everything_is_logged, case
+):
+    answering((CASES / case).read_text())
+    finished = run(dags, 'GetBackendOperator(task_id="get", app_id=app_id, backend_environment_name="staging")')
+    result = finished.xcom("get")
+    stored = json.dumps([[str(name), value] for name, value in finished.xcoms().items()])
+    logged = "".join(str(line) for line in finished.log_lines if "MaskSecret" not in str(line))
+    assert "eu-west-3_Guests001" in logged  # so the answer has been logged
+    for secret in ("hush0native0client0secret0of0the0pool0000000000001", "da2-00000000000000000000000001"):
+        assert secret not in stored
+        assert secret not in logged
+    meta = result["AmplifyMetaConfig"]
+    assert meta["auth"]["guests"]["output"]["AppClientSecret"] == "***"
+    assert meta["api"]["shop"]["output"]["GraphQLAPIKeyOutput"] == "***"
+    assert result["outputs"] == {
+        "user_pool_id": "eu-west-3_Guests001",
+        "user_pool_arn": "arn:aws:cognito-idp:eu-west-3:111122223333:userpool/eu-west-3_Guests001",
+        "native_client_id": "nativeclient0000000000001",
+        "web_client_id": "webclient0000000000000001",
+        "identity_pool_id": "eu-west-3:00000000-0000-4000-8000-000000000001",
+        "appsync_api_id": "graphid000000000000000001",
+        "appsync_endpoint": "https://x.appsync-api.eu-west-3.amazonaws.com/graphql",
+        "bucket": "shopfiles-dev",
+        "stack_name": "amplify-shop-dev-101010",
+        "stack_id": "arn:aws:cloudformation:eu-west-3:111122223333:stack/amplify-shop-dev-101010/x",
+        "deployment_bucket": "amplify-shop-dev-101010-deployment",
+        "region": "eu-west-3",
+    }
+
+
+def test_an_environment_that_was_never_pushed_has_the_outputs_of_its_stack_only():
+    found = outputs((CASES / "meta_nothing_pushed.json").read_text())
+    assert {name for name, value in found.items() if value is not None} == PROVIDER_OUTPUTS
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "null",
+        "[" * 5_000,
+        '{"auth": ' * 500 + "1" + "}" * 500,
+        '{"auth": {"1": {"output": {"UserPoolId": "\\ud800", "AppClientSecret": null, "n": '
+        + "9" * 400
+        + ', "x": NaN}}}}',
+        '{"auth": {"AppClientSecret": "hush-the-first"}, "auth": {"AppClientSecret": "hush-the-last"}}',
+        '{"auth": {"AppClient\\u0053ecret": "hush-the-escaped"}}',
+    ],
+    ids=lambda document: document[:40],
+)
+def test_an_odd_document_is_no_reason_to_fail_and_shows_no_secret(dags, app, answering, everything_is_logged, document):
+    answering(document)
+    finished = run(dags, 'GetBackendOperator(task_id="get", app_id=app_id, backend_environment_name="staging")')
+    assert set(finished.xcom("get")["outputs"]) == OUTPUTS
+    assert "hush-the" not in json.dumps(list(finished.xcoms().values()))
+    assert "hush-the" not in "".join(str(line) for line in finished.log_lines if "MaskSecret" not in str(line))
+
+
+# Members
+
+
+def test_every_member_of_what_is_read_is_an_xcom_of_its_own(dags, app):
+    app.control.seed(buckets=["my-files"])
+    job = app.client().delete_backend(AppId=APP, BackendEnvironmentName="empty")["JobId"]
+    session = app.client().create_token(AppId=APP)["SessionId"]
+    finished = run(
+        dags,
+        f"""
+staging = dict(app_id=app_id, backend_environment_name="staging")
+GetBackendOperator(task_id="backend", **staging)
+GetBackendAuthOperator(task_id="auth", resource_name="main", **staging)
+GetBackendAPIOperator(task_id="api", resource_name="graph", **staging)
+GetBackendAPIModelsOperator(task_id="models", resource_name="graph", **staging)
+GetBackendStorageOperator(task_id="storage", resource_name="files", **staging)
+GetBackendJobOperator(task_id="job", app_id=app_id, backend_environment_name="empty", job_id={job!r})
+ListBackendJobsOperator(task_id="jobs", app_id=app_id, backend_environment_name="empty")
+ListS3BucketsOperator(task_id="buckets")
+CreateTokenOperator(task_id="create", app_id=app_id)
+GetTokenOperator(task_id="token", app_id=app_id, session_id={session!r})
+GetTokenOperator.partial(task_id="mapped", app_id=app_id).expand(session_id=[{session!r}])
+GetTokenOperator(task_id="silent", app_id=app_id, session_id={session!r}, do_xcom_push=False)
+""",
+    )
+    pushed = {(task_id, index) for task_id, index, key in finished.xcoms() if key == "return_value"}
+    assert len(pushed) == 11
+    for task_id, index in pushed:
+        result = finished.xcom(task_id, map_index=index)
+        assert len(result) > 0
+        for name, value in result.items():
+            # Read from the database, a text of digits is a number.
+            assert str(finished.xcom(task_id, key=name, map_index=index)) == str(value), (task_id, name)
+    assert [key for task_id, _, key in finished.xcoms() if task_id == "silent" and "_link" not in key] == []
+    assert {finished.xcom(task_id, key="ChallengeCode") for task_id in ("create", "token")} == {"***"}
+
+
+def test_members_feed_other_tasks_and_what_is_nested_in_them_does_in_a_template(dags, app):
+    app.control.seed_app("dlogin", config={})
+    run(
+        dags,
+        """
+look = GetBackendOperator(task_id="look", app_id=app_id, backend_environment_name="staging")
+auth = GetBackendAuthOperator(
+    task_id="auth", app_id=app_id, backend_environment_name="staging",
+    resource_name="{{ ti.xcom_pull('look', key='AmplifyMetaConfig')['auth'] | first }}",
+)
+look >> auth
+
+@task
+def check(meta, config):
+    assert config["Service"] == "COGNITO"
+    return meta["providers"]["awscloudformation"]["StackName"]
+
+UpdateBackendConfigOperator(
+    task_id="update", app_id="dlogin",
+    login_auth_config={"AwsUserPoolsId": check(look.output["AmplifyMetaConfig"], auth.output["ResourceConfig"])},
+)
+""",
+    )
+    (updated,) = app.control.journal("UpdateBackendConfig", effective=True)
+    stack = real_meta(app)["providers"]["awscloudformation"]["StackName"]
+    assert updated["parameters"]["LoginAuthConfig"] == {"AwsUserPoolsId": stack}
+
+
+# Missing environments
+
+
+@pytest.mark.parametrize("gone", ["NotFoundException", "ValidationException", "absent"])
+def test_a_missing_environment_is_skipped_or_fails_in_whatever_form_the_service_says_so(dags, app, gone):
+    app.control.set(gone_environment=gone)
+    finished = dags.run(
+        IMPORTS
+        + f"""
+lost = dict(app_id={APP!r}, backend_environment_name="lost")
+GetBackendOperator(task_id="skips", if_missing="{{{{ 'skip' }}}}", **lost)
+GetBackendOperator.partial(task_id="mapped", if_missing="skip", app_id={APP!r}).expand(
+    backend_environment_name=["staging", "lost"]
+)
+GetBackendOperator(task_id="fails", **lost)
+"""
+    )
+    assert finished.states == {"skips": "success", "mapped[0]": "success", "mapped[1]": "success", "fails": "failed"}
+    assert "lost" in finished.error("fails")
+    assert "BackendRequestError" in finished.error("fails")
+    expected = {
+        "AppId": APP,
+        "AppName": "shop",
+        "BackendEnvironmentName": "lost",
+        "BackendEnvironmentList": ["staging", "empty"],
+        "exists": False,
+        "outputs": dict.fromkeys(OUTPUTS),
+    }
+    assert finished.xcom("skips") == finished.xcom("mapped", map_index=1) == expected
+    assert finished.xcom("skips", key="exists") is False
+    assert finished.xcom("mapped", map_index=0)["exists"] is True
+    assert not [message for message in finished.messages("warning") if "unknown to the service" in message]
+
+
+def test_an_app_that_the_service_does_not_know_is_skipped_with_a_warning(dags, app):
+    finished = run(
+        dags,
+        """
+GetBackendOperator(task_id="named", app_id="dtypo", backend_environment_name="staging", if_missing="skip")
+GetBackendOperator(task_id="listing", app_id="dtypo", if_missing="skip")
+""",
+    )
+    for task_id in ("named", "listing"):
+        assert finished.xcom(task_id)["exists"] is False
+        assert finished.xcom(task_id)["BackendEnvironmentList"] == []
+    warnings = [message for message in finished.messages("warning") if "unknown to the service" in message]
+    assert len(warnings) == 2
+    assert all("dtypo" in message and "us-east-1" in message for message in warnings)
+
+
+@pytest.mark.parametrize("name", ["staging", "lost", None])
+def test_a_refusal_for_another_reason_is_not_taken_for_a_missing_environment(dags, app, name):
+    app.control.add_fault("GetBackend", kind="error", code="ValidationException", status=400)
+    finished = dags.run(
+        IMPORTS
+        + f"""
+GetBackendOperator(task_id="get", app_id={APP!r}, backend_environment_name={name!r}, if_missing="skip")
+"""
+    )
+    assert finished.states == {"get": "failed"}
+    assert "ValidationException" in finished.error("get")
+
+
+def test_an_environment_that_is_listed_is_not_missing_whatever_the_service_says_of_it(dags, app):
+    app.control.add_fault("GetBackend", kind="error", code="ValidationException", status=400, times=1)
+    finished = dags.run(
+        IMPORTS
+        + f"""
+GetBackendOperator(task_id="get", app_id={APP!r}, backend_environment_name="staging", if_missing="skip")
+"""
+    )
+    assert finished.states == {"get": "failed"}
+
+
+def test_what_to_do_about_a_missing_environment_is_checked_before_anything_is_sent(dags, app):
+    app.control.clear_journal()
+    finished = dags.run(
+        IMPORTS + f'GetBackendOperator(task_id="get", app_id={APP!r}, if_missing="{{{{ 1 }}}}")',
+    )
+    assert "if_missing='1' is not accepted; accepted values: fail, skip" in finished.error("get")
+    assert app.control.journal("GetBackend") == []
 
 
 # Paging
