@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from airflow_provider_amplifybackend import jobs, service_model
+from airflow_provider_amplifybackend import jobs, names, service_model
 from airflow_provider_amplifybackend._compat import (
     XCOM_MAY_BE_NONE,
     AirflowNotFoundException,
@@ -85,11 +85,11 @@ class AmplifyBackendOperator(AwsParameters):
         that it does not find. What else is wrong with the connection is for the call to say.
         """
         environment = getattr(self, "target_environment_name", None) or getattr(self, "backend_environment_name", None)
-        names = (getattr(self, "app_id", None), environment)
+        app_id = getattr(self, "app_id", None)
         addresses = dict.fromkeys((AmplifyConsoleLink.key, AmplifyStudioLink.key), "")
-        if all(isinstance(name, str) and name.strip() not in EMPTY_RENDERINGS for name in names):
+        if all(names.can_name(name) and name not in EMPTY_RENDERINGS for name in (app_id, environment)):
             try:
-                addresses = link_addresses(self.hook.conn_region_name, *map(str, names))
+                addresses = link_addresses(self.hook.conn_region_name, str(app_id), str(environment))
             except AirflowNotFoundException:
                 raise
             except Exception as error:  # noqa: BLE001
@@ -315,7 +315,8 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
         """Return where to look for the job: where the answer says, else where the request says."""
         named = jobs.JOB_OPERATIONS[self.api_operation].environments(self.build_request())
         places = dict.fromkeys(name for name in (job.backend_environment_name, *named) if name)
-        environments = tuple(places) or tuple(self.hook.get_environments(job.app_id))
+        # What the service lists and cannot be asked for must not end the wait.
+        environments = tuple(places) or tuple(filter(names.can_name, self.hook.get_environments(job.app_id)))
         return JobRef(job.app_id, job.job_id, environments, self.api_operation)
 
     def _job_failed(self, job: Job, outcome: Outcome, context: Context, deadline: float) -> BackendJobFailedError:
