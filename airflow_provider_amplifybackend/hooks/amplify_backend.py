@@ -239,7 +239,9 @@ class AmplifyBackendHook(AwsBaseHook):
 
     def job_pages(self, filters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Iterate over the pages of ListBackendJobs; ``filters`` are its members, those that are None are left out."""
-        request = {key: value for key, value in filters.items() if value} | {"MaxResults": polling.JOBS_PER_PAGE}
+        request = {key: value for key, value in filters.items() if value is not None} | {
+            "MaxResults": polling.JOBS_PER_PAGE
+        }
         while True:
             page = self.call("ListBackendJobs", request)
             yield page

@@ -121,6 +121,7 @@ def test_the_methods_of_the_hook_refuse_what_is_no_name(service: LocalAmplifyBac
             lambda name=name: hook.get_job(APP, "staging", name),  # type: ignore[misc]
             lambda name=name: list(hook.iter_jobs(name, "staging")),  # type: ignore[misc]
             lambda name=name: list(hook.iter_jobs(APP, name)),  # type: ignore[misc]
+            lambda name=name: list(hook.iter_jobs(APP, "staging", job_id=name)),  # type: ignore[misc]
             lambda ref=ref: hook.wait_for_job(ref, timeout=60),  # type: ignore[misc]
         ]
         for way in ways:
