@@ -117,7 +117,8 @@ def _lookalike_fault(name: str) -> str | None:
     if not (_is_dot_segment(normalized) or _find_path_mark(normalized)):
         return None
     culprit = next(char for char in name if char > "~" and _PATH_CHARACTERS & {*unicodedata.normalize("NFKC", char)})
-    return f"contains {_described(culprit)} and may be read as {_shown(normalized)}, which is a path: pass a name without it"
+    read_as = f"may be read as {_shown(normalized)}, which is a path: pass a name without it"
+    return f"contains {_described(culprit)} and {read_as}"
 
 
 def _described(char: str) -> str:
