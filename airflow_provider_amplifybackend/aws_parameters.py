@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_amplifybackend._compat import BaseOperator
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.map_index import NamedMapIndex
-from airflow_provider_amplifybackend.parameters import is_template
+from airflow_provider_amplifybackend.parameters import is_template, problems_of
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
@@ -72,13 +72,10 @@ class AwsParameters(NamedMapIndex, BaseOperator):
         :param values: The parameters by name, of an instance or of a mapped task.
         :param templates: Whether values may still be templates, which are then not looked at.
         """
-        found = []
+        found: list[str] = []
         for name, read in cls.readers.items():
             if name in values and not (templates and is_template(values[name])):
-                try:
-                    read(name, values[name])
-                except BackendParameterError as error:
-                    found.append(str(error))
+                found += problems_of(read, name, values[name])
         return found
 
     def validate(self, *, templates: bool = False) -> None:

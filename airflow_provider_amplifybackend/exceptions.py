@@ -19,7 +19,7 @@ from typing import Any
 
 from airflow_provider_amplifybackend._compat import AirflowException, AirflowFailException
 from airflow_provider_amplifybackend.jobs import Job, JobRef
-from airflow_provider_amplifybackend.polling import ServiceError, Target, Wait
+from airflow_provider_amplifybackend.polling import NOT_A_NAME, ServiceError, Target, Wait
 
 
 class AmplifyBackendError(AirflowException):
@@ -89,13 +89,17 @@ def timeout_error(wait: Wait, now: float) -> BackendTimeoutError:
     )
 
 
-def wait_error(target: Target, error: ServiceError) -> BackendRequestError:
+def wait_error(target: Target, error: ServiceError) -> BackendRequestError | BackendParameterError:
     """Return the error for a wait that a call has ended."""
+    if error.code == NOT_A_NAME:
+        return BackendParameterError(error.message)
     return BackendRequestError(f"{target}: waiting cannot go on: {error}")
 
 
 def request_error(error: ServiceError, request: Mapping[str, Any]) -> BackendRequestError | BackendParameterError:
     """Return the error that a user sees for a failed call: with app, environment and job, and the service's words."""
+    if error.code == NOT_A_NAME:
+        return BackendParameterError(error.message)
     names = ("AppId", "BackendEnvironmentName", "TargetEnvironmentName", "JobId")
     where = ", ".join(f"{name}={request[name]}" for name in names if request.get(name))
     message = f"{error.operation} failed ({error.code}) for {where or 'this account'}: {error.message}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -109,8 +110,8 @@ class JobRef:
         """Return the command that looks at the job by hand."""
         environment = self.environments[0] if self.environments else "ENVIRONMENT"
         return (
-            f"aws amplifybackend get-backend-job --app-id {self.app_id} --backend-environment-name {environment} "
-            f"--job-id {self.job_id}"
+            f"aws amplifybackend get-backend-job --app-id {shlex.quote(self.app_id)} "
+            f"--backend-environment-name {shlex.quote(environment)} --job-id {shlex.quote(self.job_id)}"
         )
 
     def __str__(self) -> str:

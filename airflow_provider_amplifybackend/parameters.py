@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from airflow_provider_amplifybackend import names
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 
 # What a template leaves behind that had no value: these never name anything.
@@ -51,12 +52,24 @@ def is_name(value: Any) -> bool:
 
 
 def as_name(name: str, value: Any) -> str:
-    """Return a name that must not be empty; a template that had no value renders as an empty text or as "None"."""
+    """Return a name; a template that had no value renders as an empty text or as "None", which name nothing."""
     if not is_name(value):
         raise BackendParameterError(
             f"{name}={value!r} is missing a value; if it comes from an upstream task, that task has returned none"
         )
-    return str(value)
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if problem := names.problem(name, text):
+        raise BackendParameterError(problem)
+    return str(text)
+
+
+def problems_of(read: Callable[[str, Any], Any], name: str, value: Any) -> list[str]:
+    """Return what a reader says of a parameter that it cannot read: a sentence, or none."""
+    try:
+        read(name, value)
+    except BackendParameterError as error:
+        return [str(error)]
+    return []
 
 
 def as_choice(name: str, value: Any, accepted: Sequence[str]) -> str:

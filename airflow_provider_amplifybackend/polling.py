@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from airflow_provider_amplifybackend import names
 from airflow_provider_amplifybackend.jobs import (
     COMPLETED,
     JOB_OPERATIONS,
@@ -23,6 +24,8 @@ from airflow_provider_amplifybackend.jobs import (
 JOBS_PER_PAGE = 25  # the most that ListBackendJobs takes
 # A job that was just started may not be listed yet, and one of a removed environment no longer.
 NOT_FOUND_PATIENCE = 60.0
+# The code of the error for what cannot name anything. Its message needs no more words.
+NOT_A_NAME = "NotAName"
 
 
 class FaultKind(StrEnum):
@@ -164,6 +167,10 @@ def look(target: Target) -> Generator[Call, Mapping[str, Any], Seen]:
     """Look once at what is waited for."""
     if isinstance(target, JobRef):
         return (yield from look_at_job(target))
+    # What is no name would be taken for an environment that is gone.
+    for member, name in target.request.items():
+        if problem := names.problem(member, name):
+            raise ServiceError(FaultKind.SETUP, "GetBackend", NOT_A_NAME, f"nothing was sent: {problem}")
     if target.condition is Condition.IDLE:
         return (yield from _look_for_pending_job(target))
     exists = target.backend_environment_name in (yield from list_environments(target.app_id))

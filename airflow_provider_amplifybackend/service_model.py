@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_amplifybackend import names
 from airflow_provider_amplifybackend.parameters import EMPTY_RENDERINGS, is_template
 from airflow_provider_amplifybackend.secrets import REDACTED, SECRET_MEMBERS
 
@@ -89,8 +90,17 @@ def _read(operation: str, values: Mapping[str, Any], *, templates: bool) -> tupl
             if name in shape.required_members:
                 found.append(f"{parameter}={value!r} is missing a value: it is required")
             continue
-        request[name] = _coerce(value, shape.members[name], parameter, found)
+        member = shape.members[name]
+        request[name] = _coerce(value, member, parameter, found)
+        if names.is_name_member(name, member.serialization.get("location")):
+            _check_name(request[name], parameter, found)
     return request, found
+
+
+def _check_name(value: Any, parameter: str, found: _Problems) -> None:
+    """Take note of what is no name; what is no text has been found by now."""
+    if isinstance(value, str) and not (found.templates and is_template(value)):
+        found.extend(filter(None, [names.problem(parameter, value)]))
 
 
 def _is_unset(value: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -1223,6 +1224,15 @@ def test_a_job_is_named_with_all_that_finds_it() -> None:
         f"job j (CloneBackend, app {APP}, environment pr1 or staging)"
     )
     assert str(JobRef(APP, "j", ())) == f"job j (operation unknown, app {APP}, environment unknown)"
+
+
+@pytest.mark.parametrize("name", ["pr 1", "$(reboot)", "it's", "`id`", "a;b", "a&b", "größe", '"'])
+def test_the_command_that_looks_at_a_job_can_be_pasted_into_a_shell(name: str) -> None:
+    words = shlex.split(JobRef(name, name, (name,)).look_command)
+    assert words[3:] == ["--app-id", name, "--backend-environment-name", name, "--job-id", name]
+    assert JobRef(APP, "j", ()).look_command.endswith(
+        f"--app-id {APP} --backend-environment-name ENVIRONMENT --job-id j"
+    )
 
 
 # Whose job it was

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.config import Config
 
-from airflow_provider_amplifybackend import polling, service_model
+from airflow_provider_amplifybackend import names, polling, service_model
 from airflow_provider_amplifybackend._compat import AirflowNotFoundException
 from airflow_provider_amplifybackend.exceptions import (
     BackendJobFailedError,
+    BackendParameterError,
     request_error,
     timeout_error,
     wait_error,
@@ -26,6 +27,7 @@ from airflow_provider_amplifybackend.hooks.botocore_errors import (
     service_error,
 )
 from airflow_provider_amplifybackend.hooks.client_log import watch
+from airflow_provider_amplifybackend.hooks.name_guard import guard_names
 from airflow_provider_amplifybackend.jobs import JOB_OPERATIONS, Job, JobRef
 from airflow_provider_amplifybackend.polling import FaultKind, ServiceError, Wait
 from airflow_provider_amplifybackend.schedule import Durations, PollSchedule
@@ -84,6 +86,12 @@ class AmplifyBackendHook(AwsBaseHook):
                 "aws_conn_id=None to use boto3's own credentials."
             )
         return wrapper
+
+    def get_session(self, *args: Any, **kwargs: Any) -> Any:
+        """Return a session, of boto3 or aiobotocore; its clients send nothing that has a path for a name."""
+        session = super().get_session(*args, **kwargs)
+        guard_names(session)
+        return session
 
     def get_client_type(self, *args: Any, **kwargs: Any) -> Any:
         """Return a client of boto3, or what makes one of aiobotocore; what boto3's logs is free of secrets."""
@@ -182,7 +190,13 @@ class AmplifyBackendHook(AwsBaseHook):
             return self.run(polling.list_environments(app_id))
 
     def environment_exists(self, app_id: str, backend_environment_name: str) -> bool:
-        """Tell whether an environment exists."""
+        """Tell whether an environment exists.
+
+        :raises BackendParameterError: It can have no such name.
+        """
+        # It is not sent, and whatever is no name would be a name that does not exist.
+        if problem := names.problem("backend_environment_name", backend_environment_name):
+            raise BackendParameterError(problem)
         return backend_environment_name in self.get_environments(app_id)
 
     def get_job(self, app_id: str, backend_environment_name: str, job_id: str) -> Job:
@@ -225,7 +239,9 @@ class AmplifyBackendHook(AwsBaseHook):
 
     def job_pages(self, filters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Iterate over the pages of ListBackendJobs; ``filters`` are its members, those that are None are left out."""
-        request = {key: value for key, value in filters.items() if value} | {"MaxResults": polling.JOBS_PER_PAGE}
+        request = {key: value for key, value in filters.items() if value is not None} | {
+            "MaxResults": polling.JOBS_PER_PAGE
+        }
         while True:
             page = self.call("ListBackendJobs", request)
             yield page

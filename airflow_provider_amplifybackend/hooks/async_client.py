@@ -21,6 +21,7 @@ from botocore.credentials import RefreshableCredentials
 from airflow_provider_amplifybackend import __version__, service_model
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 from airflow_provider_amplifybackend.hooks.client_log import watch
+from airflow_provider_amplifybackend.hooks.name_guard import guard_names
 
 if TYPE_CHECKING:
     from botocore.credentials import Credentials, ReadOnlyCredentials
@@ -81,6 +82,7 @@ def _prepare(**hook_parameters: Any) -> AbstractAsyncContextManager[Any]:
     # A profile holds more than credentials: the rest is read from it for this client, too. With a role, the profile is
     # only for the client that asks for the role.
     session = AioSession(profile=None if hook.conn_config.role_arn else hook.conn_config.profile_name)
+    guard_names(session)
     session.register_component("data_loader", warmed_loader())
     session.register_component("credential_provider", _Provider(credentials))
     creator: AbstractAsyncContextManager[Any] = session.create_client(

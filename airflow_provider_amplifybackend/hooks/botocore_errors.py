@@ -9,7 +9,8 @@ import botocore.exceptions as boto
 from botocore.parsers import ResponseParserError
 
 from airflow_provider_amplifybackend import service_model
-from airflow_provider_amplifybackend.polling import FaultKind, ServiceError
+from airflow_provider_amplifybackend.exceptions import BackendParameterError
+from airflow_provider_amplifybackend.polling import NOT_A_NAME, FaultKind, ServiceError
 
 THROTTLING_CODES = frozenset(
     {
@@ -90,6 +91,8 @@ def service_error(operation: str, error: Exception) -> ServiceError:
         message = str(details.get("Message") or "no message")
         headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
         return ServiceError(_client_error_kind(error, code), operation, code, message, headers=headers)
+    if isinstance(error, BackendParameterError):
+        return ServiceError(FaultKind.SETUP, operation, NOT_A_NAME, str(error))
     code = type(error).__name__
     if isinstance(error, SETUP):
         said = str(error).rstrip(".")

@@ -15,9 +15,10 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from airflow_provider_amplifybackend import effects, jobs, meta, polling
+from airflow_provider_amplifybackend import effects, jobs, meta, names, polling
 from airflow_provider_amplifybackend.exceptions import (
     AmplifyBackendError,
+    BackendParameterError,
     BackendRequestError,
     BackendStartError,
     BackendTimeoutError,
@@ -221,6 +222,7 @@ class StartProtocol:
         try_number: int = 0,
         key: str = STORE_KEY,
     ) -> None:
+        _check_names(request)
         self.operation = jobs.JOB_OPERATIONS[api_operation]
         self.request = dict(request)
         self.app_id: str = request["AppId"]
@@ -318,7 +320,7 @@ class StartProtocol:
     def place_of(self, job: Job) -> Steps[JobRef]:
         """Return where to look for a job of this start: where the answer says, else where the request says."""
         named = dict.fromkeys(filter(None, (job.backend_environment_name, *self.operation.environments(self.request))))
-        environments = tuple(named) or (yield from self._environments_of_app())
+        environments = tuple(named) or (yield from self._readable_environments())
         return JobRef(job.app_id, job.job_id, environments, self.operation.name)
 
     # ------------------------------------------------------------------------------------------------- deciding
@@ -665,7 +667,11 @@ class StartProtocol:
         return self._service_time_ms + int((time.monotonic() - self._noted_at) * 1000)
 
     def _all_environments(self) -> Steps[tuple[str, ...]]:
-        return self.operation.environments(self.request) or (yield from self._environments_of_app())
+        return self.operation.environments(self.request) or (yield from self._readable_environments())
+
+    def _readable_environments(self) -> Steps[tuple[str, ...]]:
+        """Return the app's environments, without what the service lists and cannot be asked for."""
+        return tuple(filter(names.can_name, (yield from self._environments_of_app())))
 
     def _environments_of_app(self) -> Steps[tuple[str, ...]]:
         return tuple((yield from self._read("GetBackend", {"AppId": self.app_id})).get("BackendEnvironmentList") or ())
@@ -750,7 +756,7 @@ class StartProtocol:
         if pending:
             return pending
         with self._saying_what_for():
-            elsewhere = yield from self.list_jobs((yield from self._environments_of_app()))
+            elsewhere = yield from self.list_jobs((yield from self._readable_environments()))
         return _newest_pending(job for job in elsewhere if job.operation in ("CloneBackend", "RemoveAllBackends"))
 
 
@@ -842,6 +848,14 @@ class StartOnce:
                     raise TypeError(f"nobody waits for the end of {action.ref}")
                 return self._wait(action)
         return None
+
+
+def _check_names(request: Mapping[str, Any]) -> None:
+    """Refuse what is no name before an intent is stored; the client would refuse it only when it is sent."""
+    for member in ("AppId", "BackendEnvironmentName", "TargetEnvironmentName"):
+        problem = names.problem(member, request[member]) if member in request else None
+        if problem:
+            raise BackendParameterError(problem)
 
 
 def _says_pending(error: ServiceError) -> bool:

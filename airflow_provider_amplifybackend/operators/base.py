@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from airflow_provider_amplifybackend import jobs, service_model
+from airflow_provider_amplifybackend import jobs, names, service_model
 from airflow_provider_amplifybackend._compat import (
     XCOM_MAY_BE_NONE,
     AirflowNotFoundException,
@@ -85,11 +85,11 @@ class AmplifyBackendOperator(AwsParameters):
         that it does not find. What else is wrong with the connection is for the call to say.
         """
         environment = getattr(self, "target_environment_name", None) or getattr(self, "backend_environment_name", None)
-        names = (getattr(self, "app_id", None), environment)
+        app_id = getattr(self, "app_id", None)
         addresses = dict.fromkeys((AmplifyConsoleLink.key, AmplifyStudioLink.key), "")
-        if all(isinstance(name, str) and name.strip() not in EMPTY_RENDERINGS for name in names):
+        if all(names.can_name(name) and name not in EMPTY_RENDERINGS for name in (app_id, environment)):
             try:
-                addresses = link_addresses(self.hook.conn_region_name, *map(str, names))
+                addresses = link_addresses(self.hook.conn_region_name, str(app_id), str(environment))
             except AirflowNotFoundException:
                 raise
             except Exception as error:  # noqa: BLE001

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_amplifybackend.exceptions import BackendJobFailedError
 from airflow_provider_amplifybackend.jobs import Job, JobRef, Outcome
-from airflow_provider_amplifybackend.parameters import as_flag, as_name, is_name, is_template
+from airflow_provider_amplifybackend.parameters import as_flag, as_name, is_name, is_template, problems_of
 from airflow_provider_amplifybackend.polling import Condition, EnvironmentTarget
 from airflow_provider_amplifybackend.sensors.base import WaitSensor
 from airflow_provider_amplifybackend.sensors.environment import environment_result
@@ -57,13 +57,12 @@ class BackendJobSensor(WaitSensor):
             return found
         if str(no_job_pending).lower() == "true":
             return found + ([f"job_id={job_id!r} and no_job_pending exclude each other"] if job_id else [])
-        return found + (
-            []
-            if is_name(job_id)
-            else [
-                f"job_id={job_id!r} is missing a value; if it comes from an upstream task, that task has started no job"
-            ]
-        )
+        if is_name(job_id):
+            return found + problems_of(as_name, "job_id", job_id)
+        return [
+            *found,
+            f"job_id={job_id!r} is missing a value; if it comes from an upstream task, that task has started no job",
+        ]
 
     def target(self) -> Target:
         """Return the job, or the environment without one."""

@@ -21,6 +21,7 @@ from botocore import xform_name
 
 from airflow_provider_amplifybackend import metrics, polling
 from airflow_provider_amplifybackend._compat import AirflowException, conf
+from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.hooks.async_client import create_client
 from airflow_provider_amplifybackend.hooks.botocore_errors import check_answer, service_error
 from airflow_provider_amplifybackend.jobs import Job, JobRef
@@ -126,6 +127,8 @@ class Poller:
             await self._limiter.acquire()
             metrics.count("polls")
             response: Mapping[str, Any] = await getattr(client, xform_name(call.operation))(**call.request)
+        except BackendParameterError as error:
+            raise service_error(call.operation, error) from error
         except AirflowException as error:
             raise ServiceError(FaultKind.SETUP, call.operation, type(error).__name__, str(error)) from error
         except Exception as error:

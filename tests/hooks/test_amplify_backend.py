@@ -149,6 +149,8 @@ def test_a_request_that_does_not_fit_the_model_is_not_sent(
     service: LocalAmplifyBackend, hook: AmplifyBackendHook
 ) -> None:
     with pytest.raises(BackendParameterError, match="ParamValidationError"):
+        hook.call("GetBackend", {"AppId": APP, "Environment": "staging"})
+    with pytest.raises(BackendParameterError, match="AppId='' is missing a value"):
         hook.call("GetBackend", {})
     assert not service.control.journal()
 

@@ -8,7 +8,12 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_amplifybackend.exceptions import BackendJobTimeoutError, BackendRequestError, BackendStartError
+from airflow_provider_amplifybackend.exceptions import (
+    BackendJobTimeoutError,
+    BackendParameterError,
+    BackendRequestError,
+    BackendStartError,
+)
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 from airflow_provider_amplifybackend.hooks.start import Blocked, Reached, StartOnce, arrived, travelling
 from airflow_provider_amplifybackend.jobs import Intent, Job, JobRef, Outcome, Round
@@ -232,3 +237,11 @@ def test_a_removal_that_is_skipped_warns_of_an_app_that_the_service_does_not_kno
     assert outcome(task.start(operation, request, if_missing="skip")) == "skipped"
     warned = [record for record in caplog.records if "does not know the app" in record.getMessage()]
     assert [record.levelname for record in warned] == ([] if is_known else ["WARNING"])
+
+
+@pytest.mark.parametrize("member", ["AppId", "BackendEnvironmentName", "TargetEnvironmentName"])
+def test_a_start_without_a_name_is_refused_before_its_intent_is_stored(task: Task, member: str) -> None:
+    with pytest.raises(BackendParameterError, match=f"{member}='..'"):
+        task.start("CloneBackend", {**DELETE, "TargetEnvironmentName": "pr1", member: ".."})
+    assert not task.store.history
+    assert not task.service.control.journal()

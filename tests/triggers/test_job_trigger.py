@@ -216,7 +216,7 @@ def test_a_job_that_cannot_be_asked_for_fails_alone(service: LocalAmplifyBackend
 
     right, wrong = run(side_by_side())
     assert events.job_of_event(right).is_completed
-    with pytest.raises(BackendRequestError, match="JobId must not be empty"):
+    with pytest.raises(BackendRequestError, match="JobId='' is missing a value"):
         events.job_of_event(wrong)
 
 

@@ -1,0 +1,63 @@
+"""A trigger whose names are none says so at once: it waits nothing out, and takes nothing for gone."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import Any
+
+import pytest
+
+from airflow_provider_amplifybackend.exceptions import BackendRequestError
+from airflow_provider_amplifybackend.jobs import JobRef
+from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from airflow_provider_amplifybackend.polling import Condition, EnvironmentTarget
+from airflow_provider_amplifybackend.triggers import events
+from airflow_provider_amplifybackend.triggers.environment import BackendEnvironmentTrigger
+from airflow_provider_amplifybackend.triggers.job import BackendJobTrigger
+from tests.name_cases import BAD
+from tests.triggers.conftest import Run
+
+APP = "d1a2b3c4d5"
+
+
+def triggers_for(name: str) -> dict[str, Any]:
+    """Every trigger with the name in every place, by the member that the error names."""
+    patient: dict[str, Any] = {"deadline": time.time() + 600, "waiter_delay": 600}
+    targets = [
+        ("AppId", JobRef(name, "job", ("staging",))),
+        ("JobId", JobRef(APP, name, ("staging",))),
+        ("BackendEnvironmentName", JobRef(APP, "job", (name,))),
+        *(("AppId", EnvironmentTarget(name, "staging", condition)) for condition in Condition),
+        *(("BackendEnvironmentName", EnvironmentTarget(APP, name, condition)) for condition in Condition),
+    ]
+    return {
+        f"{member} {target!r}": BackendJobTrigger.waiting_for(target, **patient)
+        if isinstance(target, JobRef)
+        else BackendEnvironmentTrigger.waiting_for(target, **patient)
+        for member, target in targets
+    }
+
+
+async def event_of(trigger: Any) -> dict[str, Any]:
+    (event,) = [event async for event in trigger.run()]
+    payload: dict[str, Any] = event.payload
+    return payload
+
+
+def test_a_bad_name_ends_the_wait_at_once(service: LocalAmplifyBackend, run: Run) -> None:
+    async def all_events() -> list[tuple[str, str, dict[str, Any]]]:
+        cases = [(name, place, trigger) for name in BAD for place, trigger in triggers_for(name).items()]
+        found = await asyncio.gather(*(event_of(trigger) for _, _, trigger in cases))
+        return [(name, place, event) for (name, place, _), event in zip(cases, found, strict=True)]
+
+    service.control.clear_journal()
+    for name, place, event in run(all_events()):
+        member = place.partition(" ")[0]
+        assert event["kind"] == events.ERROR
+        assert f"{member}={name!r} {BAD[name]}" in event["message"]
+        json.dumps(event, ensure_ascii=False).encode()  # what cannot be encoded would end the triggerer
+        with pytest.raises(BackendRequestError):
+            events.job_of_event(event)
+    assert service.control.journal() == []
