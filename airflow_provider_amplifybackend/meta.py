@@ -6,15 +6,17 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from airflow_provider_amplifybackend.encodable import encodable
+
 # A category also holds other things: groups of a pool, REST APIs, DynamoDB tables.
 _IDENTIFIED_BY = {"auth": "UserPoolId", "api": "GraphQLAPIIdOutput", "storage": "BucketName"}
 
 
 def parse_document(document: Any) -> Any:
-    """Return the content of a JSON text; what is not one is returned as it is."""
+    """Return the content of a JSON text, fit for an XCom; what is not one is returned as it is."""
     try:
-        return json.loads(document) if isinstance(document, str) else document
-    except ValueError:
+        return encodable(json.loads(document)) if isinstance(document, str) else document
+    except (ValueError, RecursionError):
         return document
 
 

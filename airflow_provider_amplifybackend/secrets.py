@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from airflow_provider_amplifybackend.encodable import encodable, encodable_text
+
 REDACTED = "***"
 SECRET_MEMBERS = frozenset({"ClientSecret", "PrivateKey", "ChallengeCode", "GraphQLAPIKeyOutput"})
 # Needed downstream to look a session up or end it, so results carry it; logs and rendered templates do not.
@@ -46,8 +48,8 @@ def _redact_member(key: Any, value: Any) -> Any:
 
 def _redact_document(text: str) -> str:
     try:
-        document = json.loads(text)
-    except ValueError:
+        document = encodable(json.loads(text))
+    except (ValueError, RecursionError):
         # Whatever it is, it cannot be searched for the API key that it may hold.
         return REDACTED if any(name in text for name in SECRET_MEMBERS) else text
     return json.dumps(redact_secrets(document))
@@ -57,8 +59,8 @@ def secret_values(value: Any) -> Iterator[str]:
     """Yield every secret in a request or response, for the log's masker."""
     if isinstance(value, str) and any(name in value for name in MASKED_MEMBERS):
         try:
-            value = json.loads(value)
-        except ValueError:
+            value = encodable(json.loads(value))
+        except (ValueError, RecursionError):
             # It will be refused, but it is stored and shown as a rendered field before that.
             yield from (match["value"] for match in _MEMBER_IN_TEXT.finditer(value))
             return
@@ -89,4 +91,6 @@ def written_forms(secret: str) -> set[str]:
     """
     in_json = json.dumps(secret)[1:-1]
     lines = [line for line in re.split(r"\r\n|\n|\\n", secret) if line and not line.startswith("-----")]
-    return {secret, in_json, repr(secret)[1:-1], repr(in_json)[1:-1], *(lines if len(lines) > 1 else ())}
+    forms = {secret, in_json, repr(secret)[1:-1], repr(in_json)[1:-1], *(lines if len(lines) > 1 else ())}
+    # Airflow hands them on to other processes. What cannot be encoded is written nowhere; it may be without the rest.
+    return {encodable_text(form) for form in forms}

@@ -13,6 +13,7 @@ from botocore.config import Config
 
 from airflow_provider_amplifybackend import polling, service_model
 from airflow_provider_amplifybackend._compat import AirflowNotFoundException
+from airflow_provider_amplifybackend.encodable import encodable_answer
 from airflow_provider_amplifybackend.exceptions import (
     BackendJobFailedError,
     request_error,
@@ -22,6 +23,7 @@ from airflow_provider_amplifybackend.exceptions import (
 from airflow_provider_amplifybackend.hooks.botocore_errors import (
     LateStartError,
     UnreadableAnswerError,
+    cause,
     check_answer,
     service_error,
 )
@@ -151,13 +153,15 @@ class AmplifyBackendHook(AwsBaseHook):
 
         try:
             client = self._start_conn if once else self.conn
-            response: dict[str, Any] = getattr(client, xform_name(api_operation))(**request)
+            response = getattr(client, xform_name(api_operation))(**request)
         except AirflowNotFoundException:
             raise
-        except Exception as error:
-            raise service_error(api_operation, error) from error
-        check_answer(api_operation, response)
-        return response
+        except Exception as error:  # noqa: BLE001
+            raise service_error(api_operation, error) from cause(error)
+        # Whoever uses `conn` itself gets boto3's answer as it is; nothing of ours does.
+        answer = encodable_answer(response, client.meta.service_model.operation_model(api_operation).output_shape)
+        check_answer(api_operation, answer)
+        return answer
 
     def run(self, look: Generator[polling.Call, Mapping[str, Any], T]) -> T:
         """Drive a generator of calls with the synchronous client and return its result."""
