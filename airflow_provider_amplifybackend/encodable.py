@@ -148,13 +148,14 @@ def _may_be_a_time(text: str) -> bool:
 
 
 def usable_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the headers of an answer, without a date that is none."""
+    """Return the headers of an answer, without a date that is beyond all dates: whoever reads it expects ValueError."""
     usable: dict[str, Any] = encodable(headers)
-    if "date" in usable:
-        try:
-            parsedate_to_datetime(usable["date"]).timestamp()
-        except (TypeError, ValueError, OverflowError, IndexError):
-            del usable["date"]
+    try:
+        parsedate_to_datetime(usable.get("date", "")).timestamp()
+    except (TypeError, ValueError):
+        return usable
+    except (OverflowError, IndexError):
+        del usable["date"]
     return usable
 
 
