@@ -25,6 +25,25 @@ from airflow_provider_amplifybackend.polling import ServiceError, Target, Wait
 class AmplifyBackendError(AirflowException):
     """Base of all errors of this package."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Survive pickling and copying, whatever the constructor takes."""
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(kind: type[AmplifyBackendError], args: tuple[Any, ...], facts: Mapping[str, Any]) -> AmplifyBackendError:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(facts)
+    return error
+
+
+class _ErrorWithFacts(AmplifyBackendError):
+    """An error that is made from more than its text."""
+
+    def serialize(self) -> tuple[str, tuple[str], dict[str, Any]]:
+        """Return what Airflow makes the error from again: it knows texts only, so the base class is all it can make."""
+        return f"{AmplifyBackendError.__module__}.{AmplifyBackendError.__name__}", (str(self),), {}
+
 
 class BackendParameterError(AmplifyBackendError, AirflowFailException):
     """A parameter is wrong. A retry cannot help, so the task fails at once."""
@@ -38,26 +57,53 @@ class BackendStartError(AmplifyBackendError):
     """A job was not started, because something is in the way."""
 
 
-class BackendJobFailedError(AmplifyBackendError):
+class BackendJobFailedError(_ErrorWithFacts):
     """A job ended as FAILED.
 
-    :param afterwards: What was done about it, in a sentence.
+    :param afterwards: What was done about it, or is to be done, in a sentence. Default: what is true of its operation.
     """
 
     def __init__(self, job: Job, afterwards: str = "") -> None:
         self.job = job
+        # The service's text comes last: it can be many lines long, and whoever shows less of it shows its beginning.
         cause = f"The service says: {job.error}" if job.error else "The service gives no error text."
-        super().__init__(" ".join(filter(None, (f"{job.ref} FAILED.", cause, afterwards))))
+        what = f"{job.operation or 'a job'}, environment {job.backend_environment_name or 'unknown'}"
+        parts = (
+            f"FAILED{_duration(job)}: {what} (app {job.app_id}, job {job.job_id}).",
+            afterwards or left_behind(job.operation),
+            f"Status check: {job.ref.look_command}",
+            cause,
+        )
+        super().__init__("\n".join(parts))
 
 
-class BackendTimeoutError(AmplifyBackendError):
+def _duration(job: Job) -> str:
+    if job.create_time_ms is None or job.update_time_ms is None or job.update_time_ms < job.create_time_ms:
+        return ""
+    return f" after {(job.update_time_ms - job.create_time_ms) / 1000:.0f} s"
+
+
+def left_behind(operation: str | None, environment: str | None = None) -> str:
+    """Say what a failed job of an operation can leave behind, and what to do about it.
+
+    :param environment: The environment that it was to create, if known.
+    """
+    if operation in ("CloneBackend", "CreateBackend"):
+        return (
+            f"Environment {environment or 'to create'} can be left behind, empty, and then a retry refuses to start: "
+            'delete it, or set on_failure="delete_target" to have it deleted.'
+        )
+    return "What was changed before that shows in the events of the environment's CloudFormation stack."
+
+
+class BackendTimeoutError(_ErrorWithFacts):
     """What was waited for had not come when the time budget ended."""
 
     def __init__(
         self, target: Target, *, waited: float, last_status: str | None, last_error: str | None = None
     ) -> None:
         self.target = target
-        seen = f"{target}: waited {waited:.0f} s in vain; last status: {last_status or 'never seen'}"
+        seen = f"timed out after {waited:.0f} s: {target}; last status: {last_status or 'never seen'}"
         super().__init__(". ".join((seen + (f"; last error: {last_error}" if last_error else ""), *self._advice())))
 
     def _advice(self) -> tuple[str, ...]:
@@ -71,8 +117,8 @@ class BackendJobTimeoutError(BackendTimeoutError):
 
     def _advice(self) -> tuple[str, ...]:
         return (
-            "The job goes on in the service, which has no cancel",
-            f"Look at it with: {self.target.look_command}",
+            "The job is still running; AmplifyBackend has no cancel",
+            f"Status check: {self.target.look_command}",
             "To wait longer, raise waiter_delay or waiter_max_attempts (their product is the time budget in seconds), "
             "or execution_timeout or a sensor's timeout if those are shorter.",
         )

@@ -13,6 +13,8 @@ from botocore.config import Config
 
 from airflow_provider_amplifybackend import polling, service_model
 from airflow_provider_amplifybackend._compat import AirflowNotFoundException
+from airflow_provider_amplifybackend.client_config import for_botocore
+from airflow_provider_amplifybackend.deadlines import LONGEST_WAIT, as_bounded
 from airflow_provider_amplifybackend.encodable import encodable_answer
 from airflow_provider_amplifybackend.exceptions import (
     BackendJobFailedError,
@@ -71,6 +73,8 @@ class AmplifyBackendHook(AwsBaseHook):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs["client_type"] = service_model.SERVICE
+        if isinstance(kwargs.get("config"), Mapping):
+            kwargs["config"] = for_botocore(kwargs["config"])
         super().__init__(*args, **kwargs)
         self._may_send: Callable[[], bool] = _always
 
@@ -291,11 +295,15 @@ class AmplifyBackendHook(AwsBaseHook):
         :param ref: The job, e.g. ``hook.get_job(...).ref``.
         :param timeout: Seconds to wait at most.
         :param waiter_delay: Longest seconds between two looks; the first ones come sooner.
+        :raises BackendParameterError: ``timeout`` or ``waiter_delay`` cannot be waited; nothing was sent.
         :raises BackendJobFailedError: The job ended as FAILED.
         :raises BackendJobTimeoutError: The job had not ended in time.
         :raises BackendRequestError: The job cannot be looked at, and waiting cannot help.
         """
-        job = self.await_end(ref, deadline=time.time() + timeout, waiter_delay=waiter_delay, sleep=sleep)
+        # What is left of a budget can be less than nothing: then one status check is made.
+        deadline = time.time() + as_bounded("timeout", timeout, least=-LONGEST_WAIT)
+        delay = as_bounded("waiter_delay", waiter_delay, least=0.01)
+        job = self.await_end(ref, deadline=deadline, waiter_delay=delay, sleep=sleep)
         if job.is_failed:
             raise BackendJobFailedError(job)
         return job

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_amplifybackend.exceptions import BackendJobFailedError
+from airflow_provider_amplifybackend.exceptions import BackendJobFailedError, left_behind
 from airflow_provider_amplifybackend.jobs import Job, Outcome
 from airflow_provider_amplifybackend.meta import outputs, parse_document
 from airflow_provider_amplifybackend.operators.base import AmplifyBackendOperator
@@ -72,7 +72,7 @@ class _CreatesEnvironment(CreatingOperator):
         from airflow_provider_amplifybackend.hooks.leftover import is_certainly_ours
 
         if self.on_failure != "delete_target":
-            return super()._job_failed(job, outcome, context, deadline)
+            return BackendJobFailedError(job, left_behind(self.api_operation, getattr(self, self.new_environment)))
         starter = self._starter(context, deadline)
         if not is_certainly_ours(starter, job, outcome):
             return BackendJobFailedError(job, "It may be somebody else's, so what it left behind was kept.")
