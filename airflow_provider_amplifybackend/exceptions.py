@@ -37,12 +37,9 @@ def _restored(kind: type[AmplifyBackendError], args: tuple[Any, ...], facts: Map
     return error
 
 
-class _ErrorWithFacts(AmplifyBackendError):
-    """An error that is made from more than its text."""
-
-    def serialize(self) -> tuple[str, tuple[str], dict[str, Any]]:
-        """Return what Airflow makes the error from again: it knows texts only, so the base class is all it can make."""
-        return f"{AmplifyBackendError.__module__}.{AmplifyBackendError.__name__}", (str(self),), {}
+def _as_base(error: AmplifyBackendError) -> tuple[str, tuple[str], dict[str, Any]]:
+    """Return what Airflow makes an error from again: its text, and so the base of those that are made from more."""
+    return f"{AmplifyBackendError.__module__}.{AmplifyBackendError.__name__}", (str(error),), {}
 
 
 class BackendParameterError(AmplifyBackendError, AirflowFailException):
@@ -57,8 +54,8 @@ class BackendStartError(AmplifyBackendError):
     """A job was not started, because something is in the way."""
 
 
-class BackendJobFailedError(_ErrorWithFacts):
-    """A job ended as FAILED.
+class BackendJobFailedError(AmplifyBackendError):
+    """A job ended as FAILED: how long it took, what can be left behind, what to do, and the service's own text.
 
     :param afterwards: What was done about it, or is to be done, in a sentence. Default: what is true of its operation.
     """
@@ -71,10 +68,12 @@ class BackendJobFailedError(_ErrorWithFacts):
         parts = (
             f"FAILED{_duration(job)}: {what} (app {job.app_id}, job {job.job_id}).",
             afterwards or left_behind(job.operation),
-            f"Status check: {job.ref.look_command}",
+            f"Check it with: {job.ref.look_command}",
             cause,
         )
         super().__init__("\n".join(parts))
+
+    serialize = _as_base
 
 
 def _duration(job: Job) -> str:
@@ -96,15 +95,17 @@ def left_behind(operation: str | None, environment: str | None = None) -> str:
     return "What was changed before that shows in the events of the environment's CloudFormation stack."
 
 
-class BackendTimeoutError(_ErrorWithFacts):
+class BackendTimeoutError(AmplifyBackendError):
     """What was waited for had not come when the time budget ended."""
 
     def __init__(
         self, target: Target, *, waited: float, last_status: str | None, last_error: str | None = None
     ) -> None:
         self.target = target
-        seen = f"timed out after {waited:.0f} s: {target}; last status: {last_status or 'never seen'}"
+        seen = f"{target}: waited {waited:.0f} s in vain; last status: {last_status or 'never seen'}"
         super().__init__(". ".join((seen + (f"; last error: {last_error}" if last_error else ""), *self._advice())))
+
+    serialize = _as_base
 
     def _advice(self) -> tuple[str, ...]:
         return ("To wait longer, raise timeout, or execution_timeout if that is shorter.",)
@@ -117,8 +118,8 @@ class BackendJobTimeoutError(BackendTimeoutError):
 
     def _advice(self) -> tuple[str, ...]:
         return (
-            "The job is still running; AmplifyBackend has no cancel",
-            f"Status check: {self.target.look_command}",
+            "The job goes on in the service, which has no cancel",
+            f"Look at it with: {self.target.look_command}",
             "To wait longer, raise waiter_delay or waiter_max_attempts (their product is the time budget in seconds), "
             "or execution_timeout or a sensor's timeout if those are shorter.",
         )
