@@ -88,9 +88,10 @@ def left_behind(operation: str | None, environment: str | None = None) -> str:
     :param environment: The environment that it was to create, if known.
     """
     if operation in ("CloneBackend", "CreateBackend"):
+        what = f"Environment {environment}" if environment else "The new environment"
         return (
-            f"Environment {environment or 'to create'} can be left behind, empty, and then a retry refuses to start: "
-            'delete it, or set on_failure="delete_target" to have it deleted.'
+            f"{what} can be left behind, empty, and then "
+            'a retry refuses to start: delete it, or set on_failure="delete_target" to have it deleted.'
         )
     return "What was changed before that shows in the events of the environment's CloudFormation stack."
 

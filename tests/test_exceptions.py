@@ -61,7 +61,7 @@ def test_a_failed_job_says_before_the_services_text_how_long_it_took_what_is_lef
     job = Job("d1", "pr1", "job-1", "CloneBackend", "FAILED", "long\nstory", 1_617_375_907_613, 1_617_375_940_700)
     assert str(BackendJobFailedError(job)) == (
         "FAILED after 33 s: CloneBackend, environment pr1 (app d1, job job-1).\n"
-        "Environment to create can be left behind, empty, and then a retry refuses to start: delete it, or set "
+        "The new environment can be left behind, empty, and then a retry refuses to start: delete it, or set "
         'on_failure="delete_target" to have it deleted.\n'
         "Check it with: aws amplifybackend get-backend-job --app-id d1 --backend-environment-name pr1 --job-id job-1\n"
         "The service says: long\nstory"
