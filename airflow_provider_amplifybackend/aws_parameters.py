@@ -7,9 +7,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_amplifybackend._compat import BaseOperator
+from airflow_provider_amplifybackend.client_config import as_client_config
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.map_index import NamedMapIndex
-from airflow_provider_amplifybackend.parameters import is_template, problems_of
+from airflow_provider_amplifybackend.parameters import holds_template, problems_of
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
@@ -22,12 +23,12 @@ class AwsParameters(NamedMapIndex, BaseOperator):
         chain is used. (templated)
     :param region_name: AWS region, e.g. ``us-east-1``. Default: the connection's. (templated)
     :param verify: Whether to verify TLS certificates, or the path of a CA bundle. (templated)
-    :param botocore_config: Keyword arguments of botocore's ``Config``. (templated)
+    :param botocore_config: Keyword arguments of botocore's ``Config``: a dictionary or JSON text. (templated)
     """
 
     template_fields: Sequence[str] = ("aws_conn_id", "region_name", "verify", "botocore_config")
     # How the parameters that are not the API's are read, and so checked.
-    readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {}
+    readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {"botocore_config": as_client_config}
 
     def __init__(
         self,
@@ -54,7 +55,7 @@ class AwsParameters(NamedMapIndex, BaseOperator):
             "aws_conn_id": self.aws_conn_id,
             "region_name": self.region_name or None,
             "verify": verify,
-            "botocore_config": self.botocore_config,
+            "botocore_config": self.read("botocore_config"),
         }
 
     @cached_property
@@ -74,17 +75,20 @@ class AwsParameters(NamedMapIndex, BaseOperator):
         """
         found: list[str] = []
         for name, read in cls.readers.items():
-            if name in values and not (templates and is_template(values[name])):
+            if name in values and not (templates and holds_template(values[name])):
                 found += problems_of(read, name, values[name])
         return found
+
+    def parameter_values(self) -> dict[str, Any]:
+        """Return every parameter that is checked, by name: some of Airflow's own are no template fields."""
+        return {name: getattr(self, name, None) for name in (*type(self).template_fields, *self.readers)}
 
     def validate(self, *, templates: bool = False) -> None:
         """Check every parameter.
 
         :raises BackendParameterError: names the parameters that cannot be used.
         """
-        values = {name: getattr(self, name, None) for name in type(self).template_fields}
-        found = type(self).problems(values, templates=templates)
+        found = type(self).problems(self.parameter_values(), templates=templates)
         if found:
             raise BackendParameterError(f"{self.task_id} ({type(self).__name__}): " + "; ".join(found))
 

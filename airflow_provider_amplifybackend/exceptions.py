@@ -25,6 +25,22 @@ from airflow_provider_amplifybackend.polling import NOT_A_NAME, ServiceError, Ta
 class AmplifyBackendError(AirflowException):
     """Base of all errors of this package."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Survive pickling and copying, whatever the constructor takes."""
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(kind: type[AmplifyBackendError], args: tuple[Any, ...], facts: Mapping[str, Any]) -> AmplifyBackendError:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(facts)
+    return error
+
+
+def _as_base(error: AmplifyBackendError) -> tuple[str, tuple[str], dict[str, Any]]:
+    """Return what Airflow makes an error from again: its text, and so the base of those that are made from more."""
+    return f"{AmplifyBackendError.__module__}.{AmplifyBackendError.__name__}", (str(error),), {}
+
 
 class BackendParameterError(AmplifyBackendError, AirflowFailException):
     """A parameter is wrong. A retry cannot help, so the task fails at once."""
@@ -39,15 +55,45 @@ class BackendStartError(AmplifyBackendError):
 
 
 class BackendJobFailedError(AmplifyBackendError):
-    """A job ended as FAILED.
+    """A job ended as FAILED: how long it took, what can be left behind, what to do, and the service's own text.
 
-    :param afterwards: What was done about it, in a sentence.
+    :param afterwards: What was done about it, or is to be done, in a sentence. Default: what is true of its operation.
     """
 
     def __init__(self, job: Job, afterwards: str = "") -> None:
         self.job = job
+        # The service's text comes last: it can be many lines long, and whoever shows less of it shows its beginning.
         cause = f"The service says: {job.error}" if job.error else "The service gives no error text."
-        super().__init__(" ".join(filter(None, (f"{job.ref} FAILED.", cause, afterwards))))
+        what = f"{job.operation or 'a job'}, environment {job.backend_environment_name or 'unknown'}"
+        parts = (
+            f"FAILED{_duration(job)}: {what} (app {job.app_id}, job {job.job_id}).",
+            afterwards or left_behind(job.operation),
+            f"Check it with: {job.ref.look_command}",
+            cause,
+        )
+        super().__init__("\n".join(parts))
+
+    serialize = _as_base
+
+
+def _duration(job: Job) -> str:
+    if job.create_time_ms is None or job.update_time_ms is None or job.update_time_ms < job.create_time_ms:
+        return ""
+    return f" after {(job.update_time_ms - job.create_time_ms) / 1000:.0f} s"
+
+
+def left_behind(operation: str | None, environment: str | None = None) -> str:
+    """Say what a failed job of an operation can leave behind, and what to do about it.
+
+    :param environment: The environment that it was to create, if known.
+    """
+    if operation in ("CloneBackend", "CreateBackend"):
+        what = f"Environment {environment}" if environment else "The new environment"
+        return (
+            f"{what} can be left behind, empty, and then "
+            'a retry refuses to start: delete it, or set on_failure="delete_target" to have it deleted.'
+        )
+    return "What was changed before that shows in the events of the environment's CloudFormation stack."
 
 
 class BackendTimeoutError(AmplifyBackendError):
@@ -59,6 +105,8 @@ class BackendTimeoutError(AmplifyBackendError):
         self.target = target
         seen = f"{target}: waited {waited:.0f} s in vain; last status: {last_status or 'never seen'}"
         super().__init__(". ".join((seen + (f"; last error: {last_error}" if last_error else ""), *self._advice())))
+
+    serialize = _as_base
 
     def _advice(self) -> tuple[str, ...]:
         return ("To wait longer, raise timeout, or execution_timeout if that is shorter.",)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
-import re
 from collections.abc import Mapping
 from typing import Any
+
+from airflow_provider_amplifybackend.encodable import encodable
 
 # A category also holds other things: groups of a pool, REST APIs, DynamoDB tables. Amplify allows one pool, one
 # GraphQL API and one bucket, made or imported; each is known by a member of its output. An auth resource without a
@@ -27,49 +27,21 @@ _OUTPUTS = {
     "deployment_bucket": ("providers", "DeploymentBucketName"),
     "region": ("providers", "Region"),
 }
-# Airflow encodes a result with msgpack and as JSON in a database: neither takes all that a JSON text can hold.
-_DEEPEST = 50
-_LARGEST = 2**63
-_UNSTORABLE = re.compile("[\ud800-\udfff\x00]")
 
 
 def parse_document(document: Any) -> Any:
-    """Return the content of a JSON text in a form that can be stored; what is not one is returned as it is.
+    """Return the content of a JSON text, fit for an XCom; what is not one is returned as it is.
 
-    A number that Airflow cannot store is returned as its text, and a note in place of a document that is nested too
-    deep: whoever reads it from XCom, the UI among them, would fail.
+    In place of a document that is nested too deep stands a note: whoever read it, the UI among them, would fail.
     """
     if not isinstance(document, str):
         return document
     try:
-        content = json.loads(document, parse_int=_integer, parse_float=_decimal, parse_constant=str)
-        return _storable(content, _DEEPEST)
+        return encodable(json.loads(document))
     except RecursionError:
-        return f"(not readable: JSON of {len(document)} characters, nested more than {_DEEPEST} levels deep)"
+        return f"(not readable: JSON of {len(document)} characters, nested too deep)"
     except ValueError:
         return document
-
-
-def _integer(text: str) -> int | str:
-    is_small = len(text) < len(str(_LARGEST)) or (len(text) < 2 * len(str(_LARGEST)) and abs(int(text)) < _LARGEST)
-    return int(text) if is_small else text
-
-
-def _decimal(text: str) -> float | str:
-    number = float(text)
-    return number if math.isfinite(number) else text
-
-
-def _storable(value: Any, depth: int) -> Any:
-    if depth < 0:
-        raise RecursionError
-    if isinstance(value, str):
-        return _UNSTORABLE.sub("\ufffd", value)
-    if isinstance(value, dict):
-        return {_UNSTORABLE.sub("\ufffd", name): _storable(member, depth - 1) for name, member in value.items()}
-    if isinstance(value, list):
-        return [_storable(item, depth - 1) for item in value]
-    return value
 
 
 def category(meta: Any, name: str) -> Mapping[str, Any]:

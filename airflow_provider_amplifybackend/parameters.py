@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from airflow_provider_amplifybackend import names
@@ -17,6 +17,15 @@ def is_template(value: Any) -> bool:
     if isinstance(value, str):
         return any(mark in value for mark in ("{{", "{%", "{#"))
     return hasattr(value, "resolve") or callable(value)
+
+
+def holds_template(value: Any, levels: int = 10) -> bool:
+    """Whether a value, or anything in it, is yet to be rendered."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        return levels > 0 and any(holds_template(item, levels - 1) for item in value)
+    return is_template(value)
 
 
 def as_flag(name: str, value: Any) -> bool:

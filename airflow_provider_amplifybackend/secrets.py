@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from airflow_provider_amplifybackend.encodable import encodable, encodable_text
+
 REDACTED = "***"
 SECRET_MEMBERS = frozenset({"ClientSecret", "PrivateKey", "ChallengeCode", "GraphQLAPIKeyOutput", "AppClientSecret"})
 # Needed downstream to look a session up or end it, so results carry it; logs and rendered templates do not.
@@ -49,7 +51,7 @@ def _redact_document(text: str) -> str:
     if not _may_hold(text, SECRET_MEMBERS):
         return text
     try:
-        return json.dumps(redact_secrets(json.loads(text)), separators=(",", ":"))
+        return json.dumps(redact_secrets(encodable(json.loads(text))), separators=(",", ":"))
     except (ValueError, RecursionError):
         # Whatever it is, it cannot be searched for the secrets that it may hold.
         return REDACTED
@@ -71,7 +73,7 @@ def secret_values(value: Any) -> Iterator[str]:
         value, is_secret = waiting.pop()
         if isinstance(value, str) and is_secret:
             if value:
-                yield value
+                yield encodable_text(value)
         elif isinstance(value, str) and _may_hold(value, MASKED_MEMBERS):
             try:
                 waiting.append((json.loads(value, object_pairs_hook=_Pairs), False))
@@ -101,4 +103,6 @@ def written_forms(secret: str) -> set[str]:
     """
     in_json = json.dumps(secret)[1:-1]
     lines = [line for line in re.split(r"\r\n|\n|\\n", secret) if line and not line.startswith("-----")]
-    return {secret, in_json, repr(secret)[1:-1], repr(in_json)[1:-1], *(lines if len(lines) > 1 else ())}
+    forms = {secret, in_json, repr(secret)[1:-1], repr(in_json)[1:-1], *(lines if len(lines) > 1 else ())}
+    # Airflow hands them on to other processes. What cannot be encoded is written nowhere; it may be without the rest.
+    return {encodable_text(form) for form in forms}

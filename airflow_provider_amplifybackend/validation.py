@@ -30,7 +30,7 @@ def validate_dag(dag: DAG) -> None:
 
 def _problems(task: Any) -> Iterator[str]:
     if isinstance(task, AwsParameters):
-        yield from _own_problems(type(task), {name: getattr(task, name, None) for name in type(task).template_fields})
+        yield from _own_problems(type(task), task.parameter_values())
         return
     operator_class = getattr(task, "operator_class", None)
     if inspect.isclass(operator_class) and issubclass(operator_class, AwsParameters):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import pytest
 
 from airflow_provider_amplifybackend import exceptions
@@ -49,9 +52,51 @@ def test_the_tree_at_the_top_of_the_module_is_complete() -> None:
 )
 def test_a_failed_job_says_what_the_service_says(error: str | None, words: str) -> None:
     failed = BackendJobFailedError(Job("d1", "pr1", "job-1", "CloneBackend", "FAILED", error))
-    assert str(failed).startswith("job job-1 (CloneBackend, app d1, environment pr1) FAILED. ")
-    assert words in str(failed)
+    assert str(failed).startswith("FAILED: CloneBackend, environment pr1 (app d1, job job-1).\n")
+    assert str(failed).endswith(words) or "gives no error text." in str(failed).splitlines()[-1]
     assert failed.job.job_id == "job-1"
+
+
+def test_a_failed_job_says_before_the_services_text_how_long_it_took_what_is_left_and_what_to_do() -> None:
+    job = Job("d1", "pr1", "job-1", "CloneBackend", "FAILED", "long\nstory", 1_617_375_907_613, 1_617_375_940_700)
+    assert str(BackendJobFailedError(job)) == (
+        "FAILED after 33 s: CloneBackend, environment pr1 (app d1, job job-1).\n"
+        "The new environment can be left behind, empty, and then a retry refuses to start: delete it, or set "
+        'on_failure="delete_target" to have it deleted.\n'
+        "Check it with: aws amplifybackend get-backend-job --app-id d1 --backend-environment-name pr1 --job-id job-1\n"
+        "The service says: long\nstory"
+    )
+    done = str(BackendJobFailedError(job, "Environment pr1 was deleted."))
+    assert done.splitlines()[1] == "Environment pr1 was deleted."
+    update = Job("d1", "pr1", "job-1", "UpdateBackendAPI", "FAILED")
+    assert "CloudFormation" in str(BackendJobFailedError(update))
+    assert "delete_target" not in str(BackendJobFailedError(update))
+
+
+ERRORS = (
+    BackendJobFailedError(Job("d1", "pr1", "job-1", "CloneBackend", "FAILED", "why")),
+    BackendJobTimeoutError(REF, waited=60, last_status="RUNNING"),
+    BackendTimeoutError(EnvironmentTarget("d1", "pr1", Condition.GONE), waited=60, last_status=None),
+    BackendRequestError("refused"),
+    BackendParameterError("wrong"),
+)
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_an_error_survives_on_its_way_between_processes(error: AmplifyBackendError) -> None:
+    for other in (pickle.loads(pickle.dumps(error)), copy.deepcopy(error), copy.copy(error)):
+        assert type(other) is type(error)
+        assert str(other) == str(error)
+        assert vars(other) == vars(error)
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_an_error_survives_airflows_own_serialization(error: AmplifyBackendError) -> None:
+    from airflow.serialization.serialized_objects import BaseSerialization
+
+    other = BaseSerialization.deserialize(BaseSerialization.serialize(error))
+    assert isinstance(other, AmplifyBackendError)
+    assert str(other) == str(error)
 
 
 def test_a_time_out_says_how_long_what_was_seen_and_what_to_do() -> None:

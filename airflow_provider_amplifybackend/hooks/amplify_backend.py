@@ -13,6 +13,9 @@ from botocore.config import Config
 
 from airflow_provider_amplifybackend import names, polling, service_model
 from airflow_provider_amplifybackend._compat import AirflowNotFoundException
+from airflow_provider_amplifybackend.client_config import for_botocore
+from airflow_provider_amplifybackend.deadlines import LONGEST_WAIT, as_bounded
+from airflow_provider_amplifybackend.encodable import encodable_answer
 from airflow_provider_amplifybackend.exceptions import (
     BackendJobFailedError,
     BackendParameterError,
@@ -23,6 +26,7 @@ from airflow_provider_amplifybackend.exceptions import (
 from airflow_provider_amplifybackend.hooks.botocore_errors import (
     LateStartError,
     UnreadableAnswerError,
+    cause,
     check_answer,
     service_error,
 )
@@ -71,6 +75,8 @@ class AmplifyBackendHook(AwsBaseHook):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs["client_type"] = service_model.SERVICE
+        if isinstance(kwargs.get("config"), Mapping):
+            kwargs["config"] = for_botocore(kwargs["config"])
         super().__init__(*args, **kwargs)
         self._may_send: Callable[[], bool] = _always
 
@@ -159,13 +165,15 @@ class AmplifyBackendHook(AwsBaseHook):
 
         try:
             client = self._start_conn if once else self.conn
-            response: dict[str, Any] = getattr(client, xform_name(api_operation))(**request)
+            response = getattr(client, xform_name(api_operation))(**request)
         except AirflowNotFoundException:
             raise
-        except Exception as error:
-            raise service_error(api_operation, error) from error
-        check_answer(api_operation, response)
-        return response
+        except Exception as error:  # noqa: BLE001
+            raise service_error(api_operation, error) from cause(error)
+        # Whoever uses `conn` itself gets boto3's answer as it is; nothing of ours does.
+        answer = encodable_answer(response, client.meta.service_model.operation_model(api_operation).output_shape)
+        check_answer(api_operation, answer)
+        return answer
 
     def run(self, look: Generator[polling.Call, Mapping[str, Any], T]) -> T:
         """Drive a generator of calls with the synchronous client and return its result."""
@@ -303,11 +311,15 @@ class AmplifyBackendHook(AwsBaseHook):
         :param ref: The job, e.g. ``hook.get_job(...).ref``.
         :param timeout: Seconds to wait at most.
         :param waiter_delay: Longest seconds between two looks; the first ones come sooner.
+        :raises BackendParameterError: ``timeout`` or ``waiter_delay`` cannot be waited; nothing was sent.
         :raises BackendJobFailedError: The job ended as FAILED.
         :raises BackendJobTimeoutError: The job had not ended in time.
         :raises BackendRequestError: The job cannot be looked at, and waiting cannot help.
         """
-        job = self.await_end(ref, deadline=time.time() + timeout, waiter_delay=waiter_delay, sleep=sleep)
+        # What is left of a budget can be less than nothing: then one status check is made.
+        deadline = time.time() + as_bounded("timeout", timeout, least=-LONGEST_WAIT)
+        delay = as_bounded("waiter_delay", waiter_delay, least=0.01)
+        job = self.await_end(ref, deadline=deadline, waiter_delay=delay, sleep=sleep)
         if job.is_failed:
             raise BackendJobFailedError(job)
         return job

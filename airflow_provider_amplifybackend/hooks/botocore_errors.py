@@ -9,6 +9,14 @@ import botocore.exceptions as boto
 from botocore.parsers import ResponseParserError
 
 from airflow_provider_amplifybackend import service_model
+from airflow_provider_amplifybackend.encodable import (
+    MAX_ERROR_TEXT,
+    MAX_WORD,
+    as_text,
+    fit_to_log,
+    shortened,
+    usable_headers,
+)
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.polling import NOT_A_NAME, FaultKind, ServiceError
 
@@ -87,21 +95,31 @@ def service_error(operation: str, error: Exception) -> ServiceError:
     """Return what an exception of a call means."""
     if isinstance(error, boto.ClientError):
         details = error.response.get("Error", {})
-        code = str(details.get("Code") or error.response.get("ResponseMetadata", {}).get("HTTPStatusCode"))
-        message = str(details.get("Message") or "no message")
-        headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+        code = as_text(details.get("Code") or error.response.get("ResponseMetadata", {}).get("HTTPStatusCode"))
+        code = shortened(code, MAX_WORD)
+        message = shortened(as_text(details.get("Message") or "no message"), MAX_ERROR_TEXT)
+        headers = usable_headers(error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {}))
         return ServiceError(_client_error_kind(error, code), operation, code, message, headers=headers)
     if isinstance(error, BackendParameterError):
         return ServiceError(FaultKind.SETUP, operation, NOT_A_NAME, str(error))
-    code = type(error).__name__
+    code, message = type(error).__name__, shortened(as_text(str(error)), MAX_ERROR_TEXT)
     if isinstance(error, SETUP):
-        said = str(error).rstrip(".")
+        said = message.rstrip(".")
         return ServiceError(FaultKind.SETUP, operation, code, f"{said}. {_SETUP_ADVICE.get(code, '')}".strip())
     if isinstance(error, UNSENT):
-        return ServiceError(FaultKind.UNSENT, operation, code, str(error))
+        return ServiceError(FaultKind.UNSENT, operation, code, message)
     if isinstance(error, ResponseParserError):
-        return UnreadableAnswerError(FaultKind.UNCLEAR, operation, code, str(error))
-    return ServiceError(FaultKind.UNCLEAR, operation, code, str(error))
+        return UnreadableAnswerError(FaultKind.UNCLEAR, operation, code, message)
+    return ServiceError(FaultKind.UNCLEAR, operation, code, message)
+
+
+def cause(error: Exception) -> Exception | None:
+    """Return an exception as the cause of its ServiceError, which Airflow logs with it.
+
+    None if it cannot be logged as it is, because it repeats the service's own text: the ServiceError has all of it
+    that can be written.
+    """
+    return error if fit_to_log(error) else None
 
 
 def _client_error_kind(error: boto.ClientError, code: str) -> FaultKind:

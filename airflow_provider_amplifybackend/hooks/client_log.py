@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_amplifybackend._compat import mask_secret
+from airflow_provider_amplifybackend.encodable import as_text, encodable
 from airflow_provider_amplifybackend.secrets import member_names, redact_secrets, secret_values, written_forms
 
 log = logging.getLogger(__name__)
@@ -47,8 +48,8 @@ def _mask_request(params: Any, **_: Any) -> None:
 
 def _mask_answer(response_dict: Mapping[str, Any], **_: Any) -> None:
     try:
-        body = json.loads(response_dict["body"])
-    except (KeyError, TypeError, ValueError):
+        body = encodable(json.loads(response_dict["body"]))
+    except (KeyError, TypeError, ValueError, RecursionError):
         return
     _mask(member_names(body))
 
@@ -61,13 +62,13 @@ def _note_call(params: Any, context: dict[str, Any], **_: Any) -> None:
 def _log_answer(parsed: Mapping[str, Any], model: Any, context: dict[str, Any], **_: Any) -> None:
     if _CALL in context:
         request, begun = context.pop(_CALL)
-        about = parsed.get("ResponseMetadata", {})
+        about = encodable(parsed.get("ResponseMetadata", {}))
         log.debug(
             "%s %s: %s%s in %.3f s, %s retries, request id %s",
             model.name,
             request,
             about.get("HTTPStatusCode"),
-            f" {parsed['Error'].get('Code')}" if isinstance(parsed.get("Error"), Mapping) else "",
+            f" {as_text(parsed['Error'].get('Code') or '')}" if isinstance(parsed.get("Error"), Mapping) else "",
             time.monotonic() - begun,
             about.get("RetryAttempts"),
             about.get("RequestId"),

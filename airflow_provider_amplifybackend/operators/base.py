@@ -17,7 +17,13 @@ from airflow_provider_amplifybackend._compat import (
     task_state_store,
 )
 from airflow_provider_amplifybackend.aws_parameters import AwsParameters
-from airflow_provider_amplifybackend.deadlines import deferral_timeout, earliest_deadline
+from airflow_provider_amplifybackend.deadlines import (
+    as_waiter_delay,
+    as_waiter_max_attempts,
+    budget_problems,
+    deferral_timeout,
+    earliest_deadline,
+)
 from airflow_provider_amplifybackend.exceptions import (
     BackendJobFailedError,
     BackendParameterError,
@@ -26,7 +32,7 @@ from airflow_provider_amplifybackend.exceptions import (
 )
 from airflow_provider_amplifybackend.jobs import Intent, Job, JobRef, JobResult, Outcome
 from airflow_provider_amplifybackend.links import AmplifyConsoleLink, AmplifyStudioLink, link_addresses
-from airflow_provider_amplifybackend.parameters import EMPTY_RENDERINGS, as_choice, as_flag, as_number, is_template
+from airflow_provider_amplifybackend.parameters import EMPTY_RENDERINGS, as_choice, as_flag, is_template
 from airflow_provider_amplifybackend.secrets import MASKED_MEMBERS, redact_secrets, secret_values, written_forms
 from airflow_provider_amplifybackend.triggers.events import job_of_event
 
@@ -161,8 +167,8 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
     readers = AmplifyBackendOperator.readers | {
         "wait_for_completion": as_flag,
         "deferrable": as_flag,
-        "waiter_delay": partial(as_number, least=0.1),
-        "waiter_max_attempts": partial(as_number, least=1),
+        "waiter_delay": as_waiter_delay,
+        "waiter_max_attempts": as_waiter_max_attempts,
         "on_pending_job": partial(as_choice, accepted=("wait", "fail")),
     }
 
@@ -185,6 +191,11 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
         self.waiter_max_attempts = waiter_max_attempts
         self.on_pending_job = on_pending_job
         self._awaited: JobRef | None = None
+
+    @classmethod
+    def problems(cls, values: Mapping[str, Any], *, templates: bool = False) -> list[str]:
+        """Return a sentence for each parameter that cannot be sent or used."""
+        return super().problems(values, templates=templates) + budget_problems(values)
 
     def execute(self, context: Context) -> JobResult:
         """Start the job once, and wait for it as told."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_amplifybackend.exceptions import BackendRequestError, request_error
+from airflow_provider_amplifybackend.exceptions import BackendRequestError, left_behind, request_error
 from airflow_provider_amplifybackend.jobs import Job, Outcome
 from airflow_provider_amplifybackend.meta import outputs, parse_document
 from airflow_provider_amplifybackend.operators.base import AmplifyBackendOperator
@@ -62,7 +62,7 @@ class _CreatesEnvironment(CreatingOperator):
         from airflow_provider_amplifybackend.hooks.leftover import delete_after
 
         if self.on_failure != "delete_target":
-            return super()._after_failure(job, outcome, make_starter)
+            return left_behind(self.api_operation, self._new_name)
         starter = make_starter()
         return starter.drive(delete_after(starter.protocol, job, outcome, self._new_name))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_amplifybackend import polling
@@ -15,7 +16,12 @@ from airflow_provider_amplifybackend._compat import (
     PokeReturnValue,
 )
 from airflow_provider_amplifybackend.aws_parameters import AwsParameters
-from airflow_provider_amplifybackend.deadlines import deferral_timeout, earliest_deadline
+from airflow_provider_amplifybackend.deadlines import (
+    LEAST_WAITER_DELAY,
+    as_bounded,
+    deferral_timeout,
+    earliest_deadline,
+)
 from airflow_provider_amplifybackend.exceptions import (
     AmplifyBackendError,
     BackendTimeoutError,
@@ -24,7 +30,7 @@ from airflow_provider_amplifybackend.exceptions import (
 )
 from airflow_provider_amplifybackend.jobs import iso_time
 from airflow_provider_amplifybackend.operators.base import DEFAULT_DEFERRABLE
-from airflow_provider_amplifybackend.parameters import as_flag, as_name, as_number
+from airflow_provider_amplifybackend.parameters import as_flag, as_name
 from airflow_provider_amplifybackend.polling import ServiceError, Wait
 
 if TYPE_CHECKING:
@@ -56,6 +62,8 @@ class WaitSensor(AwsParameters, BaseSensorOperator):
         "app_id": as_name,
         "backend_environment_name": as_name,
         "deferrable": as_flag,
+        "poke_interval": partial(as_bounded, least=0),
+        "timeout": partial(as_bounded, least=0),
     }
     ui_color = "#fff3e0"
 
@@ -158,7 +166,7 @@ class WaitSensor(AwsParameters, BaseSensorOperator):
         trigger = self.trigger(
             started=started,
             deadline=deadline,
-            waiter_delay=as_number("poke_interval", self.poke_interval, least=0.1),
+            waiter_delay=max(LEAST_WAITER_DELAY, self.read("poke_interval")),
             **self.aws_parameters,
         )
         self.log.info("%s: waiting in the triggerer, until %s at most", self.target(), iso_time(int(deadline * 1000)))

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
+from airflow_provider_amplifybackend.encodable import MAX_MESSAGE, encodable, shortened
 from airflow_provider_amplifybackend.exceptions import (
     AmplifyBackendError,
     BackendJobTimeoutError,
@@ -25,24 +26,29 @@ ERROR = "error"
 def finished(target: Target, seen: Seen) -> dict[str, Any]:
     """Return the event for a wait that came to its end: a job has ended, well or badly, or an environment is so."""
     what = {"job": asdict(seen)} if isinstance(seen, Job) else {"target": asdict(target), "status": seen.status}
-    return {"version": VERSION, "kind": FINISHED, **what}
+    return _event(FINISHED, **what)
 
 
 def timed_out(wait: Wait, now: float) -> dict[str, Any]:
     """Return the event for a time budget that ended first."""
-    return {
-        "version": VERSION,
-        "kind": TIMEOUT,
-        "ref": {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(wait.target).items()},
-        "waited": now - wait.started,
-        "last_status": wait.last_status,
-        "last_error": str(wait.last_error) if wait.last_error else None,
-    }
+    return _event(
+        TIMEOUT,
+        ref=asdict(wait.target),
+        waited=now - wait.started,
+        last_status=wait.last_status,
+        last_error=str(wait.last_error) if wait.last_error else None,
+    )
 
 
 def error(message: str) -> dict[str, Any]:
     """Return the event for a wait that cannot go on."""
-    return {"version": VERSION, "kind": ERROR, "message": message}
+    return _event(ERROR, message=shortened(message, MAX_MESSAGE))
+
+
+def _event(kind: str, **content: Any) -> dict[str, Any]:
+    """Return an event. One that cannot be encoded would end the triggerer, and each one that takes over from it."""
+    event: dict[str, Any] = encodable({"version": VERSION, "kind": kind, **content})
+    return event
 
 
 def job_of_event(event: Any) -> Job:

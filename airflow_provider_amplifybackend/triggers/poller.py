@@ -21,9 +21,10 @@ from botocore import xform_name
 
 from airflow_provider_amplifybackend import metrics, polling
 from airflow_provider_amplifybackend._compat import AirflowException, conf
+from airflow_provider_amplifybackend.encodable import encodable_answer
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.hooks.async_client import create_client
-from airflow_provider_amplifybackend.hooks.botocore_errors import check_answer, service_error
+from airflow_provider_amplifybackend.hooks.botocore_errors import cause, check_answer, service_error
 from airflow_provider_amplifybackend.jobs import Job, JobRef
 from airflow_provider_amplifybackend.polling import FaultKind, Seen, ServiceError, Target
 from airflow_provider_amplifybackend.schedule import FIRST_DELAY, Durations, PollSchedule
@@ -126,19 +127,20 @@ class Poller:
             client = await self._connected()
             await self._limiter.acquire()
             metrics.count("polls")
-            response: Mapping[str, Any] = await getattr(client, xform_name(call.operation))(**call.request)
+            response = await getattr(client, xform_name(call.operation))(**call.request)
         except BackendParameterError as error:
             raise service_error(call.operation, error) from error
         except AirflowException as error:
             raise ServiceError(FaultKind.SETUP, call.operation, type(error).__name__, str(error)) from error
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             failure = service_error(call.operation, error)
             await self._after(failure, client)
-            raise failure from error
-        check_answer(call.operation, response)
-        self._service_date = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+            raise failure from cause(error)
+        answer = encodable_answer(response, client.meta.service_model.operation_model(call.operation).output_shape)
+        check_answer(call.operation, answer)
+        self._service_date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
         self.slowdown = max(1.0, self.slowdown * RECOVERY)
-        return response
+        return answer
 
     async def _connected(self) -> Any:
         async with self._creating:

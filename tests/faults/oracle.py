@@ -16,7 +16,7 @@ from tests.faults.cases import Case
 
 # What an error must name besides app, environment and operation: the service's words, or what is in the way.
 CAUSE = re.compile(
-    r"FAILED\. The service says|exists already|exists, but only as the leftover|may be only the leftover"
+    r"FAILED after \d+ s: |exists already|exists, but only as the leftover|may be only the leftover"
     r"|to remove does not exist|appeared after"
     r"|blocks its environment|cannot be told|time budget ended|waited \d+ s in vain|failed \(\w+\) for "
     r"|(waiting cannot go on|cannot see what its job has left): \w+: \w+: "

@@ -28,17 +28,34 @@ def test_a_failed_job_is_reported_with_the_words_of_the_service(dags, service, d
     run = dags.run(clone(f"deferrable={deferrable}"))
     (start,) = service.control.journal("CloneBackend")
     assert run.state == "failed"
-    assert run.error("clone") == (
-        f"BackendJobFailedError: job {start['job_id']} (CloneBackend, app {APP}, environment copy) FAILED. "
-        f"The service says: {words}"
+    first, left, check, said = run.error("clone").split("\n", 3)
+    job = f"CloneBackend, environment copy (app {APP}, job {start['job_id']})."
+    assert re.fullmatch(rf"BackendJobFailedError: FAILED after \d+ s: {re.escape(job)}", first)
+    assert left == (
+        "Environment copy can be left behind, empty, and then a retry refuses to start: delete it, or set "
+        'on_failure="delete_target" to have it deleted.'
     )
+    assert check == (
+        f"Check it with: aws amplifybackend get-backend-job --app-id {APP} --backend-environment-name copy "
+        f"--job-id {start['job_id']}"
+    )
+    assert said == f"The service says: {words}"
+
+
+@BOTH_MODES
+def test_a_failed_job_with_a_text_that_is_too_long_says_the_rest_first(dags, service, deferrable):
+    service.control.add_fault("CloneBackend", kind="job_fails", error="line of the CLI\n" * 5_000)
+    error = dags.run(clone(f"deferrable={deferrable}")).error("clone")
+    assert error.endswith("... [cut: 7,000 of 80,000 characters shown]")
+    before = error.partition("The service says: ")[0]
+    assert all(words in before for words in ("FAILED after", "on_failure", "aws amplifybackend get-backend-job"))
 
 
 @BOTH_MODES
 def test_a_failed_job_without_words_is_reported_as_such(dags, service, deferrable):
     service.control.add_fault("CloneBackend", kind="job_fails", error="")
     run = dags.run(clone(f"deferrable={deferrable}"))
-    assert "FAILED. The service gives no error text." in run.error("clone")
+    assert run.error("clone").endswith("\nThe service gives no error text.")
 
 
 @BOTH_MODES

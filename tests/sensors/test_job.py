@@ -62,10 +62,10 @@ def test_a_job_that_fails(dags, job, mode, wish, state):
     assert run.states == {"sensor": state}
     assert run.xcom("sensor") is None
     if state == "failed":
-        assert run.error("sensor") == (
-            f"BackendJobFailedError: job theirs (UpdateBackendAPI, app {APP}, environment staging) FAILED. "
-            "The service says: AuthStack: Limit exceeded"
-        )
+        error = run.error("sensor")
+        assert error.startswith("BackendJobFailedError: FAILED after ")
+        assert f" s: UpdateBackendAPI, environment staging (app {APP}, job theirs).\n" in error
+        assert error.endswith("\nThe service says: AuthStack: Limit exceeded")
 
 
 @IN_EVERY_MODE
