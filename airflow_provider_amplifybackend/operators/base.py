@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -19,6 +20,7 @@ from airflow_provider_amplifybackend._compat import (
 from airflow_provider_amplifybackend.aws_parameters import AwsParameters
 from airflow_provider_amplifybackend.deadlines import deferral_timeout, earliest_deadline
 from airflow_provider_amplifybackend.exceptions import (
+    STILL_RUNNING,
     BackendJobFailedError,
     BackendParameterError,
     BackendRequestError,
@@ -27,6 +29,7 @@ from airflow_provider_amplifybackend.exceptions import (
 from airflow_provider_amplifybackend.jobs import Intent, Job, JobRef, JobResult, Outcome
 from airflow_provider_amplifybackend.links import AmplifyConsoleLink, AmplifyStudioLink, link_addresses
 from airflow_provider_amplifybackend.parameters import EMPTY_RENDERINGS, as_choice, as_flag, as_number, is_template
+from airflow_provider_amplifybackend.polling import ended_text
 from airflow_provider_amplifybackend.secrets import MASKED_MEMBERS, redact_secrets, secret_values, written_forms
 from airflow_provider_amplifybackend.triggers.events import job_of_event
 
@@ -296,11 +299,7 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
     def on_kill(self) -> None:
         """Say what goes on when the task is killed while it waits; the service has no cancel."""
         if self._awaited:
-            self.log.warning(
-                "%s goes on in the service, which has no cancel. Look at it with: %s",
-                self._awaited,
-                self._awaited.look_command,
-            )
+            self.log.warning("%s Check it with: %s", STILL_RUNNING, self._awaited.look_command)
 
     def _first_look(self, ref: JobRef) -> Job | None:
         from airflow_provider_amplifybackend.polling import ServiceError, look_at_job
@@ -308,7 +307,7 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
         try:
             return self.hook.run(look_at_job(ref))
         except ServiceError as error:
-            self.log.info("%s: the first look failed (%s); waiting", ref, error)
+            self.log.warning("Retrying after %s: %s", error, ref)
             return None
 
     def _ref(self, job: Job) -> JobRef:
@@ -352,9 +351,9 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
             waiter_delay=self.read("waiter_delay"),
             outcome=str(outcome) if outcome else None,
             durations=list(durations),
-            **self.aws_parameters,
+            **self.wait_parameters,
         )
-        self.log.info("%s: waiting in the triggerer, until %s at most", ref, jobs.iso_time(int(deadline * 1000)))
+        self.log.info("Waiting in the triggerer, until %s at most: %s", jobs.iso_time(int(deadline * 1000)), ref)
         self.defer(
             trigger=trigger,
             method_name=method_name,
@@ -365,10 +364,14 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
     def resume_start(self, context: Context, event: Any = None) -> JobResult:
         """Go on with the start after another job has ended, well or badly."""
         started, deadline = self._times(event)
+        self._stay_who_we_were(event)
         try:
-            job_of_event(event)
+            job = job_of_event(event)
         except (BackendTimeoutError, BackendRequestError) as error:
             self._starter(context, deadline).after_wait_in_vain(error)
+        else:
+            level = logging.WARNING if job.is_failed else logging.INFO
+            self.log.log(level, "No longer in the way, %s", ended_text(job))
         return self._proceed(context, started=started, deadline=deadline)
 
     def execute_complete(self, context: Context, event: Any = None) -> JobResult:
@@ -379,6 +382,7 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
         if job.is_failed:
             raise self._job_failed(job, outcome, context, deadline)
         if outcome is Outcome.ADOPTED:
+            self._stay_who_we_were(event)
             starter = self._starter(context, deadline)
             if starter.disowns(job):
                 return self._proceed(context, started=started, deadline=deadline, starter=starter)
@@ -395,6 +399,11 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
         carried = event if isinstance(event, Mapping) else {}
         started = carried.get("started") or time.time()
         return started, carried.get("deadline") or self._deadline(started)
+
+    def _stay_who_we_were(self, event: Any) -> None:
+        """Refuse to go on as boto3's own identity, if the connection was found when the try began."""
+        if isinstance(event, Mapping) and event.get("connection_found"):
+            self.hook.connection_found = True
 
     def _deadline(self, started: float) -> float:
         return earliest_deadline(
