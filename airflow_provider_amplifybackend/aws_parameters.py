@@ -10,7 +10,7 @@ from airflow_provider_amplifybackend._compat import BaseOperator
 from airflow_provider_amplifybackend.client_config import as_client_config
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.map_index import NamedMapIndex
-from airflow_provider_amplifybackend.parameters import holds_template, problems_of
+from airflow_provider_amplifybackend.parameters import as_verify, holds_template, problems_of
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
@@ -48,15 +48,17 @@ class AwsParameters(NamedMapIndex, BaseOperator):
     @property
     def aws_parameters(self) -> dict[str, Any]:
         """Return the four parameters, as the hook and the triggers take them."""
-        verify = self.verify
-        if isinstance(verify, str) and verify.strip().lower() in ("true", "false"):
-            verify = verify.strip().lower() == "true"
         return {
             "aws_conn_id": self.aws_conn_id,
             "region_name": self.region_name or None,
-            "verify": verify,
+            "verify": as_verify(self.verify),
             "botocore_config": self.read("botocore_config"),
         }
+
+    @property
+    def wait_parameters(self) -> dict[str, Any]:
+        """Return what a trigger needs to be the same caller as this task, which has used the connection."""
+        return self.aws_parameters | {"connection_found": self.hook.connection_found}
 
     @cached_property
     def hook(self) -> AmplifyBackendHook:

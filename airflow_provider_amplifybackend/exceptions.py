@@ -21,6 +21,8 @@ from airflow_provider_amplifybackend._compat import AirflowException, AirflowFai
 from airflow_provider_amplifybackend.jobs import Job, JobRef
 from airflow_provider_amplifybackend.polling import NOT_A_NAME, ServiceError, Target, Wait
 
+STILL_RUNNING = "The job is still running; AmplifyBackend cannot cancel jobs."
+
 
 class AmplifyBackendError(AirflowException):
     """Base of all errors of this package."""
@@ -103,8 +105,9 @@ class BackendTimeoutError(AmplifyBackendError):
         self, target: Target, *, waited: float, last_status: str | None, last_error: str | None = None
     ) -> None:
         self.target = target
-        seen = f"{target}: waited {waited:.0f} s in vain; last status: {last_status or 'never seen'}"
-        super().__init__(". ".join((seen + (f"; last error: {last_error}" if last_error else ""), *self._advice())))
+        seen = f"Timed out after {waited:.0f} s; last status: {last_status or 'never seen'}"
+        error = f"; last error: {last_error.rstrip('.')}" if last_error else ""
+        super().__init__(". ".join((f"{seen}{error}: {target}", *self._advice())))
 
     serialize = _as_base
 
@@ -119,8 +122,7 @@ class BackendJobTimeoutError(BackendTimeoutError):
 
     def _advice(self) -> tuple[str, ...]:
         return (
-            "The job goes on in the service, which has no cancel",
-            f"Look at it with: {self.target.look_command}",
+            f"{STILL_RUNNING} Check it with: {self.target.look_command}",
             "To wait longer, raise waiter_delay or waiter_max_attempts (their product is the time budget in seconds), "
             "or execution_timeout or a sensor's timeout if those are shorter.",
         )
@@ -141,7 +143,7 @@ def wait_error(target: Target, error: ServiceError) -> BackendRequestError | Bac
     """Return the error for a wait that a call has ended."""
     if error.code == NOT_A_NAME:
         return BackendParameterError(error.message)
-    return BackendRequestError(f"{target}: waiting cannot go on: {error}")
+    return BackendRequestError(f"Stopped waiting after {error}: {target}")
 
 
 def request_error(error: ServiceError, request: Mapping[str, Any]) -> BackendRequestError | BackendParameterError:

@@ -187,14 +187,6 @@ class Job:
         return (self.update_time_ms - self.create_time_ms) / 1000
 
     @property
-    def how_it_ended(self) -> str:
-        """Return its status first, then what it was and how long it took."""
-        took = ""
-        if self.create_time_ms is not None and self.update_time_ms is not None:
-            took = f" after {(self.update_time_ms - self.create_time_ms) / 1000:.0f} s"
-        return f"{self.status or 'Status unknown'}{took}: {self.ref}"
-
-    @property
     def ref(self) -> JobRef:
         """Return what identifies this job."""
         return JobRef(self.app_id, self.job_id, (self.backend_environment_name,), self.operation)

@@ -37,6 +37,16 @@ def as_flag(name: str, value: Any) -> bool:
     raise BackendParameterError(f"{name}={value!r} must be true or false")
 
 
+def as_verify(value: Any) -> Any:
+    """Return a setting of ``verify`` as it is meant: a rendered template or a connection may have a boolean as text."""
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    if text in EMPTY_RENDERINGS:  # botocore takes an empty text for false
+        return None
+    return text.lower() == "true" if text.lower() in ("true", "false") else text
+
+
 def as_number(name: str, value: Any, *, least: float) -> float:
     """Return a number, also from a rendered string."""
     try:

@@ -6,6 +6,7 @@ time of one wait. The hook drives them with boto3, the poller of the triggerer w
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -19,6 +20,7 @@ from airflow_provider_amplifybackend.jobs import (
     Effect,
     Job,
     JobRef,
+    iso_time,
 )
 
 JOBS_PER_PAGE = 25  # the most that ListBackendJobs takes
@@ -26,6 +28,12 @@ JOBS_PER_PAGE = 25  # the most that ListBackendJobs takes
 NOT_FOUND_PATIENCE = 60.0
 # The code of the error for what cannot name anything. Its message needs no more words.
 NOT_A_NAME = "NotAName"
+# How often in a row an error that nobody can explain is taken for a hiccup.
+UNEXPLAINED_PATIENCE = 3
+# A waiting task says at least this often that it is alive.
+REPORT_EVERY = 180.0
+# What is wrong with a parameter is wrong however often it is tried.
+PARAMETER_ERRORS = frozenset({"ParamValidationError", "BackendParameterError", NOT_A_NAME})
 
 
 class FaultKind(StrEnum):
@@ -38,6 +46,9 @@ class FaultKind(StrEnum):
     UNSENT = "not sent"
     UNCLEAR = "answer lost"
     EXPIRED = "credentials expired"
+    # There are none, or they are refused, or the connection that has them cannot be looked up. A mistake where they
+    # were never good; a hiccup where they have just been.
+    CREDENTIALS = "credentials"
     SETUP = "set-up"
 
 
@@ -52,6 +63,7 @@ class ServiceError(Exception):
         message: str,
         *,
         headers: Mapping[str, str] | None = None,
+        is_unexplained: bool = False,
     ) -> None:
         super().__init__(f"{operation}: {code}: {message}")
         self.kind = kind
@@ -59,6 +71,8 @@ class ServiceError(Exception):
         self.code = code
         self.message = message
         self.headers = headers or {}
+        # Whether it looks like a fault of the program or a setting, which may be a race in a library all the same.
+        self.is_unexplained = is_unexplained
 
     def saying(self, more: str) -> ServiceError:
         """Return the same error with another sentence."""
@@ -69,6 +83,11 @@ class ServiceError(Exception):
     def is_transient(self) -> bool:
         """Whether the same read can succeed a little later."""
         return self.kind in (FaultKind.THROTTLED, FaultKind.UNSENT, FaultKind.UNCLEAR, FaultKind.EXPIRED)
+
+    @property
+    def needs_new_client(self) -> bool:
+        """Whether a client that is made anew, with the credentials as they are then, may do better."""
+        return self.kind in (FaultKind.EXPIRED, FaultKind.CREDENTIALS)
 
 
 @dataclass(frozen=True)
@@ -210,29 +229,68 @@ def list_environments(app_id: str) -> Generator[Call, Mapping[str, Any], list[st
     return list(answer.get("BackendEnvironmentList") or [])
 
 
-class Wait:
-    """What one wait has seen so far, and when it is over."""
+@dataclass(frozen=True)
+class Note:
+    """A line for the log: what happened first, and the ids last, where a narrow window cuts them."""
 
-    def __init__(self, target: Target, *, deadline: float, started: float) -> None:
+    what: str
+    target: Target
+    level: int = logging.INFO
+
+    def text(self, next_check: float | None = None) -> str:
+        """Return the line, with the seconds until the next status check if there is one."""
+        when = "" if next_check is None else f"; next status check in {next_check:.0f} s"
+        return f"{self.what}{when}: {self.target}"
+
+
+class Wait:
+    """What one wait has seen so far, and when it is over.
+
+    :param connection_works: Whether the connection has just been used with success: then credentials that cannot be
+        had are waited for, and otherwise they are a mistake in the set-up.
+    :param silent_fail: As that of a sensor: log what would fail, and keep waiting.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        *,
+        deadline: float,
+        started: float,
+        connection_works: bool = False,
+        silent_fail: bool = False,
+    ) -> None:
         self.target = target
         self.deadline = deadline
         self.started = started
+        self.connection_works = connection_works
+        self.silent_fail = silent_fail
         self.last_status: str | None = None
         self.last_error: ServiceError | None = None
         self._seen = False
+        self._noted_errors: set[str] = set()
         self._first_missed: float | None = None
+        self._unexplained = 0
+        self._reported_at: float | None = None
 
-    def saw(self, seen: Seen) -> str | None:
+    def saw(self, seen: Seen) -> Note | None:
         """Take note of a look; return a line to log if something changed."""
         recovered, self.last_error, self._seen = self.last_error, None, True
+        self._noted_errors.clear()
+        self._unexplained = 0
         if seen.status == self.last_status:
-            return f"{self.target}: answers again, {seen.status}" if recovered else None
+            return Note(f"{seen.status}, answering again", self.target) if recovered else None
         earlier, self.last_status = self.last_status, seen.status
-        is_known = isinstance(seen, EnvironmentSeen) or seen.status in KNOWN_STATUSES
-        unknown = "" if is_known else ", a status this version does not know: waiting on"
-        return f"{self.target}: {seen.status}" + (f" (was {earlier})" if earlier else "") + unknown
+        what = f"{seen.status}{_duration(seen)}" + (f" (was {earlier})" if earlier else "")
+        if isinstance(seen, Job) and seen.status not in KNOWN_STATUSES:
+            what += ", a status this version does not know: waiting on"
+        return Note(what, self.target, logging.WARNING if _has_failed(seen) else logging.INFO)
 
-    def missed(self, error: ServiceError, now: float) -> str | None:
+    def is_ended_by(self, seen: Seen) -> bool:
+        """Whether a look ends the wait."""
+        return seen.is_finished and not (self.silent_fail and _has_failed(seen))
+
+    def missed(self, error: ServiceError, now: float) -> Note | None:
         """Take note of an error; return a line to log if it is a new one.
 
         :raises ServiceError: the error, if waiting on cannot help.
@@ -240,11 +298,46 @@ class Wait:
         # Counted from here and not from `started`: the job may be younger than the wait for others before it.
         if self._first_missed is None:
             self._first_missed = now
-        is_new = says_missing(error) and not self._seen and now - self._first_missed < NOT_FOUND_PATIENCE
-        if not (is_new or error.is_transient):
+        self._unexplained += error.is_unexplained
+        if not self._can_pass(error, now):
             raise error
-        earlier, self.last_error = self.last_error, error
-        return None if earlier and earlier.code == error.code else f"{self.target}: looking again after {error}"
+        self.last_error = error
+        if error.code in self._noted_errors:
+            return None
+        self._noted_errors.add(error.code)
+        return Note(f"Retrying after {error}", self.target, logging.WARNING)
+
+    def _can_pass(self, error: ServiceError, now: float) -> bool:
+        if self.silent_fail and error.code not in PARAMETER_ERRORS:
+            return True
+        if error.kind is FaultKind.CREDENTIALS:
+            return self.connection_works
+        if self._unexplained > UNEXPLAINED_PATIENCE:
+            return False
+        is_new = not self._seen and now - (self._first_missed or now) < NOT_FOUND_PATIENCE
+        return error.is_transient or (says_missing(error) and is_new)
+
+    def due_report(self, now: float, usual: float | None = None) -> Note | None:
+        """Return the line that says that the task still waits, if it is time for one.
+
+        :param usual: How many seconds such jobs take.
+        """
+        if self.until_report(now) > 0:
+            return None
+        self._reported_at = now
+        facts = [f"{self.last_status or 'Not seen yet'}, waiting for {duration_text(now - self.started)}"]
+        if usual is not None:
+            facts.append(f"such jobs usually take {duration_text(usual)}")
+        facts.append(f"timing out at {iso_time(int(self.deadline * 1000))}")
+        if self.last_error:
+            facts.append(f"last error: {self.last_error}")
+        return Note("; ".join(facts), self.target, logging.WARNING if self.last_error else logging.INFO)
+
+    def until_report(self, now: float) -> float:
+        """Return the seconds until the next line that says that the task still waits."""
+        if self._reported_at is None:
+            self._reported_at = now
+        return max(0.0, self._reported_at + REPORT_EVERY - now)
 
     def is_over(self, now: float) -> bool:
         """Whether the time budget has ended."""
@@ -265,3 +358,29 @@ def job_pages(app_id: str, environment: str) -> Generator[Call, Mapping[str, Any
         if not page.get("NextToken"):
             return pages
         request = request | {"NextToken": page["NextToken"]}
+
+
+def _has_failed(seen: Seen) -> bool:
+    return isinstance(seen, Job) and seen.is_failed
+
+
+def ended_text(job: Job) -> str:
+    """Say how a job ended, and after how long."""
+    return f"{job.status}{_duration(job)}: {job.ref}"
+
+
+def _duration(seen: Seen) -> str:
+    """Say how long a job took, if it has ended."""
+    if not isinstance(seen, Job) or not seen.is_finished or None in (seen.create_time_ms, seen.update_time_ms):
+        return ""
+    return f" after {duration_text(((seen.update_time_ms or 0) - (seen.create_time_ms or 0)) / 1000)}"
+
+
+def duration_text(seconds: float) -> str:
+    """Return a duration as people say it, e.g. ``3 min 42 s``."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

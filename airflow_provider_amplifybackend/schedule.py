@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 FIRST_DELAY = 4.0
+# A wait of this age was begun elsewhere. Whoever made its last look has stopped, so that the next one is due.
+BEGUN_ELSEWHERE = 15.0
 BACKOFF = 2.5
 DENSEST_DELAY = 1.5
 # Looks around the time at which such jobs end, compared with one each `waiter_delay`.
@@ -73,6 +75,13 @@ class PollSchedule:
         self.waiter_delay = waiter_delay
         self.expected = expected
         self._step = FIRST_DELAY
+
+    def first_delay(self, age: float = 0.0) -> float:
+        """Return the seconds until the first look.
+
+        :param age: Seconds since the wait began, here or elsewhere.
+        """
+        return random.uniform(0, 0.5) if age >= BEGUN_ELSEWHERE else self.next_delay(age)
 
     def next_delay(self, age: float = 0.0) -> float:
         """Return the seconds until the next look, ``waiter_delay`` at most.

@@ -112,7 +112,7 @@ def test_a_time_out_says_how_long_what_was_seen_and_what_to_do() -> None:
         "last error: GetBackendJob: TooManyRequestsException: slow",
         "aws amplifybackend get-backend-job --app-id d1 --backend-environment-name pr1 --job-id job-1",
         "waiter_max_attempts",
-        "no cancel",
+        "cannot cancel jobs",
     ):
         assert words in str(error)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
@@ -186,13 +187,19 @@ def seen(status: str | None) -> Job:
 
 def test_a_change_is_noted_once(wait: Wait) -> None:
     notes = [wait.saw(seen(status)) for status in ("PENDING", "PENDING", "RUNNING", "RUNNING", "COMPLETED")]
-    assert notes == [f"{REF}: PENDING", None, f"{REF}: RUNNING (was PENDING)", None, f"{REF}: COMPLETED (was RUNNING)"]
+    assert [note and note.text() for note in notes] == [
+        f"PENDING: {REF}",
+        None,
+        f"RUNNING (was PENDING): {REF}",
+        None,
+        f"COMPLETED (was RUNNING): {REF}",
+    ]
 
 
 def test_an_unknown_status_keeps_waiting_and_is_said_once(wait: Wait) -> None:
     first, second = wait.saw(seen("BREWING")), wait.saw(seen("BREWING"))
     assert first
-    assert "does not know: waiting on" in first
+    assert "does not know: waiting on" in first.text()
     assert second is None
     assert not seen("BREWING").is_finished
 
@@ -202,8 +209,11 @@ def test_an_error_is_noted_once_and_so_is_its_end(wait: Wait) -> None:
     wait.saw(seen("RUNNING"))
     notes = [wait.missed(throttled, 1), wait.missed(throttled, 2), wait.saw(seen("RUNNING"))]
     assert notes[0]
-    assert "TooManyRequestsException" in notes[0]
-    assert notes[1:] == [None, f"{REF}: answers again, RUNNING"]
+    assert "TooManyRequestsException" in notes[0].text()
+    assert notes[0].level == logging.WARNING
+    assert notes[1] is None
+    assert notes[2]
+    assert notes[2].text() == f"RUNNING, answering again: {REF}"
     assert wait.last_error is None
 
 
@@ -220,6 +230,74 @@ def test_what_cannot_pass_ends_a_wait(wait: Wait, kind: FaultKind) -> None:
     with pytest.raises(ServiceError) as raised:
         wait.missed(error, 0)
     assert raised.value is error
+
+
+def test_credentials_that_have_just_worked_are_waited_for_and_others_are_a_mistake(wait: Wait) -> None:
+    error = refusal(FaultKind.CREDENTIALS, "NoCredentialsError")
+    with pytest.raises(ServiceError):
+        wait.missed(error, 0)
+    wait.connection_works = True
+    for now in range(0, 10_000, 100):
+        wait.missed(error, now)
+
+
+def test_each_kind_of_error_is_logged_once_until_an_answer_comes(wait: Wait) -> None:
+    throttled, lost = refusal(FaultKind.THROTTLED, "Throttled"), refusal(FaultKind.UNCLEAR, "Lost")
+    assert [bool(wait.missed(error, 1)) for error in (throttled, lost, throttled, lost)] == [True, True, False, False]
+    wait.saw(seen("RUNNING"))
+    assert wait.missed(throttled, 2)
+
+
+def test_an_error_that_nobody_can_explain_is_a_hiccup_only_for_a_few_looks(wait: Wait) -> None:
+    odd = ServiceError(FaultKind.UNCLEAR, "GetBackendJob", "TypeError", "words", is_unexplained=True)
+    for now in range(polling.UNEXPLAINED_PATIENCE):
+        wait.missed(odd, now)
+    with pytest.raises(ServiceError, match="TypeError"):
+        wait.missed(odd, 9)
+
+
+def test_a_silent_wait_is_not_ended_by_errors_nor_by_a_failed_job() -> None:
+    silent = Wait(REF, deadline=100, started=0, silent_fail=True)
+    assert silent.missed(refusal(FaultKind.SETUP, "AccessDeniedException"), 1)
+    assert not silent.is_ended_by(seen("FAILED"))
+    assert silent.is_ended_by(seen("COMPLETED"))
+    with pytest.raises(ServiceError):
+        silent.missed(refusal(FaultKind.SETUP, "ParamValidationError"), 1)
+
+
+def test_a_failed_job_is_a_warning_and_its_line_says_how_long_it_took(wait: Wait) -> None:
+    note = wait.saw(Job(APP, "pr1", "job-1", status="FAILED", create_time_ms=1_000, update_time_ms=223_000))
+    assert note
+    assert (note.level, note.text()) == (logging.WARNING, f"FAILED after 3 min 42 s: {REF}")
+
+
+def test_a_task_that_waits_says_so_from_time_to_time(wait: Wait) -> None:
+    wait.saw(seen("RUNNING"))
+    times = [0, 1, polling.REPORT_EVERY, polling.REPORT_EVERY + 1, 2 * polling.REPORT_EVERY]
+    lines = [wait.due_report(now, 222) for now in times]
+    assert [bool(line) for line in lines] == [False, False, True, False, True]
+    assert lines[2]
+    assert lines[2].text(8) == (
+        "RUNNING, waiting for 3 min 0 s; such jobs usually take 3 min 42 s; timing out at "
+        f"1970-01-01T00:01:40.000+00:00; next status check in 8 s: {REF}"
+    )
+
+
+def test_the_line_of_a_waiting_task_names_the_trouble_that_there_is(wait: Wait) -> None:
+    wait.due_report(0)
+    wait.missed(refusal(FaultKind.THROTTLED, "Throttled"), 1)
+    line = wait.due_report(polling.REPORT_EVERY)
+    assert line
+    assert line.level == logging.WARNING
+    assert line.what.startswith("Not seen yet, waiting for ")
+    assert line.what.endswith("last error: GetBackendJob: Throttled: words")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(-1, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (3599, "59 min 59 s"), (7500, "2 h 5 min")]
+)
+def test_durations_are_written_as_people_say_them(seconds: float, text: str) -> None:
+    assert polling.duration_text(seconds) == text
 
 
 def test_a_job_that_was_not_seen_yet_may_be_missed_for_a_while(wait: Wait) -> None:
@@ -244,7 +322,7 @@ def test_what_is_seen_of_an_environment_is_never_an_unknown_status() -> None:
     wait = Wait(EnvironmentTarget(APP, "pr1", Condition.EXISTS), deadline=1, started=0)
     note = wait.saw(EnvironmentSeen("gone", is_finished=False))
     assert note
-    assert "does not know" not in note
+    assert "does not know" not in note.text()
 
 
 # When to look
@@ -283,6 +361,12 @@ def test_looks_are_dense_where_such_jobs_end() -> None:
     dense = [PollSchedule(30, expected).next_delay(230) for _ in range(20)]
     early = [PollSchedule(30, expected).next_delay(10) for _ in range(20)]
     assert max(dense) < min(early)
+
+
+def test_a_wait_that_was_begun_elsewhere_looks_at_once() -> None:
+    for expected in (None, Durations.of([90, 91, 89])):
+        assert PollSchedule(3600, expected).first_delay(300) < 1
+    assert PollSchedule(3600, Durations.of([90, 91, 89])).first_delay(1) > 10
 
 
 def test_no_durations_are_no_expectation() -> None:

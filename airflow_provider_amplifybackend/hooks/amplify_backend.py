@@ -12,7 +12,7 @@ from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.config import Config
 
 from airflow_provider_amplifybackend import names, polling, service_model
-from airflow_provider_amplifybackend._compat import AirflowNotFoundException
+from airflow_provider_amplifybackend._compat import AirflowException, AirflowNotFoundException
 from airflow_provider_amplifybackend.client_config import for_botocore
 from airflow_provider_amplifybackend.deadlines import LONGEST_WAIT, as_bounded
 from airflow_provider_amplifybackend.encodable import encodable_answer
@@ -24,14 +24,18 @@ from airflow_provider_amplifybackend.exceptions import (
     wait_error,
 )
 from airflow_provider_amplifybackend.hooks.botocore_errors import (
+    ConnectionLookupError,
     LateStartError,
     UnreadableAnswerError,
     cause,
     check_answer,
+    client_error,
     service_error,
+    stop_at_quota,
 )
 from airflow_provider_amplifybackend.hooks.client_log import watch
 from airflow_provider_amplifybackend.hooks.name_guard import guard_names
+from airflow_provider_amplifybackend.hooks.tls import read_client_cert, read_verify
 from airflow_provider_amplifybackend.jobs import JOB_OPERATIONS, Job, JobRef
 from airflow_provider_amplifybackend.polling import FaultKind, ServiceError, Wait
 from airflow_provider_amplifybackend.schedule import Durations, PollSchedule
@@ -79,18 +83,33 @@ class AmplifyBackendHook(AwsBaseHook):
             kwargs["config"] = for_botocore(kwargs["config"])
         super().__init__(*args, **kwargs)
         self._may_send: Callable[[], bool] = _always
+        # Whether the connection was there; None: nobody has looked it up yet. It does not vanish unnoticed afterwards.
+        self.connection_found: bool | None = None
+        # Whether the service has taken its credentials. From then on credentials that cannot be had are a hiccup.
+        self.connection_works = False
+
+    @classmethod
+    def get_connection(cls, conn_id: str) -> Any:
+        """Look up a connection; whatever goes wrong then says nothing about the connection."""
+        try:
+            return super().get_connection(conn_id)
+        except (AirflowException, PermissionError):  # there is none, or Airflow's own no
+            raise
+        except Exception as error:
+            raise ConnectionLookupError(
+                f"the AWS connection aws_conn_id={conn_id!r} could not be looked up: {error}"
+            ) from error
 
     @cached_property
     def conn_config(self) -> AwsConnectionWrapper:
         """The connection. One that was named and does not exist is an error, not a reason to use another identity."""
         wrapper = super().conn_config
-        if self.aws_conn_id and self.aws_conn_id != self.default_conn_name and not wrapper:
+        is_optional = self.aws_conn_id == self.default_conn_name and not self.connection_found
+        if self.aws_conn_id and not wrapper and not is_optional:
             # The base class has cached it: the next access would go on with another identity.
             self.__dict__.pop("conn_config", None)
-            raise AirflowNotFoundException(
-                f"The AWS connection aws_conn_id={self.aws_conn_id!r} does not exist. Create it, or set "
-                "aws_conn_id=None to use boto3's own credentials."
-            )
+            raise AirflowNotFoundException(self._not_found())
+        self.connection_found = bool(wrapper)
         return wrapper
 
     def get_session(self, *args: Any, **kwargs: Any) -> Any:
@@ -99,12 +118,39 @@ class AmplifyBackendHook(AwsBaseHook):
         guard_names(session)
         return session
 
+    def _not_found(self) -> str:
+        """Say what it means that there is no connection: Airflow reports any failure to look one up like that."""
+        connection = f"The AWS connection aws_conn_id={self.aws_conn_id!r}"
+        if self.connection_found:
+            return f"{connection} cannot be looked up any more, though it was found before"
+        return f"{connection} does not exist. Create it, or set aws_conn_id=None to use boto3's own credentials."
+
+    @property
+    def verify(self) -> bool | str | None:
+        """Whether to verify TLS certificates, or the path of a CA bundle that can be read."""
+        return read_verify(super().verify, self._origin(self._verify))
+
+    @property
+    def config(self) -> Config:
+        """The configuration of clients, with client certificates that can be read."""
+        return read_client_cert(super().config, self._origin(self._config))
+
+    def _origin(self, own: Any) -> str:
+        """Say where a setting comes from."""
+        return "" if own is not None else f" in the extra of the connection {self.aws_conn_id!r}"
+
     def get_client_type(self, *args: Any, **kwargs: Any) -> Any:
         """Return a client of boto3, or what makes one of aiobotocore; what boto3's logs is free of secrets."""
         client = super().get_client_type(*args, **kwargs)
         if hasattr(client, "meta"):
             watch(client)
+            stop_at_quota(client)
         return client
+
+    def renew_clients(self) -> None:
+        """Make the next request with a new client, from the connection and the credentials as they are then."""
+        for name in ("conn", "_start_conn", "_client", "conn_config"):
+            self.__dict__.pop(name, None)
 
     @cached_property
     def _start_conn(self) -> AmplifyBackendClient:
@@ -163,17 +209,34 @@ class AmplifyBackendHook(AwsBaseHook):
     def _attempt(self, api_operation: str, request: Mapping[str, Any], *, once: bool) -> dict[str, Any]:
         from botocore import xform_name
 
+        client = self._client_for(api_operation, once=once)
         try:
-            client = self._start_conn if once else self.conn
             response = getattr(client, xform_name(api_operation))(**request)
-        except AirflowNotFoundException:
-            raise
         except Exception as error:  # noqa: BLE001
-            raise service_error(api_operation, error) from cause(error)
+            failure = service_error(api_operation, error)
+            self._learn(failure)
+            raise failure from cause(error)
+        self.connection_works = True
         # Whoever uses `conn` itself gets boto3's answer as it is; nothing of ours does.
         answer = encodable_answer(response, client.meta.service_model.operation_model(api_operation).output_shape)
         check_answer(api_operation, answer)
         return answer
+
+    def _client_for(self, api_operation: str, *, once: bool) -> AmplifyBackendClient:
+        try:
+            return self._start_conn if once else self.conn
+        except BackendParameterError:
+            raise
+        except Exception as error:
+            if isinstance(error, AirflowNotFoundException) and not self.connection_works:
+                raise
+            raise client_error(api_operation, error) from error
+
+    def _learn(self, failure: ServiceError) -> None:
+        if failure.needs_new_client:
+            self.renew_clients()
+        elif failure.kind in (FaultKind.NOT_FOUND, FaultKind.REFUSED, FaultKind.THROTTLED):
+            self.connection_works = True
 
     def run(self, look: Generator[polling.Call, Mapping[str, Any], T]) -> T:
         """Drive a generator of calls with the synchronous client and return its result."""
@@ -335,11 +398,13 @@ class AmplifyBackendHook(AwsBaseHook):
     ) -> Job:
         """Wait until a job has ended, well or badly, or until ``deadline`` (seconds since the epoch)."""
         wait = Wait(ref, deadline=deadline, started=time.time())
-        schedule = PollSchedule(waiter_delay, Durations.of(durations))
+        expected = Durations.of(durations)
+        schedule = PollSchedule(waiter_delay, expected)
         while True:
             try:
                 job = self.run(polling.look_at_job(ref))
             except ServiceError as error:
+                wait.connection_works = self.connection_works
                 try:
                     note = wait.missed(error, time.time())
                 except ServiceError as last:
@@ -347,15 +412,28 @@ class AmplifyBackendHook(AwsBaseHook):
             else:
                 note = wait.saw(job)
                 if job.is_finished:
-                    self.log.info(note)
+                    if note:
+                        self.log.log(note.level, note.text())
                     return job
             now = time.time()
             if wait.is_over(now):
                 raise timeout_error(wait, now)
             delay = min(schedule.next_delay(now - wait.started), wait.until_deadline(now))
             if note:
-                self.log.info("%s; next look in %.0f s", note, delay)
-            sleep(delay)
+                self.log.log(note.level, note.text(delay))
+            self._sleep(wait, delay, expected.median if expected else None, sleep)
+
+    def _sleep(self, wait: Wait, seconds: float, usual: float | None, sleep: Callable[[float], None]) -> None:
+        """Sleep until the next look, and say from time to time that the task still waits."""
+        while True:
+            report = wait.due_report(time.time(), usual)
+            if report:
+                self.log.log(report.level, report.text(seconds))
+            piece = min(seconds, wait.until_report(time.time()))
+            sleep(piece)
+            seconds -= piece
+            if seconds <= 0:
+                return
 
 
 class _RequestErrors:

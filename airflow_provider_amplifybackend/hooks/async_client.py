@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 from aiobotocore.credentials import AioCredentials
 from aiobotocore.session import AioSession
 from asgiref.sync import sync_to_async
-from botocore import loaders
+from botocore import UNSIGNED, loaders
 from botocore.config import Config
 from botocore.credentials import RefreshableCredentials
+from botocore.exceptions import NoCredentialsError
 
 from airflow_provider_amplifybackend import __version__, service_model
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
+from airflow_provider_amplifybackend.hooks.botocore_errors import stop_at_quota
 from airflow_provider_amplifybackend.hooks.client_log import watch
 from airflow_provider_amplifybackend.hooks.name_guard import guard_names
 
@@ -65,20 +67,29 @@ class _Provider:
         return ThreadedCredentials(self._credentials) if self._credentials else None
 
 
-async def create_client(stack: AsyncExitStack, **hook_parameters: Any) -> Any:
-    """Create a client that lives as long as ``stack``."""
-    creator = await sync_to_async(_prepare, thread_sensitive=False)(**hook_parameters)
+async def create_client(stack: AsyncExitStack, *, connection_found: bool | None = None, **hook_parameters: Any) -> Any:
+    """Create a client that lives as long as ``stack``.
+
+    :param connection_found: Whether whoever began the work has found the connection. Then its identity is used, and if
+        not then boto3's own, whatever can be found now. None: not known.
+    """
+    creator = await sync_to_async(_prepare, thread_sensitive=False)(connection_found, **hook_parameters)
     client = await stack.enter_async_context(creator)
     watch(client, masks=False)
+    stop_at_quota(client)
     return client
 
 
-def _prepare(**hook_parameters: Any) -> AbstractAsyncContextManager[Any]:
-    hook = AmplifyBackendHook(**hook_parameters)
+def _prepare(connection_found: bool | None, **hook_parameters: Any) -> AbstractAsyncContextManager[Any]:
+    hook = AmplifyBackendHook(**hook_parameters | ({"aws_conn_id": None} if connection_found is False else {}))
+    hook.connection_found = connection_found
     synchronous = hook.get_session(region_name=hook.region_name)
     credentials = synchronous.get_credentials()
     if credentials:
         credentials.get_frozen_credentials()
+    elif getattr(hook.config, "signature_version", None) is not UNSIGNED:
+        # Before there is a client: one without credentials would be made again for each look.
+        raise NoCredentialsError
     # A profile holds more than credentials: the rest is read from it for this client, too. With a role, the profile is
     # only for the client that asks for the role.
     session = AioSession(profile=None if hook.conn_config.role_arn else hook.conn_config.profile_name)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import ssl
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import botocore.exceptions as boto
 from botocore.parsers import ResponseParserError
 
 from airflow_provider_amplifybackend import service_model
+from airflow_provider_amplifybackend._compat import AirflowNotFoundException
 from airflow_provider_amplifybackend.encodable import (
     MAX_ERROR_TEXT,
     MAX_WORD,
@@ -26,24 +28,37 @@ THROTTLING_CODES = frozenset(
         "Throttling",
         "ThrottlingException",
         "RequestLimitExceeded",
-        "LimitExceededException",
     }
 )
+# Not throttling: what is used up stays used up, however often the request is sent.
+QUOTA_CODES = frozenset({"LimitExceededException", "ServiceQuotaExceededException"})
 NOT_FOUND_CODES = frozenset({"NotFoundException", "ResourceNotFoundException"})
 EXPIRED_CODES = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
-SETUP_CODES = frozenset(
+# A key that was rotated, a clock that jumped, an identity provider that cannot be reached, or simply a wrong secret.
+CREDENTIAL_CODES = frozenset(
     {
-        "AccessDenied",
-        "AccessDeniedException",
         "UnrecognizedClientException",
         "InvalidClientTokenId",
         "InvalidSignatureException",
         "SignatureDoesNotMatch",
+        "RequestTimeTooSkewed",
+        "InvalidIdentityToken",
+        "IDPCommunicationError",
+    }
+)
+SETUP_CODES = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
         "MissingAuthenticationToken",
         "MissingAuthenticationTokenException",
         "OptInRequired",
     }
 )
+
+
+class ConnectionLookupError(Exception):
+    """Airflow could not look up a connection, whether it exists or not."""
 
 
 class LateStartError(Exception):
@@ -57,10 +72,18 @@ UNSENT = (
     boto.ConnectTimeoutError,
     LateStartError,
 )
-SETUP = (
+CREDENTIALS = (
+    AirflowNotFoundException,
+    ConnectionLookupError,
     boto.NoCredentialsError,
-    boto.PartialCredentialsError,
     boto.CredentialRetrievalError,
+    boto.MetadataRetrievalError,
+    boto.TokenRetrievalError,
+    boto.SSOError,
+)
+SETUP = (
+    BackendParameterError,
+    boto.PartialCredentialsError,
     boto.NoRegionError,
     boto.InvalidRegionError,
     boto.ProfileNotFound,
@@ -68,9 +91,14 @@ SETUP = (
     boto.UnknownEndpointError,
     boto.EndpointProviderError,
     boto.ParamValidationError,
-    boto.TokenRetrievalError,
-    boto.SSOError,
+    boto.InvalidProxiesConfigError,
 )
+# What the way to AWS may do while a client is made and asks for its credentials.
+NETWORK_ERRORS = (boto.ClientError, boto.HTTPClientError, boto.ConnectionError, OSError)
+# Files that a client reads before it connects, and cannot.
+UNREADABLE_FILES = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
+# OpenSSL's codes for a certificate whose time is not now: rather a clock that is wrong than a wrong certificate.
+CERTIFICATE_TIME_CODES = frozenset({9, 10})
 
 
 class UnreadableAnswerError(ServiceError):
@@ -91,26 +119,46 @@ def check_answer(operation: str, response: Mapping[str, Any]) -> None:
         raise UnreadableAnswerError(FaultKind.UNCLEAR, operation, "EmptyAnswer", "the answer is empty")
 
 
+def stop_at_quota(client: Any) -> None:
+    """Let a client send once what a quota refuses: botocore takes that for throttling and would repeat it."""
+    client.meta.events.register("needs-retry.amplifybackend.*", _raise_quota_error)
+
+
+def _raise_quota_error(response: tuple[Any, Mapping[str, Any]] | None, operation: Any, **_: Any) -> None:
+    # A member of a job is called like that, too, and is a text.
+    error = response[1].get("Error") if response is not None else None
+    if response is not None and isinstance(error, Mapping) and error.get("Code") in QUOTA_CODES:
+        raise boto.ClientError(response[1], operation.name)  # type: ignore[arg-type]
+
+
 def service_error(operation: str, error: Exception) -> ServiceError:
     """Return what an exception of a call means."""
+    if isinstance(error, ServiceError):
+        return error
     if isinstance(error, boto.ClientError):
         details = error.response.get("Error", {})
         code = as_text(details.get("Code") or error.response.get("ResponseMetadata", {}).get("HTTPStatusCode"))
         code = shortened(code, MAX_WORD)
         message = shortened(as_text(details.get("Message") or "no message"), MAX_ERROR_TEXT)
+        if code in QUOTA_CODES:
+            message = f"{message.rstrip('.')}. {_QUOTA_ADVICE}"
         headers = usable_headers(error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {}))
         return ServiceError(_client_error_kind(error, code), operation, code, message, headers=headers)
     if isinstance(error, BackendParameterError):
         return ServiceError(FaultKind.SETUP, operation, NOT_A_NAME, str(error))
     code, message = type(error).__name__, shortened(as_text(str(error)), MAX_ERROR_TEXT)
+    said = f"{message.rstrip('.')}. {_ADVICE.get(code, '')}".strip()
+    if isinstance(error, CREDENTIALS):
+        return ServiceError(FaultKind.CREDENTIALS, operation, code, said)
     if isinstance(error, SETUP):
-        said = message.rstrip(".")
-        return ServiceError(FaultKind.SETUP, operation, code, f"{said}. {_SETUP_ADVICE.get(code, '')}".strip())
+        return ServiceError(FaultKind.SETUP, operation, code, said)
+    if unusable := _unusable_setting(error):
+        return ServiceError(FaultKind.SETUP, operation, code, f"{said} ({type(unusable).__name__}: {unusable})")
     if isinstance(error, UNSENT):
         return ServiceError(FaultKind.UNSENT, operation, code, message)
     if isinstance(error, ResponseParserError):
         return UnreadableAnswerError(FaultKind.UNCLEAR, operation, code, message)
-    return ServiceError(FaultKind.UNCLEAR, operation, code, message)
+    return ServiceError(FaultKind.UNCLEAR, operation, code, message, is_unexplained=_is_unexplained(error))
 
 
 def cause(error: Exception) -> Exception | None:
@@ -122,12 +170,50 @@ def cause(error: Exception) -> Exception | None:
     return error if fit_to_log(error) else None
 
 
+def _is_unexplained(error: Exception) -> bool:
+    """Whether an error tells of the program or its settings, and not of the way to the service."""
+    cause = error.kwargs.get("error") if isinstance(error, boto.HTTPClientError) else error
+    return isinstance(cause, (TypeError, ValueError, AttributeError, LookupError, AssertionError))
+
+
+def client_error(operation: str, error: Exception) -> ServiceError:
+    """Return what it means that a client could not be made: a mistake in its settings, unless it is a known hiccup."""
+    meaning = service_error(operation, error)
+    if meaning.kind is not FaultKind.UNCLEAR or isinstance(error, NETWORK_ERRORS):
+        return meaning
+    return ServiceError(FaultKind.SETUP, operation, meaning.code, meaning.message)
+
+
+def _unusable_setting(error: BaseException) -> BaseException | None:
+    """Return what in an error of the transport comes from a setting, so that nothing was sent and nothing will be."""
+    for cause in _causes(error):
+        if isinstance(cause, (boto.InvalidProxiesConfigError, *UNREADABLE_FILES)):
+            return cause
+        certificate = getattr(cause, "certificate_error", cause)  # aiohttp's error is of that type, but wraps it
+        if isinstance(certificate, ssl.SSLCertVerificationError):
+            return None if certificate.verify_code in CERTIFICATE_TIME_CODES else certificate
+    return None
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Iterate over an error and what has led to it; botocore wraps what the HTTP library wraps."""
+    for _ in range(10):
+        if error is None:
+            return
+        yield error
+        error = error.__cause__ or error.__context__
+
+
 def _client_error_kind(error: boto.ClientError, code: str) -> FaultKind:
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if code in QUOTA_CODES:
+        return FaultKind.REFUSED
     if code in THROTTLING_CODES or status == 429:
         return FaultKind.THROTTLED
     if code in EXPIRED_CODES:
         return FaultKind.EXPIRED
+    if code in CREDENTIAL_CODES:
+        return FaultKind.CREDENTIALS
     if code in SETUP_CODES:
         return FaultKind.SETUP
     # Not just any 404: a wrong endpoint answers that to everything, and "gone" can be a success.
@@ -136,7 +222,11 @@ def _client_error_kind(error: boto.ClientError, code: str) -> FaultKind:
     return FaultKind.REFUSED if 400 <= status < 500 else FaultKind.UNCLEAR
 
 
-_SETUP_ADVICE = {
+_QUOTA_ADVICE = (
+    "This is a quota of the account, not throttling, so the request is not repeated: delete what is no longer needed, "
+    "or ask AWS for a higher quota."
+)
+_ADVICE = {
     "NoCredentialsError": (
         "Give the Airflow connection (aws_conn_id) a login and password, a role_arn or a profile_name, or give the "
         "worker and the triggerer credentials of their own."

@@ -298,7 +298,8 @@ class StartProtocol:
 
     def note_other_ended(self, ended: Job) -> None:
         """Log what was waited for, and how it ended: the log of the wait itself may be another one."""
-        self.log.info("%s; continuing with %s", ended.how_it_ended, self._label)
+        say = self.log.warning if ended.is_failed else self.log.info
+        say("No longer in the way, %s", polling.ended_text(ended))
 
     def _end_of(self, reached: Reached, job: Job) -> Steps[Job]:
         ref = yield from self.place_of(job)
@@ -458,7 +459,7 @@ class StartProtocol:
             try:
                 return (yield from effects.difference(self.operation.name, self.request))
             except ServiceError as error:
-                if not (error.is_transient and looks and time.time() < self.deadline):
+                if not (self._may_pass(error) and looks and time.time() < self.deadline):
                     raise BackendRequestError(f"{self._label}: cannot see what its job has left: {error}") from error
             yield from self._pause(LOOK_DELAY)
 
@@ -584,12 +585,18 @@ class StartProtocol:
                 return (yield from self._look())
             except BackendRequestError as error:
                 may_have_sent = self.intent is not None and jobs.is_unanswered(self.intent)
-                if not (may_have_sent and _is_transient(error) and time.time() < self.deadline):
+                if not (may_have_sent and self._may_pass(_service_error(error)) and time.time() < self.deadline):
                     raise
                 if str(error) != last_error:
                     self.log.warning("%s; looking again", error)
                     last_error = str(error)
             yield from self._pause(LOOK_DELAY)
+
+    def _may_pass(self, error: ServiceError | None) -> bool:
+        """Whether a look may succeed a little later: credentials that have just been good are away for a moment."""
+        if error is None:
+            return False
+        return error.is_transient or (error.kind is FaultKind.CREDENTIALS and self._service_time_ms is not None)
 
     def _look(self) -> Steps[Situation]:
         with self._saying_what_for():
@@ -862,11 +869,11 @@ def _says_pending(error: ServiceError) -> bool:
     return "pending job" in error.message
 
 
-def _is_transient(error: BaseException | None) -> bool:
-    """Whether an error of a look comes from a service, or a way to it, that may be better a little later."""
+def _service_error(error: BaseException | None) -> ServiceError | None:
+    """Return the error of a call that has led to this one."""
     while error is not None and not isinstance(error, ServiceError):
         error = error.__cause__
-    return error is not None and error.is_transient
+    return error
 
 
 def _newest_pending(listed: Iterable[Job]) -> Job | None:

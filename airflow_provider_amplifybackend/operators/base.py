@@ -25,6 +25,7 @@ from airflow_provider_amplifybackend.deadlines import (
     earliest_deadline,
 )
 from airflow_provider_amplifybackend.exceptions import (
+    STILL_RUNNING,
     BackendJobFailedError,
     BackendParameterError,
     BackendRequestError,
@@ -239,6 +240,7 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
         def wait(action: AwaitEnd) -> Job:
             return self._wait(action, starter, started)
 
+        self._stay_who_we_were(event)
         store = task_state_store(context)
         carried = event.get("start") if isinstance(event, Mapping) else None
         starter = StartOnce(
@@ -303,11 +305,7 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
     def on_kill(self) -> None:
         """Say what goes on when the task is killed while it waits; the service has no cancel."""
         if self._awaited:
-            self.log.warning(
-                "%s goes on in the service, which has no cancel. Look at it with: %s",
-                self._awaited,
-                self._awaited.look_command,
-            )
+            self.log.warning("%s Check it with: %s", STILL_RUNNING, self._awaited.look_command)
 
     def _job_failed(self, job: Job, outcome: Outcome, make_starter: Callable[[], StartOnce]) -> BackendJobFailedError:
         """Return the error for a job that ended as FAILED, once what is to be done about it has been done."""
@@ -341,9 +339,9 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
             outcome=str(action.outcome) if action.outcome else None,
             durations=list(action.durations),
             start=travelling(starter.intent) if starter.protocol.store is None else None,
-            **self.aws_parameters,
+            **self.wait_parameters,
         )
-        self.log.info("%s: waiting in the triggerer, until %s at most", action.ref, jobs.iso_time(int(deadline * 1000)))
+        self.log.info("Waiting in the triggerer, until %s at most: %s", jobs.iso_time(int(deadline * 1000)), action.ref)
         self.defer(
             trigger=trigger,
             method_name="execute_complete" if is_own else "resume_start",
@@ -353,10 +351,13 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
 
     def resume_start(self, context: Context, event: Any = None) -> JobResult:
         """Go on with the start after another job has ended, well or badly."""
-        starter = self._starter(context, *self._times(event), event)
+        error: BackendTimeoutError | BackendRequestError | None = None
         try:
             ended = job_of_event(event)
-        except (BackendTimeoutError, BackendRequestError) as error:
+        except (BackendTimeoutError, BackendRequestError) as failure:
+            error = failure
+        starter = self._starter(context, *self._times(event), event)
+        if error:
             starter.drive(starter.protocol.after_wait_in_vain(error))
         else:
             starter.protocol.note_other_ended(ended)
@@ -389,6 +390,11 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
         carried = event if isinstance(event, Mapping) else {}
         started = carried.get("started") or time.time()
         return started, carried.get("deadline") or self._deadline(started)
+
+    def _stay_who_we_were(self, event: Any) -> None:
+        """Refuse to go on as boto3's own identity, if the connection was found when the try began."""
+        if isinstance(event, Mapping) and event.get("connection_found"):
+            self.hook.connection_found = True
 
     def _deadline(self, started: float) -> float:
         return earliest_deadline(

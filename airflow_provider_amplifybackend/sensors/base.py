@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_amplifybackend import polling
 from airflow_provider_amplifybackend._compat import (
+    AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
     BaseSensorOperator,
@@ -31,7 +32,7 @@ from airflow_provider_amplifybackend.exceptions import (
 from airflow_provider_amplifybackend.jobs import iso_time
 from airflow_provider_amplifybackend.operators.base import DEFAULT_DEFERRABLE
 from airflow_provider_amplifybackend.parameters import as_flag, as_name
-from airflow_provider_amplifybackend.polling import ServiceError, Wait
+from airflow_provider_amplifybackend.polling import Note, ServiceError, Wait
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend._compat import Context
@@ -118,10 +119,26 @@ class WaitSensor(AwsParameters, BaseSensorOperator):
         self._wait = Wait(self.target(), deadline=started + self.timeout, started=started)
         if not self.read("deferrable"):
             return self._poke_until_done(context)
-        seen = self._look()
-        if seen is not None and seen.is_finished:
-            return self.result(seen)
+        with self._as_poked():
+            seen = self._look()
+            if seen is not None and seen.is_finished:
+                return self.result(seen)
         return self._defer(started, earliest_deadline(started, self.timeout, self.execution_timeout))
+
+    @contextmanager
+    def _as_poked(self) -> Iterator[None]:
+        """Do with an error of the first look what Airflow does with one of a poke."""
+        try:
+            yield
+        except (AirflowFailException, AirflowSkipException):
+            raise
+        except Exception as error:
+            if getattr(self, "silent_fail", False):
+                self.log.error("Waiting on after %s: %s", type(error).__name__, error)
+            elif getattr(self, "never_fail", False):
+                raise AirflowSkipException(str(error)) from error
+            else:
+                raise
 
     def _poke_until_done(self, context: Context) -> Any:
         try:
@@ -147,11 +164,13 @@ class WaitSensor(AwsParameters, BaseSensorOperator):
             note = self._missed(wait, error)
         else:
             note = wait.saw(seen)
-        if note:
-            self.log.info(note)
+        for line in (note, wait.due_report(time.time())):
+            if line:
+                self.log.log(line.level, line.text())
         return seen
 
-    def _missed(self, wait: Wait, error: ServiceError) -> str | None:
+    def _missed(self, wait: Wait, error: ServiceError) -> Note | None:
+        wait.connection_works = self.hook.connection_works
         try:
             return wait.missed(error, time.time())
         except ServiceError:
@@ -160,16 +179,20 @@ class WaitSensor(AwsParameters, BaseSensorOperator):
     def _started(self, context: Context) -> float:
         """Return when this try began to wait; in reschedule mode that was in an earlier process."""
         first = context["ti"].get_first_reschedule_date(context) if self.reschedule else None
-        return first.timestamp() if first else time.time()
+        if first is None:
+            return time.time()
+        self.hook.connection_works = True  # in that process
+        return float(first.timestamp())
 
     def _defer(self, started: float, deadline: float) -> NoReturn:
         trigger = self.trigger(
             started=started,
             deadline=deadline,
             waiter_delay=max(LEAST_WAITER_DELAY, self.read("poke_interval")),
-            **self.aws_parameters,
+            silent_fail=bool(getattr(self, "silent_fail", False)),
+            **self.wait_parameters,
         )
-        self.log.info("%s: waiting in the triggerer, until %s at most", self.target(), iso_time(int(deadline * 1000)))
+        self.log.info("Waiting in the triggerer, until %s at most: %s", iso_time(int(deadline * 1000)), self.target())
         self.defer(trigger=trigger, method_name="execute_complete", timeout=deferral_timeout(deadline))
         raise AssertionError("defer does not return")
 

@@ -6,14 +6,17 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_amplifybackend.exceptions import wait_error
+from airflow_provider_amplifybackend.exceptions import STILL_RUNNING, wait_error
 from airflow_provider_amplifybackend.jobs import JobRef
-from airflow_provider_amplifybackend.polling import ServiceError, Target, Wait
+from airflow_provider_amplifybackend.polling import Seen, ServiceError, Target, Wait
 from airflow_provider_amplifybackend.triggers import events
+
+if TYPE_CHECKING:
+    from airflow_provider_amplifybackend.triggers.poller import Watch
 
 # Airflow 3.3 with LocalExecutor can fail a task whose trigger fires at once (apache/airflow#67287).
 EARLIEST_EVENT = 3.0
@@ -32,13 +35,15 @@ class WaitTrigger(BaseTrigger):
         restarted or moved to another triggerer goes on where it was.
     :param started: When the wait began, in seconds since the epoch. Default: now.
     :param waiter_delay: Longest seconds between two looks; the first ones come sooner.
-    :param outcome: How the task came to what it waits for. The event carries it back, with ``started`` and
-        ``deadline``: ``dag.test()`` keeps nothing else of a deferral.
+    :param outcome: How the task came to what it waits for. The event carries it back, with ``started``,
+        ``deadline`` and ``connection_found``: ``dag.test()`` keeps nothing else of a deferral.
     :param start: What is known of the start, where Airflow has no store for it. The event carries it back, too.
     :param aws_conn_id: The Airflow connection for AWS credentials.
     :param region_name: AWS region. Default: the connection's.
     :param verify: Whether to verify TLS certificates, or the path of a CA bundle.
     :param botocore_config: Keyword arguments of botocore's ``Config``.
+    :param connection_found: Whether the task has found the connection, and so is who it says. Default: not known.
+    :param silent_fail: As that of a sensor: log what would fail, and keep waiting.
     """
 
     target: Target
@@ -56,6 +61,8 @@ class WaitTrigger(BaseTrigger):
         region_name: str | None = None,
         verify: bool | str | None = None,
         botocore_config: dict[str, Any] | None = None,
+        connection_found: bool | None = None,
+        silent_fail: bool = False,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.deadline = deadline
@@ -67,6 +74,8 @@ class WaitTrigger(BaseTrigger):
         self.region_name = region_name
         self.verify = verify
         self.botocore_config = botocore_config
+        self.connection_found = connection_found
+        self.silent_fail = silent_fail
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what rebuilds this trigger elsewhere."""
@@ -79,6 +88,8 @@ class WaitTrigger(BaseTrigger):
             "region_name": self.region_name,
             "verify": self.verify,
             "botocore_config": self.botocore_config,
+            "connection_found": self.connection_found,
+            "silent_fail": self.silent_fail,
         }
         # Left out where there is nothing to carry, so that a triggerer of an older version can read it.
         carried = {"start": self.start} if self.start else {}
@@ -96,47 +107,83 @@ class WaitTrigger(BaseTrigger):
         except ServiceError as error:
             event = events.error(str(wait_error(self.target, error)))
         except Exception as error:
-            self.log.exception("%s: the wait failed", self.target)
-            event = events.error(f"{self.target}: the wait failed: {type(error).__name__}: {error}")
+            self.log.exception("The wait failed: %s", self.target)
+            event = events.error(f"The wait failed: {type(error).__name__}: {error}: {self.target}")
         await asyncio.sleep(max(0.0, EARLIEST_EVENT - (time.monotonic() - begun)))
         yield TriggerEvent(event | self.carried())  # type: ignore[no-untyped-call]
 
     def carried(self) -> dict[str, Any]:
         """Return what the event carries back to the task."""
-        carried: dict[str, Any] = {"started": self.started, "deadline": self.deadline, "outcome": self.outcome}
+        carried: dict[str, Any] = {
+            "started": self.started,
+            "deadline": self.deadline,
+            "outcome": self.outcome,
+            "connection_found": self.connection_found,
+        }
         return carried | ({"start": self.start} if self.start else {})
 
     async def _wait(self) -> dict[str, Any]:
         # Not an import statement: loading boto and the amazon provider takes most of a second of the event loop.
         poller = await asyncio.to_thread(import_module, f"{__package__}.poller")
-        wait = Wait(self.target, deadline=self.deadline, started=self.started)
+        # The worker has just used the connection.
+        wait = Wait(
+            self.target,
+            deadline=self.deadline,
+            started=self.started,
+            connection_works=True,
+            silent_fail=self.silent_fail,
+        )
         async with (
             poller.shared_poller(**self._hook_parameters) as shared,
             shared.watch(
-                self.target, waiter_delay=self.waiter_delay, deadline=self.deadline, durations=self.durations
+                self.target,
+                waiter_delay=self.waiter_delay,
+                deadline=self.deadline,
+                durations=self.durations,
+                started=self.started,
             ) as watch,
         ):
             while True:
                 try:
-                    async with asyncio.timeout(wait.until_deadline(time.time()) + LAST_LOOK_SECONDS):
-                        seen = await watch.look()
+                    seen = await self._next_look(wait, watch)
                 except TimeoutError:
                     return events.timed_out(wait, time.time())
                 except ServiceError as error:
                     note = wait.missed(error, time.time())
                 else:
                     note = wait.saw(seen)
-                    if seen.is_finished:
-                        self.log.info(note)
+                    if wait.is_ended_by(seen):
+                        if note:
+                            self.log.log(note.level, note.text())
                         return events.finished(self.target, seen)
                 if note:
-                    self.log.info("%s; next look in %.0f s", note, watch.seconds_to_next_look)
+                    self.log.log(note.level, note.text(watch.seconds_to_next_look))
                 if wait.is_over(time.time()):
                     return events.timed_out(wait, time.time())
 
+    async def _next_look(self, wait: Wait, watch: Watch) -> Seen:
+        """Return what the next look shows, and say from time to time that the task still waits.
+
+        :raises TimeoutError: The deadline has passed, and the look did not come.
+        :raises ServiceError: The look failed.
+        """
+        upcoming = watch.upcoming
+        given_up = time.monotonic() + wait.until_deadline(time.time()) + LAST_LOOK_SECONDS
+        while True:
+            left = given_up - time.monotonic()
+            # Not `wait_for`, which makes a task of each wait on Python 3.11 and cancels what is shared.
+            done, _ = await asyncio.wait([upcoming], timeout=max(0.0, min(left, wait.until_report(time.time()))))
+            if done:
+                return upcoming.result()
+            if left <= 0:
+                raise TimeoutError
+            report = wait.due_report(time.time(), watch.usual)
+            if report:
+                self.log.log(report.level, report.text(watch.seconds_to_next_look))
+
     async def on_kill(self) -> None:
         """Say what goes on (Airflow 3.3 and later). Airflow also calls this when it merely moves triggers."""
-        self.log.info("%s: no longer waited for here. %s", self.target, what_goes_on(self.target))
+        self.log.info("No longer waiting here: %s. %s", self.target, what_remains(self.target))
 
     @property
     def _hook_parameters(self) -> dict[str, Any]:
@@ -145,11 +192,12 @@ class WaitTrigger(BaseTrigger):
             "region_name": self.region_name,
             "verify": self.verify,
             "config": self.botocore_config,
+            "connection_found": self.connection_found,
         }
 
 
-def what_goes_on(target: Target) -> str:
-    """Say what the service does without us; nothing is pretended, because it has no cancel."""
+def what_remains(target: Target) -> str:
+    """Say what is still there without us; nothing is pretended, because the service has no cancel."""
     if not isinstance(target, JobRef):
         return "Nothing was started by this wait."
-    return f"The job goes on in the service, which has no cancel. Look at it with: {target.look_command}"
+    return f"{STILL_RUNNING} Check it with: {target.look_command}"

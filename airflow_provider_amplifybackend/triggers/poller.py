@@ -20,11 +20,10 @@ from aiolimiter import AsyncLimiter
 from botocore import xform_name
 
 from airflow_provider_amplifybackend import metrics, polling
-from airflow_provider_amplifybackend._compat import AirflowException, conf
+from airflow_provider_amplifybackend._compat import conf
 from airflow_provider_amplifybackend.encodable import encodable_answer
-from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.hooks.async_client import create_client
-from airflow_provider_amplifybackend.hooks.botocore_errors import cause, check_answer, service_error
+from airflow_provider_amplifybackend.hooks.botocore_errors import cause, check_answer, client_error, service_error
 from airflow_provider_amplifybackend.jobs import Job, JobRef
 from airflow_provider_amplifybackend.polling import FaultKind, Seen, ServiceError, Target
 from airflow_provider_amplifybackend.schedule import FIRST_DELAY, Durations, PollSchedule
@@ -39,6 +38,8 @@ DEFAULT_REQUESTS_PER_SECOND = 50.0
 LEAST_REQUESTS_PER_SECOND = 0.1
 REMEMBERED_DURATIONS = 20
 MAX_AGE = 3600.0
+# However many tasks wait, a client that cannot be made is tried, and one that is refused replaced, once in this time.
+CLIENT_PAUSE = 1.0
 
 # By event loop: a client belongs to the loop that made it.
 _pollers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Poller]] = WeakKeyDictionary()
@@ -62,6 +63,56 @@ async def shared_poller(**hook_parameters: Any) -> AsyncIterator[Poller]:
             await poller.close()
 
 
+class SharedClient:
+    """A client, which is closed when it is retired and its last request has returned.
+
+    To close it earlier breaks the requests of others, and aiobotocore before 3.10 leaks sessions then.
+    """
+
+    def __init__(self, client: Any, stack: AsyncExitStack) -> None:
+        self.client = client
+        self.created = time.monotonic()
+        self._stack = stack
+        self._requests = 0
+        self._is_retired = False
+        self._closing: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def create(cls, **hook_parameters: Any) -> SharedClient:
+        """Create a client for a connection."""
+        async with AsyncExitStack() as stack:
+            client = await create_client(stack, **hook_parameters)
+            return cls(client, stack.pop_all())
+
+    def __enter__(self) -> Any:
+        self._requests += 1
+        return self.client
+
+    def __exit__(self, *_: object) -> None:
+        self._requests -= 1
+        self._close_if_done()
+
+    def retire(self) -> None:
+        """Begin no further request with it."""
+        self._is_retired = True
+        self._close_if_done()
+
+    def _close_if_done(self) -> None:
+        if self._is_retired and not self._requests and self._closing is None:
+            # A task of its own: whoever was last may be cancelled.
+            self._closing = asyncio.create_task(self._stack.aclose(), name="amplifybackend close client")
+
+    async def closed(self) -> None:
+        """Wait until it is closed."""
+        if self._closing is not None:
+            await asyncio.shield(self._closing)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it is closed."""
+        return self._closing is not None and self._closing.done()
+
+
 class Poller:
     """The client of a connection, and the looks that are under way with it."""
 
@@ -69,9 +120,11 @@ class Poller:
         self.users = 0
         self.slowdown = 1.0
         self._hook_parameters = hook_parameters
-        self._stack = AsyncExitStack()
-        self._client: Any = None
+        self._client: SharedClient | None = None
+        self._retired: list[SharedClient] = []
         self._creating = asyncio.Lock()
+        self._failure: Exception | None = None
+        self._failed_at = 0.0
         self._watches: dict[Target, Watch] = {}
         rate = max(LEAST_REQUESTS_PER_SECOND, conf.getfloat(*RATE_OPTION, fallback=DEFAULT_REQUESTS_PER_SECOND))
         # A fifth of a second at once: without any burst, a loop that is late for a moment loses that time's requests.
@@ -80,20 +133,35 @@ class Poller:
         self._service_date: str | None = None
 
     async def close(self) -> None:
-        """Close the client."""
+        """Close the client, and those that it has replaced."""
         async with self._creating:
-            self._client = None
-            stack, self._stack = self._stack, AsyncExitStack()
-            await stack.aclose()
+            self._retire()
+            await asyncio.gather(*(client.closed() for client in self._retired))
+
+    def _retire(self) -> None:
+        """Use the client for no further request."""
+        if self._client is not None:
+            client, self._client = self._client, None
+            client.retire()
+            self._retired = [client, *(earlier for earlier in self._retired if not earlier.is_closed)]
 
     @asynccontextmanager
     async def watch(
-        self, target: Target, *, waiter_delay: float, deadline: float, durations: Sequence[float] = ()
+        self,
+        target: Target,
+        *,
+        waiter_delay: float,
+        deadline: float,
+        durations: Sequence[float] = (),
+        started: float | None = None,
     ) -> AsyncIterator[Watch]:
-        """Share the looks at what is waited for with everybody who waits for it."""
+        """Share the looks at what is waited for with everybody who waits for it.
+
+        :param started: When the wait began, here or in another process. Default: now.
+        """
         watch = self._watches.get(target)
         if watch is None:
-            watch = self._watches[target] = Watch(self, target, durations)
+            watch = self._watches[target] = Watch(self, target, durations, started or time.time())
         me = object()
         watch.join(me, waiter_delay, deadline)
         metrics.gauge("waiting", self.users)
@@ -122,39 +190,44 @@ class Poller:
             return result
 
     async def _attempt(self, call: polling.Call) -> Mapping[str, Any]:
-        client = None
+        await self._limiter.acquire()
+        shared = await self._connected(call.operation)
+        metrics.count("polls")
         try:
-            client = await self._connected()
-            await self._limiter.acquire()
-            metrics.count("polls")
-            response = await getattr(client, xform_name(call.operation))(**call.request)
-        except BackendParameterError as error:
-            raise service_error(call.operation, error) from error
-        except AirflowException as error:
-            raise ServiceError(FaultKind.SETUP, call.operation, type(error).__name__, str(error)) from error
+            with shared as client:
+                response = await getattr(client, xform_name(call.operation))(**call.request)
+                shape = client.meta.service_model.operation_model(call.operation).output_shape
         except Exception as error:  # noqa: BLE001
             failure = service_error(call.operation, error)
-            await self._after(failure, client)
+            self._learn(failure, shared)
             raise failure from cause(error)
-        answer = encodable_answer(response, client.meta.service_model.operation_model(call.operation).output_shape)
+        answer = encodable_answer(response, shape)
         check_answer(call.operation, answer)
         self._service_date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
         self.slowdown = max(1.0, self.slowdown * RECOVERY)
         return answer
 
-    async def _connected(self) -> Any:
+    async def _connected(self, operation: str) -> SharedClient:
+        """Return the client; it is made when it is first needed, and again after it was retired."""
         async with self._creating:
             if self._client is None:
-                self._client = await create_client(self._stack, **self._hook_parameters)
+                if self._failure is not None and time.monotonic() < self._failed_at + CLIENT_PAUSE:
+                    raise client_error(operation, self._failure) from self._failure
+                try:
+                    self._client = await SharedClient.create(**self._hook_parameters)
+                except Exception as error:
+                    self._failure, self._failed_at = error, time.monotonic()
+                    raise client_error(operation, error) from error
+                self._failure = None
             return self._client
 
-    async def _after(self, failure: ServiceError, client: Any) -> None:
+    def _learn(self, failure: ServiceError, client: SharedClient) -> None:
         if failure.kind is FaultKind.THROTTLED:
             metrics.count("throttled")
             self.slowdown = min(MAX_SLOWDOWN, self.slowdown * 2)
-        elif failure.kind is FaultKind.EXPIRED and client is self._client:
-            # Once, however many requests of the expired client fail.
-            await self.close()
+        # Once, however many requests of the refused client fail.
+        elif failure.needs_new_client and client is self._client and time.monotonic() > client.created + CLIENT_PAUSE:
+            self._retire()
 
     def expected(self, target: Target, durations: Sequence[float]) -> Durations | None:
         """Return when it is worth looking: from what the task knows of earlier jobs, and from those that ended here."""
@@ -182,12 +255,13 @@ def _kind(ref: JobRef) -> tuple[str, str | None]:
 class Watch:
     """The looks at one target, on one schedule, however many tasks wait for it."""
 
-    def __init__(self, poller: Poller, target: Target, durations: Sequence[float]) -> None:
+    def __init__(self, poller: Poller, target: Target, durations: Sequence[float], started: float) -> None:
+        now = time.time()
         self._poller = poller
         self._target = target
         self._durations = durations
-        self._begun = time.time()
-        self._due = self._begun
+        self._begun = min(now, max(started, now - MAX_AGE))
+        self._due = now
         self._waiters: dict[object, tuple[float, float]] = {}
         self._next: asyncio.Future[Seen] = asyncio.get_running_loop().create_future()
         self._looked_at = 0.0
@@ -221,6 +295,17 @@ class Watch:
         """
         return await asyncio.shield(self._next)
 
+    @property
+    def upcoming(self) -> asyncio.Future[Seen]:
+        """The future of the next look. It is shared: whoever waits for it does not cancel it."""
+        return self._next
+
+    @property
+    def usual(self) -> float | None:
+        """How many seconds such jobs take."""
+        expected = self._poller.expected(self._target, self._durations)
+        return expected.median if expected else None
+
     async def _look_on(self) -> None:
         schedule = PollSchedule(FIRST_DELAY, self._poller.expected(self._target, self._durations))
         while True:
@@ -240,7 +325,8 @@ class Watch:
         """Sleep until the schedule or the earliest deadline says so; who joins may have an earlier one."""
         schedule.waiter_delay = min(delay for delay, _ in self._waiters.values())
         now = time.time()
-        due = self._due = now + schedule.next_delay(now - self._begun) * self._poller.slowdown
+        delay = schedule.next_delay if self._looked_at else schedule.first_delay
+        due = self._due = now + delay(now - self._begun) * self._poller.slowdown
         while True:
             self._joined.clear()
             deadlines = [deadline for _, deadline in self._waiters.values() if deadline > self._looked_at]
@@ -262,7 +348,7 @@ class Watch:
     def _note(self, seen: Seen) -> None:
         if isinstance(seen, Job) and seen.create_time_ms is not None:
             # The job may be older than the wait. Clocks that differ cost looks, not correctness.
-            self._begun = min(self._begun, max(seen.create_time_ms / 1000, self._begun - MAX_AGE))
+            self._begun = min(self._begun, max(seen.create_time_ms / 1000, time.time() - MAX_AGE))
         if seen.is_finished:
             self._poller.ended(self._target, seen)
 

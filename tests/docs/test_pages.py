@@ -112,7 +112,7 @@ def without_particulars(line: str) -> str:
     line = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID", line)
     line = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00", "TIME", line)
     # What a look shows depends on when it comes.
-    return re.sub(r"PENDING|RUNNING", "UNFINISHED", re.sub(r"in \d+ s$", "in N s", line))
+    return re.sub(r"PENDING|RUNNING", "UNFINISHED", re.sub(r" (in|after) (\d+ min )?\d+ s\b", r" \1 N s", line))
 
 
 def test_errors_has_every_error_and_how_they_are_related() -> None:

@@ -311,7 +311,8 @@ def run(calls: int, seed: int, *, first: int = 0, naive: bool = False, threads: 
         os.environ["AIRFLOW_CONN_AWS_DEFAULT"] = conftest.connection_json(endpoint_url)
         chaos.hurry()
         _be_quiet()
-        triggerer.keep_client(aws_conn_id="aws_default", region_name=None, verify=None, config=chaos.BOTOCORE_CONFIG)
+        options = {"aws_conn_id": "aws_default", "region_name": None, "verify": None, "connection_found": True}
+        triggerer.keep_client(config=chaos.BOTOCORE_CONFIG, **options)
         campaign = Campaign(endpoint_url, seed=seed, naive=naive, threads=threads, show=show, triggerer=triggerer)
         return campaign.run(calls, first=first)
 

@@ -18,8 +18,8 @@ from tests.faults.cases import Case
 CAUSE = re.compile(
     r"FAILED after \d+ s: |exists already|exists, but only as the leftover|may be only the leftover"
     r"|to remove does not exist|appeared after"
-    r"|blocks its environment|cannot be told|time budget ended|waited \d+ s in vain|failed \(\w+\) for "
-    r"|(waiting cannot go on|cannot see what its job has left): \w+: \w+: "
+    r"|blocks its environment|cannot be told|time budget ended|Timed out after \d+ s|failed \(\w+\) for "
+    r"|Stopped waiting after \w+: \w+: |cannot see what its job has left: \w+: \w+: "
 )
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -11,6 +14,7 @@ from typing import Any
 import pytest
 from botocore.config import Config
 
+from airflow_provider_amplifybackend import polling
 from airflow_provider_amplifybackend._compat import AirflowNotFoundException
 from airflow_provider_amplifybackend.exceptions import (
     BackendJobFailedError,
@@ -423,7 +427,7 @@ def test_a_job_that_is_not_listed_yet_is_looked_for_again(
 
 def test_a_job_that_cannot_be_looked_at_ends_the_wait(service: LocalAmplifyBackend, hook: AmplifyBackendHook) -> None:
     service.control.add_fault("GetBackendJob", kind="error", status=403, code="AccessDeniedException")
-    with pytest.raises(BackendRequestError, match=r"job job-1 .*AccessDeniedException"):
+    with pytest.raises(BackendRequestError, match=r"AccessDeniedException.*job job-1 "):
         hook.wait_for_job(seed_job(service), timeout=60)
 
 
@@ -432,3 +436,90 @@ def test_a_job_is_found_in_whichever_environment_it_lives(
 ) -> None:
     seed_job(service, "COMPLETED")
     assert hook.wait_for_job(JobRef(APP, "job-1", ("pr1", "staging")), timeout=1).backend_environment_name == "staging"
+
+
+# Hiccups and quotas
+
+
+def wait_briefly(hook: AmplifyBackendHook, ref: JobRef, seconds: float = 30) -> Any:
+    return hook.wait_for_job(ref, timeout=seconds, waiter_delay=0.05)
+
+
+@pytest.mark.parametrize("code", ["InvalidSignatureException", "UnrecognizedClientException", "ExpiredToken"])
+def test_credentials_that_are_refused_for_a_moment_do_not_end_a_wait(service: LocalAmplifyBackend, code: str) -> None:
+    ref = seed_job(service, "COMPLETED")
+    own = AmplifyBackendHook(config={"retries": {"total_max_attempts": 1}})
+    own.get_environments(APP)
+    before = own.conn
+    service.control.add_fault("GetBackendJob", kind="error", status=403, code=code, times=2)
+    assert wait_briefly(own, ref).is_completed
+    assert own.conn is not before
+
+
+def test_a_connection_that_vanishes_for_a_moment_does_not_end_a_wait(
+    service: LocalAmplifyBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does its wait go on as whoever boto3 finds."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "999999999999")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", service.endpoint_url)
+    ref = seed_job(service, "COMPLETED")
+    own = AmplifyBackendHook()
+    own.get_environments(APP)
+    own.renew_clients()
+    connection, sleeps = os.environ["AIRFLOW_CONN_AWS_DEFAULT"], 0
+    monkeypatch.delenv("AIRFLOW_CONN_AWS_DEFAULT")
+
+    def come_back(_: float) -> None:
+        nonlocal sleeps
+        sleeps += 1
+        if sleeps == 2:
+            monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", connection)
+
+    assert own.wait_for_job(ref, timeout=60, sleep=come_back).is_completed
+    assert sleeps == 2
+    assert {entry["account"] for entry in service.control.journal()} == {"123456789012"}
+
+
+def test_credentials_that_were_never_good_are_said_at_once(
+    service: LocalAmplifyBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", service.endpoint_url)
+    monkeypatch.setenv("AIRFLOW_CONN_EMPTY", '{"conn_type": "aws", "extra": {"region_name": "us-east-1"}}')
+    with pytest.raises(BackendRequestError, match="NoCredentialsError"):
+        wait_briefly(AmplifyBackendHook(aws_conn_id="empty"), seed_job(service), seconds=3600)
+
+
+def test_a_wait_says_from_time_to_time_that_it_waits(
+    service: LocalAmplifyBackend, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(polling, "REPORT_EVERY", 0.2)
+    own = AmplifyBackendHook()
+    own._log = logging.getLogger("tests.wait")
+    caplog.set_level("INFO", "tests.wait")
+    job = own.await_end(
+        seed_job(service, "FAILED", seconds=1), deadline=time.time() + 60, waiter_delay=0.5, durations=[222.0]
+    )
+    assert job.is_failed
+    lines = [record for record in caplog.records if record.name == "tests.wait"]
+    reports = [record.getMessage() for record in lines if "waiting for" in record.getMessage()]
+    assert all("such jobs usually take 3 min 42 s; timing out at " in report for report in reports)
+    assert (lines[-1].levelname, lines[-1].getMessage()[:6]) == ("WARNING", "FAILED")
+
+
+@pytest.mark.parametrize("mode", ["legacy", "standard"])
+@pytest.mark.parametrize("status", [400, 429])
+def test_a_quota_is_no_reason_to_ask_again(service: LocalAmplifyBackend, sent: Sent, mode: str, status: int) -> None:
+    fault = {"kind": "error", "status": status, "code": "LimitExceededException", "message": "Too many apps"}
+    own = AmplifyBackendHook(config={"retries": {"mode": mode, "max_attempts": 3}})
+    for operation in ("GetBackend", "CloneBackend"):
+        service.control.add_fault(operation, **fault)
+    with pytest.raises(BackendRequestError, match=r"\(LimitExceededException\).*Too many apps\. This is a quota"):
+        own.call("GetBackend", {"AppId": APP})
+    with pytest.raises(own.conn.exceptions.ClientError):
+        own.conn.get_backend(AppId=APP)
+    for start in (own.call, own.start_operation):
+        with pytest.raises(BackendRequestError, match="This is a quota"):
+            start("CloneBackend", CLONE)
+    assert (sent("GetBackend"), sent("CloneBackend")) == (2, 2)

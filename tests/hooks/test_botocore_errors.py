@@ -43,7 +43,12 @@ MEANINGS: list[tuple[Exception, FaultKind]] = [
     (boto.ProxyConnectionError(error="reset", proxy_url="http://p"), FaultKind.UNCLEAR),
     (boto.HTTPClientError(error="?"), FaultKind.UNCLEAR),
     (ResponseParserError("half a document"), FaultKind.UNCLEAR),
-    (boto.NoCredentialsError(), FaultKind.SETUP),
+    (boto.NoCredentialsError(), FaultKind.CREDENTIALS),
+    (boto.CredentialRetrievalError(provider="x", error_msg="busy"), FaultKind.CREDENTIALS),
+    (answered(403, "InvalidSignatureException"), FaultKind.CREDENTIALS),
+    (answered(403, "UnrecognizedClientException"), FaultKind.CREDENTIALS),
+    (answered(400, "LimitExceededException"), FaultKind.REFUSED),
+    (answered(429, "LimitExceededException"), FaultKind.REFUSED),
     (boto.NoRegionError(), FaultKind.SETUP),
     (boto.ParamValidationError(report="x"), FaultKind.SETUP),
     (ValueError("something else"), FaultKind.UNCLEAR),
@@ -57,7 +62,7 @@ def test_an_exception_means(error: Exception, kind: FaultKind) -> None:
 
 @pytest.mark.parametrize("kind", FaultKind)
 def test_what_can_pass_is_transient(kind: FaultKind) -> None:
-    lasting = {FaultKind.NOT_FOUND, FaultKind.REFUSED, FaultKind.SETUP}
+    lasting = {FaultKind.NOT_FOUND, FaultKind.REFUSED, FaultKind.SETUP, FaultKind.CREDENTIALS}
     error = service_error("GetBackend", next(e for e, k in MEANINGS if k is kind))
     assert error.is_transient is (kind not in lasting)
 

@@ -343,6 +343,32 @@ def test_without_it_nothing_is_sent_and_verification_can_be_turned_off(dags, ser
     assert clone(dags, service, deferred(code)) == {(ACCOUNT, "us-east-1")}
 
 
+def test_verification_can_be_turned_off_by_a_text_of_the_connection(dags, service, connect, tls_front, certificate):
+    seed(service)
+    code = example("CA bundle", **{"/etc/ssl/our-ca.pem": "False"})
+    assert '"verify": "False"' in code
+    connect(code, tls_front.endpoint_url)
+    assert clone(dags, service) == {(ACCOUNT, "us-east-1")}
+
+
+def test_a_trigger_that_does_not_trust_the_certificate_says_so_at_once(service, connect, tls_front):
+    from airflow_provider_amplifybackend.triggers.job import BackendJobTrigger
+
+    connect(example("Static keys"), tls_front.endpoint_url)
+    deadline = time.time() + 3600
+    trigger = BackendJobTrigger(
+        app_id=APP, job_id="job-1", environments=["staging"], deadline=deadline, aws_conn_id="example"
+    )
+
+    async def event() -> dict[str, Any]:
+        (only,) = [event.payload async for event in trigger.run()]
+        return dict(only)
+
+    ended = asyncio.run(asyncio.wait_for(event(), 120))
+    assert ended["kind"] == "error"
+    assert "CERTIFICATE_VERIFY_FAILED" in ended["message"]
+
+
 # What is logged
 
 

@@ -102,8 +102,8 @@ def test_a_job_that_is_done_at_the_first_look_needs_no_trigger(dags, service):
 
 @pytest.mark.parametrize("deferrable", [False, True])
 def test_a_status_that_nobody_knows_is_waited_out_and_said_once(dags, service, deferrable):
-    service.control.add_fault("CloneBackend", kind="job_status", status="HALFWAY", seconds=0.4)
-    service.control.set(job_seconds=0.6)
+    service.control.add_fault("CloneBackend", kind="job_status", status="HALFWAY", seconds=2.5)
+    service.control.set(job_seconds=2.6)
     run = dags.run(f"""
         CloneBackendOperator(
             task_id="clone", app_id=APP, backend_environment_name="staging", target_environment_name="copy",
@@ -126,3 +126,36 @@ def test_errors_of_a_look_are_not_errors_of_the_job(dags, service, deferrable):
         )
     """)
     assert run.xcom("clone")["Status"] == "COMPLETED"
+
+
+@pytest.mark.parametrize("status", ["COMPLETED", "FAILED"])
+def test_on_resume_after_another_job_the_log_says_which_and_how_it_ended(dags, service, status):
+    error = {"error": "it broke"} if status == "FAILED" else {}
+    job = {"environment": "staging", "job_id": "theirs", "operation": "UpdateBackendAPI", "status": "RUNNING"}
+    service.control.seed_app("d1a2b3c4d5", jobs=[job | {"seconds": 5} | error])
+    run = dags.run("""
+        DeleteBackendOperator(
+            task_id="delete", app_id=APP, backend_environment_name="staging", waiter_delay=0.1, deferrable=True,
+        )
+    """)
+    assert run.states == {"delete": "success"}
+    (line,) = [
+        text
+        for level in ("info", "warning")
+        for text in run.messages(level)
+        if text.startswith("No longer in the way, ")
+    ]
+    assert line.startswith(f"No longer in the way, {status} after ")
+    assert line.endswith("job theirs (UpdateBackendAPI, app d1a2b3c4d5, environment staging)")
+    assert (line in run.messages("warning")) is (status == "FAILED")
+
+
+def test_a_trigger_is_given_the_identity_that_the_task_has_used(dags, monkeypatch):
+    code = 'GetBackendOperator(task_id="get", app_id=APP)'
+    task = dags.load(code).get_task("get")
+    assert task.hook.conn_config
+    assert task.wait_parameters["connection_found"] is True
+    monkeypatch.delenv("AIRFLOW_CONN_AWS_DEFAULT")
+    other = dags.load(code).get_task("get")
+    assert not other.hook.conn_config
+    assert other.wait_parameters["connection_found"] is False

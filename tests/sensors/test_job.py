@@ -78,7 +78,8 @@ def test_a_job_that_does_not_end_in_time(dags, job, mode, wish, state):
     assert ("running trigger in line" in run.log) == ("True" in mode)
     if state == "failed":
         error = run.error("sensor")
-        assert error.startswith("AirflowSensorTimeout: job theirs (")
+        assert error.startswith("AirflowSensorTimeout: Timed out after ")
+        assert "job theirs (" in error
         assert f"app {APP}, environment staging" in error
         assert "last status: RUNNING" in error
         assert "timeout" in error
@@ -120,6 +121,32 @@ def test_a_look_that_is_refused(dags, service, job, mode, wish, state):
         assert "BackendRequestError" in run.error("sensor")
         assert "AccessDeniedException" in run.error("sensor")
         assert APP in run.error("sensor")
+
+
+@IN_EVERY_MODE
+def test_a_silent_sensor_keeps_waiting_after_a_look_that_is_refused(dags, service, job, mode):
+    job(seconds=0.5)
+    service.control.add_fault("GetBackendJob", kind="error", status=403, code="AccessDeniedException", times=2)
+    run = dags.run(SENSOR.format(mode=mode, options="silent_fail=True, timeout=60"))
+    assert run.xcom("sensor")["Status"] == "COMPLETED"
+
+
+@IN_EVERY_MODE
+@pytest.mark.parametrize(("wish", "state"), [("", "failed"), ("soft_fail=True", "skipped")])
+def test_a_silent_sensor_waits_on_when_the_job_has_failed(dags, job, mode, wish, state):
+    job(status="FAILED", error="AuthStack: Limit exceeded")
+    run = dags.run(SENSOR.format(mode=mode, options=f"silent_fail=True, timeout=0.5, {wish}"))
+    assert run.states == {"sensor": state}
+    if state == "failed":
+        assert run.error("sensor").startswith("AirflowSensorTimeout: Timed out after ")
+        assert "last status: FAILED" in run.error("sensor")
+
+
+@IN_EVERY_MODE
+def test_a_sensor_that_never_fails_is_skipped_by_a_connection_that_does_not_exist(dags, job, mode):
+    job()
+    run = dags.run(SENSOR.format(mode=mode, options="never_fail=True, aws_conn_id='nobody_knows_it'"))
+    assert run.states == {"sensor": "skipped"}
 
 
 @pytest.mark.parametrize(

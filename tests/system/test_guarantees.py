@@ -78,7 +78,7 @@ def environment(service: LocalAmplifyBackend, request: pytest.FixtureRequest) ->
 def wait_under_way(airflow: RunningAirflow, dag_id: str, run_id: str) -> None:
     """Wait until the task, or its trigger, looks at its job."""
     airflow.wait_task(dag_id, run_id, TASK, ["deferred" if dag_id != "on_worker" else "running"], timeout=90)
-    wait_until(lambda: "next look in" in log_of(airflow, dag_id, run_id), 30, "look at the job")
+    wait_until(lambda: "next status check in" in log_of(airflow, dag_id, run_id), 30, "look at the job")
 
 
 def job_ids(airflow: RunningAirflow, dag_id: str, run_id: str, *map_indexes: int) -> list[Any]:
@@ -185,7 +185,7 @@ def test_a_retry_after_a_time_out_goes_on_with_the_job(airflow: RunningAirflow, 
     assert airflow.wait_run("hasty", run_id, timeout=180) == "success"
     tries = airflow.tries("hasty", run_id, TASK)
     assert len(tries) > 1
-    assert "in vain" in log_of(airflow, "hasty", run_id)
+    assert "Timed out after" in log_of(airflow, "hasty", run_id)
     assert job_ids(airflow, "hasty", run_id) == environment.jobs
     assert outcome(airflow, "hasty", run_id) == "adopted"
 

@@ -19,6 +19,7 @@ def _no_delays(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the delays that real triggerers and services need."""
     monkeypatch.setattr("airflow_provider_amplifybackend.triggers.base.EARLIEST_EVENT", 0.0)
     monkeypatch.setattr("airflow_provider_amplifybackend.schedule.FIRST_DELAY", 0.05)
+    monkeypatch.setattr("airflow_provider_amplifybackend.triggers.poller.CLIENT_PAUSE", 0.1)
 
 
 @pytest.fixture

@@ -72,7 +72,7 @@ def test_the_event_carries_what_the_task_must_know_on_resume(service: LocalAmpli
 
 def test_a_stuck_job_is_given_up_at_the_deadline(service: LocalAmplifyBackend, run: Run) -> None:
     event = run(event_of(trigger_for(seed_job(service), seconds=0.3)))
-    with pytest.raises(BackendJobTimeoutError, match=r"job-1.*last status: RUNNING.*get-backend-job"):
+    with pytest.raises(BackendJobTimeoutError, match=r"^Timed out.*last status: RUNNING.*job-1.*get-backend-job"):
         events.job_of_event(event)
 
 
@@ -132,6 +132,8 @@ def test_an_unknown_status_keeps_waiting(service: LocalAmplifyBackend, run: Run)
         {"kind": "empty"},
         {"kind": "error", "status": 500},
         {"kind": "error", "status": 403, "code": "ExpiredTokenException"},
+        {"kind": "error", "status": 403, "code": "InvalidSignatureException"},
+        {"kind": "error", "status": 403, "code": "UnrecognizedClientException"},
         {"kind": "error", "status": 404, "code": "NotFoundException"},
     ],
     ids=lambda fault: "-".join(map(str, fault.values())),
@@ -156,7 +158,7 @@ def test_trouble_that_never_ends_is_named_at_the_deadline(service: LocalAmplifyB
 def test_no_access_ends_the_wait_with_the_services_words(service: LocalAmplifyBackend, run: Run) -> None:
     service.control.add_fault("GetBackendJob", kind="error", status=403, code="AccessDeniedException", message="No!")
     event = run(event_of(trigger_for(seed_job(service))))
-    with pytest.raises(BackendRequestError, match=r"job-1.*GetBackendJob: AccessDeniedException: No!"):
+    with pytest.raises(BackendRequestError, match=r"GetBackendJob: AccessDeniedException: No!.*job-1"):
         events.job_of_event(event)
 
 
@@ -198,13 +200,13 @@ def test_a_wrong_connection_fails_alone(service: LocalAmplifyBackend, run: Run) 
     ref = seed_job(service, seconds=0.3)
 
     async def side_by_side() -> list[dict[str, Any]]:
-        waits = [trigger_for(ref), trigger_for(ref, aws_conn_id="nobody_knows_it"), trigger_for(ref)]
+        waits = [trigger_for(ref), trigger_for(ref, aws_conn_id="nobody_knows_it", seconds=0.3), trigger_for(ref)]
         return await asyncio.gather(*map(event_of, waits))
 
     first, wrong, last = run(side_by_side())
     assert events.job_of_event(first).is_completed
     assert events.job_of_event(last).is_completed
-    with pytest.raises(BackendRequestError, match="'nobody_knows_it' does not exist"):
+    with pytest.raises(BackendJobTimeoutError, match=r"last error: .*'nobody_knows_it' does not exist"):
         events.job_of_event(wrong)
 
 
@@ -235,8 +237,8 @@ def test_no_region_is_said(service: LocalAmplifyBackend, run: Run, monkeypatch: 
 def test_no_credentials_are_said(service: LocalAmplifyBackend, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", service.endpoint_url)
     monkeypatch.setenv("AIRFLOW_CONN_EMPTY", '{"conn_type": "aws", "extra": {"region_name": "us-east-1"}}')
-    event = run(event_of(trigger_for(seed_job(service), aws_conn_id="empty")))
-    with pytest.raises(BackendRequestError, match=r"NoCredentialsError.*aws_conn_id"):
+    event = run(event_of(trigger_for(seed_job(service), aws_conn_id="empty", seconds=0.3)))
+    with pytest.raises(BackendJobTimeoutError, match=r"NoCredentialsError.*aws_conn_id"):
         events.job_of_event(event)
 
 
@@ -389,6 +391,8 @@ FULL: dict[str, Any] = {
     "region_name": "eu-west-1",
     "verify": False,
     "botocore_config": {"read_timeout": 7, "retries": {"max_attempts": 3}},
+    "connection_found": True,
+    "silent_fail": False,
 }
 
 
@@ -420,7 +424,15 @@ def test_the_class_path_of_the_trigger_is_a_promise() -> None:
 def test_the_first_form_of_the_trigger_is_still_read() -> None:
     """What 0.1 stores, and no more than it must."""
     needed = {name: FULL[name] for name in ("app_id", "job_id", "environments", "deadline")}
-    assert BackendJobTrigger(**needed).deadline == FULL["deadline"]
+    trigger = BackendJobTrigger(**needed)
+    assert trigger.deadline == FULL["deadline"]
+    assert (trigger.connection_found, trigger.silent_fail) == (None, False)
+
+
+def test_a_trigger_that_was_stored_before_it_knew_of_the_connection_is_still_read() -> None:
+    stored = {name: value for name, value in FULL.items() if name not in ("connection_found", "silent_fail")}
+    restored = BackendJobTrigger(**stored)
+    assert restored.serialize()[1] == stored | {"connection_found": None, "silent_fail": False}
 
 
 def test_a_moved_trigger_keeps_its_deadline_and_its_start(service: LocalAmplifyBackend, run: Run) -> None:
