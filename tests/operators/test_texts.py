@@ -4,69 +4,78 @@ from __future__ import annotations
 
 import copy
 import json
+import os
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.sdk import DAG
 
-from tests.operators.requests_by_operation import IMPORTS, shared_botocore_data  # noqa: F401
+from airflow_provider_amplifybackend.exceptions import BackendParameterError
+from tests.operators.requests_by_operation import IMPORTS, operator_classes, shared_botocore_data  # noqa: F401
 
 BOTH_RENDERINGS = pytest.mark.parametrize("native", [False, True], ids=["as text", "natively"])
-FORMS = ["dictionary", "text", "file", "mapped dictionary", "mapped text", "mapped file", "mapped result"]
+FORMS = ["dictionary", "text", "file", "mapped dictionary", "mapped text", "mapped file"]
 IN_EVERY_FORM = pytest.mark.parametrize("form", FORMS)
-PARAMS = {"kind": "Note", "attributes": ["EMAIL"], "shop": "Corner", "id": "1e3", "zeros": "007", "mark": "{####}"}
+PARAMS: dict[str, Any] = {
+    "kind": "Note",
+    "attributes": ["EMAIL"],
+    "shop": "Corner",
+    "id": "1e3",
+    "zeros": "007",
+    "mark": "{####}",
+}
+PARAMS["words"] = "{{ params.shop }} {% x {# no comment #} {####} {##here##}"
 
 
-def sent(dags: Any, service: Any, files: Any, config: Any, form: str = "dictionary", **options: Any) -> dict[str, Any]:
-    """The configuration that the service got for one that was written in some form."""
-    finished, operation = start(dags, service, files, config, form, **options)
-    assert set(finished.states.values()) == {"success"}, [finished.errors(name) for name in finished.states]
-    (entry,) = service.control.journal(operation, effective=True)
-    parameters: dict[str, Any] = entry["parameters"]
-    return parameters["ResourceConfig"]
+class Written:
+    """Configurations as a DAG author may write them, and what Airflow and the operators make of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def file(self, name: str, content: Any) -> None:
+        """Write a file where Airflow looks for template files."""
+        (self._folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+
+    def sent(
+        self, config: Any, form: str = "dictionary", *, operation: str = "CreateBackendAuth", native: bool = False
+    ) -> Any:
+        """The configuration that would be sent."""
+        text = config if isinstance(config, str) else json.dumps(config)
+        self.file("configuration.json", text)
+        value = {"dictionary": config, "text": text, "file": "configuration.json"}[form.split()[-1]]
+        common = {"task_id": "add", "app_id": "d1", "backend_environment_name": "staging", "resource_name": "r"}
+        with DAG(
+            "texts",
+            schedule=None,
+            params=PARAMS,
+            render_template_as_native_obj=native,
+            template_searchpath=[str(self._folder)],
+        ) as dag:
+            operator = operator_classes()[f"{operation}Operator"]
+            if form.startswith("mapped"):
+                task = operator.partial(**common).expand(resource_config=[value])
+            else:
+                task = operator(**common, resource_config=value)
+        dag.resolve_template_files()
+        context: dict[str, Any] = {"params": PARAMS, "dag": dag, "task": task}
+        context |= {"ti": SimpleNamespace(map_index=0, task=task), "dag_run": SimpleNamespace(conf={})}
+        task.render_template_fields(context, dag.get_template_env())
+        return context["task"].build_request()["ResourceConfig"]
+
+    def refused(self, config: Any, form: str = "dictionary", **options: Any) -> str:
+        """The error of a configuration that cannot be sent."""
+        with pytest.raises(BackendParameterError) as error:
+            self.sent(config, form, **options)
+        assert str(error.value).startswith("add: ")
+        return str(error.value)
 
 
-def refused(dags: Any, service: Any, files: Any, config: Any, form: str = "dictionary", **options: Any) -> str:
-    """The error of a task whose configuration is refused; it is final, and nothing was sent."""
-    finished, operation = start(dags, service, files, config, form, **options)
-    assert not service.control.journal(operation)
-    (task_id,) = (name for name in finished.states if name.startswith("add"))
-    assert finished.tries[task_id] == 1
-    error: str = finished.error("add")
-    assert error.startswith("BackendParameterError: add")
-    return error
-
-
-def start(
-    dags: Any,
-    service: Any,
-    files: Any,
-    config: Any,
-    form: str,
-    *,
-    operation: str = "CreateBackendAuth",
-    native: bool = False,
-    options: str = "",
-) -> tuple[Any, str]:
-    service.control.clear_journal()
-    text = config if isinstance(config, str) else json.dumps(config)
-    if "file" in form:
-        files("configuration.json", text)
-    value = {"dictionary": config, "text": text, "file": "configuration.json", "result": config}[form.split()[-1]]
-    common = 'task_id="add", app_id=APP, backend_environment_name="staging", resource_name="r", waiter_delay=0.1, '
-    common += "retries=1"
-    body = f"{operation}Operator({common}, resource_config={value!r})"
-    if form == "mapped result":
-        body = f"""
-@task
-def choose():
-    return [{value!r}]
-
-{operation}Operator.partial({common}).expand(resource_config=choose())
-"""
-    elif form.startswith("mapped"):
-        body = f"{operation}Operator.partial({common}).expand(resource_config=[{value!r}])"
-    settings = f"render_template_as_native_obj={native}, params={PARAMS!r}, {options}"
-    return dags.run(IMPORTS + body, options=settings), operation
+@pytest.fixture
+def written(tmp_path: Path) -> Written:
+    return Written(tmp_path)
 
 
 def auth(**user_pool: Any) -> dict[str, Any]:
@@ -107,20 +116,19 @@ MESSAGES = auth(
 @BOTH_RENDERINGS
 @IN_EVERY_FORM
 @pytest.mark.parametrize("operation", ["CreateBackendAuth", "UpdateBackendAuth"])
-def test_the_place_for_a_code_reaches_the_service(dags, service, files, operation, form, native):
+def test_the_place_for_a_code_reaches_the_service(written, operation, form, native):
     config = copy.deepcopy(MESSAGES)
     if operation == "UpdateBackendAuth":
-        service.control.seed_app("d1a2b3c4d5", {"name": "staging", "auth": {"r": None}})
         del config["UserPoolConfigs"]["RequiredSignUpAttributes"]
         del config["UserPoolConfigs"]["SignInMethod"]
         del config["UserPoolConfigs"]["UserPoolName"]
-    assert sent(dags, service, files, config, form, operation=operation, native=native) == config
+    assert written.sent(config, form, operation=operation, native=native) == config
 
 
 @BOTH_RENDERINGS
 @pytest.mark.parametrize("form", ["dictionary", "text", "file", "mapped dictionary", "mapped file"])
 @pytest.mark.parametrize(
-    ("written", "arrives"),
+    ("words", "arrives"),
     [
         ("{# to the translators #}Type {####}", "Type {####}"),
         ("Type {####} at {{ params.shop }}", "Type {####} at Corner"),
@@ -131,26 +139,25 @@ def test_the_place_for_a_code_reaches_the_service(dags, service, files, operatio
         ("{{ params.mark }} and {##a link##}", "{####} and {##a link##}"),
         ("{##Click here,\n{{ params.shop }}##}", "{##Click here,\nCorner##}"),
         ("{% if params.shop %}Type {####}{% endif %}", "Type {####}"),
-        ("Grüße 🐟 {####}, it's \\ \"{{ params.shop }}\"", "Grüße 🐟 {####}, it's \\ \"Corner\""),
+        ('Grüße 🐟 {####}, it\'s \\ "{{ params.shop }}"', 'Grüße 🐟 {####}, it\'s \\ "Corner"'),
         ("{###} {##}", "{###} {##}"),
     ],
 )
-def test_the_place_for_a_code_beside_templates(dags, service, files, written, arrives, form, native):
-    assert message_of(sent(dags, service, files, message(written), form, native=native)) == arrives
+def test_the_place_for_a_code_beside_templates(written, words, arrives, form, native):
+    assert message_of(written.sent(message(words), form, native=native)) == arrives
 
 
 @BOTH_RENDERINGS
-def test_what_is_rendered_is_not_rendered_again(dags, service, files, monkeypatch, native):
-    monkeypatch.setenv("AIRFLOW_VAR_MESSAGE", "{{ params.shop }} {% x {# no comment #} {####} {##here##}")
-    config = message("{{ var.value.message }}")
-    assert message_of(sent(dags, service, files, config, native=native)) == (
+def test_what_is_rendered_is_not_rendered_again(written, native):
+    config = message("{{ params.words }}")
+    assert message_of(written.sent(config, native=native)) == (
         "{{ params.shop }} {% x {# no comment #} {####} {##here##}"
     )
 
 
 @BOTH_RENDERINGS
-def test_a_comment_that_is_not_closed_names_the_way_out(dags, service, files, native):
-    error = refused(dags, service, files, message("Type {####}\nor {# {{ params.shop }}"), native=native)
+def test_a_comment_that_is_not_closed_names_the_way_out(written, native):
+    error = written.refused(message("Type {####}\nor {# {{ params.shop }}"), native=native)
     assert "resource_config.UserPoolConfigs.VerificationMessage.EmailSettings.EmailMessage, line 2: " in error
     assert "{% raw %}" in error
 
@@ -181,14 +188,14 @@ SCHEMAS = {
 }
 
 
-def sent_schema(dags: Any, service: Any, files: Any, schema: str, where: str, **options: Any) -> str:
+def sent_schema(written: Written, schema: str, where: str, **options: Any) -> str:
     """The schema that the service got for one that is written into the DAG or a file."""
     config: Any = api(schema)
     if "schema file" in where:
-        files("schema.graphql", schema)
+        written.file("schema.graphql", schema)
         config = api("schema.graphql")
     form = where.removesuffix("of a schema file").strip()
-    return str(sent(dags, service, files, config, form, operation="CreateBackendAPI", **options)["TransformSchema"])
+    return str(written.sent(config, form, operation="CreateBackendAPI", **options)["TransformSchema"])
 
 
 SCHEMA_PLACES = [*FORMS, *(f"{form} of a schema file" for form in FORMS)]
@@ -198,16 +205,16 @@ IN_EVERY_PLACE = pytest.mark.parametrize("where", SCHEMA_PLACES)
 @BOTH_RENDERINGS
 @IN_EVERY_PLACE
 @pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
-def test_a_schema_arrives_byte_for_byte(dags, service, files, schema, where, native):
-    assert sent_schema(dags, service, files, schema, where, native=native) == schema
+def test_a_schema_arrives_byte_for_byte(written, schema, where, native):
+    assert sent_schema(written, schema, where, native=native) == schema
 
 
 @BOTH_RENDERINGS
-@pytest.mark.parametrize("where", [place for place in SCHEMA_PLACES if "result" not in place or "file" in place])
-def test_the_templates_of_a_schema_are_rendered_and_nothing_else_is_touched(dags, service, files, where, native):
+@pytest.mark.parametrize("where", SCHEMA_PLACES)
+def test_the_templates_of_a_schema_are_rendered_and_nothing_else_is_touched(written, where, native):
     schema = "type {{ params.kind }} @model {# {{ params.shop }}\r\n  id: ID! #}\r\n}\n{% if false %}x{% endif %}\r\n"
     arrives = "type Note @model {# Corner\r\n  id: ID! #}\r\n}\n\r\n"
-    assert sent_schema(dags, service, files, schema, where, native=native) == arrives
+    assert sent_schema(written, schema, where, native=native) == arrives
 
 
 @BOTH_RENDERINGS
@@ -221,15 +228,13 @@ def test_the_templates_of_a_schema_are_rendered_and_nothing_else_is_touched(dags
         ("# {{#each}}{{/each}}\ntype Visit @model { id: ID! }\n", 1),
     ],
 )
-def test_marks_that_are_no_template_are_refused_with_place_line_and_way_out(
-    dags, service, files, schema, line, where, native
-):
+def test_marks_that_are_no_template_are_refused_with_place_line_and_way_out(written, schema, line, where, native):
     config = api(schema)
     if "schema file" in where:
-        files("visits.graphql", schema)
+        written.file("visits.graphql", schema)
         config = api("visits.graphql")
     form = where.removesuffix("of a schema file").strip()
-    error = refused(dags, service, files, config, form, operation="CreateBackendAPI", native=native)
+    error = written.refused(config, form, operation="CreateBackendAPI", native=native)
     assert "resource_config.TransformSchema" in error
     assert "{% raw %}" in error
     assert "{% endraw %}" in error
@@ -241,36 +246,34 @@ def test_marks_that_are_no_template_are_refused_with_place_line_and_way_out(
         assert f"resource_config.TransformSchema, line {line}: " in error
 
 
-def test_a_schema_in_a_json_text_with_templates_of_its_own_keeps_its_comments(dags, service, files):
+def test_a_schema_in_a_json_text_with_templates_of_its_own_keeps_its_comments(written):
     text = '{"ApiName": {{ params.kind | tojson }}, "TransformSchema": "type A @model {# a\\n id: ID! #}\\n}"}'
     arrives = {"ApiName": "Note", "TransformSchema": "type A @model {# a\n id: ID! #}\n}"}
-    assert sent(dags, service, files, text, "text", operation="CreateBackendAPI") == arrives
+    assert written.sent(text, "text", operation="CreateBackendAPI") == arrives
 
 
 @pytest.mark.parametrize("form", ["dictionary", "text", "file", "mapped file"])
-def test_a_file_can_be_named_by_a_template(dags, service, files, form):
-    files("Note.graphql", "type {{ params.kind }} @model { id: ID! }\n")
+def test_a_file_can_be_named_by_a_template(written, form):
+    written.file("Note.graphql", "type {{ params.kind }} @model { id: ID! }\n")
     config = api("{{ params.kind }}.graphql")
-    assert sent(dags, service, files, config, form, operation="CreateBackendAPI") == api(
-        "type Note @model { id: ID! }\n"
-    )
+    assert written.sent(config, form, operation="CreateBackendAPI") == api("type Note @model { id: ID! }\n")
 
 
-def test_a_file_that_is_no_utf_8_is_named(dags, service, files):
-    files("schema.graphql", "type Gr\u00fc\u00dfe @model { id: ID! }".encode("latin-1"))
-    error = refused(dags, service, files, api("schema.graphql"), operation="CreateBackendAPI")
+def test_a_file_that_is_no_utf_8_is_named(written):
+    written.file("schema.graphql", "type Gr\u00fc\u00dfe @model { id: ID! }".encode("latin-1"))
+    error = written.refused(api("schema.graphql"), operation="CreateBackendAPI")
     assert "resource_config.TransformSchema='schema.graphql' is a file that is not UTF-8" in error
 
 
 @pytest.mark.parametrize("form", ["dictionary", "text", "mapped dictionary"])
-def test_a_file_that_cannot_be_found_is_named(dags, service, files, form):
-    error = refused(dags, service, files, api("nowhere.graphql"), form, operation="CreateBackendAPI")
+def test_a_file_that_cannot_be_found_is_named(written, form):
+    error = written.refused(api("nowhere.graphql"), form, operation="CreateBackendAPI")
     assert "resource_config.TransformSchema='nowhere.graphql' is a file that cannot be found" in error
 
 
-def test_a_json_file_with_a_byte_order_mark_is_read(dags, service, files):
-    files("bom.json", b"\xef\xbb\xbf" + json.dumps(auth()).encode())
-    assert sent(dags, service, files, "bom.json", "text") == auth()
+def test_a_json_file_with_a_byte_order_mark_is_read(written):
+    written.file("bom.json", b"\xef\xbb\xbf" + json.dumps(auth()).encode())
+    assert written.sent("bom.json") == auth()
 
 
 # What only ends like a file
@@ -292,14 +295,14 @@ def test_only_configurations_and_schemas_can_be_files(dags, service, ending, map
     assert entry["parameters"]["ResourceConfig"] == config
 
 
-def test_addresses_that_end_like_a_file_are_addresses(dags, service, files):
+def test_addresses_that_end_like_a_file_are_addresses(written):
     oauth = {
         "OAuthGrantType": "CODE",
         "OAuthScopes": ["EMAIL"],
         "RedirectSignInURIs": ["https://shop.example/in.json"],
         "RedirectSignOutURIs": ["https://shop.example/{{ params.kind }}.graphql"],
     }
-    pool = sent(dags, service, files, auth(OAuth=oauth))["UserPoolConfigs"]
+    pool = written.sent(auth(OAuth=oauth))["UserPoolConfigs"]
     assert pool["OAuth"]["RedirectSignInURIs"] == ["https://shop.example/in.json"]
     assert pool["OAuth"]["RedirectSignOutURIs"] == ["https://shop.example/Note.graphql"]
 
@@ -340,12 +343,9 @@ def settings_of(word: str) -> dict[str, Any]:
 
 @BOTH_RENDERINGS
 @pytest.mark.parametrize("form", ["dictionary", "text", "file", "mapped dictionary"])
-def test_a_word_that_looks_like_python_arrives_as_it_was_written(dags, service, files, form, native):
+def test_a_word_that_looks_like_python_arrives_as_it_was_written(written, form, native):
     for word in LIKE_PYTHON:
-        assert sent(dags, service, files, settings_of(word), form, native=native) == settings_of(word)
-        service.control.reset()
-        service.control.set(job_seconds=0.1)
-        service.control.seed_app("d1a2b3c4d5", "staging")
+        assert written.sent(settings_of(word), form, native=native) == settings_of(word)
 
 
 @BOTH_RENDERINGS
@@ -362,14 +362,12 @@ def test_a_word_that_looks_like_python_arrives_as_it_was_written(dags, service, 
         ("{{ '1234567890123456789012e5' }}", "1234567890123456789012e5"),
     ],
 )
-def test_a_template_in_a_text_is_rendered_as_text(dags, service, files, template, arrives, form, native):
-    assert sent(dags, service, files, settings_of(template), form, native=native) == settings_of(arrives)
+def test_a_template_in_a_text_is_rendered_as_text(written, template, arrives, form, native):
+    assert written.sent(settings_of(template), form, native=native) == settings_of(arrives)
 
 
 @BOTH_RENDERINGS
 def test_names_and_connections_that_look_like_numbers(dags, service, monkeypatch, aws_default, native):
-    import os
-
     monkeypatch.setenv("AIRFLOW_CONN_123456789012", os.environ["AIRFLOW_CONN_AWS_DEFAULT"])
     service.control.seed_app("1e3", "0x1F")
     run = dags.run(
@@ -390,20 +388,20 @@ def test_names_and_connections_that_look_like_numbers(dags, service, monkeypatch
 
 @BOTH_RENDERINGS
 @pytest.mark.parametrize("form", ["dictionary", "text", "file", "mapped dictionary"])
-def test_a_whole_number_is_taken_as_its_digits(dags, service, files, form, native):
+def test_a_whole_number_is_taken_as_its_digits(written, form, native):
     config = settings_of("12345678901234567890")
     config["UserPoolConfigs"]["OAuth"]["SocialProviderSettings"]["Google"]["ClientSecret"] = 12345678901234567890
     config["UserPoolConfigs"]["OAuth"]["DomainPrefix"] = 12345678901234567890
-    assert sent(dags, service, files, config, form, native=native) == settings_of("12345678901234567890")
+    assert written.sent(config, form, native=native) == settings_of("12345678901234567890")
 
 
 @pytest.mark.parametrize("form", ["dictionary", "text", "file", "mapped dictionary"])
 @pytest.mark.parametrize("number", [1.5, 1e26, True, False])
-def test_a_fraction_or_a_boolean_is_no_text(dags, service, files, form, number):
+def test_a_fraction_or_a_boolean_is_no_text(written, form, number):
     config = settings_of("x")
     config["UserPoolConfigs"]["OAuth"]["SocialProviderSettings"]["Google"]["ClientSecret"] = number
     config["UserPoolConfigs"]["UserPoolName"] = number
-    error = refused(dags, service, files, config, form)
+    error = written.refused(config, form)
     assert "SocialProviderSettings.Google.ClientSecret=*** must be a text" in error
     assert f"resource_config.UserPoolConfigs.UserPoolName={number!r} must be a text" in error
 
@@ -412,9 +410,9 @@ def test_a_fraction_or_a_boolean_is_no_text(dags, service, files, form, number):
 @pytest.mark.parametrize("form", ["text", "file", "mapped text", "mapped file"])
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e400"])
 @pytest.mark.parametrize("member", ["MinimumLength", "Unknown"])
-def test_what_is_no_finite_number_is_refused_in_a_json_text_too(dags, service, files, form, number, member, native):
+def test_what_is_no_finite_number_is_refused_in_a_json_text_too(written, form, number, member, native):
     text = json.dumps(auth(PasswordPolicy={member: "NUMBER"})).replace('"NUMBER"', number)
-    error = refused(dags, service, files, text, form, native=native)
+    error = written.refused(text, form, native=native)
     assert f"resource_config.UserPoolConfigs.PasswordPolicy.{member}=" in error
     assert "must be a finite number" in error
 
@@ -424,28 +422,28 @@ def test_what_is_no_finite_number_is_refused_in_a_json_text_too(dags, service, f
 
 @BOTH_RENDERINGS
 @pytest.mark.parametrize("form", ["dictionary", "text", "file", "mapped dictionary", "mapped file"])
-def test_a_list_without_tojson_is_a_list_natively_and_otherwise_refused(dags, service, files, form, native):
+def test_a_list_without_tojson_is_a_list_natively_and_otherwise_refused(written, form, native):
     config = auth(RequiredSignUpAttributes="{{ params.attributes }}")
     if native:
-        assert sent(dags, service, files, config, form, native=True) == auth()
+        assert written.sent(config, form, native=True) == auth()
     else:
-        error = refused(dags, service, files, config, form)
+        error = written.refused(config, form)
         assert "resource_config.UserPoolConfigs.RequiredSignUpAttributes" in error
         assert "`| tojson`" in error
 
 
 @BOTH_RENDERINGS
 @pytest.mark.parametrize("form", ["dictionary", "text", "file", "mapped dictionary", "mapped file"])
-def test_a_list_with_tojson_is_a_list(dags, service, files, form, native):
+def test_a_list_with_tojson_is_a_list(written, form, native):
     config = auth(RequiredSignUpAttributes="{{ params.attributes | tojson }}")
-    assert sent(dags, service, files, config, form, native=native) == auth()
+    assert written.sent(config, form, native=native) == auth()
 
 
 WHOLE = "{{ params.config }}"
 
 
 @pytest.mark.parametrize("template", [WHOLE, f"\n  {WHOLE}\n", "{{ ti.xcom_pull('choose') }}"])
-def test_a_whole_configuration_without_tojson(dags, service, files, template):
+def test_a_whole_configuration_without_tojson(dags, service, template):
     chooser = f"@task\ndef choose():\n    return {auth()!r}\n\n"
     options = f"params={{'config': {auth()!r}}}"
     body = f"""
@@ -462,9 +460,9 @@ choose() >> CreateBackendAuthOperator(
     assert entry["parameters"]["ResourceConfig"] == auth()
 
 
-def test_python_that_a_native_dag_puts_together_is_still_read(dags, service, files):
+def test_python_that_a_native_dag_puts_together_is_still_read(written):
     config = auth(RequiredSignUpAttributes="['{{ params.attributes[0] }}']")
-    assert sent(dags, service, files, config, native=True) == auth()
+    assert written.sent(config, native=True) == auth()
 
 
 @BOTH_RENDERINGS
@@ -478,13 +476,13 @@ def test_numbers_of_botocore_settings_stay_numbers_where_they_did(dags, service,
     assert run.rendered("get")["botocore_config"] == {"read_timeout": 7}
 
 
-def test_an_error_of_a_template_quotes_no_secret(dags, service, files):
+def test_an_error_of_a_template_quotes_no_secret(written):
     config = settings_of("hush{{hidden words}}")
-    error = refused(dags, service, files, config)
+    error = written.refused(config)
     assert "hidden" not in error.split("ClientSecret")[-1].split(";")[0]
-    finished, _ = start(dags, service, files, json.dumps(auth(ClientSecret="hush{{hidden words}}")), "text")
-    assert "hidden" not in finished.error("add")
-    assert "words" not in finished.error("add")
+    error = written.refused(json.dumps(auth(ClientSecret="hush{{hidden words}}")), "text")
+    assert "hidden" not in error
+    assert "words" not in error
 
 
 def test_a_mistake_in_a_template_is_named_with_task_parameter_and_line(dags, service):
@@ -495,3 +493,48 @@ def test_a_mistake_in_a_template_is_named_with_task_parameter_and_line(dags, ser
     assert run.error("get").startswith("BackendParameterError: get: app_id, line 1: Jinja cannot render it ('parms' is")
     assert run.error("sensor").startswith("BackendParameterError: sensor: backend_environment_name, line 1: Jinja")
     assert run.tries == {"get": 1, "sensor": 1}
+
+
+# All the way to the service
+
+
+EVERY_FORM = """
+common = dict(app_id="dforms", resource_name="r", waiter_delay=0.1)
+forms = {{"dictionary": {value!r}, "text": {text!r}, "file": "words.json"}}
+for number, (name, form) in enumerate(forms.items()):
+    {operation}Operator(task_id=name, backend_environment_name=f"a{{number}}", resource_config=form, **common)
+    {operation}Operator.partial(task_id=f"mapped_{{name}}", backend_environment_name=f"b{{number}}", **common).expand(
+        resource_config=[form]
+    )
+
+@task
+def choose():
+    return [
+        {{"resource_config": {value!r}, "backend_environment_name": "c0"}},
+        {{"resource_config": "words.json", "backend_environment_name": "c1"}},
+    ]
+
+@task
+def choose_one():
+    return ["words.json"]
+
+{operation}Operator.partial(task_id="results", **common).expand_kwargs(choose())
+{operation}Operator.partial(task_id="result", backend_environment_name="c2", **common).expand(
+    resource_config=choose_one()
+)
+"""
+
+
+@BOTH_RENDERINGS
+@pytest.mark.parametrize("operation", ["CreateBackendAuth", "CreateBackendAPI"])
+def test_what_reaches_the_service_in_every_form(dags, service, files, operation, native):
+    schema = UNCLOSED + AFTER_BRACE + CRLF
+    arrives, config = (MESSAGES, MESSAGES) if operation == "CreateBackendAuth" else (api(schema), api("crlf.graphql"))
+    files("crlf.graphql", schema)
+    files("words.json", config)
+    service.control.seed_app("dforms", *(f"{row}{number}" for row in "abc" for number in range(3)))
+    body = EVERY_FORM.format(operation=operation, value=config, text=json.dumps(config))
+    run = dags.run(IMPORTS + body, options=f"render_template_as_native_obj={native}")
+    assert set(run.states.values()) == {"success"}, [run.errors(task_id) for task_id in run.states]
+    entries = service.control.journal(operation, effective=True)
+    assert [entry["parameters"]["ResourceConfig"] for entry in entries] == [arrives] * 9
