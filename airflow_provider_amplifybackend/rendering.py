@@ -158,12 +158,18 @@ class Renderer:
     def _document_text(self, text: _Text) -> Any:
         """Render a JSON text: member by member if it is JSON before it is rendered, else as a whole."""
         document = as_document(text.content) if self._has_marks(text.content) else None
-        if document is not None and not self._has_marks("".join(_keys(document))):
+        if document is None or self._has_marks("".join(_keys(document))):
+            return self._whole(text)
+        try:
+            return self._members(document, text.path, within=text)
+        except _FragmentError as fragment:
             try:
-                return self._members(document, text.path, within=text)
-            except _FragmentError:
-                pass  # a template that begins in one member and ends in another
-        text.graphql = text.graphql or _has_brace_and_comment_in_schema(text.content)
+                return self._whole(text)  # a template may begin in one member and end in another
+            except BackendParameterError:
+                raise fragment from None
+
+    def _whole(self, text: _Text) -> Any:
+        text.graphql = _has_brace_and_comment_in_schema(text.content)
         return self._text(text)
 
     def _members(self, value: Any, path: str, *, within: _Text | None = None) -> Any:

@@ -224,7 +224,7 @@ def test_the_templates_of_a_schema_are_rendered_and_nothing_else_is_touched(writ
     [
         ("# {{guest}} is put in by the mailer\ntype Visit @model { id: ID! }\n", 1),
         ('type Visit @model {\n  "{{guest}} or so"\n  id: ID!\n}\n', 2),
-        ('"""\n100{% off\n"""\ntype Visit @model { id: ID! }\n', 2),
+        ('"""\n100{% off %}\n"""\ntype Visit @model { id: ID! }\n', 2),
         ("# {{#each}}{{/each}}\ntype Visit @model { id: ID! }\n", 1),
     ],
 )
