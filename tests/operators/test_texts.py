@@ -11,8 +11,11 @@ from typing import Any
 
 import pytest
 from airflow.sdk import DAG
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
+from airflow_provider_amplifybackend.parameters import is_template
 from tests.operators.requests_by_operation import IMPORTS, operator_classes, shared_botocore_data  # noqa: F401
 
 BOTH_RENDERINGS = pytest.mark.parametrize("native", [False, True], ids=["as text", "natively"])
@@ -538,3 +541,34 @@ def test_what_reaches_the_service_in_every_form(dags, service, files, operation,
     assert set(run.states.values()) == {"success"}, [run.errors(task_id) for task_id in run.states]
     entries = service.control.journal(operation, effective=True)
     assert [entry["parameters"]["ResourceConfig"] for entry in entries] == [arrives] * 9
+
+
+PLAIN = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1).filter(
+    lambda text: not is_template(text) and text.strip() not in ("", "None")
+)
+
+
+@pytest.mark.parametrize("native", [False, True], ids=["as text", "natively"])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(words=st.lists(PLAIN | st.sampled_from(LIKE_PYTHON) | st.just("{####}\r\n"), min_size=3, max_size=3))
+def test_any_text_without_template_marks_arrives_as_it_was_written(service, written, words, native):
+    name, secret, schema = words
+    service.control.reset()
+    service.control.seed_app("d1", {"name": "staging", "auth": {"r": None}, "api": {"r": None}})
+    config = settings_of(name)
+    config["UserPoolConfigs"]["OAuth"]["SocialProviderSettings"]["Google"]["ClientSecret"] = secret
+    client = service.client()
+    names = {"AppId": "d1", "BackendEnvironmentName": "staging", "ResourceName": "r"}
+    for form in ("dictionary", "file", "mapped text"):
+        request = written.sent(
+            {"UserPoolConfigs": {"OAuth": config["UserPoolConfigs"]["OAuth"]}}
+            | {"AuthResources": "USER_POOL_ONLY", "Service": "COGNITO"},
+            form,
+            operation="UpdateBackendAuth",
+            native=native,
+        )
+        assert request["UserPoolConfigs"]["OAuth"] == config["UserPoolConfigs"]["OAuth"]
+    client.update_backend_auth(**names, ResourceConfig=request)
+    (entry,) = service.control.journal("UpdateBackendAuth")
+    assert entry["parameters"]["ResourceConfig"]["UserPoolConfigs"]["OAuth"] == config["UserPoolConfigs"]["OAuth"]
+    assert sent_schema(written, schema + " {\r\n}", "dictionary of a schema file", native=native) == schema + " {\r\n}"
