@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -10,9 +10,10 @@ from airflow_provider_amplifybackend._compat import BaseOperator
 from airflow_provider_amplifybackend.client_config import as_client_config
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.map_index import NamedMapIndex
-from airflow_provider_amplifybackend.parameters import as_verify, holds_template, problems_of
+from airflow_provider_amplifybackend.parameters import as_verify, flaws, holds_template, problems_of
 
 if TYPE_CHECKING:
+    from airflow_provider_amplifybackend._compat import Context
     from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 
 
@@ -44,6 +45,65 @@ class AwsParameters(NamedMapIndex, BaseOperator):
         self.region_name = region_name
         self.verify = verify
         self.botocore_config = botocore_config
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Where the DAG is written and again once the value is rendered: Airflow itself fails on such values, without
+        # a word about the task and the parameter.
+        if name in type(self).template_fields:
+            for flaw in flaws(name, value):
+                raise BackendParameterError(f"{self.task_id}: {flaw}")
+        super().__setattr__(name, value)
+
+    @classmethod
+    def configurations(cls) -> tuple[str, ...]:
+        """Return the parameters that are configurations, and so may be a ``.json`` file."""
+        return tuple(cls.template_fields_renderers) if cls.template_ext else ()
+
+    def resolve_template_files(self) -> None:
+        """Read no file while the DAG is parsed: Airflow would change line ends, and store secrets with the DAG."""
+        self.prepare_template()
+
+    def _do_render_template_fields(
+        self, parent: Any, template_fields: Iterable[str], context: Context, jinja_env: Any, seen_oids: set[int]
+    ) -> None:
+        """Render the parameters each by its kind. Airflow calls this for mapped tasks too."""
+        from airflow_provider_amplifybackend.rendering import Renderer, is_native
+
+        if parent is not self:
+            super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
+            return
+        own_choice = getattr(self, "render_template_as_native_obj", None)  # the task's, where Airflow has one
+        environment = jinja_env if own_choice is None else self.get_template_env()
+        renderer = Renderer(
+            environment,
+            context,
+            resolve=lambda value: self.render_template(value, context, environment, seen_oids),
+            native=is_native(environment),
+        )
+        for name in template_fields:
+            value = getattr(self, name)
+            is_rendered = id(value) in seen_oids
+            try:
+                if callable(value):
+                    rendered = value(context=context, jinja_env=environment)
+                elif name in self.configurations():
+                    rendered = renderer.configuration(name, value, is_rendered=is_rendered)
+                elif is_rendered:
+                    rendered = value
+                elif name == "botocore_config":
+                    rendered = renderer.settings(name, value)
+                else:
+                    rendered = renderer.parameter(name, value)
+            except BackendParameterError as error:
+                raise BackendParameterError(f"{self.task_id}: {error}") from error.__cause__
+            except Exception:
+                self.log.error("%s: %s cannot be rendered", self.task_id, name)
+                raise
+            self.set_rendered(name, rendered)
+
+    def set_rendered(self, name: str, value: Any) -> None:
+        """Set a parameter to what was rendered."""
+        setattr(self, name, value)
 
     @property
     def aws_parameters(self) -> dict[str, Any]:

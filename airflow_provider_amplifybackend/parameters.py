@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from airflow_provider_amplifybackend import names
@@ -10,13 +11,101 @@ from airflow_provider_amplifybackend.exceptions import BackendParameterError
 
 # What a template leaves behind that had no value: these never name anything.
 EMPTY_RENDERINGS = frozenset({"", "None"})
+DEEPEST = 64  # levels of a value; the API's own configurations have seven
+MOST_DIGITS = 4000  # of a number; beyond 4,300 Python itself refuses to write it down
+LONGEST_SHOWN = 200  # characters of a value in a message
+# Where Cognito puts a code into a message: `{####}`, or `{##` and `##}` around a link's text, which may hold templates.
+# Jinja takes it for a comment.
+CODE_PLACE = re.compile(r"(\{##+\})|(\{##)((?:[^{}]|\{\{[^{}]*\}\})*)(##\})")
 
 
 def is_template(value: Any) -> bool:
     """Whether a value is yet to be rendered: a Jinja text, an XComArg, or something else that Airflow resolves."""
     if isinstance(value, str):
-        return any(mark in value for mark in ("{{", "{%", "{#"))
-    return hasattr(value, "resolve") or callable(value)
+        return any(mark in _without_code_places(value) for mark in ("{{", "{%", "{#"))
+    return _is_resolved_later(value)
+
+
+def _without_code_places(text: str) -> str:
+    return CODE_PLACE.sub(r"\3", text) if "{##" in text else text
+
+
+def _is_resolved_later(value: Any) -> bool:
+    try:
+        return hasattr(value, "resolve") or callable(value)
+    except Exception:  # noqa: BLE001  # whatever an object does when it is asked for an attribute
+        return False
+
+
+def flaws(parameter: str, value: Any) -> Iterator[str]:
+    """Yield a sentence for each part of a value that nothing can send, store or show."""
+    yield from _flaws(value, parameter, inside=(), seen=set())
+
+
+def _flaws(value: Any, path: str, *, inside: tuple[int, ...], seen: set[int]) -> Iterator[str]:
+    if isinstance(value, str):
+        yield from _flaws_of_text(value, path)
+    elif value is None or isinstance(value, bool):
+        return
+    elif isinstance(value, int):
+        if value.bit_length() > MOST_DIGITS * 3.33:
+            yield f"{path} is a number of more than {MOST_DIGITS} digits"
+    elif isinstance(value, float):
+        if value != value or value in (float("inf"), float("-inf")):
+            yield f"{path}={float.__repr__(value)} is not accepted: it must be a finite number"
+    elif isinstance(value, dict | list | tuple | set | frozenset):
+        yield from _flaws_inside(value, path, inside=inside, seen=seen)
+    elif not _is_resolved_later(value):
+        yield from _flaws_of_object(value, path)
+
+
+def _flaws_inside(value: Any, path: str, *, inside: tuple[int, ...], seen: set[int]) -> Iterator[str]:
+    if id(value) in inside:
+        yield f"{_start(path)} contains itself"
+    elif len(inside) == DEEPEST:
+        yield f"{re.split('[.[]', path)[0]} is nested deeper than {DEEPEST} levels"
+    elif id(value) not in seen:
+        seen.add(id(value))
+        inside = (*inside, id(value))
+        if isinstance(value, dict):
+            for key, member in value.items():
+                problems = [*_flaws(key, f"a member name in {path}", inside=inside, seen=seen)]
+                yield from problems
+                if not problems:
+                    yield from _flaws(member, f"{path}.{key}", inside=inside, seen=seen)
+        else:
+            for index, item in enumerate(value):
+                yield from _flaws(item, f"{path}[{index}]", inside=inside, seen=seen)
+
+
+def _flaws_of_text(value: str, path: str) -> Iterator[str]:
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        yield (
+            f"{path} is a text that cannot be encoded: character {error.start + 1} is half of a surrogate pair "
+            f"(U+{ord(value[error.start]):04X})"
+        )
+
+
+def _flaws_of_object(value: Any, path: str) -> Iterator[str]:
+    try:
+        str(value), repr(value)
+    except Exception as error:  # noqa: BLE001  # whatever an object does when it is shown
+        yield f"{path}, a {type(value).__name__}, cannot be shown as text ({type(error).__name__})"
+
+
+def _start(path: str) -> str:
+    return path if len(path) <= LONGEST_SHOWN else f"{path[:LONGEST_SHOWN]}..."
+
+
+def shown(value: Any) -> str:
+    """Return how a value is shown in a message: short, and whatever is no plain value only by its type."""
+    for plain in (str, bool, int, float):
+        if isinstance(value, plain):
+            text = plain.__repr__(value)
+            return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}... ({len(text):,} characters)"
+    return "None" if value is None else f"<{type(value).__name__}>"
 
 
 def holds_template(value: Any, levels: int = 10) -> bool:
@@ -34,7 +123,7 @@ def as_flag(name: str, value: Any) -> bool:
         return value
     if isinstance(value, str) and value.strip().lower() in ("true", "false"):
         return value.strip().lower() == "true"
-    raise BackendParameterError(f"{name}={value!r} must be true or false")
+    raise BackendParameterError(f"{name}={shown(value)} must be true or false")
 
 
 def as_verify(value: Any) -> Any:
@@ -51,35 +140,48 @@ def as_number(name: str, value: Any, *, least: float) -> float:
     """Return a number, also from a rendered string."""
     try:
         number = float(value) if not isinstance(value, bool) else None
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = None
     if number is None or not least <= number < float("inf"):
-        raise BackendParameterError(f"{name}={value!r} must be a number, {least} or more")
+        raise BackendParameterError(f"{name}={shown(value)} must be a number, {least} or more")
     return number
 
 
 def as_optional_number(name: str, value: Any, *, least: float) -> float | None:
     """Return a number, or None where there is none."""
-    if value is None or str(value).strip() in EMPTY_RENDERINGS:
+    if value is None or (isinstance(value, str) and value.strip() in EMPTY_RENDERINGS):
         return None
     return as_number(name, value, least=least)
 
 
+def as_text(value: Any) -> str | None:
+    """Return the text that a value is for a member of text: itself, or an integer's digits; None if it is neither.
+
+    A fraction or a boolean has more than one spelling, and so is no text.
+    """
+    if isinstance(value, str):
+        return str.__str__(value)
+    return int.__repr__(value) if isinstance(value, int) and not isinstance(value, bool) else None
+
+
 def is_name(value: Any) -> bool:
     """Whether a value can name something."""
-    return value is not None and str(value).strip() not in EMPTY_RENDERINGS
+    text = as_text(value)
+    return text is not None and text.strip() not in EMPTY_RENDERINGS
 
 
 def as_name(name: str, value: Any) -> str:
     """Return a name; a template that had no value renders as an empty text or as "None", which name nothing."""
-    if not is_name(value):
+    text = as_text(value)
+    if text is None and value is not None:
+        raise BackendParameterError(f"{name}={shown(value)} must be a text")
+    if text is None or text.strip() in EMPTY_RENDERINGS:
         raise BackendParameterError(
-            f"{name}={value!r} is missing a value; if it comes from an upstream task, that task has returned none"
+            f"{name}={shown(value)} is missing a value; if it comes from an upstream task, that task has returned none"
         )
-    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     if problem := names.problem(name, text):
         raise BackendParameterError(problem)
-    return str(text)
+    return text
 
 
 def problems_of(read: Callable[[str, Any], Any], name: str, value: Any) -> list[str]:
@@ -93,6 +195,6 @@ def problems_of(read: Callable[[str, Any], Any], name: str, value: Any) -> list[
 
 def as_choice(name: str, value: Any, accepted: Sequence[str]) -> str:
     """Return one of the accepted words."""
-    if value not in accepted:
-        raise BackendParameterError(f"{name}={value!r} is not accepted; accepted values: {', '.join(accepted)}")
-    return str(value)
+    if not isinstance(value, str) or value not in accepted:
+        raise BackendParameterError(f"{name}={shown(value)} is not accepted; accepted values: {', '.join(accepted)}")
+    return str.__str__(value)

@@ -14,14 +14,17 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_amplifybackend import names
-from airflow_provider_amplifybackend.parameters import EMPTY_RENDERINGS, is_template
+from airflow_provider_amplifybackend.lookalikes import cut, in_another_spelling, listed, lookalike
+from airflow_provider_amplifybackend.parameters import EMPTY_RENDERINGS, as_text, flaws, is_template, shown
 from airflow_provider_amplifybackend.secrets import REDACTED, SECRET_MEMBERS
 
 if TYPE_CHECKING:
     from botocore.model import ListShape, ServiceModel, Shape, StructureShape
 
 SERVICE = "amplifybackend"
-TEMPLATE_FILES = (".json", ".graphql")
+CONFIGURATION_FILE = ".json"
+SCHEMA_FILE = ".graphql"
+_NOT_READ = object()  # stands for a document whose problem has been said
 
 
 class ParameterError(ValueError):
@@ -88,7 +91,7 @@ def _read(operation: str, values: Mapping[str, Any], *, templates: bool) -> tupl
         value = values.get(parameter)
         if _is_unset(value):
             if name in shape.required_members:
-                found.append(f"{parameter}={value!r} is missing a value: it is required")
+                found.append(f"{parameter}={shown(value)} is missing a value: it is required")
             continue
         member = shape.members[name]
         request[name] = _coerce(value, member, parameter, found)
@@ -116,24 +119,36 @@ def _botocore_problems(request: Mapping[str, Any], shape: Shape) -> list[str]:
 
 
 def _coerce(value: Any, shape: Shape, path: str, problems: _Problems) -> Any:
-    if problems.templates and (is_template(value) or (isinstance(value, str) and value.endswith(TEMPLATE_FILES))):
+    if problems.templates and (is_template(value) or _is_file_of(shape, value)):
         return value
     coerce = _COERCIONS.get(shape.type_name)
     return coerce(value, shape, path, problems) if coerce else value
 
 
+def _is_file_of(shape: Shape, value: Any) -> bool:
+    return shape.type_name == "structure" and isinstance(value, str) and value.endswith(CONFIGURATION_FILE)
+
+
 def _coerce_structure(value: Any, shape: StructureShape, path: str, problems: _Problems) -> Any:
     value = _parse_document(value, path, problems)
     if not isinstance(value, Mapping):
-        if value is not None:
-            problems.append(f"{path} must be a dictionary (or a JSON object as text), not a {type(value).__name__}")
+        if value is not _NOT_READ:
+            problems.append(f"{path} must be a dictionary (or a JSON object as text), not {_kind(value)}")
         return value
-    for name in value:
-        if name not in shape.members:
-            accepted = ", ".join(shape.members) or "none at all"
-            problems.append(f"{path}.{name} is not a member of {shape.name}; accepted members: {accepted}")
+    unknown = [str(name) for name in value if name not in shape.members]
+    if unknown and (sentence := lookalike(path, value, tuple(shape.members))):
+        problems.append(sentence)
+        return value
+    respelled = in_another_spelling(unknown, tuple(shape.members))
+    if respelled:
+        problems.append(
+            f"{path} has members in another spelling ({listed(respelled)}): "
+            f"write {listed(respelled.values())}, as boto3 does"
+        )
+    if others := [name for name in unknown if name not in respelled]:
+        problems.append(_unknown_members(others, shape, path))
     for name in shape.required_members:
-        if value.get(name) is None:
+        if value.get(name) is None and name not in respelled.values():
             problems.append(f"{path}.{name} is missing: it is required")
     return {
         name: _coerce(member, shape.members[name], f"{path}.{name}", problems)
@@ -142,31 +157,54 @@ def _coerce_structure(value: Any, shape: StructureShape, path: str, problems: _P
     }
 
 
+def _unknown_members(names: list[str], shape: StructureShape, path: str) -> str:
+    accepted = ", ".join(shape.members) or "none at all"
+    if len(names) == 1:
+        (name,) = names
+        return f"{path}.{cut(name)} is not a member of {shape.name}; accepted members: {accepted}"
+    return f"{path} has {listed(names)}, which are not members of {shape.name}; accepted members: {accepted}"
+
+
 def _coerce_list(value: Any, shape: ListShape, path: str, problems: _Problems) -> Any:
     value = _parse_document(value, path, problems)
     if not isinstance(value, list | tuple):
-        if value is not None:
-            problems.append(f"{path} must be a list (or a JSON array as text), not a {type(value).__name__}")
+        if value is not _NOT_READ:
+            problems.append(f"{path} must be a list (or a JSON array as text), not {_kind(value)}")
         return value
     return [_coerce(item, shape.member, f"{path}[{index}]", problems) for index, item in enumerate(value)]
 
 
+def _kind(value: Any) -> str:
+    return "null" if value is None else f"a {type(value).__name__}"
+
+
 def _parse_document(value: Any, path: str, problems: _Problems) -> Any:
+    """Return what a JSON text holds, anything else as it is, and `_NOT_READ` for a text that is of no use."""
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
-    except ValueError as error:
+        document = json.loads(value)
+    except (ValueError, RecursionError) as error:
         # The text is not quoted: it may hold secrets.
-        problems.append(f"{path} is a text that is not JSON ({error}): pass a dictionary, a list, or JSON text")
-        return None
+        what = "is nested too deeply" if isinstance(error, RecursionError) else error
+        problems.append(
+            f"{path} is a text that is not JSON ({what}): pass a dictionary, a list, or JSON text; a template that "
+            "gives a list or a dictionary needs `| tojson`"
+        )
+        return _NOT_READ
+    if found := [*flaws(path, document)]:
+        problems.extend(found)
+        return _NOT_READ
+    return document
 
 
 def _coerce_string(value: Any, shape: Shape, path: str, problems: _Problems) -> Any:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
+    text = as_text(value)
+    if text is None:
         problems.append(f"{_shown(path, value)} must be a text")
         return value
-    text = str(value)
+    if text == REDACTED and _member(path) in SECRET_MEMBERS:
+        problems.append(f"{path}={REDACTED} is what a Get operator puts in the place of a secret: pass the secret")
     accepted = getattr(shape, "enum", None)
     if accepted and text not in accepted:
         problems.append(f"{_shown(path, text)} is not accepted; accepted values: {', '.join(accepted)}")
@@ -187,8 +225,8 @@ def _coerce_number(convert: Callable[[str], int | float]) -> Callable[..., Any]:
         if convert is int and isinstance(value, float) and value.is_integer():
             value = int(value)
         try:
-            number = convert(str(value).strip()) if not isinstance(value, bool) else None
-        except ValueError:
+            number = convert(str(value).strip()) if isinstance(value, str | int | float) else None
+        except (ValueError, OverflowError):
             number = None
         if number is None or number != number or number in (float("inf"), float("-inf")):
             kind = "a whole number" if convert is int else "a number"
@@ -215,11 +253,15 @@ _COERCIONS: dict[str, Callable[..., Any]] = {
 
 
 def _shown(path: str, value: Any) -> str:
-    if path.rsplit(".", 1)[-1].partition("[")[0] in SECRET_MEMBERS:
+    if _member(path) in SECRET_MEMBERS:
         return f"{path}={REDACTED}"
     # Whatever is not a plain value may hold a secret somewhere.
     is_plain = isinstance(value, str | int | float)
-    return f"{path}={value!r}" if is_plain else f"{path}, a {type(value).__name__},"
+    return f"{path}={shown(value)}" if is_plain else f"{path}, a {type(value).__name__},"
+
+
+def _member(path: str) -> str:
+    return path.rsplit(".", 1)[-1].partition("[")[0]
 
 
 def operation_names() -> Iterator[str]:

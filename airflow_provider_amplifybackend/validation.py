@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_amplifybackend.aws_parameters import AwsParameters
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
+from airflow_provider_amplifybackend.parameters import flaws
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -17,8 +18,8 @@ def validate_dag(dag: DAG) -> None:
     """
     Check the parameters of every operator and sensor of this package in a DAG, as ``execute`` will do.
 
-    Values that are yet to be rendered (Jinja, XComArgs, files) are left out; of a mapped task every value it is
-    expanded over is checked.
+    Values that are yet to be rendered (Jinja, XComArgs) are left out. Files are read; of a mapped task every value it
+    is expanded over is checked.
 
     :param dag: The DAG, e.g. ``DagBag("dags").dags["nightly"]``.
     :raises BackendParameterError: names the task, the parameter, its value and what is accepted, for every problem.
@@ -30,7 +31,7 @@ def validate_dag(dag: DAG) -> None:
 
 def _problems(task: Any) -> Iterator[str]:
     if isinstance(task, AwsParameters):
-        yield from _own_problems(type(task), task.parameter_values())
+        yield from _own_problems(task, type(task), task.parameter_values())
         return
     operator_class = getattr(task, "operator_class", None)
     if inspect.isclass(operator_class) and issubclass(operator_class, AwsParameters):
@@ -38,12 +39,27 @@ def _problems(task: Any) -> Iterator[str]:
         yield from dict.fromkeys(
             problem
             for values in _mapped_values(task)
-            for problem in _own_problems(operator_class, _defaults(operator_class) | values)
+            for problem in _own_problems(task, operator_class, _defaults(operator_class) | values)
         )
 
 
-def _own_problems(operator_class: type[AwsParameters], values: Mapping[str, Any]) -> list[str]:
-    return operator_class.problems(values, templates=True)
+def _own_problems(task: Any, operator_class: type[AwsParameters], values: Mapping[str, Any]) -> list[str]:
+    if found := [flaw for name, value in values.items() for flaw in flaws(name, value)]:
+        return found  # whatever else looks at such values would fail on them
+    try:
+        read = _with_files(task, operator_class, values)
+    except BackendParameterError as error:
+        return [str(error)]
+    return operator_class.problems(read, templates=True)
+
+
+def _with_files(task: Any, operator_class: type[AwsParameters], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters with the content of the files that configurations are."""
+    from airflow_provider_amplifybackend.rendering import unrendered
+
+    configurations = {name: values[name] for name in operator_class.configurations() if name in values}
+    environment = task.get_template_env() if any(configurations.values()) else None
+    return dict(values) | {name: unrendered(environment, name, value) for name, value in configurations.items()}
 
 
 def _defaults(operator_class: type) -> dict[str, Any]:

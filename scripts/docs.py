@@ -35,8 +35,12 @@ in them keeps boto3's spelling. Every example below is a part of one DAG,
 they also check the IAM actions and the results that are given here. `APP` is an app id.
 
 *Templated* parameters take Jinja templates and XComs, at every depth of a configuration. What a template renders is
-text: it becomes the number, the boolean or the structure that the API wants. Parameters are checked before anything is
-sent.
+text, also with `render_template_as_native_obj`: it becomes the number, the boolean or the structure that the API
+wants. A list or a dictionary needs `| tojson`, unless the DAG renders native objects. What is no template arrives as
+it was written: Cognito's `{####}` and `{##text##}` are no Jinja comments here, and in a `TransformSchema` `{#` is
+none either. Other text that looks like a template goes between `{% raw %}` and `{% endraw %}`. Only a configuration
+can be a `.json` file, and only its `TransformSchema` a `.graphql` file; they are looked for where Airflow looks for
+template files, and read when the task runs. Parameters are checked before anything is sent.
 
 [IAM policies](iam.md) has the actions as policies, [Waiting](waiting.md) explains how a wait ends, and
 [Errors](errors.md) what the exceptions mean.

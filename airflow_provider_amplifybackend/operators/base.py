@@ -73,6 +73,11 @@ class AmplifyBackendOperator(AwsParameters):
         if name in type(self).template_fields:
             _mask_secrets(name, value)
 
+    def set_rendered(self, name: str, value: Any) -> None:
+        """Set a parameter to what was rendered, where what still looks like a template is the text of a secret."""
+        super().set_rendered(name, value)
+        _mask_secrets(name, value, is_rendered=True)
+
     def execute(self, context: Context) -> Any:
         """Call the operation."""
         self.store_links(context)
@@ -407,10 +412,10 @@ def _round(context: Context) -> jobs.Round:
     return jobs.Round(max_tries=context["ti"].max_tries or 0, clear_number=clear_number or 0)
 
 
-def _mask_secrets(name: str, value: Any) -> None:
+def _mask_secrets(name: str, value: Any, *, is_rendered: bool = False) -> None:
     as_member = service_model_name(name)
     for secret in secret_values({as_member: value}):
-        if not is_template(secret):
+        if is_rendered or not is_template(secret):
             for text in written_forms(secret):
                 mask_secret(text)
 

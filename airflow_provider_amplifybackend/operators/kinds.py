@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_amplifybackend import service_model
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.operators.base import AmplifyBackendJobOperator, AmplifyBackendOperator
-from airflow_provider_amplifybackend.parameters import as_choice, as_optional_number
+from airflow_provider_amplifybackend.parameters import as_choice, as_optional_number, shown
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend._compat import Context
@@ -25,19 +25,14 @@ class ConfiguredResource(AmplifyBackendOperator):
     template_fields_renderers: ClassVar[dict[str, str]] = {"resource_config": "json"}
 
     def build_request(self) -> dict[str, Any]:
-        """Return the request; a schema file that is named in a JSON file is only seen here."""
+        """Return the request. Files are read when the task's parameters are rendered."""
         request = super().build_request()
-        config = request.get("ResourceConfig", {})
-        schema = config.get("TransformSchema", "")
-        if schema.endswith(".graphql"):
-            config["TransformSchema"] = self._read_template(schema)
+        schema = request.get("ResourceConfig", {}).get("TransformSchema", "")
+        if schema.endswith(".graphql") and "{" not in schema:
+            raise BackendParameterError(
+                f"{self.task_id}: resource_config.TransformSchema={shown(schema)} is the name of a file, and no schema"
+            )
         return request
-
-    def _read_template(self, path: str) -> str:
-        environment = self.get_template_env()
-        if environment.loader is None:
-            raise BackendParameterError(f"{self.task_id}: {path!r} cannot be read, because the task has no DAG")
-        return environment.loader.get_source(environment, path)[0]
 
 
 class PagedOperator(AmplifyBackendOperator):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_amplifybackend.exceptions import BackendJobFailedError
 from airflow_provider_amplifybackend.jobs import Job, JobRef, Outcome
-from airflow_provider_amplifybackend.parameters import as_flag, as_name, is_name, is_template, problems_of
+from airflow_provider_amplifybackend.parameters import as_flag, as_name, is_name, is_template, problems_of, shown
 from airflow_provider_amplifybackend.polling import Condition, EnvironmentTarget
 from airflow_provider_amplifybackend.sensors.base import WaitSensor
 from airflow_provider_amplifybackend.sensors.environment import environment_result
@@ -55,13 +55,14 @@ class BackendJobSensor(WaitSensor):
         job_id, no_job_pending = values.get("job_id"), values.get("no_job_pending")
         if templates and (is_template(job_id) or is_template(no_job_pending)):
             return found
-        if str(no_job_pending).lower() == "true":
-            return found + ([f"job_id={job_id!r} and no_job_pending exclude each other"] if job_id else [])
+        if no_job_pending is True or (isinstance(no_job_pending, str) and no_job_pending.strip().lower() == "true"):
+            return found + ([f"job_id={shown(job_id)} and no_job_pending exclude each other"] if job_id else [])
         if is_name(job_id):
             return found + problems_of(as_name, "job_id", job_id)
         return [
             *found,
-            f"job_id={job_id!r} is missing a value; if it comes from an upstream task, that task has started no job",
+            f"job_id={shown(job_id)} is missing a value; if it comes from an upstream task, "
+            "that task has started no job",
         ]
 
     def target(self) -> Target:

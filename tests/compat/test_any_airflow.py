@@ -61,6 +61,53 @@ DAG_FILE = """
 """
 
 
+TEXTS = """
+    from datetime import datetime
+
+    try:
+        from airflow.sdk import DAG
+    except ImportError:
+        from airflow import DAG
+
+    from airflow_provider_amplifybackend.operators.api import CreateBackendAPIOperator
+    from airflow_provider_amplifybackend.operators.auth import CreateBackendAuthOperator
+
+    def auth(message):
+        return {
+            "AuthResources": "USER_POOL_ONLY",
+            "Service": "COGNITO",
+            "UserPoolConfigs": {
+                "RequiredSignUpAttributes": ["EMAIL"],
+                "SignInMethod": "EMAIL",
+                "UserPoolName": "1e3",
+                "VerificationMessage": {
+                    "DeliveryMethod": "EMAIL", "EmailSettings": {"EmailMessage": message, "EmailSubject": "0x1F"}
+                },
+            },
+        }
+
+    MESSAGE = "Type {####} {# not this #}at {{ params.shop }}\\r\\n"
+    common = {"app_id": "d1a2b3c4d5", "retries": 0, "waiter_delay": 1}
+    with DAG(
+        "texts", schedule=None, start_date=datetime(2026, 1, 1), default_args=common, catchup=False,
+        render_template_as_native_obj=NATIVE, params={"shop": "007"},
+    ):
+        CreateBackendAuthOperator(
+            task_id="auth", backend_environment_name="a", resource_name="r", resource_config=auth(MESSAGE)
+        )
+        CreateBackendAPIOperator(
+            task_id="api", backend_environment_name="a", resource_name="r", resource_config="api.json"
+        )
+        CreateBackendAuthOperator.partial(task_id="auths", backend_environment_name="b", resource_name="r").expand(
+            resource_config=[auth(MESSAGE)]
+        )
+        CreateBackendAPIOperator.partial(task_id="apis", backend_environment_name="b", resource_name="r").expand(
+            resource_config=["api.json"]
+        )
+"""
+SCHEMA = "type {{ params.shop }} @model {# a comment\r\n  id: ID! #}\r\n}\r\n"
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     (tmp_path / "dags").mkdir()
@@ -107,6 +154,36 @@ def test_the_life_of_an_environment_on_the_worker_deferred_and_with_sensors(home
     client = service.client()
     assert client.get_backend(AppId="d1a2b3c4d5")["BackendEnvironmentList"] == ["staging"]
     assert "state=success" in said or "state:success" in said or "successful" in said, said[-3000:]
+
+
+@pytest.mark.parametrize("native", [False, True], ids=["as text", "natively"])
+def test_texts_arrive_as_they_were_written_but_for_their_templates(home, local_amplifybackend_server, native):
+    service = local_amplifybackend_server
+    service.control.reset()
+    service.control.seed_app("d1a2b3c4d5", "a", "b")
+    service.control.set(job_seconds=0.5)
+    folder = home / "dags"
+    (folder / "texts.py").write_text(textwrap.dedent(TEXTS).replace("NATIVE", str(native)))
+    (folder / "api.json").write_text('{"ApiName": "1_000", "TransformSchema": "shop.graphql"}')
+    (folder / "shop.graphql").write_bytes(SCHEMA.encode())
+    airflow(home, service.endpoint_url, "db", "migrate")
+    said = airflow(home, service.endpoint_url, "dags", "test", "texts", "2026-01-02")
+    auths = [
+        entry["parameters"]["ResourceConfig"]["UserPoolConfigs"]
+        for entry in service.control.journal("CreateBackendAuth", effective=True)
+    ]
+    assert len(auths) == 2, said[-6000:]
+    for pool in auths:
+        assert pool["UserPoolName"] == "1e3"
+        assert pool["VerificationMessage"]["EmailSettings"] == {
+            "EmailMessage": "Type {####} at 007\r\n",
+            "EmailSubject": "0x1F",
+        }
+    apis = [entry["parameters"] for entry in service.control.journal("CreateBackendAPI", effective=True)]
+    schema = SCHEMA.replace("{{ params.shop }}", "007")
+    assert [api["ResourceConfig"] for api in apis] == [{"ApiName": "1_000", "TransformSchema": schema}] * 2, said[
+        -6000:
+    ]
 
 
 def test_the_provider_shows_itself(home, local_amplifybackend_server):

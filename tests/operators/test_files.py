@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,22 +20,6 @@ from tests.operators.requests_by_operation import (
 COMMON = 'common = dict(app_id=APP, backend_environment_name="staging", waiter_delay=0.1)\n'
 SCHEMA = "type {{ params.kind }} @model { id: ID! }"
 RENDERED_SCHEMA = "type Note @model { id: ID! }"
-
-
-@pytest.fixture
-def files(airflow_home: Path):
-    """Writes files beside the DAG files."""
-    written: list[Path] = []
-
-    def write(name: str, content: Any) -> None:
-        path = airflow_home / "dags" / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(content if isinstance(content, str) else json.dumps(content, indent=2))
-        written.append(path)
-
-    yield write
-    for path in written:
-        path.unlink()
 
 
 def run(dags, body: str, **options):
