@@ -34,8 +34,9 @@ def scope_of(headers: list[tuple[bytes, bytes]], query: bytes) -> Scope | None:
             return _parse(value.partition(b", SignedHeaders")[0])
     if b"X-Amz-Credential" in query:
         # The name may be only a part of another one, or have no value.
-        credentials = parse_qs(query).get(b"X-Amz-Credential", [])
-        return _parse(b"Credential=" + credentials[0]) if credentials else None
+        # Texts, because parse_qs cannot take bytes that are encoded and not ASCII.
+        credentials = parse_qs(query.decode("latin-1")).get("X-Amz-Credential", [])
+        return _parse(f"Credential={credentials[0]}".encode()) if credentials else None
     return None
 
 

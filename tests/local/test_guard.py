@@ -47,12 +47,41 @@ def test_names_of_this_machine_are_served(guarded: LocalAmplifyBackend, host: st
 
 
 FOREIGN = [
-    "evil.example", "localhost.evil.example", "localhost.evil.com:4577", "evillocalhost", "127.0.0.1.evil.example",
-    "evil.example.", "0.0.0.0:4577", "[::]", "10.0.0.1", "169.254.169.254", "[fe80::1]", "[::ffff:10.0.0.1]",
-    "localhost@evil.example", "evil.example@localhost", "localhost:80:80", "localhost:", "localhost:port", "localhost evil.example",
-    "[::1", "::1", "[localhost]", ".localhost", "a..localhost", "2130706433", "0x7f.1", "127.1", "shop.example", "amplify.example",
-    "localhost,evil.example", "localhost/evil.example", "localhost\\evil", "l\xf6calhost", "localhost;", "*",
-]  # fmt: skip
+    "evil.example",
+    "localhost.evil.example",
+    "localhost.evil.com:4577",
+    "evillocalhost",
+    "127.0.0.1.evil.example",
+    "evil.example.",
+    "0.0.0.0:4577",
+    "[::]",
+    "10.0.0.1",
+    "169.254.169.254",
+    "[fe80::1]",
+    "[::ffff:10.0.0.1]",
+    "localhost@evil.example",
+    "evil.example@localhost",
+    "localhost:80:80",
+    "localhost:",
+    "localhost:port",
+    "localhost evil.example",
+    "[::1",
+    "::1",
+    "[localhost]",
+    ".localhost",
+    "a..localhost",
+    "2130706433",
+    "0x7f.1",
+    "127.1",
+    "shop.example",
+    "amplify.example",
+    "localhost,evil.example",
+    "localhost/evil.example",
+    "localhost\\evil",
+    "löcalhost",
+    "localhost;",
+    "*",
+]
 
 
 @pytest.mark.parametrize("host", FOREIGN)
