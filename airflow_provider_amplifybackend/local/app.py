@@ -34,7 +34,7 @@ from airflow_provider_amplifybackend.local.state import DEFAULT_ACCOUNT, DEFAULT
 from airflow_provider_amplifybackend.local.transport import abort_connection
 from airflow_provider_amplifybackend.local.wire import SERVICE_NAME, Operation, Wire, has_dot_segments
 
-CONTROL_PREFIX = "/_amplifybackend/"
+CONTROL_PREFIX = "/_amplifybackend"
 
 Route = tuple[Operation, dict[str, str]]
 
@@ -111,7 +111,7 @@ class LocalApp:
         if refusal is not None:
             await _refuse(refusal, receive, send)
             return
-        if scope["path"].startswith(CONTROL_PREFIX):
+        if f"{scope['path']}/".startswith(f"{CONTROL_PREFIX}/"):
             await self._control(scope, receive, send)
             return
         signed = identity.scope_of(scope["headers"], scope["query_string"])
