@@ -208,9 +208,11 @@ def _job(entry: Any) -> _Job:
 
 
 def _refuse_taken(service: Service, job_ids: list[str]) -> None:
-    for place, job_id in enumerate(job_ids):
-        if job_id in job_ids[:place] or any(job_id in store.jobs.by_id for store in service.stores.values()):
+    taken = set().union(*(store.jobs.by_id for store in service.stores.values()))
+    for job_id in job_ids:
+        if job_id in taken:
             raise SeedError(f"there is a job {job_id} already")
+        taken.add(job_id)
 
 
 def _make_app(service: Service, store: Store, entry: _App) -> None:
