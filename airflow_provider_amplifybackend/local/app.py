@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_amplifybackend.local import elsewhere, identity
+from airflow_provider_amplifybackend.local.asgi import (
+    ASGIApp,
+    ClientGoneError,
+    Receive,
+    Scope,
+    Send,
+    read_body,
+    send_json,
+)
 from airflow_provider_amplifybackend.local.control_api import control_api
 from airflow_provider_amplifybackend.local.errors import (
     ServiceError,
@@ -18,20 +26,17 @@ from airflow_provider_amplifybackend.local.errors import (
     too_many_requests,
 )
 from airflow_provider_amplifybackend.local.faults import Fault, FaultBook
+from airflow_provider_amplifybackend.local.guard import Guard, Refusal
 from airflow_provider_amplifybackend.local.journal import Journal
 from airflow_provider_amplifybackend.local.provision import Observer
 from airflow_provider_amplifybackend.local.settings import Settings
 from airflow_provider_amplifybackend.local.state import DEFAULT_ACCOUNT, DEFAULT_REGION, Service
 from airflow_provider_amplifybackend.local.transport import abort_connection
-from airflow_provider_amplifybackend.local.wire import SERVICE_NAME, Operation, Wire
+from airflow_provider_amplifybackend.local.wire import SERVICE_NAME, Operation, Wire, has_dot_segments
 
-ASGIMessage = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[ASGIMessage]]
-Send = Callable[[ASGIMessage], Awaitable[None]]
-ASGIApp = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+CONTROL_PREFIX = "/_amplifybackend"
 
-CONTROL_PREFIX = "/_amplifybackend/"
-_LARGEST_BODY = 10 * 1024 * 1024
+Route = tuple[Operation, dict[str, str]]
 
 
 @dataclass(slots=True)
@@ -68,7 +73,9 @@ class LocalApp:
         apps: tuple[str, ...] = (),
         observer: Observer | None = None,
         other_services: ASGIApp | None = None,
+        guard: Guard | None = None,
     ) -> None:
+        self._guard = guard or Guard()
         self._initial_settings = dict(settings or {})
         self.wire = Wire()
         self.faults = FaultBook(self.wire.operation_names)
@@ -87,34 +94,51 @@ class LocalApp:
         self.service.settings = Settings()
         self.service.settings.update(self._initial_settings)
 
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":  # from another server than ours, which speaks HTTP only
+            await send({"type": "websocket.close", "code": 1008})
+            return
         if scope["type"] != "http":
             raise RuntimeError(f"unexpected ASGI scope {scope['type']!r}")
-        if scope["path"].startswith(CONTROL_PREFIX):
+        try:
+            await self._pass(scope, receive, send)
+        except ClientGoneError:
+            return
+
+    async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The guard stands before everything; then the path or the signature says whose the request is."""
+        refusal = self._guard.refusal(scope)
+        if refusal is not None:
+            await _refuse(refusal, receive, send)
+            return
+        if f"{scope['path']}/".startswith(f"{CONTROL_PREFIX}/"):
             await self._control(scope, receive, send)
             return
         signed = identity.scope_of(scope["headers"], scope["query_string"])
-        route = self.wire.router.match(scope["method"], scope["raw_path"].decode("latin-1"))
-        ours = route is not None if signed is None else signed.service == SERVICE_NAME
-        if not ours:
+        raw_path = scope["raw_path"].decode("latin-1")
+        if not self._is_ours(signed, raw_path):
             self.service.settle()
             await self._other_services(scope, receive, send)
             return
-        await self._serve(route, signed, scope, receive, send)
+        await self._serve(scope["method"], raw_path, signed, scope, receive, send)
+
+    def _is_ours(self, signed: identity.Scope | None, raw_path: str) -> bool:
+        if signed is not None:
+            return signed.service == SERVICE_NAME
+        router = self.wire.router
+        return router.knows(raw_path) or (has_dot_segments(raw_path) and router.concerns(raw_path))
 
     async def _serve(
         self,
-        route: tuple[Operation, dict[str, str]] | None,
+        method: str,
+        raw_path: str,
         signed: identity.Scope | None,
-        scope: MutableMapping[str, Any],
+        scope: Scope,
         receive: Receive,
         send: Send,
     ) -> None:
-        try:
-            body = await _read_body(receive)
-        except _ClientGoneError:
-            return
-        request = self._parse(route, signed, body)
+        body = await read_body(receive)
+        request = self._parse(self.wire.router.match(method, raw_path), raw_path, signed, body)
         delay, fault = self._strike(request)
         if delay is not None and delay.before_effect:
             await asyncio.sleep(delay.options["seconds"])
@@ -129,20 +153,25 @@ class LocalApp:
 
     def _parse(
         self,
-        route: tuple[Operation, dict[str, str]] | None,
+        route: Route | None,
+        raw_path: str,
         signed: identity.Scope | None,
         body: bytes | None,
     ) -> Request:
         operation, labels = route if route is not None else (None, {})
         request = Request(operation, self._account(signed), signed.region if signed else DEFAULT_REGION)
+        # Signed as one operation and sent as another, if anybody on the way resolves them.
+        dotted = bad_request("The path must not have dot segments") if has_dot_segments(raw_path) else None
         if operation is None:
-            request.refusal = ServiceError(
+            request.refusal = dotted or ServiceError(
                 "UnknownOperationException", "No operation has this method and path", status=404
             )
             return request
         # Faults and the journal want to know the environment even of a request that is refused.
         request.parameters = {operation.labels[label]: text for label, text in labels.items()}
         try:
+            if dotted is not None:
+                raise dotted
             if body is None:
                 raise bad_request("The request body is too large")
             request.parameters = operation.parse(labels, body)
@@ -207,6 +236,9 @@ class LocalApp:
         """The request took effect (if it could), but its answer does not arrive as it should."""
         if fault.kind == "empty":
             reply.body = b""
+        elif fault.kind == "answer":
+            if reply.status == 200 and request.operation is not None:
+                reply.body = request.operation.altered(reply.body, fault.options["members"])
         elif fault.kind != "truncate":
             disturbed = self._scripted(request, fault)
             reply = Reply(disturbed.status, disturbed.body, disturbed.error_code, reply.effective, reply.job_id)
@@ -250,19 +282,9 @@ class LocalApp:
         return headers
 
 
-class _ClientGoneError(Exception):
-    """The client left before its request was complete: nothing happened."""
-
-
-async def _read_body(receive: Receive) -> bytes | None:
-    """The whole body; None for one that is larger than AWS's gateway lets through."""
-    body, more = b"", True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise _ClientGoneError
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-        if len(body) > _LARGEST_BODY:
-            return None
-    return body
+async def _refuse(refusal: Refusal, receive: Receive, send: Send) -> None:
+    """In both interfaces' own form: SDKs read the code and the message, the control's client the error."""
+    await read_body(receive, limit=0)
+    content = {"__type": refusal.code, "message": refusal.message, "error": refusal.message}
+    headers = ((b"x-amzn-errortype", refusal.code.encode()), (b"connection", b"close"))
+    await send_json(send, refusal.status, content, headers)

@@ -27,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             with_moto=options.with_moto,
             strict_apps=options.strict_apps,
             apps=options.app,
+            allow_hosts=options.allow_host,
         )
     except ModuleNotFoundError as missing:
         raise SystemExit(f"{missing.name} is missing; install what the local service needs: {EXTRA_HINT}") from None
@@ -62,6 +63,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--strict-apps", action="store_true", help="know only the apps given with --app")
     parser.add_argument(
         "--app", action="append", default=[], metavar="ID", help="an app that exists; can be given several times"
+    )
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name under which callers may reach it, beside localhost and --host; can be given several times",
     )
     return parser
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from email.utils import formatdate
 
+from airflow_provider_amplifybackend.local import checks
+
 
 class Clock:
     """`now()` drives jobs and tokens; `wall()` is what the service says the time is.
@@ -31,9 +33,19 @@ class Clock:
         return formatdate(self.wall(), usegmt=True)
 
     def advance(self, seconds: float) -> None:
-        if seconds < 0:
+        if not seconds >= 0:
             raise ValueError("time only runs forward: use skew_seconds for a clock that is behind")
+        self._check(self.now() + seconds, self.skew_seconds)
         self._ahead += seconds
+
+    def skew(self, seconds: float) -> None:
+        self._check(self.now(), seconds)
+        self.skew_seconds = seconds
+
+    def _check(self, now: float, skew_seconds: float) -> None:
+        """A time that cannot be written would break every later answer."""
+        if not (checks.moment(now) and checks.moment(now + skew_seconds)):
+            raise ValueError("the clock must stay between the years 1970 and 3000")
 
     @property
     def frozen(self) -> bool:

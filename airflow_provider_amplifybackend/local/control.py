@@ -66,7 +66,8 @@ class LocalControl:
 
     def end_job(self, job_id: str, status: str = "COMPLETED", error: str | None = None) -> dict[str, Any]:
         """End a job now, with its effect on the environment."""
-        return self._ask("POST", f"/jobs/{quote(job_id, safe='')}/end", {"status": status, "error": error})
+        quoted = quote(job_id, safe="", errors="surrogatepass")
+        return self._ask("POST", f"/jobs/{quoted}/end", {"status": status, "error": error})
 
     # Faults
 
@@ -102,7 +103,8 @@ class LocalControl:
             query["effective"] = "true" if effective else "false"
         if after:
             query["after"] = after
-        entries: list[dict[str, Any]] = self._ask("GET", f"/journal?{urlencode(query)}")["entries"]
+        quoted = urlencode(query, errors="surrogatepass")
+        entries: list[dict[str, Any]] = self._ask("GET", f"/journal?{quoted}")["entries"]
         return entries
 
     def clear_journal(self) -> None:

@@ -1,16 +1,33 @@
-"""The control interface over HTTP: seed, faults, journal, settings, clock, jobs. Its client is control.py."""
+"""The control interface over HTTP: seed, faults, journal, settings, clock, jobs. Its client is control.py.
+
+What a caller gives is checked before anything changes, and every answer is ASCII: texts with half a surrogate pair
+travel as JSON escapes, both ways.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Mount, Route
 
+from airflow_provider_amplifybackend.local import checks, strict_json
+from airflow_provider_amplifybackend.local.asgi import (
+    LARGEST_BODY,
+    ASGIApp,
+    Receive,
+    Scope,
+    Send,
+    read_body,
+    replaying,
+    send_json,
+)
 from airflow_provider_amplifybackend.local.jobs import FINISHED
 from airflow_provider_amplifybackend.local.seed import seed
 
@@ -19,8 +36,16 @@ if TYPE_CHECKING:
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
+# A browser sends JSON to another origin only after it has asked, and it is refused then.
+_CONTENT_TYPE = "application/json"
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
-def control_api(local: LocalApp) -> Starlette:
+
+class _UnknownError(Exception):
+    """There is nothing of that id."""
+
+
+def control_api(local: LocalApp) -> ASGIApp:
     control = _Control(local)
     routes = [
         Route("/health", control.health, methods=["GET"]),
@@ -41,25 +66,52 @@ def control_api(local: LocalApp) -> Starlette:
         Route("/jobs/{job_id}/end", control.end_job, methods=["POST"]),
         Route("/state", control.state, methods=["GET"]),
     ]
-    return Starlette(
+    routed = Starlette(
         routes=[Mount("/_amplifybackend", routes=routes)],
-        exception_handlers={ValueError: _refused, TypeError: _refused, KeyError: _unknown},
+        exception_handlers={ValueError: _refused, _UnknownError: _unknown, HTTPException: _no_such_request},
     )
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        body = await read_body(receive)
+        if body is None:
+            await send_json(send, 413, {"error": f"the body is larger than {LARGEST_BODY} bytes"})
+        elif (scope["method"] in _WITH_BODY or body) and not _is_json(scope):
+            await send_json(send, 415, {"error": f"the content type must be {_CONTENT_TYPE}"})
+        else:
+            await routed(scope, replaying(body, receive), send)
+
+    return answer
+
+
+def _is_json(scope: Scope) -> bool:
+    types = [value.decode("latin-1") for name, value in scope["headers"] if name == b"content-type"]
+    return [text.partition(";")[0].strip().lower() for text in types] == [_CONTENT_TYPE]
+
+
+def _json(content: dict[str, Any], status: int = 200) -> Response:
+    return Response(json.dumps(content, separators=(",", ":")), status_code=status, media_type=_CONTENT_TYPE)
 
 
 async def _refused(request: Request, error: Exception) -> Response:
-    return JSONResponse({"error": str(error)}, status_code=400)
+    return _json({"error": str(error)}, 400)
 
 
 async def _unknown(request: Request, error: Exception) -> Response:
-    return JSONResponse({"error": f"there is no {error}"}, status_code=404)
+    return _json({"error": f"there is no {error}"}, 404)
 
 
-async def _json_object(request: Request) -> dict[str, Any]:
-    body = await request.body()
-    content = json.loads(body) if body else {}
-    if not isinstance(content, dict):
-        raise ValueError("the body must be a JSON object")
+async def _no_such_request(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    status = error.status_code
+    return _json({"error": f"{request.method} {request.url.path}: {error.detail}"}, status)
+
+
+async def _json_object(request: Request, *members: str) -> dict[str, Any]:
+    """The body's members, which must be among those that are named, if any are."""
+    content = strict_json.read_object(await request.body())
+    unknown = set(content) - set(members)
+    if members and unknown:
+        raise ValueError(f"there is no member {', '.join(sorted(unknown))}; there are: {', '.join(members)}")
     return content
 
 
@@ -68,41 +120,46 @@ class _Control:
         self._local = local
 
     async def health(self, request: Request) -> Response:
-        return JSONResponse({"status": "ok", "requests": self._local.journal.count})
+        return _json({"status": "ok", "requests": self._local.journal.count})
 
     async def reset(self, request: Request) -> Response:
         self._local.reset()
-        return JSONResponse({})
+        return _json({})
 
     async def seed(self, request: Request) -> Response:
         seed(self._local.service, await _json_object(request))
-        return JSONResponse({})
+        return _json({})
 
     async def list_faults(self, request: Request) -> Response:
-        return JSONResponse({"faults": [fault.as_dict() for fault in self._local.faults.all()]})
+        return _json({"faults": [fault.as_dict() for fault in self._local.faults.all()]})
 
     async def add_fault(self, request: Request) -> Response:
-        fault = self._local.faults.add(**await _json_object(request))
-        return JSONResponse(fault.as_dict(), status_code=201)
+        script = await _json_object(request)
+        if "kind" not in script:
+            raise ValueError("a fault needs kind")
+        fault = self._local.faults.add(**script)
+        return _json(fault.as_dict(), 201)
 
     async def clear_faults(self, request: Request) -> Response:
         self._local.faults.clear()
-        return JSONResponse({})
+        return _json({})
 
     async def remove_fault(self, request: Request) -> Response:
-        self._local.faults.remove(request.path_params["fault_id"])
-        return JSONResponse({})
+        fault_id = request.path_params["fault_id"]
+        if not self._local.faults.remove(fault_id):
+            raise _UnknownError(f"fault {fault_id}")
+        return _json({})
 
     async def read_journal(self, request: Request) -> Response:
         entries = self._local.journal.read(**_journal_filters(request))
-        return JSONResponse({"entries": [entry.as_dict() for entry in entries], "dropped": self._local.journal.dropped})
+        return _json({"entries": [entry.as_dict() for entry in entries], "dropped": self._local.journal.dropped})
 
     async def clear_journal(self, request: Request) -> Response:
         self._local.journal.clear()
-        return JSONResponse({})
+        return _json({})
 
     async def read_settings(self, request: Request) -> Response:
-        return JSONResponse(self._local.service.settings.as_dict())
+        return _json(self._local.service.settings.as_dict())
 
     async def change_settings(self, request: Request) -> Response:
         self._local.service.settings.update(await _json_object(request))
@@ -110,54 +167,59 @@ class _Control:
 
     async def read_clock(self, request: Request) -> Response:
         clock = self._local.service.clock
-        return JSONResponse({"time": clock.wall(), "skew_seconds": clock.skew_seconds, "frozen": clock.frozen})
+        return _json({"time": clock.wall(), "skew_seconds": clock.skew_seconds, "frozen": clock.frozen})
 
     async def set_clock(self, request: Request) -> Response:
-        changes = await _json_object(request)
-        unknown = set(changes) - {"skew_seconds", "frozen"}
-        if unknown:
-            raise ValueError(f"the clock has no {', '.join(sorted(unknown))}")
+        changes = await _json_object(request, "skew_seconds", "frozen")
         clock = self._local.service.clock
-        clock.skew_seconds = float(changes.get("skew_seconds", clock.skew_seconds))
-        clock.freeze(bool(changes.get("frozen", clock.frozen)))
+        limit = checks.LONGEST_SECONDS
+        skew = checks.number(changes.get("skew_seconds", clock.skew_seconds), "skew_seconds", least=-limit, most=limit)
+        frozen = checks.flag(changes.get("frozen", clock.frozen), "frozen")
+        clock.skew(skew)
+        clock.freeze(frozen)
         return await self.read_clock(request)
 
     async def advance(self, request: Request) -> Response:
-        changes = await _json_object(request)
-        self._local.service.clock.advance(float(changes["seconds"]))
+        changes = await _json_object(request, "seconds")
+        limit = checks.LONGEST_SECONDS
+        self._local.service.clock.advance(checks.number(changes.get("seconds"), "seconds", least=-limit, most=limit))
         self._local.service.settle()
         return await self.read_clock(request)
 
     async def list_jobs(self, request: Request) -> Response:
         self._local.service.settle()
         stores = self._local.service.stores.values()
-        return JSONResponse({"jobs": [job.internals() for store in stores for job in store.jobs.all()]})
+        return _json({"jobs": [job.internals() for store in stores for job in store.jobs.all()]})
 
     async def end_job(self, request: Request) -> Response:
-        changes = {"status": "COMPLETED", "error": None, **await _json_object(request)}
-        if changes["status"] not in FINISHED:
-            raise ValueError(f"status must be one of {', '.join(sorted(FINISHED))}")
+        changes = await _json_object(request, "status", "error")
+        status, error = changes.get("status", "COMPLETED"), changes.get("error")
+        if checks.text(status, "status") not in FINISHED:
+            raise ValueError(f"status must be one of {', '.join(sorted(FINISHED))}, not {checks.shown(status)}")
+        if error is not None:
+            checks.text(error, "error")
         service = self._local.service
         service.settle()
         job_id = request.path_params["job_id"]
         book = next((store.jobs for store in service.stores.values() if job_id in store.jobs.by_id), None)
         if book is None:
-            raise KeyError(job_id)
+            raise _UnknownError(f"job {checks.shown(job_id)}")
         job = book.by_id[job_id]
         if not job.finished:
             now = service.clock.now()
-            service.schedule.move(job, book, changes["status"], at=now, error=changes["error"])
-        return JSONResponse(job.internals())
+            service.schedule.move(job, book, status, at=now, error=error)
+        return _json(job.internals())
 
     async def state(self, request: Request) -> Response:
         self._local.service.settle()
-        return JSONResponse({"stores": [store.snapshot() for store in self._local.service.stores.values()]})
+        return _json({"stores": [store.snapshot() for store in self._local.service.stores.values()]})
 
 
 def _journal_filters(request: Request) -> dict[str, Any]:
-    given = dict(request.query_params)
+    query = request.scope["query_string"].decode("latin-1")
+    given = dict(parse_qsl(query, keep_blank_values=True, errors="surrogatepass"))
     filters: dict[str, Any] = {name: given.pop(name, None) for name in ("operation", "app_id", "environment")}
-    filters["after"] = int(given.pop("after", 0))
+    filters["after"] = _number(given.pop("after", "0"), "after")
     effective = given.pop("effective", None)
     if effective not in (None, "true", "false"):
         raise ValueError("effective must be 'true' or 'false'")
@@ -165,3 +227,9 @@ def _journal_filters(request: Request) -> dict[str, Any]:
     if given:
         raise ValueError(f"the journal has no filter {', '.join(sorted(given))}")
     return filters
+
+
+def _number(text: str, what: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise ValueError(f"{what} must be a whole number, not {checks.shown(text)}")
+    return int(text)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import MutableMapping
-from typing import Any
 from xml.sax.saxutils import escape
 
+from airflow_provider_amplifybackend.local.asgi import Receive, Scope, Send, read_body
 from airflow_provider_amplifybackend.local.identity import scope_of
 
 _CODE = "ServiceNotAvailable"
 
 
-async def not_here(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+async def not_here(scope: Scope, receive: Receive, send: Send) -> None:
+    await read_body(receive, limit=0)
     signed = scope_of(scope["headers"], scope["query_string"])
     service = signed.service if signed else "this path"
     message = (

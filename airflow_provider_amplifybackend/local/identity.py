@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import parse_qs
 
+_ACCOUNT = re.compile(r"[0-9]{12}")
 _CREDENTIAL = re.compile(rb"Credential=([^/,\s]+)/[^/,\s]+/([^/,\s]+)/([^/,\s]+)/aws4_request")
 
 
@@ -32,11 +33,13 @@ def scope_of(headers: list[tuple[bytes, bytes]], query: bytes) -> Scope | None:
             # The signature differs in each request, the credential does not: cache by the latter.
             return _parse(value.partition(b", SignedHeaders")[0])
     if b"X-Amz-Credential" in query:
-        credential = parse_qs(query)[b"X-Amz-Credential"][0]
-        return _parse(b"Credential=" + credential)
+        # The name may be only a part of another one, or have no value.
+        # Texts, because parse_qs cannot take bytes that are encoded and not ASCII.
+        credentials = parse_qs(query.decode("latin-1")).get("X-Amz-Credential", [])
+        return _parse(f"Credential={credentials[0]}".encode()) if credentials else None
     return None
 
 
 def account_of(access_key_id: str) -> str | None:
     """An access key id of 12 digits is an account, as moto and LocalStack have it."""
-    return access_key_id if len(access_key_id) == 12 and access_key_id.isdigit() else None
+    return access_key_id if _ACCOUNT.fullmatch(access_key_id) else None

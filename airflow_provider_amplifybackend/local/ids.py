@@ -30,10 +30,15 @@ class Ids:
         return self._text(what, length, _DIGITS)
 
     def uuid(self, what: str) -> str:
-        return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{self._seed}\x1f{what}"))
+        """As uuid5 makes it, which takes no lone surrogates (nor bytes, on Python 3.11)."""
+        digest = hashlib.sha1(uuid.NAMESPACE_OID.bytes + self._bytes(what), usedforsecurity=False).digest()
+        return str(uuid.UUID(bytes=digest[:16], version=5))
+
+    def _bytes(self, what: str) -> bytes:
+        return f"{self._seed}\x1f{what}".encode(errors="surrogatepass")
 
     def _text(self, what: str, length: int, alphabet: str) -> str:
-        number = int.from_bytes(hashlib.sha512(f"{self._seed}\x1f{what}".encode()).digest(), "big")
+        number = int.from_bytes(hashlib.sha512(self._bytes(what)).digest(), "big")
         letters = []
         for _ in range(length):
             number, rest = divmod(number, len(alphabet))

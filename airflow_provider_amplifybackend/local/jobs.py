@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from bisect import insort
-from collections.abc import Callable, Iterable, Iterator
+from bisect import bisect_right, insort
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,16 @@ from airflow_provider_amplifybackend.local.clock import Clock, epoch_millis
 from airflow_provider_amplifybackend.local.errors import ServiceError
 
 FINISHED = frozenset({"COMPLETED", "FAILED"})
+ROW_MEMBERS = (
+    "AppId",
+    "BackendEnvironmentName",
+    "CreateTime",
+    "Error",
+    "JobId",
+    "Operation",
+    "Status",
+    "UpdateTime",
+)
 
 # A job is PENDING for a fifth of its time, so that both waiting states are seen, but never for long.
 _PENDING_SHARE = 0.2
@@ -28,6 +38,7 @@ class Fate:
     ends: bool = True
     shown_status: str | None = None
     shown_seconds: float | None = None
+    shown_members: Mapping[str, str | None] = field(default_factory=dict)
     list_lag_seconds: float = 0.0
     get_lag_seconds: float = 0.0
 
@@ -77,6 +88,10 @@ class Job:
             "Status": self.status,
             "UpdateTime": epoch_millis(self.updated_wall),
         }
+
+    def shown(self, environment: str) -> dict[str, Any]:
+        """The row as GetBackendJob and ListBackendJobs answer it: what a fault script says, over what is so."""
+        return {**self.row(environment), **self.fate.shown_members}
 
     def internals(self) -> dict[str, Any]:
         return {
@@ -138,17 +153,21 @@ class JobBook:
 
     def listed(self, app_id: str, environment: str, after: str = "") -> Iterator[Job]:
         """The jobs of an environment in the order of their ids, from beyond `after` on."""
-        own = self._rows.get((app_id, environment), ())
-        anywhere = self._anywhere.get(app_id, ())
-        for job_id in heapq.merge(own, anywhere):
-            if job_id > after:
-                yield self.by_id[job_id]
+        own = self._rows.get((app_id, environment), [])
+        anywhere = self._anywhere.get(app_id, [])
+        # A page in the middle of ten thousand rows costs what the first one does.
+        for job_id in heapq.merge(_beyond(own, after), _beyond(anywhere, after)):
+            yield self.by_id[job_id]
 
     def knows(self, app_id: str, environment: str) -> bool:
         return (app_id, environment) in self._rows or app_id in self._anywhere
 
     def all(self) -> Iterable[Job]:
         return self.by_id.values()
+
+
+def _beyond(ids: list[str], after: str) -> Iterator[str]:
+    return (ids[place] for place in range(bisect_right(ids, after), len(ids)))
 
 
 @dataclass(order=True, slots=True)

@@ -67,10 +67,18 @@ def deployment_bucket(environment: Environment) -> dict[str, str]:
 
 
 def resource_outputs(
-    kind: str, store: Store, environment: Environment, ids: Ids, name: str, config: dict[str, Any]
+    kind: str,
+    store: Store,
+    environment: Environment,
+    ids: Ids,
+    name: str,
+    config: dict[str, Any],
+    *,
+    client_secret: bool = False,
 ) -> dict[str, str]:
     if kind == "auth":
-        return _auth_outputs(store, environment, ids, config)
+        outputs = _auth_outputs(store, environment, ids, config)
+        return {**outputs, **native_client_secret(ids)} if client_secret else outputs
     if kind == "api":
         return _api_outputs(store, ids, config)
     return {
@@ -93,6 +101,10 @@ def _auth_outputs(store: Store, environment: Environment, ids: Ids, config: dict
         outputs["IdentityPoolId"] = f"{store.region}:{ids.uuid('identity pool')}"
         outputs["IdentityPoolName"] = f"{identity}__{environment.name}"
     return outputs
+
+
+def native_client_secret(ids: Ids) -> dict[str, str]:
+    return {"AppClientSecret": ids.lower("native client secret", 51)}
 
 
 def user_pool_arn(store: Store, pool_id: str) -> str:
@@ -124,13 +136,20 @@ def cloned_config(kind: str, config: dict[str, Any], target: str) -> dict[str, A
     return cloned
 
 
+def compact(document: Any) -> str:
+    """JSON without spaces, as the real service answers it: scripts grep for it."""
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+
+
 def amplify_meta(environment: Environment) -> str:
+    if environment.meta is not None:
+        return environment.meta
     meta: dict[str, Any] = {"providers": {"awscloudformation": environment.provider}}
     for kind in _SERVICES:
         entries = {name: _entry(kind, environment, resource) for name, resource in environment.resources(kind).items()}
         if entries:
             meta[kind] = entries
-    return json.dumps(meta)
+    return compact(meta)
 
 
 def _entry(kind: str, environment: Environment, resource: Resource) -> dict[str, Any]:
@@ -152,4 +171,4 @@ def _entry(kind: str, environment: Environment, resource: Resource) -> dict[str,
 
 
 def feature_flags() -> str:
-    return json.dumps(_FEATURE_FLAGS)
+    return compact(_FEATURE_FLAGS)

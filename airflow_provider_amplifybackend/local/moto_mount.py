@@ -16,10 +16,11 @@ except ImportError as missing:
         'Install it with: pip install "airflow-provider-amplifybackend[local-moto]"'
     ) from missing
 
+from airflow_provider_amplifybackend.local.errors import bad_request
 from airflow_provider_amplifybackend.local.identity import account_of, scope_of
 
 if TYPE_CHECKING:
-    from airflow_provider_amplifybackend.local.app import ASGIApp, Receive, Send
+    from airflow_provider_amplifybackend.local.asgi import ASGIApp, Receive, Send
     from airflow_provider_amplifybackend.local.store import Store
 
 Outputs = dict[str, str]
@@ -60,10 +61,13 @@ class MotoObserver:
     """
 
     def created(self, store: Store, kind: str, outputs: Outputs, config: dict[str, Any]) -> None:
-        if "UserPoolId" in outputs:
-            _create_user_pool(store, outputs)
-        if "IdentityPoolId" in outputs:
-            _create_identity_pool(store, outputs, config)
+        try:
+            if "UserPoolId" in outputs:
+                _create_user_pool(store, outputs)
+            if "IdentityPoolId" in outputs:
+                _create_identity_pool(store, outputs, config)
+        except Exception as refusal:  # moto's exceptions share no base that stays
+            raise bad_request(f"{kind}: {refusal}") from refusal
         if "BucketName" in outputs:
             with _whatever_moto_says():  # one of that name is there already
                 _backend("s3", store).create_bucket(outputs["BucketName"], store.region)
@@ -116,7 +120,9 @@ def _create_user_pool(store: Store, outputs: Outputs) -> None:
     pool.id, pool.arn = outputs["UserPoolId"], outputs["UserPoolArn"]
     for member, name in (("AppClientID", "native"), ("AppClientIDWeb", "web")):
         flows = {"ClientName": name, "ExplicitAuthFlows": ["ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]}
-        client = backend.create_user_pool_client(pool.id, False, flows)
+        secret = outputs.get("AppClientSecret") if name == "native" else None
+        client = backend.create_user_pool_client(pool.id, secret is not None, flows)
+        client.secret = secret or client.secret
         pool.clients[outputs[member]] = pool.clients.pop(client.id)
         client.id = outputs[member]
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from airflow_provider_amplifybackend.local import meta
 from airflow_provider_amplifybackend.local.ids import Ids
+from airflow_provider_amplifybackend.local.settings import Settings
 from airflow_provider_amplifybackend.local.store import RESOURCE_KINDS, App, Environment, Resource, Store
 
 
@@ -46,8 +48,9 @@ class NoObserver:
 class Provisioner:
     """Makes and removes environments and resources with their outputs."""
 
-    def __init__(self, observer: Observer) -> None:
+    def __init__(self, observer: Observer, settings: Callable[[], Settings] = Settings) -> None:
         self.observer = observer
+        self._settings = settings
 
     def add_environment(self, store: Store, app: App, name: str, moment: float) -> Environment:
         ids = store.new_ids(app.app_id, name)
@@ -72,12 +75,19 @@ class Provisioner:
         config: dict[str, Any],
         moment: float,
     ) -> Resource:
-        ids = _resource_ids(environment, kind, name)
-        outputs = meta.resource_outputs(kind, store, environment, ids, name, config)
+        outputs = self._outputs(store, environment, kind, name, config)
+        # First elsewhere: what another service refuses does not exist here either.
+        self._make(store, kind, outputs, config, moment)
         resource = Resource(name, copy.deepcopy(config), outputs)
         environment.resources(kind)[name] = resource
-        self._make(store, kind, outputs, config, moment)
         return resource
+
+    def _outputs(
+        self, store: Store, environment: Environment, kind: str, name: str, config: dict[str, Any]
+    ) -> dict[str, str]:
+        ids = _resource_ids(environment, kind, name)
+        secret = self._settings().native_client_secret
+        return meta.resource_outputs(kind, store, environment, ids, name, config, client_secret=secret)
 
     def import_resource(
         self, environment: Environment, kind: str, name: str, config: dict[str, Any], outputs: dict[str, str]
@@ -111,8 +121,7 @@ class Provisioner:
     def refresh(self, store: Store, environment: Environment, kind: str, resource: Resource) -> None:
         """Work out the outputs again after an update; ids stay, an API key may come or go."""
         if not resource.imported:
-            ids = _resource_ids(environment, kind, resource.name)
-            resource.outputs = meta.resource_outputs(kind, store, environment, ids, resource.name, resource.config)
+            resource.outputs = self._outputs(store, environment, kind, resource.name, resource.config)
 
     def _make(self, store: Store, kind: str, outputs: dict[str, str], config: dict[str, Any], moment: float) -> None:
         if "BucketName" in outputs:

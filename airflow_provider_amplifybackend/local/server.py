@@ -10,8 +10,10 @@ from typing import Any
 
 import uvicorn
 
-from airflow_provider_amplifybackend.local.app import ASGIApp, LocalApp
+from airflow_provider_amplifybackend.local.app import LocalApp
+from airflow_provider_amplifybackend.local.asgi import ASGIApp
 from airflow_provider_amplifybackend.local.control import LocalControl
+from airflow_provider_amplifybackend.local.guard import Guard, is_wildcard
 from airflow_provider_amplifybackend.local.transport import remembering
 
 _START_SECONDS = 30
@@ -37,6 +39,7 @@ class LocalAmplifyBackend:
     :param with_moto: answer all other AWS services from moto, on the same endpoint.
     :param strict_apps: know only `apps`; without it CreateBackend makes an app known.
     :param settings: further switches (docs/local.md).
+    :param allow_hosts: names under which callers may reach it, beside the loopback's and `host`.
     """
 
     def __init__(
@@ -49,12 +52,13 @@ class LocalAmplifyBackend:
         strict_apps: bool = False,
         apps: Iterable[str] = (),
         settings: Mapping[str, Any] | None = None,
+        allow_hosts: Iterable[str] = (),
     ) -> None:
         self._host, self._port = host, port
         changes = dict(settings or {})
         if job_seconds is not None:
             changes["job_seconds"] = job_seconds
-        self.app = _local_app(changes, strict_apps, tuple(apps), with_moto)
+        self.app = _local_app(changes, strict_apps, tuple(apps), with_moto, _guard(host, allow_hosts))
         self._server: _AnnouncingServer | None = None
         self._thread: threading.Thread | None = None
         self._socket: socket.socket | None = None
@@ -64,6 +68,8 @@ class LocalAmplifyBackend:
         if self._socket is None:
             raise RuntimeError("the local AmplifyBackend is not running: use it as a context manager, or start() it")
         host, port = self._socket.getsockname()[:2]
+        if is_wildcard(host):  # nobody's address: from here, the loopback's is the one to ask
+            host = "::1" if ":" in host else "127.0.0.1"
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     @property
@@ -116,9 +122,17 @@ class LocalAmplifyBackend:
         self.stop()
 
 
-def _local_app(settings: dict[str, Any], strict_apps: bool, apps: tuple[str, ...], with_moto: bool) -> LocalApp:
+def _guard(host: str, allow_hosts: Iterable[str]) -> Guard:
+    # One name is a likely slip where a list is asked for, and its letters are names, too.
+    names = [allow_hosts] if isinstance(allow_hosts, str) else [*allow_hosts]
+    return Guard(names if is_wildcard(host) else [host, *names])
+
+
+def _local_app(
+    settings: dict[str, Any], strict_apps: bool, apps: tuple[str, ...], with_moto: bool, guard: Guard
+) -> LocalApp:
     if not with_moto:
-        return LocalApp(settings=settings, strict_apps=strict_apps, apps=apps)
+        return LocalApp(settings=settings, strict_apps=strict_apps, apps=apps, guard=guard)
     from airflow_provider_amplifybackend.local import moto_mount
 
     return LocalApp(
@@ -127,6 +141,7 @@ def _local_app(settings: dict[str, Any], strict_apps: bool, apps: tuple[str, ...
         apps=apps,
         observer=moto_mount.MotoObserver(),
         other_services=moto_mount.moto_app(),
+        guard=guard,
     )
 
 
@@ -152,8 +167,8 @@ def _config(app: ASGIApp) -> uvicorn.Config:
         date_header=False,
         server_header=False,
         proxy_headers=False,
-        access_log=False,
         log_config=None,
+        ws="none",
         # An idle connection that closes just as a client uses it looks like a fault that nobody scripted.
         timeout_keep_alive=3600,
         timeout_graceful_shutdown=1,

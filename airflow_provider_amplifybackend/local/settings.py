@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from airflow_provider_amplifybackend.local import checks
+
 JOB_SECONDS: dict[str, float] = {
     "CloneBackend": 4.0,
     "CreateBackend": 4.0,
@@ -37,7 +39,7 @@ def _switch(default: Any, *choices: Any) -> Any:
 
 
 def _seconds(default: float) -> Any:
-    return field(default=default, metadata={"minimum": 0})
+    return field(default=default, metadata={"seconds": True})
 
 
 @dataclass
@@ -55,11 +57,12 @@ class Settings:
     remove_all_job_environment: str = _switch("every", "every", "first", "last")
     operation_in_answers: str = _switch("observed", "observed", "always", "never")
     update_job: str = _switch("sets_status", "sets_status", "ignored")
+    native_client_secret: bool = _switch(False, False, True)
     auth_omits_additional_constraints: bool = _switch(False, False, True)
     ttl_format: str = _switch("epoch_seconds", *_TIME_STYLES)
     creation_date_format: str = _switch("iso", *_TIME_STYLES)
     token_seconds: float = _seconds(3600.0)
-    bucket_page_size: int = field(default=50, metadata={"minimum": 1})
+    bucket_page_size: int = 50
 
     def update(self, changes: Mapping[str, Any]) -> None:
         """Check all of the changes, then make them; ValueError says what is wrong and what is allowed."""
@@ -70,31 +73,27 @@ class Settings:
     def _checked(self, name: str, value: Any) -> Any:
         known = {entry.name: entry for entry in fields(self)}
         if name not in known:
-            raise ValueError(f"unknown setting {name!r}; there are: {', '.join(sorted(known))}")
+            raise ValueError(f"unknown setting {checks.shown(name)}; there are: {', '.join(sorted(known))}")
         if name == "job_seconds":
             return self._merged_job_seconds(value)
         choices = known[name].metadata.get("choices")
         if choices is not None:
-            if value not in choices:
-                raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
+            # 1 equals True, but is another value in JSON.
+            if not any(value is choice or (isinstance(value, str) and value == choice) for choice in choices):
+                raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {checks.shown(value)}")
             return value
-        minimum = known[name].metadata["minimum"]
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value < minimum:
-            raise ValueError(f"{name} must be a number, at least {minimum}, not {value!r}")
-        return int(value) if name == "bucket_page_size" else float(value)
+        return checks.seconds(value, name) if "seconds" in known[name].metadata else checks.whole(value, name, least=1)
 
     def _merged_job_seconds(self, value: Any) -> dict[str, float]:
         if isinstance(value, Mapping):
             unknown = set(value) - set(JOB_SECONDS)
             if unknown:
-                raise ValueError(f"job_seconds: no job operation is called {', '.join(sorted(unknown))}")
+                raise ValueError(f"job_seconds: no job operation is called {', '.join(sorted(map(str, unknown)))}")
             changes = dict(value)
         else:
             changes = dict.fromkeys(JOB_SECONDS, value)
-        for name, seconds in changes.items():
-            if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or seconds < 0:
-                raise ValueError(f"job_seconds of {name} must be a number, at least 0, not {seconds!r}")
-        return {**self.job_seconds, **{name: float(seconds) for name, seconds in changes.items()}}
+        checked = {name: checks.seconds(seconds, f"job_seconds of {name}") for name, seconds in changes.items()}
+        return {**self.job_seconds, **checked}
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

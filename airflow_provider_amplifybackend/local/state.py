@@ -21,6 +21,21 @@ DEFAULT_REGION = "us-east-1"
 _LONGEST_NAME = 255
 
 
+_ENVIRONMENT_NAMES = ("BackendEnvironmentName", "TargetEnvironmentName")
+# What becomes part of a path, if not in this request then in the next one about the same thing.
+_PATH_NAMES = ("AppId", *_ENVIRONMENT_NAMES, "JobId", "SessionId")
+
+
+def _check_names(parameters: dict[str, Any]) -> None:
+    for member in _ENVIRONMENT_NAMES:
+        name = parameters.get(member)
+        if name is not None and not 1 <= len(name) <= _LONGEST_NAME:
+            raise bad_request(f"{member} must have 1 to {_LONGEST_NAME} characters")
+    for member in _PATH_NAMES:
+        if parameters.get(member) in (".", ".."):
+            raise bad_request(f"{member} must not be a dot segment")
+
+
 class Service:
     """All accounts and regions, one clock, one set of switches."""
 
@@ -38,7 +53,7 @@ class Service:
         self.settings = settings or Settings()
         self.clock = Clock()
         self.schedule = Schedule(self.clock)
-        self.provisioner = Provisioner(observer or NoObserver())
+        self.provisioner = Provisioner(observer or NoObserver(), lambda: self.settings)
         self.fate_of = fate_of
         self.stores: dict[tuple[str, str], Store] = {}
         # One generator for job ids and codes: cheaper than uuid4's system call.
@@ -66,10 +81,7 @@ class Service:
     ) -> Answer:
         """Perform one API operation; ServiceError is what the service would answer instead."""
         self.settle()
-        for member in ("BackendEnvironmentName", "TargetEnvironmentName"):
-            name = parameters.get(member)
-            if name is not None and not 1 <= len(name) <= _LONGEST_NAME:
-                raise bad_request(f"{member} must have 1 to {_LONGEST_NAME} characters")
+        _check_names(parameters)
         return HANDLERS[operation](Call(self, self.store(account, region), operation, parameters))
 
     def new_job_id(self) -> str:

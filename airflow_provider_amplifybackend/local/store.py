@@ -42,6 +42,8 @@ class Environment:
     auth: dict[str, Resource] = field(default_factory=dict)
     api: dict[str, Resource] = field(default_factory=dict)
     storage: dict[str, Resource] = field(default_factory=dict)
+    meta: str | None = None
+    """The `AmplifyMetaConfig` that a seed gave, answered as it is."""
 
     def resources(self, kind: str) -> dict[str, Resource]:
         table: dict[str, Resource] = getattr(self, kind)

@@ -19,12 +19,17 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 def remembering(config: Config) -> type[asyncio.Protocol]:
-    """The HTTP protocol that uvicorn would take by itself, which also remembers its transport."""
+    """The HTTP protocol that uvicorn would take by itself, which also remembers its transport and request target.
+
+    It writes no access log: `Config(access_log=False)` would turn off the one of every uvicorn in this process, and
+    whatever sets up logging later (Airflow does) turns it on again.
+    """
     base: Any = config.http_protocol_class
 
     class RememberingProtocol(base):  # type: ignore[misc]
         def connection_made(self, transport: asyncio.Transport) -> None:
             super().connection_made(transport)
+            self.access_log = False
             self.remembered_as = _key(transport)
             _transports[self.remembered_as] = transport
 
@@ -32,7 +37,20 @@ def remembering(config: Config) -> type[asyncio.Protocol]:
             _transports.pop(self.remembered_as, None)
             super().connection_lost(exc)
 
-    return RememberingProtocol
+        def _unsupported_upgrade_warning(self) -> None:
+            """The caller is told; uvicorn would advise to install a library."""
+
+    if not hasattr(base, "on_headers_complete"):
+        return RememberingProtocol
+
+    class TargetRememberingProtocol(RememberingProtocol):
+        """With httptools, which splits a target like `http://host/path` and forgets the host."""
+
+        def on_headers_complete(self) -> None:
+            self.scope["amplifybackend.target"] = self.url
+            super().on_headers_complete()
+
+    return TargetRememberingProtocol
 
 
 def _key(transport: asyncio.Transport) -> tuple[Any, Any]:

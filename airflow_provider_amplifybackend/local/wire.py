@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, cast
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_to_bytes
 
 import botocore.session
 from botocore.model import ListShape, OperationModel, Shape, StructureShape
 
+from airflow_provider_amplifybackend.local import strict_json
 from airflow_provider_amplifybackend.local.errors import ServiceError, bad_request
 
 Parser = Callable[[Any, str], Any]
@@ -137,12 +139,14 @@ class Operation:
     encode: Encoder
     required_strings: tuple[str, ...]
     input_names: dict[str, str]
+    output_names: dict[str, str]
     error_codes: frozenset[str]
 
     def parse(self, labels: dict[str, str], body: bytes) -> dict[str, Any]:
         """The request's parameters under boto3's names; BadRequestException if they are malformed."""
         fields = _read_json(body)
         for label, text in labels.items():
+            _refuse_undecodable(text, self.labels[label])
             fields[label] = text
         parameters: dict[str, Any] = self.parse_body(fields, "")
         for member in self.required_strings:
@@ -153,21 +157,25 @@ class Operation:
     def answer(self, result: dict[str, Any]) -> bytes:
         return _dump(self.encode(result))
 
+    def altered(self, body: bytes, members: dict[str, Any]) -> bytes:
+        """An answer whose members are others, whatever the model says of them; null leaves one out."""
+        fields = json.loads(body)
+        fields.update({self.output_names.get(member, member): value for member, value in members.items()})
+        return _dump({name: value for name, value in fields.items() if value is not None})
+
 
 def _read_json(body: bytes) -> dict[str, Any]:
-    if not body:
-        return {}
     try:
-        fields = json.loads(body, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
-        raise bad_request("The request body is malformed JSON") from None
-    if not isinstance(fields, dict):
-        raise bad_request("The request body must be a JSON object")
-    return fields
+        return strict_json.read_object(body)
+    except ValueError as error:
+        raise bad_request(f"Malformed request: {error}") from None
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
+def _refuse_undecodable(text: str, member: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise bad_request(f"{member} in the path is not valid UTF-8") from None
 
 
 def _dump(content: Any) -> bytes:
@@ -190,9 +198,35 @@ def _compile(model: OperationModel) -> Operation:
         required_strings=tuple(
             member for member in shape.required_members if shape.members[member].type_name == "string"
         ),
-        input_names={member: sub.serialization.get("name", member) for member, sub in shape.members.items()},
+        input_names=_wire_names(shape),
+        output_names=_wire_names(output) if output else {},
         error_codes=frozenset(error.name for error in model.error_shapes),
     )
+
+
+def _wire_names(shape: StructureShape) -> dict[str, str]:
+    return {member: sub.serialization.get("name", member) for member, sub in shape.members.items()}
+
+
+_SEPARATORS = re.compile(r"[/\\]")
+_MOST_DECODINGS = 8
+
+
+def has_dot_segments(raw_path: str) -> bool:
+    r"""Whether anybody on the way could resolve the path to another one: a proxy, a client or a signer.
+
+    They differ in what they decode first and in what separates segments (`%2e%2e`, `..%2F`, `%252e`, `..\\`, `..;x`),
+    so all of it counts. What is encoded more often than anybody decodes is refused, too.
+    """
+    path = raw_path
+    for _ in range(_MOST_DECODINGS):
+        if any(segment.partition(";")[0] in (".", "..") for segment in _SEPARATORS.split(path)):
+            return True
+        decoded = unquote(path, errors="surrogateescape")
+        if decoded == path:
+            return False
+        path = decoded
+    return True
 
 
 class Router:
@@ -211,6 +245,15 @@ class Router:
             else:
                 node = node.setdefault(segment, {})
         node["/"] = _compile(model)
+
+    def concerns(self, raw_path: str) -> bool:
+        """Whether one of the path's segments, however encoded, is one that our paths begin with."""
+        roots = {root for node in self._roots.values() for root in node}
+        return not roots.isdisjoint(_SEPARATORS.split(unquote(raw_path, errors="surrogateescape")))
+
+    def knows(self, raw_path: str) -> bool:
+        """Whether an operation has this path, with whatever method."""
+        return any(self.match(method, raw_path) for method in self._roots)
 
     def match(self, method: str, raw_path: str) -> tuple[Operation, dict[str, str]] | None:
         root = self._roots.get(method)
@@ -234,8 +277,13 @@ class Router:
                 return found
         if "{}" in node:
             label, child = node["{}"]
-            return self._walk(child, segments, index + 1, {**labels, label: unquote(segment)})
+            return self._walk(child, segments, index + 1, {**labels, label: _decoded(segment)})
         return None
+
+
+def _decoded(segment: str) -> str:
+    """The segment's text; what is not UTF-8 stays recognisable in it, for the journal, and is refused later."""
+    return unquote_to_bytes(segment.encode("latin-1")).decode(errors="surrogateescape")
 
 
 class Wire:

@@ -6,6 +6,8 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -44,6 +46,22 @@ def test_options_reach_the_service() -> None:
         assert (seconds["CloneBackend"], seconds["DeleteBackend"]) == (9, 7)
 
 
+def test_more_hosts_can_be_allowed_and_the_refusal_names_the_option() -> None:
+    with running("--allow-host", "amplify", "--allow-host", "*.shop.example") as (_, control):
+        for host in ("amplify", "AMPLIFY:4577", "one.shop.example", "localhost"):
+            assert health(control, host) == 200
+        with pytest.raises(urllib.error.HTTPError, match="403") as foreign:
+            health(control, "evil.example")
+        assert "--allow-host NAME" in foreign.value.read().decode()
+
+
+def health(control: LocalControl, host: str) -> int:
+    request = urllib.request.Request(f"{control.endpoint_url}/_amplifybackend/health", headers={"Host": host})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        status: int = answer.status
+        return status
+
+
 def refusal(*arguments: str) -> str:
     done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 1
@@ -54,6 +72,8 @@ def refusal(*arguments: str) -> str:
 def test_wrong_options_are_refused_in_words() -> None:
     assert "'soon' is not a number" in refusal("--job-seconds", "soon")
     assert "no job operation is called GetBackend" in refusal("--job-seconds", "GetBackend=1")
+    assert "must be a number" in refusal("--job-seconds", "nan")
+    assert "is not a host" in refusal("--allow-host", "http://amplify:80")
 
 
 def test_a_port_in_use_is_said_plainly() -> None:

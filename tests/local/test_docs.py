@@ -64,6 +64,8 @@ def test_the_pytest_example_is_python() -> None:
         compile(block, "docs/local.md", "exec")
 
 
-@pytest.mark.parametrize("option", ["--host", "--port", "--job-seconds", "--with-moto", "--strict-apps", "--app"])
+@pytest.mark.parametrize(
+    "option", ["--host", "--port", "--job-seconds", "--with-moto", "--strict-apps", "--app", "--allow-host"]
+)
 def test_every_option_is_there(option: str) -> None:
     assert f"`{option}" in TEXT

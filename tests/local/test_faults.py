@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -241,14 +242,43 @@ def test_a_fault_can_be_for_one_environment(service: LocalAmplifyBackend, client
         ({"kind": "throttle", "probability": 2}, "probability"),
         ({"operation": "GetBackend", "kind": "job_fails"}, "starts no job"),
         ({"kind": "delay", "when": "never"}, "when"),
+        ({}, "a fault needs kind"),
+        ({"kind": 5}, "kind must be a text"),
+        ({"kind": "throttle", "operation": 5}, "operation must be a text"),
+        ({"kind": "throttle", "times": "3"}, "times"),
+        ({"kind": "throttle", "times": -1}, "times"),
+        ({"kind": "throttle", "times": 1.5}, "times"),
+        ({"kind": "throttle", "times": True}, "times"),
+        ({"kind": "throttle", "probability": "half"}, "probability"),
+        ({"kind": "throttle", "probability": 0}, "probability"),
+        ({"kind": "throttle", "seed": [1]}, "seed"),
+        ({"kind": "throttle", "app_id": 5}, "app_id"),
+        ({"kind": "throttle", "environment": ["staging"]}, "environment"),
+        ({"kind": "throttle", "message": None}, "message must be a text"),
+        ({"kind": "truncate", "keep_bytes": -1}, "keep_bytes"),
+        ({"kind": "error", "status": 200}, "status must be a whole number from 400 to 599"),
+        ({"kind": "error", "status": "500"}, "status"),
+        ({"kind": "error", "code": "a\r\nb: c"}, "code must be 1 to 200 visible ASCII characters"),
+        ({"kind": "error", "code": ""}, "code"),
+        ({"kind": "delay", "seconds": -1}, "seconds"),
+        ({"kind": "delay", "seconds": None}, "seconds"),
+        ({"kind": "delay", "seconds": 1e300}, "seconds"),
+        ({"kind": "list_lag", "seconds": "soon"}, "seconds"),
+        ({"kind": "list_lag", "get_too": "yes"}, "get_too must be true or false"),
+        ({"kind": "job_fails", "error": 5}, "error must be a text"),
+        ({"kind": "job_status", "status": None}, "status must be a text"),
+        ({"kind": "job_row", "members": {"Colour": "red"}}, "a job's row has no Colour"),
+        ({"kind": "job_row", "members": {"Status": 5}}, "Status must be a text"),
+        ({"kind": "answer", "members": []}, "members must be an object"),
     ],
 )
 def test_a_wrong_script_is_refused(service: LocalAmplifyBackend, script: dict[str, Any], says: str) -> None:
     with pytest.raises(ControlError, match=says):
-        service.control.add_fault(**script)
+        service.control._ask("POST", "/faults", script)
+    assert service.control.faults() == []
 
 
 def test_every_kind_of_fault_is_tested_here() -> None:
-    with open(__file__, encoding="utf-8") as here:
-        text = here.read()
+    here = Path(__file__)
+    text = "".join(file.read_text(encoding="utf-8") for file in (here, here.with_name("test_texts.py")))
     assert not [kind for kind in KINDS if f'"{kind}"' not in text]

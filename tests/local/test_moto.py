@@ -146,3 +146,43 @@ def test_a_job_survives_what_users_do_in_moto(everything: LocalAmplifyBackend) -
 def test_reset_empties_moto_too(everything: LocalAmplifyBackend) -> None:
     everything.control.reset()
     assert everything.client("s3").list_buckets()["Buckets"] == []
+
+
+def test_a_native_client_has_the_secret_that_the_outputs_name(everything: LocalAmplifyBackend) -> None:
+    everything.control.set(native_client_secret=True)
+    everything.control.seed_app("d1", {"name": "with-secret", "auth": {"main": None}})
+    meta = json.loads(
+        everything.client().get_backend(AppId="d1", BackendEnvironmentName="with-secret")["AmplifyMetaConfig"]
+    )
+    auth = meta["auth"]["main"]["output"]
+    idp = everything.client("cognito-idp")
+
+    def secret(client_id: str) -> str | None:
+        found = idp.describe_user_pool_client(UserPoolId=auth["UserPoolId"], ClientId=client_id)["UserPoolClient"]
+        held: str | None = found.get("ClientSecret")
+        return held
+
+    assert secret(auth["AppClientID"]) == auth["AppClientSecret"]
+    assert secret(auth["AppClientIDWeb"]) is None
+
+
+def test_a_job_that_moto_refuses_fails(everything: LocalAmplifyBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    from moto.cognitoidp.models import CognitoIdpBackend
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise RuntimeError("no pool today")
+
+    monkeypatch.setattr(CognitoIdpBackend, "create_user_pool", refuse)
+    config = {
+        "AuthResources": "USER_POOL_ONLY",
+        "Service": "COGNITO",
+        "UserPoolConfigs": {"RequiredSignUpAttributes": ["EMAIL"], "SignInMethod": "EMAIL", "UserPoolName": "p"},
+    }
+    client = everything.client()
+    job = client.create_backend_auth(**STAGING, ResourceName="more", ResourceConfig=config)["JobId"]
+    everything.control.advance(60)
+    row = client.get_backend_job(**STAGING, JobId=job)
+    assert row["Status"] == "FAILED"
+    assert "no pool today" in row["Error"]
+    with pytest.raises(client.exceptions.NotFoundException):
+        client.get_backend_auth(**STAGING, ResourceName="more")

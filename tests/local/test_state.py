@@ -13,6 +13,7 @@ from airflow_provider_amplifybackend.local.clock import Clock
 from airflow_provider_amplifybackend.local.errors import ServiceError
 from airflow_provider_amplifybackend.local.ids import Ids
 from airflow_provider_amplifybackend.local.journal import Journal
+from airflow_provider_amplifybackend.local.seed import seed
 from airflow_provider_amplifybackend.local.state import Service
 
 NAMES = st.sampled_from(["one", "two", "three"])
@@ -100,3 +101,62 @@ def test_a_clock_never_runs_backward() -> None:
     frozen = clock.now()
     clock.freeze(False)
     assert clock.now() >= frozen
+
+
+class CountingDict(dict[str, Any]):
+    """Counts how often a job is looked up."""
+
+    looked_up = 0
+
+    def __getitem__(self, key: str) -> Any:
+        self.looked_up += 1
+        return super().__getitem__(key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.looked_up += 1
+        return super().get(key, default)
+
+
+@pytest.fixture(scope="module")
+def crowded() -> Service:
+    """An environment with 10,000 jobs, and one of another environment."""
+    service = Service()
+    jobs = [{"environment": "one", "job_id": f"{number:05}"} for number in range(10_000)]
+    seed(service, {"apps": [{"app_id": "d", "jobs": [*jobs, {"environment": "two", "job_id": "other"}]}]})
+    return service
+
+
+def lookups(service: Service, **filters: Any) -> tuple[int, list[str]]:
+    book = service.store().jobs
+    book.by_id = counting = CountingDict(book.by_id)
+    answer = service.call("ListBackendJobs", {"AppId": "d", "BackendEnvironmentName": "one", **filters})
+    return counting.looked_up, [row["JobId"] for row in answer["Jobs"]]
+
+
+@pytest.mark.parametrize(
+    ("job_id", "filters", "listed"),
+    [
+        ("09999", {}, ["09999"]),
+        ("00000", {"Operation": "UpdateBackendAPI", "Status": "COMPLETED"}, ["00000"]),
+        ("00000", {"Status": "FAILED"}, []),
+        ("00000", {"MaxResults": 1}, ["00000"]),
+        ("none", {}, []),
+        ("other", {}, []),
+    ],
+)
+def test_one_job_is_listed_without_going_through_the_others(
+    crowded: Service, job_id: str, filters: dict[str, Any], listed: list[str]
+) -> None:
+    count, found = lookups(crowded, JobId=job_id, **filters)
+    assert (count, found) == (1, listed)
+
+
+def test_a_page_in_the_middle_of_many_jobs_costs_what_the_first_does(crowded: Service) -> None:
+    where = {"AppId": "d", "BackendEnvironmentName": "one"}
+    token = None
+    for _ in range(300):
+        token = crowded.call("ListBackendJobs", {**where, **({"NextToken": token} if token else {})})["NextToken"]
+    count, found = lookups(crowded, NextToken=token)
+    assert count == 26
+    assert found[0] == "07500"
+    assert len(found) == 25

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from airflow_provider_amplifybackend.local.control import ControlError
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from tests.local import raw
 
 APP = "d1a2b3c4d5"
 STAGING = {"AppId": APP, "BackendEnvironmentName": "staging"}
@@ -169,6 +171,136 @@ def test_time_stands_still_when_frozen_and_goes_on_after(service: LocalAmplifyBa
 def test_a_wrong_seed_is_refused(service: LocalAmplifyBackend, document: dict[str, Any], says: str) -> None:
     with pytest.raises(ControlError, match=says):
         service.control.seed(document)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"apps": ["dnew", 5]},
+        {"apps": ["dnew", {"app_id": ""}]},
+        {"apps": ["dnew", {"app_id": "x" * 256}]},
+        {"apps": ["dnew", {"app_id": None}]},
+        {"apps": ["dnew", {"app_id": "d", "config": 5}]},
+        {"apps": ["dnew", {"app_id": "d", "config": {"Colour": "red"}}]},
+        {"apps": ["dnew", {"app_id": "d", "environments": "staging"}]},
+        {"apps": ["dnew", {"app_id": "d", "environments": [5]}]},
+        {"apps": ["dnew", {"app_id": "d", "environments": [{"name": "e", "auth": ["x"]}]}]},
+        {"apps": ["dnew", {"app_id": "d", "environments": [{"name": "e", "meta": 5}]}]},
+        {"apps": ["dnew", {"app_id": "d", "environments": [{"name": "e", "storage": {"x": {}}}]}]},
+        {"apps": ["dnew", {"app_id": "d", "jobs": [{"environment": "e", "age_seconds": "old"}]}]},
+        {"apps": ["dnew", {"app_id": "d", "jobs": [{"environment": "e", "seconds": 1e300}]}]},
+        {"apps": ["dnew", {"app_id": "d", "jobs": [{"environment": "e", "status": []}]}]},
+        {"apps": ["dnew", {"app_id": "d", "jobs": [{"environment": "e", "job_id": "one"}] * 2}]},
+        {"apps": ["dnew"], "buckets": [5]},
+        {"apps": ["dnew"], "account": 5},
+    ],
+)
+def test_a_seed_that_is_refused_has_made_nothing(service: LocalAmplifyBackend, bad: dict[str, Any]) -> None:
+    before = service.control.state()
+    with pytest.raises(ControlError):
+        service.control.seed(bad)
+    assert service.control.state() == before
+    assert service.control.jobs() == []
+
+
+@pytest.mark.parametrize(
+    "number", ["NaN", "Infinity", "-Infinity", "1e400", "1e300", "1e15", "-1e15", "true", '"5"', "null"]
+)
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PATCH", "/clock", '{"skew_seconds": %s}'),
+        ("PATCH", "/clock", '{"frozen": true, "skew_seconds": %s}'),
+        ("POST", "/clock/advance", '{"seconds": %s}'),
+        ("PATCH", "/settings", '{"job_seconds": %s}'),
+        ("PATCH", "/settings", '{"token_seconds": 5, "job_seconds": {"DeleteBackend": 5, "CloneBackend": %s}}'),
+        ("PATCH", "/settings", '{"token_seconds": %s}'),
+        ("PATCH", "/settings", '{"bucket_page_size": %s}'),
+        ("POST", "/faults", '{"kind": "delay", "seconds": %s}'),
+        ("POST", "/faults", '{"kind": "throttle", "probability": %s}'),
+    ],
+)
+def test_a_number_that_is_none_is_refused_and_changes_nothing(
+    service: LocalAmplifyBackend, client: Any, method: str, path: str, body: str, number: str
+) -> None:
+    control = service.control
+    control.set_clock(frozen=True, skew_seconds=5)
+    before = control.clock(), control.settings(), control.faults()
+    answer = raw.control(service, method, path, (body % number).encode())
+    assert answer.status == 400
+    assert answer.content["error"]
+    assert (control.clock(), control.settings(), control.faults()) == before
+    client.get_backend(AppId=APP)
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), -1, "5"])
+def test_settings_are_checked_without_http_too(seconds: Any) -> None:
+    with pytest.raises(ValueError, match="job_seconds"):
+        LocalAmplifyBackend(job_seconds=seconds)
+
+
+def test_the_clock_stays_where_a_time_can_be_written(service: LocalAmplifyBackend, client: Any) -> None:
+    century = 3_000_000_000
+
+    def advance() -> None:
+        for _ in range(20):
+            service.control.advance(century)
+
+    with pytest.raises(ControlError, match="between the years 1970 and 3000"):
+        advance()
+    client.create_token(AppId=APP)
+    with pytest.raises(ControlError, match="between the years"):
+        service.control.set_clock(skew_seconds=century)
+    assert service.control.clock()["skew_seconds"] == 0
+
+
+def test_a_boolean_switch_takes_no_number(service: LocalAmplifyBackend) -> None:
+    with pytest.raises(ControlError, match="must be one of False, True, not 1"):
+        service.control.set(native_client_secret=1)
+
+
+def test_native_clients_can_have_a_secret(
+    service: LocalAmplifyBackend, client: Any, auth_config: dict[str, Any]
+) -> None:
+    service.control.set(native_client_secret=True)
+    named = {**STAGING, "ResourceName": "guests", "ResourceConfig": auth_config}
+    change = {"AuthResources": "USER_POOL_ONLY", "Service": "COGNITO", "UserPoolConfigs": {}}
+    imported = {"NativeClientId": "n", "WebClientId": "w", "UserPoolId": "us-east-1_P"}
+    for start in (
+        lambda: client.create_backend_auth(**named),
+        lambda: client.update_backend_auth(**{**named, "ResourceConfig": change}),
+        lambda: client.import_backend_auth(**STAGING, **imported),
+    ):
+        start()
+        service.control.advance(60)
+    auth = json.loads(client.get_backend(**STAGING)["AmplifyMetaConfig"])["auth"]
+    secrets = {name: entry["output"].get("AppClientSecret") for name, entry in auth.items()}
+    assert secrets.pop("main") is None, "it was there before"
+    assert len(secrets) == 2
+    assert {len(secret) for secret in secrets.values()} == {51}
+
+
+REAL = {"auth": {"guests": {"output": {"AppClientSecret": "x" * 51}}}, "function": {}, "größe": "🐟"}
+
+
+@pytest.mark.parametrize(
+    ("meta", "answered"),
+    [
+        (REAL, json.dumps(REAL, separators=(",", ":"), ensure_ascii=False)),
+        ({}, "{}"),
+        ('{"providers": {"spaces": 1}}', '{"providers": {"spaces": 1}}'),
+        ("no JSON \ud800\x00", "no JSON \ud800\x00"),
+        ("", ""),
+    ],
+)
+def test_an_environment_can_have_any_meta(service: LocalAmplifyBackend, client: Any, meta: Any, answered: str) -> None:
+    service.control.seed_app(APP, {"name": "real", "meta": meta})
+    assert client.get_backend(AppId=APP, BackendEnvironmentName="real")["AmplifyMetaConfig"] == answered
+    client.delete_backend(AppId=APP, BackendEnvironmentName="real")
+    service.control.advance(60)
+    client.create_backend(AppId=APP, AppName="a", BackendEnvironmentName="real")
+    made = client.get_backend(AppId=APP, BackendEnvironmentName="real")["AmplifyMetaConfig"]
+    assert json.loads(made)["providers"]["awscloudformation"]["AmplifyAppId"] == APP
 
 
 def test_the_journal_filters(service: LocalAmplifyBackend, client: Any) -> None:

@@ -12,6 +12,7 @@ from botocore.config import Config
 
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.local.wire import Wire
+from tests.local import raw
 
 APP = "d1a2b3c4d5"
 STAGING = {"AppId": APP, "BackendEnvironmentName": "staging"}
@@ -133,13 +134,112 @@ def test_every_answer_has_a_request_id_and_the_services_date(service: LocalAmpli
     assert metadata["HTTPHeaders"]["date"].split()[3] < "2010"
 
 
-@pytest.mark.parametrize("name", ["with space", "a/b", "50%", "ümlaut", "a+b", "x?y#z", ".."])
+@pytest.mark.parametrize(
+    "name", ["with space", "a/b", "50%", "ümlaut", "a+b", "x?y#z", "a.b", "...", "..a", ".hidden", "大きさ"]
+)
 def test_names_survive_the_path(service: LocalAmplifyBackend, client: Any, name: str) -> None:
     service.control.seed_app(APP, name)
     assert client.list_backend_jobs(AppId=APP, BackendEnvironmentName=name)["Jobs"] == []
     job_id = client.delete_backend(AppId=APP, BackendEnvironmentName=name)["JobId"]
     row = client.get_backend_job(AppId=APP, BackendEnvironmentName=name, JobId=job_id)
     assert row["BackendEnvironmentName"] == name
+
+
+DOTTED = [
+    f"/backend/{APP}/environments/../remove",
+    f"/backend/{APP}/environments/./remove",
+    f"/backend/{APP}/environments/%2e%2e/remove",
+    f"/backend/{APP}/environments/%2E%2e/remove",
+    f"/backend/{APP}/environments/.%2e/remove",
+    f"/backend/{APP}/environments/%252e%252e/remove",
+    f"/backend/{APP}/environments/%25252e./remove",
+    f"/backend/{APP}/environments/..%2Fstaging/remove",
+    f"/backend/{APP}/environments/x%2F..%2Fstaging/remove",
+    f"/backend/{APP}/environments/x%2f%2e%2e/remove",
+    f"/backend/{APP}/environments/..%5Cstaging/remove",
+    f"/backend/{APP}/environments/..%5c..%5cother/remove",
+    f"/backend/{APP}/environments/..\\staging/remove",
+    f"/backend/{APP}/environments/..;x/remove",
+    f"/backend/{APP}/environments/%2e%2e%3bx/remove",
+    f"/backend/{APP}/challenge/../remove",
+    f"/backend/{APP}/challenge/..%2F..%2Fdother/remove",
+    f"/backend/{APP}/environments/staging/../../remove",
+    f"/backend/./{APP}/remove",
+    f"/./backend/{APP}/remove",
+    f"/x/../backend/{APP}/remove",
+    f"/backend/{APP}/remove/.",
+    f"/backend/{APP}/remove/..%2Fremove",
+    "/backend/../remove",
+    f"/backend/{APP}/environments/%{'25' * 30}2e%2e/remove",
+]
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("path", DOTTED)
+def test_dot_segments_are_refused_however_they_are_encoded(
+    service: LocalAmplifyBackend, path: str, signed: bool
+) -> None:
+    credential = "AWS4-HMAC-SHA256 Credential=A/20260101/us-east-1/amplifybackend/aws4_request, SignedHeaders=host"
+    headers = {"Authorization": credential} if signed else {}
+    answer = raw.ask(service, "POST", path, b"{}", headers)
+    assert answer.status == 400
+    assert answer.headers["x-amzn-errortype"] == "BadRequestException"
+    assert "dot segments" in answer.content["message"]
+    (entry,) = service.control.journal()
+    assert (entry["status_code"], entry["effective"]) == (400, False)
+    service.control.advance(60)
+    assert service.control.jobs() == []
+    ((app,),) = [store["apps"] for store in service.control.state()]
+    assert [environment["name"] for environment in app["environments"]] == ["staging"]
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_boto3_cannot_leave_its_operation_by_a_name(service: LocalAmplifyBackend, client: Any, name: str) -> None:
+    calls = {
+        "DeleteBackend": lambda: client.delete_backend(AppId=APP, BackendEnvironmentName=name),
+        "DeleteToken": lambda: client.delete_token(AppId=APP, SessionId=name),
+        "UpdateBackendJob": lambda: client.update_backend_job(
+            AppId=APP, BackendEnvironmentName=name, JobId="remove", Status="FAILED"
+        ),
+        "CreateBackend": lambda: client.create_backend(AppId=APP, AppName="a", BackendEnvironmentName=name),
+        "CloneBackend": lambda: client.clone_backend(**STAGING, TargetEnvironmentName=name),
+        "GetBackend": lambda: client.get_backend(AppId=APP, BackendEnvironmentName=name),
+    }
+    for operation, call in calls.items():
+        with pytest.raises(client.exceptions.BadRequestException, match="dot segment"):
+            call()
+        entry = service.control.journal()[-1]
+        assert (entry["operation"], entry["effective"]) == (operation, False)
+    assert service.control.jobs() == []
+
+
+def test_s3_keys_keep_their_dots(service: LocalAmplifyBackend) -> None:
+    """A request that is signed for another service is none of ours."""
+    credential = "AWS4-HMAC-SHA256 Credential=A/20260101/us-east-1/s3/aws4_request, SignedHeaders=host"
+    assert raw.ask(service, "GET", "/backend/../x", headers={"Authorization": credential}).status == 501
+    assert service.control.journal() == []
+
+
+@pytest.mark.parametrize("name", ["%ff", "%ED%A0%80", "a%C3", "%C0%AE%C0%AE"])
+def test_a_name_in_the_path_must_be_utf8(service: LocalAmplifyBackend, name: str) -> None:
+    answer = raw.ask(service, "POST", f"/backend/{APP}/environments/{name}/remove", b"")
+    assert answer.status == 400
+    assert "BackendEnvironmentName in the path is not valid UTF-8" in answer.content["message"]
+    assert service.control.journal()[-1]["operation"] == "DeleteBackend"
+
+
+def test_another_method_on_a_known_path_is_an_unknown_operation(service: LocalAmplifyBackend) -> None:
+    for method in ("GET", "PUT", "DELETE", "PATCH", "HEAD"):
+        answer = raw.ask(service, method, f"/backend/{APP}/environments/staging/remove", b"")
+        assert (answer.status, answer.headers["x-amzn-errortype"]) == (404, "UnknownOperationException")
+    assert service.control.jobs() == []
+
+
+def test_answers_hold_json_without_spaces(service: LocalAmplifyBackend, client: Any) -> None:
+    answer = client.get_backend(**STAGING)
+    for member in ("AmplifyMetaConfig", "AmplifyFeatureFlags"):
+        assert answer[member] == json.dumps(json.loads(answer[member]), separators=(",", ":"), ensure_ascii=False)
+    assert '"auth":{"main":{"service":"Cognito"' in answer["AmplifyMetaConfig"]
 
 
 def test_a_literal_segment_wins_over_a_label() -> None:

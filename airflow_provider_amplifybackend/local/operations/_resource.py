@@ -3,33 +3,42 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 from airflow_provider_amplifybackend.local.call import Answer, Call
 from airflow_provider_amplifybackend.local.errors import already_exists, not_found
-from airflow_provider_amplifybackend.local.store import Environment
+
+Check = Callable[[dict[str, Any]], None]
 
 
-def create(call: Call, kind: str) -> Answer:
+def _take_all(config: dict[str, Any]) -> None:
+    pass
+
+
+def create(call: Call, kind: str, *, check: Check = _take_all) -> Answer:
+    """:param check: refuses a configuration while the job runs, as another service would: the job ends FAILED."""
     environment = call.environment()
     call.refuse_pending(environment.name)
     name, config = call.parameters["ResourceName"], call.parameters["ResourceConfig"]
     if name in environment.resources(kind):
         raise already_exists(f"Resource {name} of backend environment {environment.name}")
-    return call.start(lambda: _add(call, environment, kind, name, config))
+
+    def complete() -> None:
+        check(config)
+        call.service.provisioner.add_resource(call.store, environment, kind, name, config, call.service.clock.wall())
+
+    return call.start(complete)
 
 
-def _add(call: Call, environment: Environment, kind: str, name: str, config: dict[str, Any]) -> None:
-    call.service.provisioner.add_resource(call.store, environment, kind, name, config, call.service.clock.wall())
-
-
-def update(call: Call, kind: str) -> Answer:
+def update(call: Call, kind: str, *, check: Check = _take_all) -> Answer:
     environment = call.environment()
     call.refuse_pending(environment.name)
     resource = call.resource(kind, call.parameters["ResourceName"])
     changes = call.parameters.get("ResourceConfig", {})
 
     def complete() -> None:
+        check(changes)
         resource.config = merged(resource.config, changes)
         call.service.provisioner.refresh(call.store, environment, kind, resource)
 

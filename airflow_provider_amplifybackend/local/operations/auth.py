@@ -5,19 +5,26 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from airflow_provider_amplifybackend.local import meta
+from airflow_provider_amplifybackend.local import cognito, meta
 from airflow_provider_amplifybackend.local.call import Answer, Call, Handler
+from airflow_provider_amplifybackend.local.errors import bad_request
 from airflow_provider_amplifybackend.local.operations import _resource
 
 _KIND = "auth"
 
 
 def create_auth(call: Call) -> Answer:
-    return _resource.create(call, _KIND)
+    return _resource.create(call, _KIND, check=_check_texts)
 
 
 def update_auth(call: Call) -> Answer:
-    return _resource.update(call, _KIND)
+    return _resource.update(call, _KIND, check=_check_texts)
+
+
+def _check_texts(config: dict[str, Any]) -> None:
+    complaint = cognito.complaint(config)
+    if complaint is not None:
+        raise bad_request(complaint)
 
 
 def delete_auth(call: Call) -> Answer:
@@ -47,6 +54,8 @@ def import_auth(call: Call) -> Answer:
     }
     if "IdentityPoolId" in parameters:
         outputs["IdentityPoolId"] = parameters["IdentityPoolId"]
+    if call.settings.native_client_secret:
+        outputs |= meta.native_client_secret(call.environment().ids.child(_KIND, "imported"))
     return _resource.import_(call, _KIND, _imported_config(parameters), outputs)
 
 

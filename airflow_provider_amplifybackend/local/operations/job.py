@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from airflow_provider_amplifybackend.local.call import Answer, Call, Handler
 from airflow_provider_amplifybackend.local.errors import bad_request, not_found
@@ -15,7 +15,7 @@ _LARGEST_PAGE = 25
 
 
 def get_job(call: Call) -> Answer:
-    return _found(call).row(call.environment_name)
+    return _found(call).shown(call.environment_name)
 
 
 def _found(call: Call) -> Job:
@@ -41,7 +41,7 @@ def list_jobs(call: Call) -> Answer:
     page = list(itertools.islice(rows, size))
     more = next(rows, None) if len(page) == size else None
     return {
-        "Jobs": [job.row(call.environment_name) for job in page],
+        "Jobs": [job.shown(call.environment_name) for job in page],
         "NextToken": _token(page[-1].job_id) if more is not None else None,
     }
 
@@ -54,26 +54,35 @@ def _refuse_unknown(call: Call) -> None:
 
 def _matching(call: Call) -> Iterator[Job]:
     wanted, now = call.parameters, call.service.clock.now()
-    for job in call.store.jobs.listed(call.app_id, call.environment_name, _after(wanted.get("NextToken"))):
-        if now < job.started + job.fate.list_lag_seconds:
+    operation, status = wanted.get("Operation"), wanted.get("Status")
+    for job in _candidates(call, _after(wanted.get("NextToken"))):
+        shown = job.fate.shown_members
+        if operation is not None and shown.get("Operation", job.operation) != operation:
             continue
-        if wanted.get("JobId", job.job_id) != job.job_id:
+        if status is not None and shown.get("Status", job.status) != status:
             continue
-        if wanted.get("Operation", job.operation) != job.operation:
-            continue
-        if wanted.get("Status", job.status) == job.status:
+        if now >= job.started + job.fate.list_lag_seconds:
             yield job
 
 
+def _candidates(call: Call, after: str) -> Iterable[Job]:
+    """All jobs of the environment, or the one that is asked for, without going through the others."""
+    jobs, job_id = call.store.jobs, call.parameters.get("JobId")
+    if job_id is None:
+        return jobs.listed(call.app_id, call.environment_name, after)
+    job = jobs.find(call.app_id, call.environment_name, job_id)
+    return [job] if job is not None and job_id > after else []
+
+
 def _token(job_id: str) -> str:
-    return base64.urlsafe_b64encode(job_id.encode()).decode()
+    return base64.urlsafe_b64encode(job_id.encode(errors="surrogatepass")).decode()
 
 
 def _after(token: str | None) -> str:
     if token is None:
         return ""
     try:
-        return base64.b64decode(token, altchars=b"-_", validate=True).decode()
+        return base64.b64decode(token, altchars=b"-_", validate=True).decode(errors="surrogatepass")
     except (binascii.Error, UnicodeDecodeError, ValueError):
         raise bad_request("NextToken is not one that this service gave") from None
 
@@ -90,7 +99,7 @@ def update_job(call: Call) -> Answer:
         job.updated_wall = call.service.clock.wall()
         if job.status in FINISHED:
             call.store.jobs.release(job)
-    return job.row(call.environment_name)
+    return job.shown(call.environment_name)
 
 
 HANDLERS: dict[str, Handler] = {
