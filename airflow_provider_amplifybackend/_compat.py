@@ -6,7 +6,9 @@ common-compat provider that has no such module yet, so this module, and no other
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import lru_cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from airflow import __version__ as airflow_version
@@ -86,6 +88,26 @@ def stats() -> Any:
     return Stats
 
 
+# For the fixtures of local/pytest_plugin.py and for this package's own tests. Imported when used: they are heavy.
+def load_dags(path: str) -> Any:
+    """Return the DagBag of a file or folder."""
+    return _first("airflow.dag_processing.dagbag:DagBag", "airflow.models.dagbag:DagBag")(path)
+
+
+def xcom_model() -> Any:
+    """Return the database model of XComs."""
+    return _first("airflow.models.xcom:XComModel", "airflow.models.xcom:XCom")
+
+
+def _first(*places: str) -> Any:
+    """Return the first of these names (`module:name`) that this Airflow has, the newest place first."""
+    for place in places:
+        module, _, name = place.partition(":")
+        with suppress(ImportError, AttributeError):
+            return getattr(import_module(module), name)
+    raise ImportError(f"Airflow {airflow_version} has none of {', '.join(places)}")
+
+
 __all__ = [
     "XCOM_MAY_BE_NONE",
     "AirflowException",
@@ -100,7 +122,9 @@ __all__ = [
     "PokeReturnValue",
     "XCom",
     "conf",
+    "load_dags",
     "mask_secret",
     "stats",
     "task_state_store",
+    "xcom_model",
 ]

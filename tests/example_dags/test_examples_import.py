@@ -156,7 +156,7 @@ def test_stuck_jobs_of_all_environments_fail_the_run_and_are_named(example, jobs
     run = example("example_stuck_jobs")
     assert run.state == "failed"
     error = run.error("find")
-    assert error.startswith("AirflowFailException: 4 stuck: ")
+    assert error.startswith("RuntimeError: 4 stuck: ")
     assert set(error.partition("stuck: ")[2].split(", ")) == STUCK
     reports = [text for text in run.messages("warning") if "since" in text]
     assert len(reports) == 4
