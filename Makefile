@@ -32,7 +32,7 @@ PINS := pyproject.toml scripts/venv.sh $(wildcard constraints/constraints-$(MINO
 AGAIN := $(if $(USABLE),,again)
 
 .PHONY: help venv demo test lint format types test-system test-system-short test-crash test-crash-short test-faults test-faults-short \
-	test-js test-matrix bench bench-short docs constraints clean again
+	test-js test-project test-matrix test-matrix-short bench bench-short docs constraints clean again
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -92,6 +92,9 @@ test-faults-short: $(VENV)/.dev-layer  ## the same in its short form, the contro
 test-js: $(VENV)/.dev-layer  ## the JavaScript SDK against the local service (needs node and npm)
 	@cd tests/local/js && npm ci --no-audit --no-fund
 	@$(BIN)/python -m pytest -m js $(ARGS)
+
+test-project: $(VENV)/.dev-layer  ## the project of docs/local.md, from the wheel, in a new environment
+	@$(BIN)/python -m pytest -m project tests/project $(ARGS)
 
 test-matrix:  ## the Airflow versions of MWAA: PYTHON312=... MATRIX="3.0.6" MATRIX_TESTS="tests/compat"
 	@scripts/matrix.sh

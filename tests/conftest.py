@@ -57,7 +57,8 @@ def _isolate() -> Path:
     home = isolate_airflow()
     for name in environment_names("AWS_", "BOTO"):
         del os.environ[name]
-    os.environ |= aws_variables(home)
+    # Airflow 2 warns at every start of this default of its own.
+    os.environ |= aws_variables(home) | {"AIRFLOW__METRICS__TIMER_UNIT_CONSISTENCY": "True"}
     return home
 
 

@@ -129,7 +129,7 @@ class LocalRun:
         """Return what a task has pushed, or None."""
         from airflow.utils.session import create_session
 
-        from airflow_provider_amplifybackend._compat import xcom_model
+        from airflow_provider_amplifybackend._compat import XCom, xcom_model
 
         model = xcom_model()
         with create_session() as session:
@@ -138,7 +138,7 @@ class LocalRun:
                 .filter_by(dag_id=self.dag_id, run_id=self.run_id, task_id=task_id, key=key, map_index=map_index)
                 .one_or_none()
             )
-            return None if row is None else model.deserialize_value(row)
+            return None if row is None else XCom.deserialize_value(row)
 
 
 class LocalAirflow:
