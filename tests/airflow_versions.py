@@ -15,6 +15,10 @@ from typing import Any, BinaryIO
 # Read without an import of Airflow, because this module is imported before tests/conftest.py sets AIRFLOW_HOME.
 AIRFLOW = tuple(int(part) for part in version("apache-airflow").split(".")[:2])
 
+# Airflow 2 masks the arguments of a log line and not the text that is made of them, so it does not see a secret inside
+# `bytes`: botocore's line with the body of a request, at DEBUG. Airflow 3 masks the text.
+MASKS_BYTES = AIRFLOW >= (3, 0)
+
 # The first lines of every DAG file that tests write.
 DAG_IMPORTS = """\
 try:

@@ -24,7 +24,7 @@ def write_project(folder: Path) -> Path:
 
 
 def existing_airflow(folder: Path) -> dict[str, str]:
-    """A developer's own Airflow and AWS, as their shell names them. Nothing may be read from them or written to them."""
+    """A developer's own Airflow and AWS, as their shell names them: nothing may be read or written there."""
     home = folder / "existing"
     home.mkdir()
     (home / "airflow.cfg").write_text("[core]\ndags_folder = /nowhere\n")

@@ -89,22 +89,23 @@ def environment_names(*prefixes: str) -> list[str]:
 
 def migrate(home: Path) -> None:
     """Make the database of the tests' home, once it is certain that Airflow uses that home and no other."""
+    # Before anything is imported: Airflow writes into its home already then.
+    _check(os.environ.get("AIRFLOW_HOME", ""), os.environ.get("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"), home)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        from airflow.configuration import conf
         from airflow.utils.db import initdb
 
-        _check_home(home)
+        _check(_imported_home(), conf.get("database", "sql_alchemy_conn"), home)
         initdb()
 
 
-def _check_home(home: Path) -> None:
-    from airflow.configuration import conf
-
-    if conf.get("database", "sql_alchemy_conn") != database(home) or _imported_home() != str(home):
-        # The value can hold a password, so it is not shown.
+def _check(used_home: str, used_database: str | None, home: Path) -> None:
+    if used_home != str(home) or used_database != database(home):
+        # The values can hold a password, so they are not shown.
         raise AirflowIsNotIsolatedError(
-            "AIRFLOW_HOME or AIRFLOW__DATABASE__SQL_ALCHEMY_CONN has been changed after the plugin had set it, "
-            "so Airflow would use another database than that of the tests: remove that from conftest.py"
+            "AIRFLOW_HOME or AIRFLOW__DATABASE__SQL_ALCHEMY_CONN has been changed since a home was made for the "
+            "tests, so Airflow would use another database than theirs: remove that from conftest.py"
         )
 
 
