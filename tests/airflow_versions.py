@@ -15,10 +15,6 @@ from typing import Any, BinaryIO
 # Read without an import of Airflow, because this module is imported before tests/conftest.py sets AIRFLOW_HOME.
 AIRFLOW = tuple(int(part) for part in version("apache-airflow").split(".")[:2])
 
-# Airflow 2 masks the arguments of a log line and not the text that is made of them, so it does not see a secret inside
-# `bytes`: botocore's line with the body of a request, at DEBUG. Airflow 3 masks the text.
-MASKS_BYTES = AIRFLOW >= (3, 0)
-
 # The first lines of every DAG file that tests write.
 DAG_IMPORTS = """\
 try:
@@ -63,8 +59,7 @@ def log_to(log: BinaryIO) -> None:
         configure_logging(enable_pretty_log=False, log_level="DEBUG", output=masked, cache_logger_on_first_use=False)
     else:
         from airflow.utils.log.secrets_masker import _secrets_masker
-    lines = _JsonLines(log)
-    lines.addFilter(_secrets_masker())
+    lines = _JsonLines(log, _secrets_masker())
     for handler in [handler for handler in logging.root.handlers if not type(handler).__module__.startswith("_pytest")]:
         logging.root.removeHandler(handler)
     logging.root.addHandler(lines)
@@ -92,14 +87,21 @@ class _Masked:
 class _JsonLines(logging.Handler):
     """Writes the lines that `configure_logging(json_output=True)` of newer versions writes."""
 
-    def __init__(self, log: BinaryIO) -> None:
+    def __init__(self, log: BinaryIO, masker: Any) -> None:
         super().__init__(logging.DEBUG)
         self._log = log
+        self._redact = masker.redact
+        self.addFilter(masker)
 
     def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if record.name.startswith(("botocore", "aiobotocore")):
+            # Airflow 2 masks a line's arguments, not its text, and does not see into the `bytes` of a body:
+            # at DEBUG, botocore's own lines are as they are for every operator of Airflow (docs/connection.md).
+            text = self._redact(text)
         line: dict[str, Any] = {
             "level": record.levelname.lower(),
-            "event": record.getMessage(),
+            "event": text,
             "logger": record.name,
         }
         if record.exc_info and record.exc_info[1]:

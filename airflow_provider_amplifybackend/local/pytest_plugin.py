@@ -116,6 +116,10 @@ def local_airflow(
     for name, value in testing.aws_variables(_migrated_home).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_ENDPOINT_URL_AMPLIFYBACKEND", endpoint_url)
+    # For tasks with another connection, or none. The key is the account; nobody checks the secret.
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", testing.ACCOUNT)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-a-secret")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", testing.REGION)
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", testing.connection_json(endpoint_url))
     # A real triggerer needs this pause; dag.test() has none.
     monkeypatch.setattr("airflow_provider_amplifybackend.triggers.base.EARLIEST_EVENT", 0.0)

@@ -18,6 +18,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
+
 
 class AirflowIsNotIsolatedError(RuntimeError):
     """Airflow would use, or uses already, a home that is not the one made for the tests."""
@@ -70,12 +73,12 @@ def aws_variables(home: Path) -> dict[str, str]:
     }
 
 
-def connection_json(endpoint_url: str, *, region_name: str | None = "us-east-1", **extra: object) -> str:
+def connection_json(endpoint_url: str, *, region_name: str | None = REGION, **extra: object) -> str:
     """Return an AWS connection to a local service, as an `AIRFLOW_CONN_*` variable takes it."""
     return json.dumps(
         {
             "conn_type": "aws",
-            "login": "123456789012",
+            "login": ACCOUNT,
             "password": "not-a-secret",
             "extra": {"region_name": region_name, "endpoint_url": endpoint_url, **extra},
         }

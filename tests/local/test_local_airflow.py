@@ -44,7 +44,7 @@ from airflow import DAG
 
 from airflow_provider_amplifybackend.operators.environment import DeleteBackendOperator
 
-defaults = {"app_id": "d1a2b3c4d5", "retries": 1, "aws_conn_id": "production"}
+defaults = {"app_id": "d1a2b3c4d5", "retries": 1, "aws_conn_id": None}
 with DAG("clean_up", schedule=None, start_date=datetime(2026, 1, 1), catchup=False, default_args=defaults):
     DeleteBackendOperator.partial(task_id="delete").expand(backend_environment_name=["one", "two"])
 """
@@ -52,7 +52,7 @@ RUNS_IT = """
 import pytest
 
 
-def test_tries_follow_each_other_and_any_connection_leads_to_the_local_service(local_amplifybackend, local_airflow):
+def test_tries_follow_each_other_and_boto3s_own_chain_leads_to_the_local_service(local_amplifybackend, local_airflow):
     local_amplifybackend.control.seed_app("d1a2b3c4d5", "one", "two")
     local_amplifybackend.control.add_fault("DeleteBackend", kind="job_fails", environment="two", times=1)
     run = local_airflow.run("clean_up")
@@ -127,7 +127,7 @@ def test_a_home_that_conftest_moves_back_is_refused_before_anything_is_written(t
 
 def test_a_dag_runs_with_retries_and_without_any_way_to_aws(tmp_path: Path) -> None:
     done, existing = in_project(
-        tmp_path, RUNS_IT, dags__clean_up=MAPPED, dags__broken="import not_installed\n"
+        tmp_path, RUNS_IT, dags__clean_up=MAPPED, dags__broken="from airflow import DAG\nimport not_installed\n"
     )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert "2 passed" in done.stdout
