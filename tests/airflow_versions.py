@@ -59,6 +59,8 @@ def log_to(log: BinaryIO) -> None:
         configure_logging(enable_pretty_log=False, log_level="DEBUG", output=masked, cache_logger_on_first_use=False)
     else:
         from airflow.utils.log.secrets_masker import _secrets_masker
+
+        airflow.settings.MASK_SECRETS_IN_LOGS = True  # as `airflow tasks run` sets it
     lines = _JsonLines(log, _secrets_masker())
     for handler in [handler for handler in logging.root.handlers if not type(handler).__module__.startswith("_pytest")]:
         logging.root.removeHandler(handler)
