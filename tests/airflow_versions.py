@@ -44,7 +44,7 @@ def dag_serialization() -> Any:
 
 def log_to(log: BinaryIO) -> None:
     """Log as in a task's process, where secrets are masked, but at DEBUG and as JSON lines that tests can read."""
-    import airflow.settings  # noqa: F401  # sets up its own logging, once
+    import airflow.settings  # sets up its own logging, once
 
     if AIRFLOW >= (3, 1):
         from airflow.sdk.log import configure_logging
