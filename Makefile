@@ -32,7 +32,7 @@ PINS := pyproject.toml scripts/venv.sh $(wildcard constraints/constraints-$(MINO
 AGAIN := $(if $(USABLE),,again)
 
 .PHONY: help venv demo test lint format types test-system test-system-short test-crash test-crash-short test-faults test-faults-short \
-	test-mutants test-mutants-short test-js test-matrix bench bench-short docs constraints clean again
+	test-mutants test-mutants-short test-js test-project test-matrix test-matrix-short bench bench-short docs constraints clean again
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -99,8 +99,14 @@ test-js: $(VENV)/.dev-layer  ## the JavaScript SDK against the local service (ne
 	@cd tests/local/js && npm ci --no-audit --no-fund
 	@$(BIN)/python -m pytest -m js $(ARGS)
 
+test-project: $(VENV)/.dev-layer  ## the project of docs/local.md, from the wheel, in a new environment
+	@$(BIN)/python -m pytest -m project tests/project $(ARGS)
+
 test-matrix:  ## the Airflow versions of MWAA: PYTHON312=... MATRIX="3.0.6" MATRIX_TESTS="tests/compat"
 	@scripts/matrix.sh
+
+test-matrix-short:  ## the same, imports, examples and one life of an environment (what CI runs)
+	@MATRIX_TESTS="tests/compat" scripts/matrix.sh
 
 bench: $(VENV)/.dev-layer  ## every benchmark, about an hour: BENCHMARKS="waiting imports"
 	@for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name $(ARGS); done

@@ -6,12 +6,16 @@ common-compat provider that has no such module yet, so this module, and no other
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import lru_cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from airflow import __version__ as airflow_version
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from airflow.sdk import BaseOperator, BaseOperatorLink, BaseSensorOperator, PokeReturnValue
     from airflow.sdk.configuration import conf
     from airflow.sdk.definitions.context import Context
@@ -76,6 +80,30 @@ def task_state_store(context: Context) -> Any | None:
     return context.get("task_state_store")
 
 
+def first_reschedule_date(context: Context) -> datetime | None:
+    """Return when a sensor that is rescheduled began to wait: at the first try of its round; None if that is now."""
+    ti: Any = context["ti"]
+    if hasattr(ti, "get_first_reschedule_date"):
+        began: datetime | None = ti.get_first_reschedule_date(context)
+        return began
+    return _first_reschedule_date_of_airflow_2(ti)
+
+
+def _first_reschedule_date_of_airflow_2(ti: Any) -> datetime | None:
+    # A task of Airflow 2 reads the database itself; its sensors ask this of a private function.
+    from airflow.models.taskreschedule import TaskReschedule
+    from airflow.utils.session import create_session
+
+    table: Any = TaskReschedule
+    first_try = (ti.max_tries or 0) - (ti.task.retries or 0) + 1
+    with create_session() as session:
+        rows = session.query(table.start_date).filter_by(
+            dag_id=ti.dag_id, task_id=ti.task_id, run_id=ti.run_id, map_index=ti.map_index
+        )
+        began: datetime | None = rows.filter(table.try_number >= first_try).order_by(table.id).limit(1).scalar()
+        return began
+
+
 @lru_cache(maxsize=1)
 def stats() -> Any:
     """Return Airflow's statistics. They are looked up when first used, because importing them configures them."""
@@ -84,6 +112,26 @@ def stats() -> Any:
     except ImportError:
         from airflow.stats import Stats
     return Stats
+
+
+# For the fixtures of local/pytest_plugin.py and for this package's own tests. Imported when used: they are heavy.
+def load_dags(path: str) -> Any:
+    """Return the DagBag of a file or folder."""
+    return _first("airflow.dag_processing.dagbag:DagBag", "airflow.models.dagbag:DagBag")(path)
+
+
+def xcom_model() -> Any:
+    """Return the database model of XComs."""
+    return _first("airflow.models.xcom:XComModel", "airflow.models.xcom:XCom")
+
+
+def _first(*places: str) -> Any:
+    """Return the first of these names (`module:name`) that this Airflow has, the newest place first."""
+    for place in places:
+        module, _, name = place.partition(":")
+        with suppress(ImportError, AttributeError):
+            return getattr(import_module(module), name)
+    raise ImportError(f"Airflow {airflow_version} has none of {', '.join(places)}")
 
 
 __all__ = [
@@ -100,7 +148,10 @@ __all__ = [
     "PokeReturnValue",
     "XCom",
     "conf",
+    "first_reschedule_date",
+    "load_dags",
     "mask_secret",
     "stats",
     "task_state_store",
+    "xcom_model",
 ]

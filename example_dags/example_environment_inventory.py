@@ -9,7 +9,12 @@ from __future__ import annotations
 import json
 from datetime import datetime, timedelta
 
-from airflow.sdk import Param, dag, task
+try:
+    from airflow.sdk import ObjectStoragePath, Param, dag, task
+except ImportError:  # Airflow 2
+    from airflow.decorators import dag, task
+    from airflow.io.path import ObjectStoragePath
+    from airflow.models.param import Param
 
 from airflow_provider_amplifybackend.operators.environment import GetBackendOperator
 
@@ -40,8 +45,6 @@ def example_environment_inventory():
 
     @task
     def write(environments: list[dict], params: dict | None = None) -> dict[str, dict]:
-        from airflow.sdk import ObjectStoragePath
-
         folder = ObjectStoragePath((params or {})["folder"])
         folder.mkdir(parents=True, exist_ok=True)
         for environment in environments:

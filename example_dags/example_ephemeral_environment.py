@@ -10,7 +10,11 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime, timedelta
 
-from airflow.sdk import Param, dag, task
+try:
+    from airflow.sdk import Param, dag, task
+except ImportError:  # Airflow 2
+    from airflow.decorators import dag, task
+    from airflow.models.param import Param
 
 from airflow_provider_amplifybackend.operators.auth import CreateBackendAuthOperator
 from airflow_provider_amplifybackend.operators.environment import CloneBackendOperator, DeleteBackendOperator

@@ -9,8 +9,11 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime, timedelta
 
-from airflow.sdk import Param, dag, task
-from airflow.sdk.exceptions import AirflowFailException
+try:
+    from airflow.sdk import Param, dag, task
+except ImportError:  # Airflow 2
+    from airflow.decorators import dag, task
+    from airflow.models.param import Param
 
 from airflow_provider_amplifybackend.operators.environment import GetBackendOperator
 from airflow_provider_amplifybackend.operators.job import ListBackendJobsOperator
@@ -48,7 +51,8 @@ def example_stuck_jobs():
     # All that have not ended, whatever they call their status: so no filter on one.
     jobs = ListBackendJobsOperator.partial(task_id="jobs").expand(backend_environment_name=names(app.output))
 
-    @task(trigger_rule="none_failed")  # an app without environments has no job to list
+    # An app without environments has no job to list; and a second try would report the same jobs again.
+    @task(trigger_rule="none_failed", retries=0)
     def find(listings: list[dict] | None, params: dict | None = None) -> list[dict]:
         params = params or {}
         before = (datetime.now(UTC) - timedelta(hours=params["hours"])).isoformat()
@@ -61,7 +65,7 @@ def example_stuck_jobs():
         if stuck:
             report(stuck)
             if params["fail"]:
-                raise AirflowFailException(f"{len(stuck)} stuck: {', '.join(job['JobId'] for job in stuck)}")
+                raise RuntimeError(f"{len(stuck)} stuck: {', '.join(job['JobId'] for job in stuck)}")
         return stuck
 
     find(jobs.output)

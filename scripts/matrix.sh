@@ -5,11 +5,39 @@
 #   MATRIX         the Airflow versions; default: every set in constraints/mwaa
 #   MATRIX_TESTS   what pytest runs, "" to install only; default: the suites that touch Airflow
 #   MATRIX_VENVS   where the environments live; default: .venvs
-#   PYTHON312      the Python of MWAA; default: python3.12
+#   PYTHON312      the Python to use; default: a 3.12, which is MWAA's, and where there is none a 3.11
+#
+# Each row of the table that ends the output names the Python that it ran on. A set that cannot be installed is "not run".
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-python=${PYTHON312:-python3.12}
+# The interpreters that may be here, the most suitable first: on the PATH, of pyenv, of uv. Each is run before it is
+# believed, because a version manager's shim can exist and refuse. No package registry offers one to install.
+candidates() {
+    for minor in 3.12 3.11; do
+        echo "python$minor"
+        ls -d "${PYENV_ROOT:-$HOME/.pyenv}/versions/$minor".*/bin/python 2>/dev/null | sort -V || true
+        if command -v uv >/dev/null; then uv python find --no-python-downloads "$minor" 2>/dev/null || true; fi
+    done
+}
+minor_of() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null; }
+
+python=${PYTHON312:-}
+if [ -z "$python" ]; then
+    while read -r candidate; do
+        case $(minor_of "$candidate") in 3.11 | 3.12) python=$candidate && break ;; esac
+    done < <(candidates)
+fi
+minor=$(minor_of "$python" || true)
+case $minor in
+    3.12) ;;
+    3.11) echo "matrix: no Python 3.12, which is what MWAA runs, so Python 3.11" >&2 ;;
+    *)
+        echo "matrix: no Python 3.12 and no 3.11 (PYTHON312='${PYTHON312:-}'): make test-matrix PYTHON312=/path/to/python3.12" >&2
+        printf '\nAirflow %-8s not run: no Python 3.12 or 3.11\n' all
+        exit 1
+        ;;
+esac
 venvs=${MATRIX_VENVS:-.venvs}
 read -ra versions <<<"${MATRIX:-$(ls constraints/mwaa | sed -nE 's/^airflow-(.*)-constraints\.txt$/\1/p' | sort -V | xargs)}"
 if [ -n "${MATRIX_TESTS+given}" ]; then
@@ -17,18 +45,13 @@ if [ -n "${MATRIX_TESTS+given}" ]; then
 else
     # The suites that touch Airflow. The local service does not: the main run has it.
     tests=()
-    for suite in compat hooks operators sensors triggers; do
+    for suite in compat example_dags hooks operators sensors triggers; do
         if [ -d "tests/$suite" ]; then tests+=("tests/$suite"); fi
     done
     if [ ${#tests[@]} -eq 0 ]; then
         echo "matrix: none of its suites is in tests/" >&2
         exit 1
     fi
-fi
-
-if [ "$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)" != 3.12 ]; then
-    echo "matrix: '$python' is not a Python 3.12, which is what MWAA runs: make test-matrix PYTHON312=/path/to/python3.12" >&2
-    exit 1
 fi
 
 # MWAA's pins, except for the test tools: no MWAA environment has those, and all sets should be judged by the same ones.
@@ -40,7 +63,7 @@ merge() {
         function name(pin) { sub(/==.*/, "", pin); pin = tolower(pin); gsub(/[-_.]+/, "-", pin); return pin }
         NR == FNR { if (tolower($0) !~ tools) { theirs[name($0)] = 1; print }; next }
         !(name($0) in theirs) && !/^apache-airflow/
-    ' "$mwaa" constraints/constraints-3.12.txt
+    ' "$mwaa" "constraints/constraints-$minor.txt"
 }
 
 # An environment is made again when its pins or what pyproject.toml asks for change, not when a linter's settings do.
@@ -50,7 +73,17 @@ settings = tomllib.load(open("pyproject.toml", "rb"))
 print(settings["project"], settings["dependency-groups"])')
 
 # As in pyproject.toml, but with the tests that are there for this run.
-marked="not system and not crash and not faults and not js"
+marked="not system and not crash and not faults and not js and not project"
+
+make_environment() {
+    local venv=$1 version=$2 pins=$3
+    "$python" -m venv --clear "$venv" || return
+    echo "$pins" >"$venv/constraints.txt"
+    local install=("$venv/bin/python" -m pip install -qq --disable-pip-version-check -c "$venv/constraints.txt")
+    "${install[@]}" --upgrade pip || return
+    # Airflow is named, because MWAA's constraints do not pin it.
+    "${install[@]}" "apache-airflow==$version" -e '.[local-moto]' --group test
+}
 
 declare -A outcome
 failed=0
@@ -62,16 +95,15 @@ for version in "${versions[@]}"; do
     fi
     venv=$venvs/mwaa-$version
     pins=$(merge "$mwaa")
-    made_for=$(printf '%s\n' "$PWD $version" "$pins" "$needs" | git hash-object --stdin)
+    made_for=$(printf '%s\n' "$PWD $version $minor" "$pins" "$needs" | git hash-object --stdin)
     if [ "$(cat "$venv/.made-for" 2>/dev/null)" != "$made_for" ]; then
         echo "matrix: making $venv" >&2
         started=$SECONDS
-        "$python" -m venv --clear "$venv"
-        echo "$pins" >"$venv/constraints.txt"
-        install=("$venv/bin/python" -m pip install -qq --disable-pip-version-check -c "$venv/constraints.txt")
-        "${install[@]}" --upgrade pip
-        # Airflow is named, because MWAA's constraints do not pin it.
-        "${install[@]}" "apache-airflow==$version" -e '.[local-moto]' --group test
+        if ! make_environment "$venv" "$version" "$pins"; then
+            outcome[$version]="not run: its packages cannot be installed on Python $minor (above)"
+            failed=1
+            continue
+        fi
         echo "$made_for" >"$venv/.made-for"
         echo "matrix: $venv ready in $((SECONDS - started)) s" >&2
     fi
@@ -91,5 +123,5 @@ for version in "${versions[@]}"; do
 done
 
 echo
-for version in "${versions[@]}"; do printf 'Airflow %-8s %s\n' "$version" "${outcome[$version]}"; done
+for version in "${versions[@]}"; do printf 'Airflow %-8s Python %s  %s\n' "$version" "$minor" "${outcome[$version]}"; done
 exit $failed

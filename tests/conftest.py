@@ -5,13 +5,8 @@ This module runs before anything imports Airflow, which reads its settings once.
 
 from __future__ import annotations
 
-import atexit
-import base64
-import json
 import logging
 import os
-import shutil
-import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +19,14 @@ from airflow_provider_amplifybackend.local.pytest_plugin import (  # noqa: F401
     local_amplifybackend,
     local_amplifybackend_server,
 )
+from airflow_provider_amplifybackend.local.testing import (
+    aws_variables,
+    connection_json,
+    environment_names,
+    isolate_airflow,
+    migrate,
+)
+from tests.airflow_versions import log_to
 from tests.dag_run import DagRunner
 
 if TYPE_CHECKING:
@@ -51,28 +54,11 @@ WORDY_LOGGERS = ("botocore", "aiobotocore", "urllib3", "sqlalchemy", "aiosqlite"
 
 def _isolate() -> Path:
     """Cut this process off from the developer's own Airflow and AWS, and return the home of the session's Airflow."""
-    home = Path(tempfile.mkdtemp(prefix="amplifybackend-tests-"))
-    atexit.register(shutil.rmtree, home, ignore_errors=True)
-    for name in [name for name in os.environ if name.startswith(("AIRFLOW", "AWS_", "BOTO"))]:
+    home = isolate_airflow()
+    for name in environment_names("AWS_", "BOTO"):
         del os.environ[name]
-    (home / "dags").mkdir()
-    nowhere = home / "no-aws"
-    os.environ |= {
-        "AIRFLOW_HOME": str(home),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
-        "AIRFLOW__CORE__FERNET_KEY": base64.urlsafe_b64encode(os.urandom(32)).decode(),
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
-        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
-        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_CONFIG_FILE": str(nowhere),
-        "AWS_SHARED_CREDENTIALS_FILE": str(nowhere),
-        # The local service is on this machine, whatever proxy the developer has.
-        "NO_PROXY": "127.0.0.1,localhost",
-        "no_proxy": "127.0.0.1,localhost",
-    }
+    # Airflow 2 warns at every start of this default of its own.
+    os.environ |= aws_variables(home) | {"AIRFLOW__METRICS__TIMER_UNIT_CONSISTENCY": "True"}
     return home
 
 
@@ -82,24 +68,8 @@ AIRFLOW_HOME = _isolate()
 @pytest.fixture(scope="session")
 def airflow_home() -> Path:
     """The session's AIRFLOW_HOME, with a migrated database and an empty `dags` folder."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from airflow.utils.db import initdb
-
-        initdb()
+    migrate(AIRFLOW_HOME)
     return AIRFLOW_HOME
-
-
-def connection_json(endpoint_url: str, **extra: object) -> str:
-    """An AWS connection to a local service, as an `AIRFLOW_CONN_*` variable takes it."""
-    return json.dumps(
-        {
-            "conn_type": "aws",
-            "login": "123456789012",
-            "password": "not-a-secret",
-            "extra": {"region_name": REGION, "endpoint_url": endpoint_url, **extra},
-        }
-    )
 
 
 @pytest.fixture(scope="session")
@@ -125,11 +95,7 @@ def _dag_runner(airflow_home: Path) -> DagRunner:
     log = log_file.open("wb", buffering=0)  # stays open: Airflow logs until the process has ended
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import airflow.settings  # noqa: F401  # sets up its own logging, once
-        from airflow.sdk.log import configure_logging
-
-        # As in a task's process, where secrets are masked, but at DEBUG and into a file that tests can read.
-        configure_logging(json_output=True, log_level="DEBUG", output=log, cache_logger_on_first_use=False)
+        log_to(log)
     for name in WORDY_LOGGERS:
         logging.getLogger(name).setLevel("INFO")
     return DagRunner(airflow_home, log_file)

@@ -13,14 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.airflow_versions import DAG_IMPORTS
+
 HEADER = """\
 from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
 
-from airflow.sdk import DAG, Variable, XComArg, dag, setup, task, task_group, teardown
-
+{imports}
 from airflow_provider_amplifybackend.operators.auth import *
 from airflow_provider_amplifybackend.operators.environment import *
 from airflow_provider_amplifybackend.sensors.environment import BackendEnvironmentSensor
@@ -76,12 +77,16 @@ class Finished:
 
     def xcoms(self) -> dict[tuple[str, int, str], Any]:
         """Every XCom of the run by task id, map index and key."""
-        from airflow.models.xcom import XComModel
         from airflow.utils.session import create_session
 
+        from airflow_provider_amplifybackend._compat import xcom_model
+
+        XCom = xcom_model()
         with create_session() as session:
-            rows = session.query(XComModel).filter_by(dag_id=self.dag_id, run_id=self.run_id).all()
-            return {(row.task_id, row.map_index, row.key): XComModel.deserialize_value(row) for row in rows}
+            # Columns, because Airflow 2 has deserialized the value of a loaded model already.
+            columns = session.query(XCom.task_id, XCom.map_index, XCom.key, XCom.value)
+            rows = columns.filter_by(dag_id=self.dag_id, run_id=self.run_id).all()
+            return {(row.task_id, row.map_index, row.key): XCom.deserialize_value(row) for row in rows}
 
     def xcom(self, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
         """An XCom, or None."""
@@ -116,7 +121,9 @@ class DagRunner:
     def load(self, body: str, *, options: str = "") -> Any:
         """Load a DAG whose tasks are `body`, the content of a `with DAG(...)` block; `options` are the DAG's."""
         dag_id = f"dag_{uuid.uuid4().hex[:12]}"
-        text = HEADER.format(dag_id=dag_id, options=options) + textwrap.indent(textwrap.dedent(body), "    ")
+        text = HEADER.format(imports=DAG_IMPORTS, dag_id=dag_id, options=options) + textwrap.indent(
+            textwrap.dedent(body), "    "
+        )
         return self.load_file(text, dag_id)
 
     def load_file(self, text: str, dag_id: str) -> Any:
@@ -126,9 +133,9 @@ class DagRunner:
         self._files.append(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            from airflow.dag_processing.dagbag import DagBag
+            from airflow_provider_amplifybackend._compat import load_dags
 
-            bag = DagBag(str(path))
+            bag = load_dags(str(path))
         assert not bag.import_errors, "\n".join(bag.import_errors.values())
         return bag.dags[dag_id]
 

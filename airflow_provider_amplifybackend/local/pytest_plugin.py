@@ -1,17 +1,58 @@
 """pytest fixtures with a local AmplifyBackend: `local_amplifybackend` is a running service with nothing in it.
 
-pytest imports this module wherever the package is installed: it must cost nothing until a fixture is used.
+`local_airflow` runs DAGs against it, in an Airflow whose home is made before anything imports Airflow: only where the
+ini option `amplifybackend_dags` asks for it. pytest imports this module wherever the package is installed: it must cost
+nothing until it is used.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+    from airflow_provider_amplifybackend.local.testing import LocalAirflow
+
+DAGS_OPTION = "amplifybackend_dags"
+_home = pytest.StashKey[Path]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addini(
+        DAGS_OPTION,
+        "the folder with your DAGs, from the folder of this file: makes an AIRFLOW_HOME for the tests, before anything "
+        "imports Airflow, for the fixture local_airflow",
+        default="",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Make the home of the tests' Airflow, where asked for. A conftest.py could have imported Airflow already."""
+    if not early_config.getini(DAGS_OPTION):
+        return
+    from airflow_provider_amplifybackend.local.testing import AirflowIsNotIsolatedError, isolate_airflow
+
+    dags = _dags_folder(early_config)
+    if not dags.is_dir():
+        raise pytest.UsageError(f"{DAGS_OPTION}: there is no folder {dags}")
+    try:
+        early_config.stash[_home] = isolate_airflow(dags)
+    except AirflowIsNotIsolatedError as error:
+        raise pytest.UsageError(
+            f"{DAGS_OPTION}: {error}. A plugin of pytest imported it (-p no:NAME leaves one out), or the program that "
+            "called pytest: run pytest in a process of its own"
+        ) from None
+
+
+def _dags_folder(config: pytest.Config) -> Path:
+    beside = config.inipath.parent if config.inipath else config.rootpath
+    return (beside / str(config.getini(DAGS_OPTION))).resolve()
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +76,52 @@ def local_amplifybackend(local_amplifybackend_server: LocalAmplifyBackend) -> Lo
     """The session's local AmplifyBackend, empty: no apps, jobs, faults or journal, settings as at its start."""
     local_amplifybackend_server.control.reset()
     return local_amplifybackend_server
+
+
+@pytest.fixture(scope="session")
+def _migrated_home(pytestconfig: pytest.Config) -> Path:
+    home = pytestconfig.stash.get(_home, None)
+    if home is None:
+        pytest.fail(
+            "local_airflow needs an Airflow of its own, whose home must be set before anything imports Airflow. "
+            f'Name your folder of DAGs in pyproject.toml: [tool.pytest.ini_options] {DAGS_OPTION} = "dags" '
+            "(in pytest.ini without the quotes)",
+            pytrace=False,
+        )
+    from airflow_provider_amplifybackend.local.testing import AirflowIsNotIsolatedError, migrate
+
+    try:
+        migrate(home)
+    except AirflowIsNotIsolatedError as error:
+        pytest.fail(str(error), pytrace=False)
+    return home
+
+
+@pytest.fixture
+def local_airflow(
+    pytestconfig: pytest.Config,
+    _migrated_home: Path,
+    local_amplifybackend: LocalAmplifyBackend,
+    monkeypatch: pytest.MonkeyPatch,
+) -> LocalAirflow:
+    """An Airflow of the tests' own that runs your DAGs; AmplifyBackend is `local_amplifybackend`, for any connection.
+
+    The connection `aws_default` leads there with everything else, too. Nothing finds the way to real credentials.
+    """
+    from airflow_provider_amplifybackend.local import testing
+
+    endpoint_url = local_amplifybackend.endpoint_url
+    for name in testing.environment_names("AWS_", "BOTO"):
+        monkeypatch.delenv(name)
+    for name, value in testing.aws_variables(_migrated_home).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_AMPLIFYBACKEND", endpoint_url)
+    # For tasks with another connection, or none. The key is the account; nobody checks the secret.
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", testing.ACCOUNT)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-a-secret")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", testing.REGION)
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", testing.connection_json(endpoint_url))
+    # A real triggerer needs this pause; dag.test() has none.
+    monkeypatch.setattr("airflow_provider_amplifybackend.triggers.base.EARLIEST_EVENT", 0.0)
+    local_amplifybackend.control.set(job_seconds=0.2)
+    return testing.LocalAirflow(Path(os.environ["AIRFLOW__CORE__DAGS_FOLDER"]))

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import unquote, unquote_to_bytes
 
-import botocore.session
-from botocore.model import ListShape, OperationModel, Shape, StructureShape
+from botocore.loaders import create_loader
+from botocore.model import ListShape, OperationModel, ServiceModel, Shape, StructureShape
 
 from airflow_provider_amplifybackend.local import strict_json
 from airflow_provider_amplifybackend.local.errors import ServiceError, bad_request
@@ -28,7 +28,8 @@ SERVICE_NAME = "amplifybackend"
 
 @functools.cache
 def service_model() -> Any:
-    return botocore.session.get_session().get_service_model(SERVICE_NAME)
+    # Not through a session, which would look for the profile that the user's shell names.
+    return ServiceModel(create_loader().load_service_model(SERVICE_NAME, "service-2"), SERVICE_NAME)
 
 
 def parser_of(shape: Shape, *, wire_names: bool = True) -> Parser:

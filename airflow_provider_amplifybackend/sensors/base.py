@@ -15,6 +15,7 @@ from airflow_provider_amplifybackend._compat import (
     AirflowSkipException,
     BaseSensorOperator,
     PokeReturnValue,
+    first_reschedule_date,
 )
 from airflow_provider_amplifybackend.aws_parameters import AwsParameters
 from airflow_provider_amplifybackend.deadlines import (
@@ -178,7 +179,7 @@ class WaitSensor(AwsParameters, BaseSensorOperator):
 
     def _started(self, context: Context) -> float:
         """Return when this try began to wait; in reschedule mode that was in an earlier process."""
-        first = context["ti"].get_first_reschedule_date(context) if self.reschedule else None
+        first = first_reschedule_date(context) if self.reschedule else None
         if first is None:
             return time.time()
         self.hook.connection_works = True  # in that process

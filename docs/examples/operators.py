@@ -6,8 +6,9 @@ What stands between ``# [Name]`` and ``# [end]`` is pulled into the chapter of t
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import pairwise
 
-from airflow.sdk import DAG, chain
+from airflow import DAG
 
 from airflow_provider_amplifybackend.operators.api import (
     CreateBackendAPIOperator,
@@ -320,7 +321,7 @@ with DAG("operators", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)
     remove_all = RemoveAllBackendsOperator(task_id="remove_all", app_id=APP, if_missing="skip")
     # [end]
 
-    chain(
+    in_order = (
         *(update_job, create, clone, look),
         *(create_auth, update_auth, get_auth),
         *(create_api, update_api, get_api, generate_models, get_models, delete_api),
@@ -331,3 +332,5 @@ with DAG("operators", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)
         *(create_token, get_token, delete_token),
         *(delete, remove_all),
     )
+    for earlier, later in pairwise(in_order):
+        earlier >> later

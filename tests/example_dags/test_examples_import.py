@@ -32,7 +32,7 @@ def test_an_example_imports_without_a_warning_and_is_called_like_its_file(path, 
         warnings.simplefilter("error")
         dag = function()
     assert dag.dag_id == path.stem
-    assert dag.tags == {"amplifybackend"}
+    assert set(dag.tags) == {"amplifybackend"}
 
 
 def test_every_resource_has_an_example():
@@ -92,7 +92,10 @@ def test_auth_is_created_and_made_stricter_and_a_second_run_changes_nothing_else
 
 def test_an_api_gets_its_schema_and_its_models(example, service):
     run = succeeded(example("example_api", environment="staging"))
-    assert set(run.xcom("check")["models"]["Note"]["fields"]) == {"id", "title", "text"}
+    models = run.xcom("check")
+    # The table's own reader of Airflow 3 also reads a text that is JSON.
+    models = json.loads(models) if isinstance(models, str) else models
+    assert set(models["models"]["Note"]["fields"]) == {"id", "title", "text"}
     (created,) = service.control.journal("CreateBackendAPI", effective=True)
     schema = (FOLDER / "example_schema.graphql").read_text()
     assert created["parameters"]["ResourceConfig"]["TransformSchema"].strip() == schema.strip()
@@ -156,7 +159,7 @@ def test_stuck_jobs_of_all_environments_fail_the_run_and_are_named(example, jobs
     run = example("example_stuck_jobs")
     assert run.state == "failed"
     error = run.error("find")
-    assert error.startswith("AirflowFailException: 4 stuck: ")
+    assert error.startswith("RuntimeError: 4 stuck: ")
     assert set(error.partition("stuck: ")[2].split(", ")) == STUCK
     reports = [text for text in run.messages("warning") if "since" in text]
     assert len(reports) == 4

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from tests.airflow_versions import dag_serialization
 from tests.conftest import connection_json
 
 APP = "d1a2b3c4d5"
@@ -182,8 +183,6 @@ def test_the_region_of_the_operator_comes_before_that_of_the_connection(dags, se
 
 
 def test_every_operator_and_sensor_survives_the_serialization_of_its_dag(dags):
-    from airflow.serialization.serialized_objects import DagSerialization
-
     dag = dags.load("""
         clone = CloneBackendOperator(
             task_id="clone", app_id="{{ params.app }}", backend_environment_name="staging",
@@ -199,9 +198,9 @@ def test_every_operator_and_sensor_survives_the_serialization_of_its_dag(dags):
             task_id="delete", app_id=APP, backend_environment_name="copy"
         ).as_teardown()
     """)
-    serialized = DagSerialization.to_dict(dag)
+    serialized = dag_serialization().to_dict(dag)
     json.dumps(serialized)
-    copy = DagSerialization.from_dict(serialized)
+    copy = dag_serialization().from_dict(serialized)
     assert set(copy.task_dict) == set(dag.task_dict)
     clone = copy.get_task("clone")
     assert clone.app_id == "{{ params.app }}"

@@ -7,6 +7,7 @@ import importlib
 import inspect
 import pkgutil
 import textwrap
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from airflow_provider_amplifybackend import service_model
 from airflow_provider_amplifybackend.aws_parameters import AwsParameters
 from airflow_provider_amplifybackend.jobs import JOB_OPERATIONS, Effect
 from airflow_provider_amplifybackend.operators.base import AmplifyBackendJobOperator, AmplifyBackendOperator
+from tests.airflow_versions import dag_serialization
 
 
 def classes(package: Any, base: type) -> list[type]:
@@ -175,11 +177,11 @@ def test_it_can_be_mapped_over_every_parameter(cls):
 
 @EVERY_CLASS
 def test_it_survives_the_serialization_of_a_dag(cls):
-    from airflow.sdk import DAG
-    from airflow.serialization.serialized_objects import DagSerialization
+    from airflow import DAG
 
     values = {name: f"{{{{ params.{name} }}}}" for name in parameters(cls)}
-    with DAG("serialized", schedule=None) as dag:
+    with DAG("serialized", schedule=None, start_date=datetime(2026, 1, 1)) as dag:
         cls(task_id="task", **values)
-    copy = DagSerialization.from_dict(DagSerialization.to_dict(dag)).get_task("task")
+    stored = dag_serialization().to_dict(dag)
+    copy = dag_serialization().from_dict(stored).get_task("task")
     assert {name: getattr(copy, name) for name in values} == values

@@ -121,8 +121,6 @@ def test_values_that_merely_end_like_a_file_are_literals(dags, service):
     run(
         dags,
         """
-from airflow.sdk import literal
-
 CreateBackendStorageOperator(
     task_id="storage",
     resource_name=literal("pictures.json"),

@@ -1,0 +1,127 @@
+"""What these tests need of Airflow and what its versions have in different places: no other test module knows of
+versions, and `_compat.py` has what the package needs too.
+
+Everything of Airflow is imported when it is first needed.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import traceback
+from importlib.metadata import version
+from typing import Any, BinaryIO
+
+# Read without an import of Airflow, because this module is imported before tests/conftest.py sets AIRFLOW_HOME.
+AIRFLOW = tuple(int(part) for part in version("apache-airflow").split(".")[:2])
+
+# The first lines of every DAG file that tests write.
+DAG_IMPORTS = """\
+try:
+    from airflow.sdk import DAG, Variable, XComArg, dag, setup, task, task_group, teardown
+except ImportError:  # Airflow 2
+    from airflow import DAG, XComArg
+    from airflow.decorators import dag, setup, task, task_group, teardown
+    from airflow.models import Variable
+try:
+    from airflow.sdk import literal
+except ImportError:
+    try:
+        from airflow.sdk.definitions.template import literal  # Airflow 3.0
+    except ImportError:
+        from airflow.utils.template import literal  # Airflow 2
+"""
+
+
+def dag_serialization() -> Any:
+    """The class that stores DAGs in the database and reads them back: `to_dict`, `from_dict`."""
+    try:
+        from airflow.serialization.serialized_objects import DagSerialization
+    except ImportError:  # before 3.2
+        from airflow.serialization.serialized_objects import SerializedDAG as DagSerialization
+    return DagSerialization
+
+
+def log_to(log: BinaryIO) -> None:
+    """Log as in a task's process, where secrets are masked, but at DEBUG and as JSON lines that tests can read."""
+    import airflow.settings  # sets up its own logging, once
+
+    if AIRFLOW >= (3, 1):
+        from airflow.sdk.log import configure_logging
+
+        configure_logging(json_output=True, log_level="DEBUG", output=log, cache_logger_on_first_use=False)
+        return
+    if AIRFLOW >= (3, 0):  # sends what comes through structlog to `output`, the rest to stderr
+        from airflow.sdk.execution_time.secrets_masker import _secrets_masker
+        from airflow.sdk.log import configure_logging
+
+        masked: Any = _Masked(log)
+        configure_logging(enable_pretty_log=False, log_level="DEBUG", output=masked, cache_logger_on_first_use=False)
+    else:
+        from airflow.utils.log.secrets_masker import _secrets_masker
+
+        airflow.settings.MASK_SECRETS_IN_LOGS = True  # as `airflow tasks run` sets it
+    lines = _JsonLines(log, _secrets_masker())
+    for handler in [handler for handler in logging.root.handlers if not type(handler).__module__.startswith("_pytest")]:
+        logging.root.removeHandler(handler)
+    logging.root.addHandler(lines)
+    logging.root.setLevel("DEBUG")
+    logging.getLogger("airflow.task").setLevel("DEBUG")
+
+
+class _Masked:
+    """Masks texts inside of messages as the supervisor of a task's process does; dag.test() of Airflow 3.0 has none."""
+
+    mode = "wb"
+
+    def __init__(self, log: BinaryIO) -> None:
+        self._log = log
+
+    def write(self, line: bytes) -> None:
+        from airflow.sdk.execution_time.secrets_masker import redact
+
+        self._log.write(str(redact(line.decode())).encode())
+
+    def flush(self) -> None:
+        self._log.flush()
+
+
+class _JsonLines(logging.Handler):
+    """Writes the lines that `configure_logging(json_output=True)` of newer versions writes."""
+
+    def __init__(self, log: BinaryIO, masker: Any) -> None:
+        super().__init__(logging.DEBUG)
+        self._log = log
+        self._redact = masker.redact
+        self.addFilter(masker)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if record.name.startswith(("botocore", "aiobotocore")):
+            # Airflow 2 masks a line's arguments, not its text, and does not see into the `bytes` of a body:
+            # at DEBUG, botocore's own lines are as they are for every operator of Airflow (docs/connection.md).
+            text = self._redact(text)
+        line: dict[str, Any] = {
+            "level": record.levelname.lower(),
+            "event": text,
+            "logger": record.name,
+        }
+        if record.exc_info and record.exc_info[1]:
+            line["exception"] = [
+                {
+                    "exc_type": type(error).__name__,
+                    "exc_value": str(error),
+                    "frames": traceback.format_tb(error.__traceback__),
+                }
+                for error in _causes(record.exc_info[1])
+            ]
+        self._log.write(json.dumps(line, default=str).encode() + b"\n")
+
+
+def _causes(error: BaseException | None) -> list[BaseException]:
+    """The exception and those that led to it, the last one first."""
+    chain: list[BaseException] = []
+    while error is not None and error not in chain:
+        chain.append(error)
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return chain

@@ -1,0 +1,23 @@
+"""The project of docs/local.md on whatever Airflow is installed; tests/project has it from the wheel."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.local.test_pytest_plugin import PLUGIN, installed
+from tests.local_project import ROOT, existing_airflow, is_untouched, run_pytest, write_project
+
+pytestmark = pytest.mark.matrix
+
+
+def test_the_project_of_the_documentation_is_green_and_touches_no_existing_airflow(tmp_path: Path) -> None:
+    existing = existing_airflow(tmp_path)
+    project = write_project(tmp_path / "project")
+    plugins = () if installed() else ("-p", PLUGIN)
+    done = run_pytest(sys.executable, project, *plugins, environment=existing | {"PYTHONPATH": str(ROOT)})
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    assert "3 passed" in done.stdout
+    assert is_untouched(existing)

@@ -1,0 +1,134 @@
+"""The Airflow that pytest makes for a user's tests: only when asked for, and never in a home that is there already."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.local.test_pytest_plugin import PLUGIN, installed
+from tests.local_project import ROOT, existing_airflow, is_untouched, run_pytest
+
+ASKED = '[tool.pytest.ini_options]\namplifybackend_dags = "dags"\n'
+USES_IT = "def test_it(local_airflow):\n    pass\n"
+SEES_WHAT_IS_THERE = """
+import os
+import sys
+
+def test_it():
+    assert os.environ["AIRFLOW_HOME"].endswith("existing")
+    assert os.environ["AWS_PROFILE"] == "production"
+    assert "airflow" not in sys.modules
+"""
+# A plugin of somebody else that imports Airflow; the real import would take seconds.
+IMPORTS_AIRFLOW = """
+import sys
+import types
+
+sys.modules["airflow"] = types.ModuleType("airflow")
+sys.modules["airflow.configuration"] = types.ModuleType("airflow.configuration")
+sys.modules["airflow.configuration"].AIRFLOW_HOME = "/srv/airflow"
+"""
+MOVES_THE_HOME = """
+import os
+
+os.environ["AIRFLOW_HOME"] = os.environ["EXISTING"]
+os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = "sqlite:///" + os.environ["EXISTING"] + "/airflow.db"
+"""
+MAPPED = """
+from datetime import datetime
+
+from airflow import DAG
+
+from airflow_provider_amplifybackend.operators.environment import DeleteBackendOperator
+
+defaults = {"app_id": "d1a2b3c4d5", "retries": 1, "aws_conn_id": None}
+with DAG("clean_up", schedule=None, start_date=datetime(2026, 1, 1), catchup=False, default_args=defaults):
+    DeleteBackendOperator.partial(task_id="delete").expand(backend_environment_name=["one", "two"])
+"""
+RUNS_IT = """
+import pytest
+
+
+def test_tries_follow_each_other_and_boto3s_own_chain_leads_to_the_local_service(local_amplifybackend, local_airflow):
+    local_amplifybackend.control.seed_app("d1a2b3c4d5", "one", "two")
+    local_amplifybackend.control.add_fault("DeleteBackend", kind="job_fails", environment="two", times=1)
+    run = local_airflow.run("clean_up")
+    assert run.state == "success"
+    assert run.states == {"delete[0]": "success", "delete[1]": "success"}
+    assert run.xcom("delete", map_index=1)["outcome"] == "started"
+    assert run.xcom("nobody") is None
+    assert len(local_amplifybackend.control.journal("DeleteBackend", effective=True)) == 3
+
+
+def test_a_dag_that_is_not_there_is_said_with_what_is(local_airflow):
+    with pytest.raises(LookupError, match="no DAG 'cleanup'") as refused:
+        local_airflow.run("cleanup")
+    assert "clean_up" in str(refused.value)
+    assert "No module named 'not_installed'" in str(refused.value)
+"""
+
+
+def in_project(
+    folder: Path, test: str, *arguments: str, ini: str = ASKED, dags: bool = True, **files: str
+) -> tuple[subprocess.CompletedProcess[str], dict[str, str]]:
+    """Run pytest on one test in a folder of its own, in a shell that has an Airflow and an AWS already."""
+    project = folder / "project"
+    project.mkdir()
+    (project / "pyproject.toml").write_text(ini)
+    (project / "test_it.py").write_text(test)
+    if dags:
+        (project / "dags").mkdir()
+    for name, text in files.items():
+        (project / f"{name.replace('__', '/')}.py").write_text(text)
+    existing = existing_airflow(folder)
+    environment = existing | {"PYTHONPATH": f"{ROOT}:{project}", "EXISTING": existing["AIRFLOW_HOME"]}
+    plugins = () if installed() else ("-p", PLUGIN)
+    return run_pytest(sys.executable, project, *arguments, *plugins, environment=environment), existing
+
+
+def test_without_the_option_nothing_is_changed(tmp_path: Path) -> None:
+    done, existing = in_project(tmp_path, SEES_WHAT_IS_THERE, ini="")
+    assert done.returncode == 0, done.stdout
+    assert is_untouched(existing)
+
+
+def test_the_fixture_without_the_option_says_how_to_ask_for_it(tmp_path: Path) -> None:
+    done, existing = in_project(tmp_path, USES_IT, ini="")
+    assert done.returncode == 1
+    assert '[tool.pytest.ini_options] amplifybackend_dags = "dags"' in done.stdout
+    assert "Traceback" not in done.stdout
+    assert is_untouched(existing)
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    done, _ = in_project(tmp_path, USES_IT, dags=False)
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "amplifybackend_dags: there is no folder" in done.stderr
+    assert "project/dags" in done.stderr
+
+
+def test_an_airflow_that_is_imported_already_is_refused(tmp_path: Path) -> None:
+    done, existing = in_project(tmp_path, USES_IT, "-p", "somebody", somebody=IMPORTS_AIRFLOW)
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "Airflow has been imported already, with AIRFLOW_HOME=/srv/airflow" in done.stderr
+    assert "-p no:NAME" in done.stderr
+    assert is_untouched(existing)
+
+
+def test_a_home_that_conftest_moves_back_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    done, existing = in_project(tmp_path, USES_IT, conftest=MOVES_THE_HOME)
+    assert done.returncode == 1
+    assert "has been changed since a home was made for the tests" in done.stdout
+    assert is_untouched(existing)
+
+
+def test_a_dag_runs_with_retries_and_without_any_way_to_aws(tmp_path: Path) -> None:
+    done, existing = in_project(
+        tmp_path, RUNS_IT, dags__clean_up=MAPPED, dags__broken="from airflow import DAG\nimport not_installed\n"
+    )
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    assert "2 passed" in done.stdout
+    assert is_untouched(existing)
