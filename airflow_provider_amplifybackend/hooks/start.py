@@ -195,7 +195,7 @@ def report(store: StateStore | None, job: Job, log: Log) -> None:
             store.set(STORE_KEY, replace(intent, reported=True).to_stored())
     except Exception as error:  # noqa: BLE001
         # The job is done all the same.
-        log.warning("the end of %s could not be noted: %s", job.ref, error)
+        log.warning("The end of the job could not be stored (%s): %s", error, job.ref)
 
 
 class StartProtocol:
@@ -315,7 +315,7 @@ class StartProtocol:
         try:
             return (yield from polling.look_at_job(ref))
         except ServiceError as error:
-            self.log.info("The first status check of %s failed (%s); waiting", ref, error)
+            self.log.info("Waiting after a status check that failed (%s): %s", error, ref)
             return None
 
     def place_of(self, job: Job) -> Steps[JobRef]:
@@ -385,8 +385,8 @@ class StartProtocol:
         """An app that the service does not know holds nothing to remove; more likely its id or the region is wrong."""
         if not (yield from self._read("GetBackend", {"AppId": self.app_id})):
             self.log.warning(
-                "%s: the service does not know the app, so there is nothing to remove; check app_id, region_name and "
-                "the account of the connection",
+                "The service does not know the app, so there is nothing to remove; check app_id, region_name and the "
+                "account of the connection [%s]",
                 self._label,
             )
 
@@ -422,7 +422,7 @@ class StartProtocol:
             # A retry comes to the same end; a clear is the order to do it again.
             yield from self._change(reported=True)
             raise BackendStartError(f"{self._label}: {reason}")
-        self.log.warning("%s: %s", self._label, reason)
+        self.log.warning("%s [%s]", reason, self._label)
         if intent:
             yield from self._remember(rest)
         return True
@@ -434,7 +434,7 @@ class StartProtocol:
         :raises BackendRequestError: It cannot be looked at, and is listed as pending all the same.
         """
         if isinstance(error, BackendRequestError) and not (yield from self._pending_job((yield from self._look()))):
-            self.log.info("%s: no job is pending any more (%s)", self._label, error)
+            self.log.info("No job is pending any more (%s) [%s]", error, self._label)
             return
         error.args = (f"{self._label}: nothing was started: {error}",)
         raise error
@@ -481,7 +481,7 @@ class StartProtocol:
             job: Job = yield SendStart(self.operation.name, self.request, fence.is_fresh)
         except ServiceError as error:
             return (yield from self._after_error(error, intent, jobs.turned_down(intent, situation)))
-        self.log.info("%s: sent and accepted as job %s", self._label, job.job_id)
+        self.log.info("Accepted as job %s [%s]", job.job_id, self._label)
         yield from self._remember(jobs.answered(intent, job))
         return Reached(Outcome.STARTED, job)
 
@@ -509,7 +509,7 @@ class StartProtocol:
         :param refused: What to store if it means that this start was not accepted.
         """
         if error.kind is FaultKind.UNCLEAR:
-            self.log.warning("%s: the answer to the start was lost (%s); looking for its job", self._label, error)
+            self.log.warning("The answer to the start was lost (%s); looking for its job [%s]", error, self._label)
             yield from self._remember(replace(intent, lost_time_ms=self._service_time()))
             self._lost_as = f" (the answer to the last start was lost: {error})"
             if not self.policy.patience:
@@ -531,7 +531,7 @@ class StartProtocol:
         self._resends += 1
         if time.time() + delay >= self.deadline:
             raise request_error(error, self.request) from error
-        self.log.warning("%s: %s; sending again in %.0f s", self._label, error, delay)
+        self.log.warning("Retrying in %.0f s: %s [%s]", delay, error, self._label)
         yield from self._pause(delay)
 
     def _after_validation_exception(self, error: ServiceError) -> Steps[Blocked | None]:
@@ -546,7 +546,7 @@ class StartProtocol:
             decision = jobs.decide_pending(situation, pending)
             if isinstance(decision, jobs.Refuse):
                 raise BackendStartError(f"{self._label}: {decision.reason}. The service says: {error.message}")
-            self.log.info("%s: %s", self._label, decision.reason)
+            self.log.info("%s: %s [%s]", decision.act, decision.reason, self._label)
             self._refusals = 0
             return Blocked(pending)
         self._refusals += 1
@@ -588,7 +588,7 @@ class StartProtocol:
                 if not (may_have_sent and self._may_pass(_service_error(error)) and time.time() < self.deadline):
                     raise
                 if str(error) != last_error:
-                    self.log.warning("%s; looking again", error)
+                    self.log.warning("Retrying: %s", error)
                     last_error = str(error)
             yield from self._pause(LOOK_DELAY)
 

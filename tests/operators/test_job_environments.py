@@ -125,6 +125,7 @@ def test_a_failed_job_is_found_wherever_it_lives(dags, apps, operation, deferrab
     run = dags.run(IMPORTS + requests.task(operation, deferrable=deferrable, **QUICK))
     (job,) = [job for job in apps.control.jobs() if job["Operation"] == operation]
     error = run.error(operation)
-    assert error.startswith(f"BackendJobFailedError: job {job['JobId']} ({operation}, app {APPS[operation]}, ")
+    assert error.startswith("BackendJobFailedError: FAILED after ")
+    assert f"(app {APPS[operation]}, job {job['JobId']})" in error.splitlines()[0]
     assert error.endswith("no more quota")
     assert len(journal(apps, operation)) == 1

@@ -39,8 +39,14 @@ def outputs_of(operation: str) -> dict[str, Any]:
 
 
 def own_parameters(operation: str) -> dict[str, inspect.Parameter]:
-    signature = inspect.signature(CLASSES[f"{operation}Operator"].__init__)
-    return {name: entry for name, entry in signature.parameters.items() if entry.kind is entry.KEYWORD_ONLY}
+    """The parameters that an operator has for its operation, without those of our own that it checks itself."""
+    operator = CLASSES[f"{operation}Operator"]
+    parameters = inspect.signature(operator.__init__).parameters
+    return {
+        name: entry
+        for name, entry in parameters.items()
+        if entry.kind is entry.KEYWORD_ONLY and name not in operator.readers
+    }
 
 
 def enumerations(shape: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], list[str]]]:
