@@ -46,6 +46,11 @@ def is_name_member(member: str, location: str | None) -> bool:
     return location == "uri" or member.endswith(NAME_ENDINGS)
 
 
+def is_name_parameter(parameter: str) -> bool:
+    """Whether a parameter of an operator or sensor is a name."""
+    return f"_{parameter}".endswith(("_app_id", "_environment_name", "_job_id", "_session_id"))
+
+
 def can_name(value: object) -> bool:
     """Whether a value can name something."""
     return isinstance(value, str) and _fault(value) is None

@@ -82,7 +82,8 @@ def _flaws_of_text(value: str, path: str) -> Iterator[str]:
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        yield (
+        fault = names.problem(path, value) if names.is_name_parameter(path) else None
+        yield fault or (
             f"{path} is a text that cannot be encoded: character {error.start + 1} is half of a surrogate pair "
             f"(U+{ord(value[error.start]):04X})"
         )

@@ -135,7 +135,8 @@ def test_an_import_is_seen_in_the_outputs(operation: str) -> None:
     name = next(iter(outputs))
     assert name in str(compare(operation, request, document(outputs | {name: "other"})))
     assert name in str(compare(operation, request, document()))
-    assert compare(operation, request, {}) is None  # nothing is shown
+    assert compare(operation, request, {"BackendEnvironmentList": ["staging"]}) is None  # nothing is shown
+    assert compare(operation, request, {"BackendEnvironmentList": []}) == "environment staging does not exist"
 
 
 @pytest.mark.parametrize("operation", ["CloneBackend", "CreateBackend"])

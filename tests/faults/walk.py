@@ -163,6 +163,7 @@ class World:
     """The service and everybody who uses it. Also the hook of the task's operator."""
 
     conn_region_name = "us-east-1"
+    connection_found = connection_works = True
 
     def __init__(self, chances: random.Random, operation: str) -> None:
         self.chances = chances

@@ -314,7 +314,8 @@ def proxy(service: LocalAmplifyBackend) -> Iterator[tuple[str, list[str]]]:
             host, _, path = rest.partition("/")
             hosts.append(f"{scheme}://{host}")
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            request = urllib.request.Request(f"{service.endpoint_url}/{path}", body, dict(self.headers), method="POST")
+            headers = {name: value for name, value in self.headers.items() if name != "Host"}
+            request = urllib.request.Request(f"{service.endpoint_url}/{path}", body, headers, method="POST")
             with urllib.request.urlopen(request, timeout=10) as answer:
                 content = answer.read()
                 self.send_response(answer.status)

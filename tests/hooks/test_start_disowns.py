@@ -103,7 +103,7 @@ def test_the_time_budget_that_ended_while_waiting_for_another_job_says_that_noth
     blocked: StartOnce,
 ) -> None:
     late = BackendJobTimeoutError(JobRef(APP, "theirs", ("staging",)), waited=60, last_status="RUNNING")
-    with pytest.raises(BackendJobTimeoutError, match=r"^CreateBackendStorage.*nothing was started: job theirs"):
+    with pytest.raises(BackendJobTimeoutError, match=r"^CreateBackendStorage.*nothing was started: .*: job theirs"):
         blocked.drive(blocked.protocol.after_wait_in_vain(late))
 
 

@@ -63,16 +63,21 @@ def test_every_operator_refuses_every_bad_name_before_anything_is_sent_or_stored
     skip = {name: "skip" for name in ("if_exists", "if_missing") if name in _class(operation).template_fields}
     for parameter in name_parameters(operation):
         for name, says in NAMES.items():
-            operator = _class(operation)(**parameters(operation) | {parameter: name, "task_id": "task"} | skip)
-            vars(operator)["hook"] = hook
             context = Context()
+            given = parameters(operation) | {parameter: name, "task_id": "task"} | skip
             with pytest.raises(BackendParameterError) as error:
-                _execute(operator, context)
+                _make_and_execute(operation, hook, given, context)
             assert f"{parameter}={name!r} {says}" in str(error.value)
             assert not context.store.content
             # A clone's links lead to its target, and those of others to their environment, whatever the job's id.
             assert not any(quote(name, safe="", errors="replace") in link.split("/") for link in context.links.values())
     assert service.control.journal() == []
+
+
+def _make_and_execute(operation: str, hook: Any, given: dict[str, Any], context: Any) -> None:
+    operator = _class(operation)(**given)
+    vars(operator)["hook"] = hook
+    _execute(operator, context)
 
 
 def _class(operation: str) -> Any:

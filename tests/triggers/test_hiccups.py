@@ -173,8 +173,9 @@ def test_a_setting_that_cannot_be_used_is_said_at_once_in_both_modes(
     monkeypatch.setenv("AIRFLOW_CONN_WRONG", connection_json(**{"endpoint_url": service.endpoint_url} | extra))
     # botocore_config as a parameter hides that of the connection.
     trigger = trigger_for(seed_job(service), aws_conn_id="wrong", **{"botocore_config": None} | options)
-    with pytest.raises(BackendRequestError, match="Stopped waiting after GetBackendJob") as raised:
+    with pytest.raises(BackendRequestError) as raised:
         events.job_of_event(run(event_of(trigger)))
+    assert "Timed out" not in str(raised.value)
     assert words in str(raised.value)
     parameters = {"config" if name == "botocore_config" else name: value for name, value in options.items()}
     with pytest.raises((AmplifyBackendError, AirflowException, ValueError, NotImplementedError)) as on_worker:
@@ -246,9 +247,10 @@ def test_a_client_that_is_refused_again_at_once_is_not_made_anew_for_each_look(
 
 def test_a_quota_is_asked_once_and_ends_the_wait(service: LocalAmplifyBackend, run: Run) -> None:
     service.control.add_fault("GetBackendJob", kind="error", status=429, code="LimitExceededException", message="Full")
+    ref = seed_job(service)
     for mode in ("legacy", "standard"):
         config = {"retries": {"mode": mode}}
-        event = run(event_of(trigger_for(seed_job(service), botocore_config=config)))
+        event = run(event_of(trigger_for(ref, botocore_config=config)))
         with pytest.raises(BackendRequestError, match=r"LimitExceededException: Full\. This is a quota"):
             events.job_of_event(event)
     assert len(service.control.journal("GetBackendJob")) == 2
