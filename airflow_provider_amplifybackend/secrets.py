@@ -22,11 +22,20 @@ WIRE_NAMES = {
 }
 # Members whose value is a JSON document in a string.
 DOCUMENT_MEMBERS = frozenset({"AmplifyMetaConfig"})
+# What is given may spell them otherwise, as the Amplify CLI's files do (googleAppSecretUserPool, client_secret). It
+# will be refused, but it is stored and shown as a rendered field before that.
+_NAMES = r"secret|private[-_ ]?key|api[-_ ]?key|challenge[-_ ]?code|session[-_ ]?id"
+_find_secret_name = re.compile(_NAMES, re.IGNORECASE).search
 # A secret in a text that is not JSON after all, or is a dictionary as Python shows it.
 _MEMBER_IN_TEXT = re.compile(
-    r"""(["'])(?:NAMES)\1\s*:\s*(["'])(?P<value>(?:(?!\2)[^\\]|\\.)+)\2""".replace("NAMES", "|".join(MASKED_MEMBERS)),
-    re.DOTALL,
+    rf"""(["'])[^"'\n]{{0,60}}?(?:{_NAMES})[^"'\n]{{0,60}}?\1\s*:\s*(["'])(?P<value>(?:(?!\2)[^\\]|\\.)+)\2""",
+    re.DOTALL | re.IGNORECASE,
 )
+
+
+def is_secret_name(name: Any) -> bool:
+    """Whether a member is to be masked, in whatever spelling."""
+    return isinstance(name, str) and _find_secret_name(name) is not None
 
 
 def redact_secrets(value: Any) -> Any:
@@ -74,7 +83,7 @@ def secret_values(value: Any) -> Iterator[str]:
         if isinstance(value, str) and is_secret:
             if value:
                 yield encodable_text(value)
-        elif isinstance(value, str) and _may_hold(value, MASKED_MEMBERS):
+        elif isinstance(value, str) and ("\\u" in value or _find_secret_name(value)):
             try:
                 waiting.append((json.loads(value, object_pairs_hook=_Pairs), False))
             except (ValueError, RecursionError):
@@ -82,7 +91,7 @@ def secret_values(value: Any) -> Iterator[str]:
                 yield from (match["value"] for match in _MEMBER_IN_TEXT.finditer(value))
         elif isinstance(value, Mapping | _Pairs):
             members = value.items() if isinstance(value, Mapping) else value
-            waiting += [(member, is_secret or key in MASKED_MEMBERS) for key, member in members]
+            waiting += [(member, is_secret or is_secret_name(key)) for key, member in members]
         elif isinstance(value, list | tuple):
             waiting += [(item, is_secret) for item in value]
 

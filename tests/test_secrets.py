@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from airflow_provider_amplifybackend.secrets import MASKED_MEMBERS, SECRET_MEMBERS, redact_secrets, secret_values
+from airflow_provider_amplifybackend.secrets import (
+    MASKED_MEMBERS,
+    SECRET_MEMBERS,
+    is_secret_name,
+    redact_secrets,
+    secret_values,
+)
 from airflow_provider_amplifybackend.service_model import service_model
 
 HUSH = "hush-hush"
@@ -60,3 +67,41 @@ def test_every_member_of_the_api_that_sounds_secret_is_one() -> None:
     assert sounding - SECRET_MEMBERS == {"ForgotPassword", "PasswordPolicy"}
     # These are in a document of Amplify's that the service passes on as text.
     assert members >= MASKED_MEMBERS - {"GraphQLAPIKeyOutput", "AppClientSecret"}
+
+
+SPELLINGS = {
+    "camel case": {
+        "OAuth": {"Google": {"ClientId": "shop", "clientSecret": "hush-1"}, "apple": {"privateKey": "hush-2"}}
+    },
+    "the Amplify CLI's": {
+        "cognitoConfig": {
+            "googleAppSecretUserPool": "hush-1",
+            "hostedUIProviderCreds": '[{"ProviderName": "Google", "client_id": "shop", "client_secret": "hush-2"}]',
+        }
+    },
+    "upper case": {"CLIENT_SECRET": "hush-1", "Private-Key": "hush-2"},
+}
+
+
+@pytest.mark.parametrize("how", SPELLINGS)
+@pytest.mark.parametrize("form", [lambda value: value, json.dumps, str], ids=["dictionary", "JSON", "Python's text"])
+def test_a_secret_is_masked_however_its_member_is_spelled(how: str, form: Callable[[Any], Any]) -> None:
+    assert sorted(secret_values(form(SPELLINGS[how]))) == ["hush-1", "hush-2"]
+
+
+def test_only_the_secret_members_of_the_model_are_taken_for_secrets() -> None:
+    def names(shape: Any, inside: tuple[str, ...] = ()) -> Iterator[str]:
+        if shape is None or shape.name in inside:
+            return
+        for name, member in getattr(shape, "members", {}).items():
+            yield name
+            yield from names(member, (*inside, shape.name))
+        if shape.type_name == "list":
+            yield from names(shape.member, (*inside, shape.name))
+
+    model = service_model()
+    operations = [model.operation_model(name) for name in model.operation_names]
+    members = {
+        name for entry in operations for shape in (entry.input_shape, entry.output_shape) for name in names(shape)
+    }
+    assert {name for name in members if is_secret_name(name)} == members & MASKED_MEMBERS
