@@ -450,7 +450,7 @@ def stop(child: Child) -> None:
 
 def prepare(home: Path) -> None:
     """Import everything that is not ours, far from the developer's Airflow, for the forked processes to start from."""
-    os.environ["AIRFLOW_HOME"] = str(home / "airflow")
+    os.environ["AIRFLOW_HOME"] = os.environ["MUTANTS_AIRFLOW_HOME"] = str(home / "airflow")
     os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = f"sqlite:///{home / 'airflow.db'}"
     os.environ["SEED"] = "1"  # of random tests: a mutant is found in each run or in none
     os.chdir(ROOT)

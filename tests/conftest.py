@@ -54,7 +54,9 @@ WORDY_LOGGERS = ("botocore", "aiobotocore", "urllib3", "sqlalchemy", "aiosqlite"
 
 def _isolate() -> Path:
     """Cut this process off from the developer's own Airflow and AWS, and return the home of the session's Airflow."""
-    home = isolate_airflow()
+    # scripts/mutants.py forks its tests from a process that has imported Airflow already, in a home made for that.
+    warmed = os.environ.get("MUTANTS_AIRFLOW_HOME")
+    home = Path(warmed) if warmed else isolate_airflow()
     for name in environment_names("AWS_", "BOTO"):
         del os.environ[name]
     # Airflow 2 warns at every start of this default of its own.

@@ -101,7 +101,7 @@ def test_every_parameter_has_the_type_of_its_member(operation):
 def test_every_parameter_is_templated_and_documented(operation):
     cls = CLASSES[f"{operation}Operator"]
     documented = dict(re.findall(r":param (\w+):((?:.|\n)*?)(?=:param|:return|\Z)", cls.__doc__))
-    assert list(documented) == list(own_parameters(operation))
+    assert [name for name in documented if name not in cls.readers] == list(own_parameters(operation))
     for name, text in documented.items():
         assert name in cls.template_fields
         assert "(templated)" in text
