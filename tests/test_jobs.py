@@ -1368,3 +1368,133 @@ def test_of_two_jobs_that_may_be_ours_the_later_is_looked_at_and_then_it_cannot_
     )
     assert unknown is None
     assert "cannot be told" in reason
+
+
+# A job that was disowned
+
+UPDATE = JOB_OPERATIONS["UpdateBackendAuth"]
+THEIRS = job("COMPLETED", operation=UPDATE.name, job_id="theirs")
+DISOWNED = Disowned("theirs", NOW + 5_000, SEEN)
+IN_DOUBT = replace(INTENT, operation=UPDATE.name, known_job_ids=("theirs",), disowned=(DISOWNED,))
+DELETED = job("COMPLETED", operation="DeleteBackendAuth", job_id="deletion", at=6_000)
+
+
+def in_doubt(*listed: Job, **changes: Any) -> Situation:
+    return update(**{"intent": IN_DOUBT, "jobs": (THEIRS, *listed)} | changes)
+
+
+@pytest.mark.parametrize(
+    ("created", "is_explained"),
+    [
+        (NOW + 4_999, False),
+        (NOW + 5_000, True),
+        (SEEN, True),
+        (SEEN + jobs.SERVICE_CLOCK_MARGIN_MS, True),
+        (SEEN + jobs.SERVICE_CLOCK_MARGIN_MS + 1, False),
+        (None, False),
+    ],
+)
+def test_what_came_between_a_disowned_job_and_the_look_may_explain_the_difference(
+    created: int | None, is_explained: bool
+) -> None:
+    later = replace(DELETED, create_time_ms=created)
+    decision = jobs.decide(in_doubt(later))
+    assert isinstance(decision, Refuse if is_explained else Send)
+    if isinstance(decision, Refuse):
+        assert decision.is_final
+        assert f"whether job theirs was started by this task and changed by {later.ref}" in decision.reason
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(DELETED, status="FAILED"),
+        replace(DELETED, operation="UpdateBackendStorage"),
+        replace(DELETED, job_id="theirs"),
+    ],
+    ids=["failed", "of another resource", "itself"],
+)
+def test_what_changes_nothing_explains_nothing(other: Job) -> None:
+    assert isinstance(jobs.decide(in_doubt(other)), Send)
+
+
+def test_a_start_waits_for_what_may_explain_a_difference_and_for_nothing_else() -> None:
+    # Only a presumed start is not looked for itself as long as there is patience.
+    presumed = replace(IN_DOUBT, presumed=True)
+    waiting = jobs.decide(in_doubt(intent=presumed, patience_left=0.1))
+    assert isinstance(waiting, LookAgain)
+    assert "job theirs seems to be somebody else's" in waiting.reason
+    assert isinstance(jobs.decide(in_doubt(intent=presumed, patience_left=0.0)), Send)
+    without = replace(presumed, disowned=())
+    assert isinstance(jobs.decide(in_doubt(intent=without, patience_left=0.1)), Send)
+    pending = job("RUNNING", operation="CreateBackendAPI", job_id="pending")
+    assert isinstance(jobs.decide(in_doubt(pending, intent=presumed, patience_left=0.1)), WaitFor)
+
+
+def test_after_a_failed_job_the_doubt_about_a_disowned_one_remains() -> None:
+    failed = job("FAILED", operation=UPDATE.name, job_id="failed", at=7_000)
+    assert isinstance(jobs.decide(in_doubt(failed, DELETED)), Refuse)
+    assert isinstance(jobs.decide(in_doubt(failed)), Send)
+
+
+def test_the_job_that_was_disowned_last_is_compared_once_more() -> None:
+    assert jobs.doubted(in_doubt()) == THEIRS
+    earlier = Disowned("earlier", NOW, SEEN)
+    assert jobs.doubted(in_doubt(intent=replace(IN_DOUBT, disowned=(earlier, DISOWNED)))) == THEIRS
+    for changes in (
+        {"intent": None},
+        {"intent": replace(IN_DOUBT, disowned=())},
+        {"intent": replace(IN_DOUBT, job_id="other")},
+        {"intent": replace(IN_DOUBT, refused=True)},
+        {"round": CLEARED},
+        {"digest": "another"},
+        {"jobs": ()},
+        {"jobs": (replace(THEIRS, status="FAILED"),)},
+    ):
+        assert jobs.doubted(in_doubt(**changes)) is None, changes
+
+
+@pytest.mark.parametrize(
+    ("times", "since"),
+    [
+        ({}, NOW),
+        ({"resent_time_ms": NOW + 1}, NOW + 1),
+        ({"lost_time_ms": NOW + 2}, NOW + 2),
+        ({"disowned": (DISOWNED, Disowned("b", NOW, SEEN - 1))}, SEEN),
+        ({"presumed": True}, None),
+        ({"presumed": True, "lost_time_ms": NOW + 2, "disowned": (DISOWNED,)}, SEEN),
+    ],
+)
+def test_patience_counts_from_the_last_thing_that_may_be_listed_late(times: dict[str, Any], since: int | None) -> None:
+    assert jobs.patience_since(replace(INTENT, **times)) == since
+
+
+def test_a_plain_no_leaves_an_earlier_lost_start_as_it_was() -> None:
+    lost = replace(INTENT, lost_time_ms=NOW + 3, sent_in_try=1, resent_time_ms=NOW + 1)
+    then = situation(intent=lost)
+    sent = jobs.write_intent(then, APP, NOW + 90_000, try_number=2)
+    assert (sent.sent_in_try, sent.resent_time_ms) == (2, NOW + 90_000)
+    refused = jobs.turned_down(sent, then)
+    assert refused == replace(sent, resent_time_ms=NOW + 1, lost_time_ms=NOW + 3, sent_in_try=1)
+    assert not refused.refused
+
+
+def test_a_plain_no_to_the_only_start_is_refused() -> None:
+    sent = jobs.write_intent(situation(), APP, NOW, try_number=2)
+    assert sent.sent_in_try == 2
+    assert jobs.turned_down(sent, situation()) == replace(sent, refused=True)
+    answered = situation(intent=NAMED, jobs=(job("FAILED"),))
+    assert jobs.turned_down(sent, answered) == replace(sent, refused=True)
+
+
+def test_what_an_earlier_intent_knew_is_known_to_the_next() -> None:
+    cleared = situation(
+        intent=replace(REPORTED, known_job_ids=("old",)), round=CLEARED, jobs=(job("COMPLETED", job_id="listed"),)
+    )
+    assert jobs.write_intent(cleared, APP, NOW).known_job_ids == ("old", "job-1", "listed")
+
+
+def test_a_disowned_job_is_stored_and_read_again() -> None:
+    stored = json.loads(json.dumps(IN_DOUBT.to_stored()))
+    assert Intent.from_stored(stored) == IN_DOUBT
+    assert Intent.from_stored(stored | {"disowned": [{"job_id": "x"}]}) is None
