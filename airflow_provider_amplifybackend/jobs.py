@@ -812,12 +812,7 @@ def turned_down(intent: Intent, situation: Situation) -> Intent:
     earlier = _reopened(situation).intent
     if earlier is None or not is_unresolved(situation):
         return replace(intent, refused=True)
-    return replace(
-        intent,
-        resent_time_ms=earlier.resent_time_ms,
-        lost_time_ms=earlier.lost_time_ms,
-        sent_in_try=earlier.sent_in_try,
-    )
+    return replace(intent, resent_time_ms=earlier.resent_time_ms, sent_in_try=earlier.sent_in_try)
 
 
 def patience_since(intent: Intent) -> int | None:

@@ -1439,6 +1439,7 @@ def test_after_a_failed_job_the_doubt_about_a_disowned_one_remains() -> None:
 
 def test_the_job_that_was_disowned_last_is_compared_once_more() -> None:
     assert jobs.doubted(in_doubt()) == THEIRS
+    assert jobs.doubted(in_doubt(jobs=(DELETED, THEIRS))) == THEIRS
     earlier = Disowned("earlier", NOW, SEEN)
     assert jobs.doubted(in_doubt(intent=replace(IN_DOUBT, disowned=(earlier, DISOWNED)))) == THEIRS
     for changes in (
