@@ -105,7 +105,7 @@ test-project: $(VENV)/.dev-layer  ## the project of docs/local.md, from the whee
 test-matrix:  ## the Airflow versions of MWAA: PYTHON312=... MATRIX="3.0.6" MATRIX_TESTS="tests/compat"
 	@scripts/matrix.sh
 
-test-matrix-short:  ## the same, imports, examples and one life of an environment (what CI runs)
+test-matrix-short:  ## the same, imports, examples and one life of an environment
 	@MATRIX_TESTS="tests/compat" scripts/matrix.sh
 
 bench: $(VENV)/.dev-layer  ## every benchmark, about an hour: BENCHMARKS="waiting imports"
