@@ -19,7 +19,7 @@ from tests.faults import walk
 
 # Few enough for every run of the tests; `make test-faults-short` walks many more, with a seed of its own.
 STORIES = 300
-MANY_STORIES = int(os.environ.get("WALK_STORIES", "6000"))
+MANY_STORIES = int(os.environ.get("WALK_STORIES", "3000"))
 # What each found on the version that it failed on.
 FAILED_ONCE = {
     122: "a job of the round before, which was not listed when the task was cleared, was taken for the new one",
