@@ -383,7 +383,11 @@ class StartProtocol:
 
     def _warn_of_unknown_app(self) -> Steps[None]:
         """An app that the service does not know holds nothing to remove; more likely its id or the region is wrong."""
-        if not (yield from self._read("GetBackend", {"AppId": self.app_id})):
+        try:
+            is_known = bool((yield from self._read("GetBackend", {"AppId": self.app_id})))
+        except BackendRequestError:
+            return  # only a hint: the task needs no such permission, and has nothing else to ask
+        if not is_known:
             self.log.warning(
                 "The service does not know the app, so there is nothing to remove; check app_id, region_name and the "
                 "account of the connection [%s]",

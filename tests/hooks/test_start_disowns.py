@@ -239,6 +239,12 @@ def test_a_removal_that_is_skipped_warns_of_an_app_that_the_service_does_not_kno
     assert [record.levelname for record in warned] == ([] if is_known else ["WARNING"])
 
 
+def test_a_removal_that_is_skipped_needs_no_permission_to_look_at_the_app(task: Task) -> None:
+    task.service.control.add_fault("GetBackend", kind="error", status=403, code="AccessDeniedException")
+    request = {**DELETE, "ResourceName": "nothing", "ServiceName": "S3"}
+    assert outcome(task.start("DeleteBackendStorage", request, if_missing="skip")) == "skipped"
+
+
 @pytest.mark.parametrize("member", ["AppId", "BackendEnvironmentName", "TargetEnvironmentName"])
 def test_a_start_without_a_name_is_refused_before_its_intent_is_stored(task: Task, member: str) -> None:
     with pytest.raises(BackendParameterError, match=f"{member}='..'"):
