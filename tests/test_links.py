@@ -37,8 +37,10 @@ def test_the_links_lead_to_the_environment_that_is_made(dags, options):
     assert shown(run, "clone") == {"AmplifyConsoleLink": console("copy"), "AmplifyStudioLink": studio("copy")}
 
 
-def test_the_links_are_there_while_the_task_is_deferred(dags, monkeypatch):
+def test_the_links_are_there_while_the_task_is_deferred(dags, service, monkeypatch):
     from airflow_provider_amplifybackend.triggers.job import BackendJobTrigger
+
+    service.control.set(job_seconds=2)  # longer than the start takes on a busy machine, so that it is deferred
 
     seen = {}
     run_trigger = BackendJobTrigger.run
