@@ -94,6 +94,20 @@ class Components:
     def __init__(self, airflow: RunningAirflow) -> None:
         self._airflow = airflow
         self._lock = threading.Lock()
+        # By name: how often a part ended though nobody had struck it.
+        self.died: Counter[str] = Counter()
+
+    def revive(self) -> None:
+        """Start what has ended by itself, as every deployment's supervisor does.
+
+        Airflow 3.3's scheduler does so now and then when tasks are cleared under it ("Failed to add object to the
+        flush context!"): without this a campaign would end there.
+        """
+        with self._lock:
+            for name, process in self._airflow.processes.items():
+                if not process.running:
+                    self.died[name] += 1
+                    process.start()
 
     def kill(self, kind: str, detail: float) -> None:
         with self._lock:

@@ -164,9 +164,10 @@ class Campaign:
                 process.kill()
 
     def _sweep(self, over: threading.Event) -> None:
-        """Killed schedulers leave workers that wait for ever and hold memory."""
+        """Start what has died by itself; and killed schedulers leave workers that wait for ever and hold memory."""
         while not over.wait(5):
             with suppress(EngineError):
+                self.components.revive()
                 for process in self.airflow.idle_orphans():
                     with suppress(Exception):
                         process.kill()
@@ -325,6 +326,7 @@ def run_campaign(options: Options) -> tuple[int, Verdict]:
     parts: list[tuple[Executor, int]] = [("LocalExecutor", options.kills - celery), ("CeleryExecutor", celery)]
     total, verdict = 0, Verdict()
     counted: dict[str, Counter[str]] = {"kills": Counter(), "other strikes": Counter(), "tasks died": Counter()}
+    counted["parts of Airflow that ended by themselves"] = Counter()
     began = time.monotonic()
     for executor, wanted in parts:
         if not wanted:
@@ -336,6 +338,7 @@ def run_campaign(options: Options) -> tuple[int, Verdict]:
         counted["kills"] += campaign.tally.kills
         counted["other strikes"] += campaign.tally.others
         counted["tasks died"] += campaign.tally.landed
+        counted["parts of Airflow that ended by themselves"] += campaign.components.died
     for what, numbers in counted.items():
         print(f"{what}: " + ", ".join(f"{number} {name}" for name, number in sorted(numbers.items())))
     print(f"{total} kills in {(time.monotonic() - began) / 60:.1f} minutes, starts and ends included")
