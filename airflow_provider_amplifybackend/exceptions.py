@@ -18,8 +18,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_amplifybackend._compat import AirflowException, AirflowFailException
-from airflow_provider_amplifybackend.jobs import Job, JobRef
-from airflow_provider_amplifybackend.polling import NOT_A_NAME, ServiceError, Target, Wait
+from airflow_provider_amplifybackend.core.waiting import NOT_A_NAME, ServiceError, Target, Wait
+from airflow_provider_amplifybackend.start.rules import Job, JobRef
 
 STILL_RUNNING = "The job is still running; AmplifyBackend cannot cancel jobs."
 

@@ -104,8 +104,8 @@ def _own_classes(name: str) -> list[type]:
 
 def result_keys(task_class: type) -> tuple[str, ...]:
     """Return the keys of what an operator returns: those of every member that the answer can have."""
-    from airflow_provider_amplifybackend import service_model
     from airflow_provider_amplifybackend.operators.base import AmplifyBackendJobOperator
+    from airflow_provider_amplifybackend.parameters import service_model
 
     if issubclass(task_class, AmplifyBackendJobOperator):
         return job_keys()
@@ -117,7 +117,7 @@ def result_keys(task_class: type) -> tuple[str, ...]:
 
 def job_keys() -> tuple[str, ...]:
     """Return the keys of what every job operator returns."""
-    from airflow_provider_amplifybackend.jobs import Job, Outcome
+    from airflow_provider_amplifybackend.start.rules import Job, Outcome
 
     return tuple(Job("app", "environment", "id").to_xcom(Outcome.STARTED))
 
@@ -134,8 +134,8 @@ def _is_required(parameter: inspect.Parameter) -> bool:
 
 def _shared_classes() -> dict[type, str]:
     """Return the bases whose parameters are described once, with their chapters."""
-    from airflow_provider_amplifybackend.aws_parameters import AwsParameters
     from airflow_provider_amplifybackend.operators.base import AmplifyBackendJobOperator
+    from airflow_provider_amplifybackend.tasks.aws_parameters import AwsParameters
 
     return {AmplifyBackendJobOperator: "Parameters of waiting", AwsParameters: "Parameters of AWS"}
 
@@ -284,7 +284,7 @@ def _table(task_class: type, parameters: dict[str, tuple[inspect.Parameter, str]
 
 
 def _needs(task_class: type) -> str:
-    from airflow_provider_amplifybackend.permissions import calls_of, iam_actions
+    from airflow_provider_amplifybackend.core.permissions import calls_of, iam_actions
 
     calls = calls_of(task_class)
     text = f"**IAM**: {_codes(iam_actions(calls.always))}"

@@ -115,7 +115,7 @@ def _forget_masked_texts() -> None:
 @pytest.fixture
 def dags(_dag_runner: DagRunner, service: LocalAmplifyBackend, monkeypatch: pytest.MonkeyPatch) -> Iterator[DagRunner]:
     """Runs DAGs through real Airflow against the local service, without the delay that real triggerers need."""
-    monkeypatch.setattr("airflow_provider_amplifybackend.triggers.base.EARLIEST_EVENT", 0.0)
+    monkeypatch.setattr("airflow_provider_amplifybackend.triggers._base.EARLIEST_EVENT", 0.0)
     _forget_masked_texts()
     yield _dag_runner
     _dag_runner.forget()

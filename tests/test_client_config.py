@@ -9,8 +9,8 @@ from typing import Any
 import botocore.config
 import pytest
 
-from airflow_provider_amplifybackend.client_config import as_client_config, for_botocore
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
+from airflow_provider_amplifybackend.parameters.client_config import as_client_config, for_botocore
 from airflow_provider_amplifybackend.validation import validate_dag
 
 CYCLE: dict[str, Any] = {}
@@ -153,5 +153,6 @@ def test_a_dag_may_hold_templates_in_it_and_mistakes_beside_them(dags):
 
 
 def test_reading_operators_loads_no_botocore() -> None:
-    code = "import sys, airflow_provider_amplifybackend.client_config; assert not any('boto' in m for m in sys.modules)"
+    module = "airflow_provider_amplifybackend.parameters.client_config"
+    code = f"import sys, {module}; assert not any('boto' in m for m in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

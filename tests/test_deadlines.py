@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_amplifybackend.deadlines import (
+from airflow_provider_amplifybackend.exceptions import BackendParameterError
+from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
+from airflow_provider_amplifybackend.parameters.limits import (
     LONGEST_WAIT,
     as_bounded,
     as_waiter_delay,
@@ -17,9 +19,7 @@ from airflow_provider_amplifybackend.deadlines import (
     deferral_timeout,
     earliest_deadline,
 )
-from airflow_provider_amplifybackend.exceptions import BackendParameterError
-from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
-from airflow_provider_amplifybackend.jobs import JobRef
+from airflow_provider_amplifybackend.start.rules import JobRef
 from airflow_provider_amplifybackend.validation import validate_dag
 
 NO_DEADLINES = (

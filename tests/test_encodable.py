@@ -20,9 +20,9 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 
-from airflow_provider_amplifybackend import meta, service_model
 from airflow_provider_amplifybackend._compat import mask_secret
-from airflow_provider_amplifybackend.encodable import (
+from airflow_provider_amplifybackend.core import meta_config as meta
+from airflow_provider_amplifybackend.core.encodable import (
     MAX_DEPTH,
     MAX_ERROR_TEXT,
     TOO_DEEP,
@@ -30,11 +30,12 @@ from airflow_provider_amplifybackend.encodable import (
     encodable_text,
     shortened,
 )
+from airflow_provider_amplifybackend.core.waiting import Condition, EnvironmentTarget
 from airflow_provider_amplifybackend.exceptions import AmplifyBackendError
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
-from airflow_provider_amplifybackend.jobs import JOB_OPERATIONS, Intent, JobRef, Outcome, Round, answered
-from airflow_provider_amplifybackend.polling import Condition, EnvironmentTarget
-from airflow_provider_amplifybackend.triggers import events
+from airflow_provider_amplifybackend.parameters import service_model
+from airflow_provider_amplifybackend.start.rules import JOB_OPERATIONS, Intent, JobRef, Outcome, Round, answered
+from airflow_provider_amplifybackend.triggers import _events as events
 from airflow_provider_amplifybackend.triggers.environment import BackendEnvironmentTrigger
 from airflow_provider_amplifybackend.triggers.job import BackendJobTrigger
 from tests.conftest import APP, connection_json
@@ -276,8 +277,8 @@ def trigger_options() -> dict[str, Any]:
 
 @pytest.fixture
 def _no_delays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airflow_provider_amplifybackend.triggers.base.EARLIEST_EVENT", 0.0)
-    monkeypatch.setattr("airflow_provider_amplifybackend.schedule.FIRST_DELAY", 0.05)
+    monkeypatch.setattr("airflow_provider_amplifybackend.triggers._base.EARLIEST_EVENT", 0.0)
+    monkeypatch.setattr("airflow_provider_amplifybackend.core.schedule.FIRST_DELAY", 0.05)
 
 
 @pytest.mark.usefixtures("lines", "connection", "_no_delays")

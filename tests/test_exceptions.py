@@ -9,6 +9,7 @@ import pytest
 
 from airflow_provider_amplifybackend import exceptions
 from airflow_provider_amplifybackend._compat import AirflowException, AirflowFailException
+from airflow_provider_amplifybackend.core.waiting import Condition, EnvironmentTarget, FaultKind, ServiceError, Wait
 from airflow_provider_amplifybackend.exceptions import (
     AmplifyBackendError,
     BackendJobFailedError,
@@ -19,8 +20,7 @@ from airflow_provider_amplifybackend.exceptions import (
     request_error,
     timeout_error,
 )
-from airflow_provider_amplifybackend.jobs import Job, JobRef
-from airflow_provider_amplifybackend.polling import Condition, EnvironmentTarget, FaultKind, ServiceError, Wait
+from airflow_provider_amplifybackend.start.rules import Job, JobRef
 
 REF = JobRef("d1", "job-1", ("pr1", "staging"), "CloneBackend")
 

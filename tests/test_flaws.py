@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.operators.auth import CreateBackendAuthOperator
 from airflow_provider_amplifybackend.operators.environment import CloneBackendOperator
-from airflow_provider_amplifybackend.parameters import as_choice, as_flag, as_name, as_number, flaws, shown
+from airflow_provider_amplifybackend.parameters.reading import as_choice, as_flag, as_name, as_number, flaws, shown
+from airflow_provider_amplifybackend.parameters.service_model import ParameterError, build_request
 from airflow_provider_amplifybackend.sensors.job import BackendJobSensor
-from airflow_provider_amplifybackend.service_model import ParameterError, build_request
 from airflow_provider_amplifybackend.validation import validate_dag
 
 NAMES = {"app_id": "d1", "backend_environment_name": "dev", "resource_name": "r"}

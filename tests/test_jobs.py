@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_amplifybackend import jobs
-from airflow_provider_amplifybackend.jobs import (
+from airflow_provider_amplifybackend.core.secrets import redact_secrets
+from airflow_provider_amplifybackend.start import rules as jobs
+from airflow_provider_amplifybackend.start.rules import (
     JOB_OPERATIONS,
     Adopt,
     Decision,
@@ -29,7 +30,6 @@ from airflow_provider_amplifybackend.jobs import (
     Situation,
     WaitFor,
 )
-from airflow_provider_amplifybackend.secrets import redact_secrets
 
 APP = "d1a2b3c4d5"
 NOW = 1_700_000_000_000
@@ -1200,7 +1200,7 @@ def test_the_name_of_an_operation_says_what_it_does_to_what(name: str) -> None:
 
 
 def test_every_job_operation_of_the_service_is_known() -> None:
-    from airflow_provider_amplifybackend.service_model import service_model
+    from airflow_provider_amplifybackend.parameters.service_model import service_model
 
     model = service_model()
     answering_a_job = {

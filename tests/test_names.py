@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 import pytest
 
-from airflow_provider_amplifybackend import names, service_model
+from airflow_provider_amplifybackend.core import names
+from airflow_provider_amplifybackend.parameters import service_model
 from tests.name_cases import BAD, GOOD
 
 ENDPOINT = "https://amplifybackend.us-east-1.amazonaws.com"

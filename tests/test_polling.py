@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_amplifybackend import polling
-from airflow_provider_amplifybackend.jobs import Job, JobRef
-from airflow_provider_amplifybackend.polling import (
+from airflow_provider_amplifybackend.core import waiting as polling
+from airflow_provider_amplifybackend.core.schedule import FIRST_DELAY, Durations, PollSchedule
+from airflow_provider_amplifybackend.core.waiting import (
     Call,
     Condition,
     EnvironmentSeen,
@@ -21,7 +21,7 @@ from airflow_provider_amplifybackend.polling import (
     look,
     look_at_job,
 )
-from airflow_provider_amplifybackend.schedule import FIRST_DELAY, Durations, PollSchedule
+from airflow_provider_amplifybackend.start.rules import Job, JobRef
 
 APP = "d1"
 REF = JobRef(APP, "job-1", ("pr1", "staging"), "CloneBackend")

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_amplifybackend.secrets import (
+from airflow_provider_amplifybackend.core.secrets import (
     MASKED_MEMBERS,
     SECRET_MEMBERS,
     is_secret_name,
     redact_secrets,
     secret_values,
 )
-from airflow_provider_amplifybackend.service_model import service_model
+from airflow_provider_amplifybackend.parameters.service_model import service_model
 
 HUSH = "hush-hush"
 META = {"api": {"notes": {"output": {"GraphQLAPIKeyOutput": HUSH, "GraphQLAPIIdOutput": "id"}}}}

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from botocore.validate import ParamValidator
 
-from airflow_provider_amplifybackend import service_model
-from airflow_provider_amplifybackend.service_model import ParameterError, build_request
+from airflow_provider_amplifybackend.parameters import service_model
+from airflow_provider_amplifybackend.parameters.service_model import ParameterError, build_request
 
 NAMES = {"app_id": "d1", "backend_environment_name": "dev", "resource_name": "main"}
 OPERATIONS = sorted(service_model.operation_names())

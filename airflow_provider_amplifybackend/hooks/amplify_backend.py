@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.config import Config
 
-from airflow_provider_amplifybackend import names, polling, service_model
 from airflow_provider_amplifybackend._compat import AirflowException, AirflowNotFoundException
-from airflow_provider_amplifybackend.client_config import for_botocore
-from airflow_provider_amplifybackend.deadlines import LONGEST_WAIT, as_bounded
-from airflow_provider_amplifybackend.encodable import encodable_answer
+from airflow_provider_amplifybackend.core import names
+from airflow_provider_amplifybackend.core import waiting as polling
+from airflow_provider_amplifybackend.core.encodable import encodable_answer
+from airflow_provider_amplifybackend.core.schedule import Durations, PollSchedule
+from airflow_provider_amplifybackend.core.waiting import FaultKind, ServiceError, Wait
 from airflow_provider_amplifybackend.exceptions import (
     BackendJobFailedError,
     BackendParameterError,
@@ -23,7 +24,8 @@ from airflow_provider_amplifybackend.exceptions import (
     timeout_error,
     wait_error,
 )
-from airflow_provider_amplifybackend.hooks.botocore_errors import (
+from airflow_provider_amplifybackend.hooks._client_log import watch
+from airflow_provider_amplifybackend.hooks._errors import (
     ConnectionLookupError,
     LateStartError,
     UnreadableAnswerError,
@@ -33,12 +35,12 @@ from airflow_provider_amplifybackend.hooks.botocore_errors import (
     service_error,
     stop_at_quota,
 )
-from airflow_provider_amplifybackend.hooks.client_log import watch
-from airflow_provider_amplifybackend.hooks.name_guard import guard_names
-from airflow_provider_amplifybackend.hooks.tls import read_client_cert, read_verify
-from airflow_provider_amplifybackend.jobs import JOB_OPERATIONS, Job, JobRef
-from airflow_provider_amplifybackend.polling import FaultKind, ServiceError, Wait
-from airflow_provider_amplifybackend.schedule import Durations, PollSchedule
+from airflow_provider_amplifybackend.hooks._name_guard import guard_names
+from airflow_provider_amplifybackend.hooks._tls import read_client_cert, read_verify
+from airflow_provider_amplifybackend.parameters import service_model
+from airflow_provider_amplifybackend.parameters.client_config import for_botocore
+from airflow_provider_amplifybackend.parameters.limits import LONGEST_WAIT, as_bounded
+from airflow_provider_amplifybackend.start.rules import JOB_OPERATIONS, Job, JobRef
 
 if TYPE_CHECKING:
     from airflow.providers.amazon.aws.utils.connection_wrapper import AwsConnectionWrapper
@@ -195,7 +197,7 @@ class AmplifyBackendHook(AwsBaseHook):
 
     def attempt(self, api_operation: str, request: Mapping[str, Any], *, once: bool = False) -> dict[str, Any]:
         """
-        Call an operation and raise the error as :class:`~airflow_provider_amplifybackend.polling.ServiceError`.
+        Call an operation and raise the error as :class:`~airflow_provider_amplifybackend.core.waiting.ServiceError`.
 
         :param once: Send it once, without retries and within bounded time, as every start of a job must be.
         """

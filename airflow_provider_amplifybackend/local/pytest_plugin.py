@@ -122,6 +122,6 @@ def local_airflow(
     monkeypatch.setenv("AWS_DEFAULT_REGION", testing.REGION)
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", testing.connection_json(endpoint_url))
     # A real triggerer needs this pause; dag.test() has none.
-    monkeypatch.setattr("airflow_provider_amplifybackend.triggers.base.EARLIEST_EVENT", 0.0)
+    monkeypatch.setattr("airflow_provider_amplifybackend.triggers._base.EARLIEST_EVENT", 0.0)
     local_amplifybackend.control.set(job_seconds=0.2)
     return testing.LocalAirflow(Path(os.environ["AIRFLOW__CORE__DAGS_FOLDER"]))

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from airflow_provider_amplifybackend import jobs, names, service_model
 from airflow_provider_amplifybackend._compat import (
     XCOM_MAY_BE_NONE,
     AirflowNotFoundException,
@@ -16,14 +15,8 @@ from airflow_provider_amplifybackend._compat import (
     mask_secret,
     task_state_store,
 )
-from airflow_provider_amplifybackend.aws_parameters import AwsParameters
-from airflow_provider_amplifybackend.deadlines import (
-    as_waiter_delay,
-    as_waiter_max_attempts,
-    budget_problems,
-    deferral_timeout,
-    earliest_deadline,
-)
+from airflow_provider_amplifybackend.core import names
+from airflow_provider_amplifybackend.core.secrets import MASKED_MEMBERS, redact_secrets, secret_values, written_forms
 from airflow_provider_amplifybackend.exceptions import (
     STILL_RUNNING,
     BackendJobFailedError,
@@ -31,15 +24,24 @@ from airflow_provider_amplifybackend.exceptions import (
     BackendRequestError,
     BackendTimeoutError,
 )
-from airflow_provider_amplifybackend.jobs import Intent, Job, JobRef, JobResult, Outcome
 from airflow_provider_amplifybackend.links import AmplifyConsoleLink, AmplifyStudioLink, link_addresses
-from airflow_provider_amplifybackend.parameters import EMPTY_RENDERINGS, as_choice, as_flag, is_template
-from airflow_provider_amplifybackend.secrets import MASKED_MEMBERS, redact_secrets, secret_values, written_forms
-from airflow_provider_amplifybackend.triggers.events import job_of_event
+from airflow_provider_amplifybackend.parameters import service_model
+from airflow_provider_amplifybackend.parameters.limits import (
+    as_waiter_delay,
+    as_waiter_max_attempts,
+    budget_problems,
+    deferral_timeout,
+    earliest_deadline,
+)
+from airflow_provider_amplifybackend.parameters.reading import EMPTY_RENDERINGS, as_choice, as_flag, is_template
+from airflow_provider_amplifybackend.start import rules as jobs
+from airflow_provider_amplifybackend.start.rules import Intent, Job, JobRef, JobResult, Outcome
+from airflow_provider_amplifybackend.tasks.aws_parameters import AwsParameters
+from airflow_provider_amplifybackend.triggers._events import job_of_event
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend._compat import Context
-    from airflow_provider_amplifybackend.hooks.start import AwaitEnd, Reached, StartOnce, StartProtocol, Steps
+    from airflow_provider_amplifybackend.start.protocol import AwaitEnd, Reached, StartOnce, StartProtocol, Steps
 
 DEFAULT_DEFERRABLE = conf.getboolean("operators", "default_deferrable", fallback=False)
 DEFAULT_START_PATIENCE = 60.0
@@ -240,7 +242,7 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
 
         :param event: Of the deferral after which the try continues; without a store it carries what is known.
         """
-        from airflow_provider_amplifybackend.hooks.start import Policy, StartOnce, arrived
+        from airflow_provider_amplifybackend.start.protocol import Policy, StartOnce, arrived
 
         def wait(action: AwaitEnd) -> Job:
             return self._wait(action, starter, started)
@@ -292,7 +294,7 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
 
     def _wait(self, action: AwaitEnd, starter: StartOnce, started: float) -> Job:
         """Wait until a job has ended, here or in the triggerer."""
-        from airflow_provider_amplifybackend.hooks.start import Whose
+        from airflow_provider_amplifybackend.start.protocol import Whose
 
         if self.read("deferrable") and action.whose is not Whose.CLEANUP:
             self._defer(action, starter, started)
@@ -332,7 +334,7 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
         return self._with_members(context, nothing.to_xcom(outcome))
 
     def _defer(self, action: AwaitEnd, starter: StartOnce, started: float) -> NoReturn:
-        from airflow_provider_amplifybackend.hooks.start import Whose, travelling
+        from airflow_provider_amplifybackend.start.protocol import Whose, travelling
         from airflow_provider_amplifybackend.triggers.job import BackendJobTrigger
 
         deadline, is_own = starter.protocol.deadline, action.whose is Whose.OWN
@@ -385,7 +387,7 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
         return self._finish(context, starter, starter.drive(starter.protocol.resume(outcome, job)))
 
     def _result(self, context: Context, job: Job, outcome: Outcome) -> JobResult:
-        from airflow_provider_amplifybackend.hooks.start import report
+        from airflow_provider_amplifybackend.start.protocol import report
 
         report(task_state_store(context), job, self.log)
         return self._with_members(context, job.to_xcom(outcome))

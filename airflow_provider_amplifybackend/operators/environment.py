@@ -7,18 +7,18 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_amplifybackend.core.meta_config import outputs, parse_document
+from airflow_provider_amplifybackend.core.waiting import FaultKind, ServiceError, says_missing
 from airflow_provider_amplifybackend.exceptions import BackendRequestError, left_behind, request_error
-from airflow_provider_amplifybackend.jobs import Job, Outcome
-from airflow_provider_amplifybackend.meta import outputs, parse_document
+from airflow_provider_amplifybackend.operators._kinds import FAIL_OR_SKIP, CreatingOperator, RemovingOperator
 from airflow_provider_amplifybackend.operators.base import AmplifyBackendOperator
-from airflow_provider_amplifybackend.operators.kinds import FAIL_OR_SKIP, CreatingOperator, RemovingOperator
-from airflow_provider_amplifybackend.parameters import as_choice
-from airflow_provider_amplifybackend.polling import FaultKind, ServiceError, says_missing
+from airflow_provider_amplifybackend.parameters.reading import as_choice
+from airflow_provider_amplifybackend.start.rules import Job, Outcome
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend._compat import Context
-    from airflow_provider_amplifybackend.hooks.start import Reached, StartOnce, StartProtocol, Steps
-    from airflow_provider_amplifybackend.jobs import JobResult
+    from airflow_provider_amplifybackend.start.protocol import Reached, StartOnce, StartProtocol, Steps
+    from airflow_provider_amplifybackend.start.rules import JobResult
 
 
 DOCUMENTS = ("AmplifyMetaConfig", "AmplifyFeatureFlags")
@@ -51,7 +51,7 @@ class _CreatesEnvironment(CreatingOperator):
 
     def _steps(self, start: StartProtocol) -> Steps[Reached]:
         """Start the job and wait, once what an earlier try's failed job left behind is gone."""
-        from airflow_provider_amplifybackend.hooks.leftover import delete_earlier
+        from airflow_provider_amplifybackend.start.leftover import delete_earlier
 
         if self.on_failure == "delete_target":
             yield from delete_earlier(start, self._new_name)
@@ -59,7 +59,7 @@ class _CreatesEnvironment(CreatingOperator):
 
     def _after_failure(self, job: Job, outcome: Outcome, make_starter: Callable[[], StartOnce]) -> str:
         """Delete what the job left behind, if told so and if it is ours."""
-        from airflow_provider_amplifybackend.hooks.leftover import delete_after
+        from airflow_provider_amplifybackend.start.leftover import delete_after
 
         if self.on_failure != "delete_target":
             return left_behind(self.api_operation, self._new_name)

@@ -5,17 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_amplifybackend.core.waiting import Condition, EnvironmentTarget
 from airflow_provider_amplifybackend.exceptions import BackendJobFailedError
-from airflow_provider_amplifybackend.jobs import Job, JobRef, Outcome
-from airflow_provider_amplifybackend.parameters import as_flag, as_name, is_name, is_template, problems_of, shown
-from airflow_provider_amplifybackend.polling import Condition, EnvironmentTarget
-from airflow_provider_amplifybackend.sensors.base import WaitSensor
+from airflow_provider_amplifybackend.parameters.reading import (
+    as_flag,
+    as_name,
+    is_name,
+    is_template,
+    problems_of,
+    shown,
+)
+from airflow_provider_amplifybackend.sensors._base import WaitSensor
 from airflow_provider_amplifybackend.sensors.environment import environment_result
-from airflow_provider_amplifybackend.triggers import events
+from airflow_provider_amplifybackend.start.rules import Job, JobRef, Outcome
+from airflow_provider_amplifybackend.triggers import _events as events
 
 if TYPE_CHECKING:
-    from airflow_provider_amplifybackend.polling import Seen, Target
-    from airflow_provider_amplifybackend.triggers.base import WaitTrigger
+    from airflow_provider_amplifybackend.core.waiting import Seen, Target
+    from airflow_provider_amplifybackend.triggers._base import WaitTrigger
 
 
 class BackendJobSensor(WaitSensor):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_amplifybackend.polling import Condition, EnvironmentTarget
-from airflow_provider_amplifybackend.triggers.base import WaitTrigger
+from airflow_provider_amplifybackend.core.waiting import Condition, EnvironmentTarget
+from airflow_provider_amplifybackend.triggers._base import WaitTrigger
 
 
 class BackendEnvironmentTrigger(WaitTrigger):
@@ -15,7 +15,7 @@ class BackendEnvironmentTrigger(WaitTrigger):
     :param app_id: The app's id.
     :param backend_environment_name: The environment.
     :param condition: ``exists``, ``gone`` or ``idle``.
-    :param kwargs: See :class:`~airflow_provider_amplifybackend.triggers.base.WaitTrigger`.
+    :param kwargs: See :class:`~airflow_provider_amplifybackend.triggers._base.WaitTrigger`.
     """
 
     target: EnvironmentTarget

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_amplifybackend.jobs import JobRef
-from airflow_provider_amplifybackend.triggers.base import WaitTrigger
+from airflow_provider_amplifybackend.start.rules import JobRef
+from airflow_provider_amplifybackend.triggers._base import WaitTrigger
 
 
 class BackendJobTrigger(WaitTrigger):
@@ -17,7 +17,7 @@ class BackendJobTrigger(WaitTrigger):
     :param environments: The environments in which to look for the job, the likeliest first.
     :param operation: The operation of the job, if known.
     :param durations: How long earlier jobs of the operation took, in seconds: when it is worth looking.
-    :param kwargs: See :class:`~airflow_provider_amplifybackend.triggers.base.WaitTrigger`.
+    :param kwargs: See :class:`~airflow_provider_amplifybackend.triggers._base.WaitTrigger`.
     """
 
     target: JobRef

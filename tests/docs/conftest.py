@@ -19,7 +19,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch, service: Any) -> None:
     service.control.set(job_seconds=0)
     # Once the environments are gone, so is the place to look for its job.
     service.control.set(job_seconds={"RemoveAllBackends": 0.5})
-    monkeypatch.setattr("airflow_provider_amplifybackend.hooks.start.LOOK_DELAY", 0.01)
+    monkeypatch.setattr("airflow_provider_amplifybackend.start.protocol.LOOK_DELAY", 0.01)
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_amplifybackend.core.permissions import calls_of
 from airflow_provider_amplifybackend.exceptions import BackendJobFailedError
-from airflow_provider_amplifybackend.jobs import JOB_OPERATIONS
-from airflow_provider_amplifybackend.permissions import calls_of
 from airflow_provider_amplifybackend.sensors.job import BackendJobSensor
+from airflow_provider_amplifybackend.start.rules import JOB_OPERATIONS
 from scripts import docs as generator
 from tests.docs.conftest import APP, EXAMPLES
 
@@ -35,7 +35,7 @@ def test_the_page_is_current() -> None:
 
 
 def test_the_page_has_every_operation() -> None:
-    from airflow_provider_amplifybackend.service_model import operation_names
+    from airflow_provider_amplifybackend.parameters.service_model import operation_names
 
     assert {getattr(each, "api_operation", None) for each in CLASSES} - {None} == set(operation_names())
 

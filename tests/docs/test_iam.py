@@ -8,7 +8,7 @@ from typing import Any
 import botocore.session
 import pytest
 
-from airflow_provider_amplifybackend.permissions import calls_of, iam_actions
+from airflow_provider_amplifybackend.core.permissions import calls_of, iam_actions
 from scripts.docs import task_classes
 from tests.docs.conftest import APP
 from tests.docs.policies import ARNS, actions, policies, resource_types

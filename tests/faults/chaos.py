@@ -9,10 +9,11 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
-from airflow_provider_amplifybackend import polling, schedule
-from airflow_provider_amplifybackend.hooks import start
+from airflow_provider_amplifybackend.core import schedule
+from airflow_provider_amplifybackend.core import waiting as polling
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
-from airflow_provider_amplifybackend.triggers import base as triggers_base
+from airflow_provider_amplifybackend.start import protocol as start
+from airflow_provider_amplifybackend.triggers import _base as triggers_base
 from tests.faults.airflow_stand_in import Killed
 
 # How often a process dies at such a moment.

@@ -19,10 +19,10 @@ def triggerer() -> Iterator[Triggerer]:
 @pytest.fixture
 def hurry(monkeypatch: pytest.MonkeyPatch, service: LocalAmplifyBackend) -> LocalAmplifyBackend:
     """The service, with short jobs and without the delays that a real one needs."""
-    monkeypatch.setattr("airflow_provider_amplifybackend.hooks.start.LOOK_DELAY", 0.05)
-    monkeypatch.setattr("airflow_provider_amplifybackend.hooks.start.RESEND_DELAY", 0.05)
-    monkeypatch.setattr("airflow_provider_amplifybackend.schedule.FIRST_DELAY", 0.05)
-    monkeypatch.setattr("airflow_provider_amplifybackend.triggers.base.EARLIEST_EVENT", 0.0)
+    monkeypatch.setattr("airflow_provider_amplifybackend.start.protocol.LOOK_DELAY", 0.05)
+    monkeypatch.setattr("airflow_provider_amplifybackend.start.protocol.RESEND_DELAY", 0.05)
+    monkeypatch.setattr("airflow_provider_amplifybackend.core.schedule.FIRST_DELAY", 0.05)
+    monkeypatch.setattr("airflow_provider_amplifybackend.triggers._base.EARLIEST_EVENT", 0.0)
     monkeypatch.setenv("AIRFLOW__AMPLIFYBACKEND__START_PATIENCE", "0.5")
     service.control.set(job_seconds=0.3)
     return service

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from airflow_provider_amplifybackend.exceptions import AmplifyBackendError
-from airflow_provider_amplifybackend.jobs import JOB_OPERATIONS
+from airflow_provider_amplifybackend.start.rules import JOB_OPERATIONS
 from tests.faults.airflow_stand_in import Killed
 from tests.faults.cases import Case
 

@@ -10,7 +10,6 @@ import pytest
 
 from airflow_provider_amplifybackend.exceptions import BackendRequestError, BackendStartError
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
-from airflow_provider_amplifybackend.hooks.start import STORE_KEY
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.operators.auth import ImportBackendAuthOperator
 from airflow_provider_amplifybackend.operators.environment import CloneBackendOperator
@@ -19,6 +18,7 @@ from airflow_provider_amplifybackend.operators.storage import (
     DeleteBackendStorageOperator,
     UpdateBackendStorageOperator,
 )
+from airflow_provider_amplifybackend.start.protocol import STORE_KEY
 from tests.faults.airflow_stand_in import StateStore, TaskInstance, Triggerer
 
 APP = "d1a2b3c4d5"
@@ -225,7 +225,7 @@ def test_the_log_says_what_differs_and_no_value(
 ) -> None:
     lines: list[str] = []
     monkeypatch.setattr(
-        "airflow_provider_amplifybackend.hooks.start.StartOnce.__init__",
+        "airflow_provider_amplifybackend.start.protocol.StartOnce.__init__",
         partial_log(lines),
     )
     task(UpdateBackendStorageOperator, THEIR_UPDATE, **UPDATE).attempt()
@@ -234,7 +234,7 @@ def test_the_log_says_what_differs_and_no_value(
 
 
 def partial_log(lines: list[str]) -> Callable[..., None]:
-    from airflow_provider_amplifybackend.hooks.start import StartOnce
+    from airflow_provider_amplifybackend.start.protocol import StartOnce
 
     original = StartOnce.__init__
 

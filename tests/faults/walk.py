@@ -26,10 +26,9 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
-from airflow_provider_amplifybackend import polling
+from airflow_provider_amplifybackend.core import waiting as polling
+from airflow_provider_amplifybackend.core.waiting import FaultKind, ServiceError, Wait
 from airflow_provider_amplifybackend.exceptions import AmplifyBackendError, wait_error
-from airflow_provider_amplifybackend.hooks import start
-from airflow_provider_amplifybackend.jobs import JOB_OPERATIONS, Effect, Job, JobRef
 from airflow_provider_amplifybackend.local.errors import ServiceError as Refusal
 from airflow_provider_amplifybackend.local.jobs import Fate
 from airflow_provider_amplifybackend.local.jobs import Job as ServiceJob
@@ -38,8 +37,9 @@ from airflow_provider_amplifybackend.local.settings import Settings
 from airflow_provider_amplifybackend.local.state import Service
 from airflow_provider_amplifybackend.local.store import App, Environment
 from airflow_provider_amplifybackend.operators.base import AmplifyBackendOperator
-from airflow_provider_amplifybackend.polling import FaultKind, ServiceError, Wait
-from airflow_provider_amplifybackend.triggers import events
+from airflow_provider_amplifybackend.start import protocol as start
+from airflow_provider_amplifybackend.start.rules import JOB_OPERATIONS, Effect, Job, JobRef
+from airflow_provider_amplifybackend.triggers import _events as events
 from tests.faults.airflow_stand_in import Killed, StateStore, TaskInstance
 from tests.operators.requests_by_operation import API, STORAGE, operator_classes
 
@@ -587,7 +587,7 @@ def operator_classes_once() -> dict[str, Any]:
 
 
 def operator_names(operation: str) -> dict[str, str]:
-    from airflow_provider_amplifybackend import service_model
+    from airflow_provider_amplifybackend.parameters import service_model
 
     if operation not in _NAMES:
         _NAMES[operation] = {member: name for name, member in service_model.members(operation).items()}

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from botocore.config import Config
 
-from airflow_provider_amplifybackend import polling
 from airflow_provider_amplifybackend._compat import AirflowNotFoundException
+from airflow_provider_amplifybackend.core import waiting as polling
+from airflow_provider_amplifybackend.core.schedule import FIRST_DELAY
 from airflow_provider_amplifybackend.exceptions import (
     BackendJobFailedError,
     BackendJobTimeoutError,
@@ -23,9 +24,8 @@ from airflow_provider_amplifybackend.exceptions import (
     BackendRequestError,
 )
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
-from airflow_provider_amplifybackend.jobs import JobRef
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
-from airflow_provider_amplifybackend.schedule import FIRST_DELAY
+from airflow_provider_amplifybackend.start.rules import JobRef
 
 APP = "d1a2b3c4d5"
 CLONE = {"AppId": APP, "BackendEnvironmentName": "staging", "TargetEnvironmentName": "pr1"}

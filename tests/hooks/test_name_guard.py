@@ -21,13 +21,14 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
-from airflow_provider_amplifybackend import names, service_model
+from airflow_provider_amplifybackend.core import names
+from airflow_provider_amplifybackend.core.waiting import FaultKind, ServiceError, look_at_job
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
+from airflow_provider_amplifybackend.hooks._async_client import create_client
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
-from airflow_provider_amplifybackend.hooks.async_client import create_client
-from airflow_provider_amplifybackend.jobs import JOB_OPERATIONS, JobRef
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
-from airflow_provider_amplifybackend.polling import FaultKind, ServiceError, look_at_job
+from airflow_provider_amplifybackend.parameters import service_model
+from airflow_provider_amplifybackend.start.rules import JOB_OPERATIONS, JobRef
 from tests.conftest import connection_json
 from tests.name_cases import BAD, GOOD
 from tests.operators.requests_by_operation import CASES, shared_botocore_data  # noqa: F401

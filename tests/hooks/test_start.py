@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_amplifybackend.core.waiting import look_at_job
 from airflow_provider_amplifybackend.exceptions import BackendRequestError, BackendStartError
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
-from airflow_provider_amplifybackend.hooks.start import (
+from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from airflow_provider_amplifybackend.start.protocol import (
     LOOK_DELAY,
     MAX_UNEXPLAINED_REFUSALS,
     STORE_KEY,
@@ -25,9 +27,7 @@ from airflow_provider_amplifybackend.hooks.start import (
     StartOnce,
     report,
 )
-from airflow_provider_amplifybackend.jobs import JOB_OPERATIONS, Intent, Round
-from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
-from airflow_provider_amplifybackend.polling import look_at_job
+from airflow_provider_amplifybackend.start.rules import JOB_OPERATIONS, Intent, Round
 
 APP = "d1a2b3c4d5"
 FIRST = Round(max_tries=3, clear_number=0)
@@ -728,7 +728,7 @@ def test_an_attempt_that_lost_its_store_cannot_send(task: Task) -> None:
 
 
 def test_a_store_that_is_slow_for_ever_stops_the_start(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airflow_provider_amplifybackend.hooks.start.INTENT_FRESH_SECONDS", -1.0)
+    monkeypatch.setattr("airflow_provider_amplifybackend.start.protocol.INTENT_FRESH_SECONDS", -1.0)
     with pytest.raises(BackendStartError, match="nothing was sent"):
         task.start()
     assert len(task.store.history) == 3
@@ -740,7 +740,7 @@ def test_a_process_that_was_stopped_after_the_fence_does_not_send(
     task: Task, accepted: Accepted, monkeypatch: pytest.MonkeyPatch, event: str
 ) -> None:
     """Stopped for longer than the intent is fresh: its successor may have started the job by then."""
-    monkeypatch.setattr("airflow_provider_amplifybackend.hooks.start.INTENT_FRESH_SECONDS", 0.5)
+    monkeypatch.setattr("airflow_provider_amplifybackend.start.protocol.INTENT_FRESH_SECONDS", 0.5)
     hook = AmplifyBackendHook()
     stops = iter([0.6])
     hook._start_conn.meta.events.register(f"{event}.amplifybackend", lambda **_: time.sleep(next(stops, 0)))
@@ -755,7 +755,7 @@ def test_a_process_that_was_stopped_after_the_fence_does_not_send(
 def test_a_process_that_was_stopped_and_not_replaced_sends_with_a_new_intent(
     task: Task, accepted: Accepted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airflow_provider_amplifybackend.hooks.start.INTENT_FRESH_SECONDS", 0.5)
+    monkeypatch.setattr("airflow_provider_amplifybackend.start.protocol.INTENT_FRESH_SECONDS", 0.5)
     hook = AmplifyBackendHook()
     stops = iter([0.6])
     hook._start_conn.meta.events.register("before-sign.amplifybackend", lambda **_: time.sleep(next(stops, 0)))

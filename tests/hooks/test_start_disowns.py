@@ -15,8 +15,8 @@ from airflow_provider_amplifybackend.exceptions import (
     BackendStartError,
 )
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
-from airflow_provider_amplifybackend.hooks.start import Blocked, Reached, StartOnce, arrived, travelling
-from airflow_provider_amplifybackend.jobs import Intent, Job, JobRef, Outcome, Round
+from airflow_provider_amplifybackend.start.protocol import Blocked, Reached, StartOnce, arrived, travelling
+from airflow_provider_amplifybackend.start.rules import Intent, Job, JobRef, Outcome, Round
 from tests.hooks.test_start import APP, DELETE, FIRST, STORAGE, Accepted, Store, Task, outcome
 from tests.hooks.test_start import task as task
 

@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_amplifybackend.exceptions import BackendRequestError, BackendStartError
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
-from airflow_provider_amplifybackend.hooks.start import Blocked, Reached, StartOnce
+from airflow_provider_amplifybackend.start.protocol import Blocked, Reached, StartOnce
 from tests.hooks.test_start import (
     APP,
     CLEARED,

@@ -12,8 +12,8 @@ import pytest
 
 from airflow_provider_amplifybackend.exceptions import BackendRequestError, BackendStartError
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
-from airflow_provider_amplifybackend.hooks.start import STORE_KEY, Fence, Policy, Reached, StartOnce, report
-from airflow_provider_amplifybackend.jobs import Job
+from airflow_provider_amplifybackend.start.protocol import STORE_KEY, Fence, Policy, Reached, StartOnce, report
+from airflow_provider_amplifybackend.start.rules import Job
 from tests.hooks.test_start import APP, CLONE, DELETE, STORAGE, Accepted, Store, Task, outcome
 from tests.hooks.test_start import task as task
 

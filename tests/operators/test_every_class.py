@@ -14,10 +14,10 @@ import pytest
 
 import airflow_provider_amplifybackend.operators
 import airflow_provider_amplifybackend.sensors
-from airflow_provider_amplifybackend import service_model
-from airflow_provider_amplifybackend.aws_parameters import AwsParameters
-from airflow_provider_amplifybackend.jobs import JOB_OPERATIONS, Effect
 from airflow_provider_amplifybackend.operators.base import AmplifyBackendJobOperator, AmplifyBackendOperator
+from airflow_provider_amplifybackend.parameters import service_model
+from airflow_provider_amplifybackend.start.rules import JOB_OPERATIONS, Effect
+from airflow_provider_amplifybackend.tasks.aws_parameters import AwsParameters
 from tests.airflow_versions import dag_serialization
 
 

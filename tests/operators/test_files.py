@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_amplifybackend import service_model
+from airflow_provider_amplifybackend.parameters import service_model
 from tests.operators.requests_by_operation import (
     API,
     AUTH,

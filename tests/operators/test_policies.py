@@ -30,8 +30,8 @@ DeleteBackendOperator(
 
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch):
-    monkeypatch.setattr("airflow_provider_amplifybackend.hooks.start.LOOK_DELAY", 0.1)
-    monkeypatch.setattr("airflow_provider_amplifybackend.hooks.start.RESEND_DELAY", 0.1)
+    monkeypatch.setattr("airflow_provider_amplifybackend.start.protocol.LOOK_DELAY", 0.1)
+    monkeypatch.setattr("airflow_provider_amplifybackend.start.protocol.RESEND_DELAY", 0.1)
 
 
 def environments(service):

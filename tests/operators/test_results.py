@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_amplifybackend.meta import outputs, parse_document
+from airflow_provider_amplifybackend.core.meta_config import outputs, parse_document
 from tests.operators.requests_by_operation import AUTH, FULL, IMPORTS, shared_botocore_data  # noqa: F401
 
 APP = "d9z8y7x6"

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
-from airflow_provider_amplifybackend.parameters import is_template
+from airflow_provider_amplifybackend.parameters.reading import is_template
 from tests.operators.requests_by_operation import IMPORTS, operator_classes, shared_botocore_data  # noqa: F401
 
 BOTH_RENDERINGS = pytest.mark.parametrize("native", [False, True], ids=["as text", "natively"])

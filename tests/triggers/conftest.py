@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
-from airflow_provider_amplifybackend.triggers import poller
+from airflow_provider_amplifybackend.triggers import _poller as poller
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
@@ -17,9 +17,9 @@ Run = Callable[[Coroutine[Any, Any, Any]], Any]
 @pytest.fixture(autouse=True)
 def _no_delays(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the delays that real triggerers and services need."""
-    monkeypatch.setattr("airflow_provider_amplifybackend.triggers.base.EARLIEST_EVENT", 0.0)
-    monkeypatch.setattr("airflow_provider_amplifybackend.schedule.FIRST_DELAY", 0.05)
-    monkeypatch.setattr("airflow_provider_amplifybackend.triggers.poller.CLIENT_PAUSE", 0.1)
+    monkeypatch.setattr("airflow_provider_amplifybackend.triggers._base.EARLIEST_EVENT", 0.0)
+    monkeypatch.setattr("airflow_provider_amplifybackend.core.schedule.FIRST_DELAY", 0.05)
+    monkeypatch.setattr("airflow_provider_amplifybackend.triggers._poller.CLIENT_PAUSE", 0.1)
 
 
 @pytest.fixture

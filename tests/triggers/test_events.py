@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_amplifybackend.core.waiting import Condition, EnvironmentSeen, EnvironmentTarget, Wait
 from airflow_provider_amplifybackend.exceptions import (
     AmplifyBackendError,
     BackendJobTimeoutError,
     BackendRequestError,
     BackendTimeoutError,
 )
-from airflow_provider_amplifybackend.jobs import Job, JobRef
-from airflow_provider_amplifybackend.polling import Condition, EnvironmentSeen, EnvironmentTarget, Wait
-from airflow_provider_amplifybackend.triggers import events
+from airflow_provider_amplifybackend.start.rules import Job, JobRef
+from airflow_provider_amplifybackend.triggers import _events as events
 
 REF = JobRef("d1", "job-1", ("pr1", "staging"), "CloneBackend")
 JOB = Job("d1", "pr1", "job-1", "CloneBackend", "COMPLETED", None, 1, 2)

@@ -15,12 +15,13 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_amplifybackend import polling
 from airflow_provider_amplifybackend._compat import AirflowException, AirflowNotFoundException
+from airflow_provider_amplifybackend.core import waiting as polling
+from airflow_provider_amplifybackend.core.waiting import FaultKind, ServiceError, look_at_job
 from airflow_provider_amplifybackend.exceptions import AmplifyBackendError, BackendRequestError
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
-from airflow_provider_amplifybackend.polling import FaultKind, ServiceError, look_at_job
-from airflow_provider_amplifybackend.triggers import events, poller
+from airflow_provider_amplifybackend.triggers import _events as events
+from airflow_provider_amplifybackend.triggers import _poller as poller
 from tests.conftest import connection_json
 from tests.triggers.test_job_trigger import HOOK, Run, event_of, seed_job, trigger_for, until
 
@@ -121,7 +122,7 @@ def test_many_waits_ask_for_a_missing_connection_no_more_than_one(
 ) -> None:
     from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 
-    monkeypatch.setattr("airflow_provider_amplifybackend.triggers.poller.CLIENT_PAUSE", 60)
+    monkeypatch.setattr("airflow_provider_amplifybackend.triggers._poller.CLIENT_PAUSE", 60)
     refs = [seed_job(service, job_id=f"job-{number}") for number in range(20)]
     looked_up: list[str] = []
 
@@ -229,7 +230,7 @@ def test_requests_in_flight_do_not_suffer_from_anothers_expired_token(service: L
 def test_a_client_that_is_refused_again_at_once_is_not_made_anew_for_each_look(
     service: LocalAmplifyBackend, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airflow_provider_amplifybackend.triggers.poller.CLIENT_PAUSE", 60)
+    monkeypatch.setattr("airflow_provider_amplifybackend.triggers._poller.CLIENT_PAUSE", 60)
     service.control.add_fault("GetBackendJob", kind="error", status=403, code="InvalidSignatureException", times=5)
     ref = seed_job(service)
 
@@ -263,7 +264,7 @@ def test_a_quota_is_asked_once_and_ends_the_wait(service: LocalAmplifyBackend, r
 def test_a_wait_that_has_moved_here_looks_at_once(
     service: LocalAmplifyBackend, run: Run, monkeypatch: pytest.MonkeyPatch, durations: list[float]
 ) -> None:
-    monkeypatch.setattr("airflow_provider_amplifybackend.schedule.FIRST_DELAY", 3600)
+    monkeypatch.setattr("airflow_provider_amplifybackend.core.schedule.FIRST_DELAY", 3600)
     trigger = trigger_for(
         seed_job(service, "COMPLETED"),
         durations=durations,

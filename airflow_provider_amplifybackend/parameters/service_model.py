@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_amplifybackend import names
-from airflow_provider_amplifybackend.lookalikes import cut, in_another_spelling, listed, lookalike
-from airflow_provider_amplifybackend.parameters import EMPTY_RENDERINGS, as_text, flaws, is_template, shown
-from airflow_provider_amplifybackend.secrets import REDACTED, SECRET_MEMBERS
+from airflow_provider_amplifybackend.core import names
+from airflow_provider_amplifybackend.core.secrets import REDACTED, SECRET_MEMBERS
+from airflow_provider_amplifybackend.parameters.lookalikes import cut, in_another_spelling, listed, lookalike
+from airflow_provider_amplifybackend.parameters.reading import EMPTY_RENDERINGS, as_text, flaws, is_template, shown
 
 if TYPE_CHECKING:
     from botocore.model import ListShape, ServiceModel, Shape, StructureShape

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
-from airflow_provider_amplifybackend.parameters import as_number
+from airflow_provider_amplifybackend.parameters.reading import as_number
 
 # Ten years: more than any job takes, and within what clocks, dates and databases can hold, which a wait must not find
 # out after its job has started.

@@ -7,15 +7,15 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
-from airflow_provider_amplifybackend.encodable import MAX_MESSAGE, encodable, shortened
+from airflow_provider_amplifybackend.core.encodable import MAX_MESSAGE, encodable, shortened
+from airflow_provider_amplifybackend.core.waiting import Condition, EnvironmentTarget, Seen, Target, Wait
 from airflow_provider_amplifybackend.exceptions import (
     AmplifyBackendError,
     BackendJobTimeoutError,
     BackendRequestError,
     BackendTimeoutError,
 )
-from airflow_provider_amplifybackend.jobs import Job, JobRef
-from airflow_provider_amplifybackend.polling import Condition, EnvironmentTarget, Seen, Target, Wait
+from airflow_provider_amplifybackend.start.rules import Job, JobRef
 
 VERSION = 1
 FINISHED = "finished"

@@ -19,14 +19,15 @@ from weakref import WeakKeyDictionary
 from aiolimiter import AsyncLimiter
 from botocore import xform_name
 
-from airflow_provider_amplifybackend import metrics, polling
 from airflow_provider_amplifybackend._compat import conf
-from airflow_provider_amplifybackend.encodable import encodable_answer
-from airflow_provider_amplifybackend.hooks.async_client import create_client
-from airflow_provider_amplifybackend.hooks.botocore_errors import cause, check_answer, client_error, service_error
-from airflow_provider_amplifybackend.jobs import Job, JobRef
-from airflow_provider_amplifybackend.polling import FaultKind, Seen, ServiceError, Target
-from airflow_provider_amplifybackend.schedule import FIRST_DELAY, Durations, PollSchedule
+from airflow_provider_amplifybackend.core import waiting as polling
+from airflow_provider_amplifybackend.core.encodable import encodable_answer
+from airflow_provider_amplifybackend.core.schedule import FIRST_DELAY, Durations, PollSchedule
+from airflow_provider_amplifybackend.core.waiting import FaultKind, Seen, ServiceError, Target
+from airflow_provider_amplifybackend.hooks._async_client import create_client
+from airflow_provider_amplifybackend.hooks._errors import cause, check_answer, client_error, service_error
+from airflow_provider_amplifybackend.start.rules import Job, JobRef
+from airflow_provider_amplifybackend.triggers import _metrics as metrics
 
 T = TypeVar("T")
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_amplifybackend import names, service_model
+from airflow_provider_amplifybackend.core import names
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
+from airflow_provider_amplifybackend.parameters import service_model
 
 # By operation, with whether the address has it: the model of a client is the same for all of them.
 _name_members: dict[str, tuple[tuple[str, bool], ...]] = {}

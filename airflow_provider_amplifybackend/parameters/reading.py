@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from airflow_provider_amplifybackend import names
+from airflow_provider_amplifybackend.core import names
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 
 # What a template leaves behind that had no value: these never name anything.

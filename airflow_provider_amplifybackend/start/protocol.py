@@ -15,7 +15,12 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from airflow_provider_amplifybackend import effects, jobs, meta, names, polling
+from airflow_provider_amplifybackend.core import comparison as effects
+from airflow_provider_amplifybackend.core import meta_config as meta
+from airflow_provider_amplifybackend.core import names
+from airflow_provider_amplifybackend.core import waiting as polling
+from airflow_provider_amplifybackend.core.secrets import redact_secrets
+from airflow_provider_amplifybackend.core.waiting import FaultKind, ServiceError
 from airflow_provider_amplifybackend.exceptions import (
     AmplifyBackendError,
     BackendParameterError,
@@ -24,9 +29,8 @@ from airflow_provider_amplifybackend.exceptions import (
     BackendTimeoutError,
     request_error,
 )
-from airflow_provider_amplifybackend.jobs import Effect, Intent, Job, JobRef, Outcome, Situation
-from airflow_provider_amplifybackend.polling import FaultKind, ServiceError
-from airflow_provider_amplifybackend.secrets import redact_secrets
+from airflow_provider_amplifybackend.start import rules as jobs
+from airflow_provider_amplifybackend.start.rules import Effect, Intent, Job, JobRef, Outcome, Situation
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from airflow_provider_amplifybackend import jobs, polling
+from airflow_provider_amplifybackend.core import waiting as polling
+from airflow_provider_amplifybackend.core.waiting import ServiceError
 from airflow_provider_amplifybackend.exceptions import AmplifyBackendError, request_error
-from airflow_provider_amplifybackend.hooks.start import AwaitEnd, Blocked, Policy, StartProtocol, Steps, Whose
-from airflow_provider_amplifybackend.jobs import Job, JobRef, Outcome
-from airflow_provider_amplifybackend.polling import ServiceError
+from airflow_provider_amplifybackend.start import rules as jobs
+from airflow_provider_amplifybackend.start.protocol import AwaitEnd, Blocked, Policy, StartProtocol, Steps, Whose
+from airflow_provider_amplifybackend.start.rules import Job, JobRef, Outcome
 
 CLEANUP_KEY = "amplifybackend_cleanup"
 

@@ -12,7 +12,7 @@ from typing import Any
 from botocore.config import Config
 
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
-from airflow_provider_amplifybackend.parameters import as_verify
+from airflow_provider_amplifybackend.parameters.reading import as_verify
 
 
 def read_verify(value: Any, origin: str = "") -> bool | str | None:

@@ -26,10 +26,10 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import TemplateError, TemplateNotFound, TemplateSyntaxError
 from jinja2.nativetypes import NativeEnvironment, native_concat
 
-from airflow_provider_amplifybackend.exact_templates import exact
+from airflow_provider_amplifybackend.core.secrets import MASKED_MEMBERS, secret_values
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
-from airflow_provider_amplifybackend.parameters import is_template
-from airflow_provider_amplifybackend.secrets import MASKED_MEMBERS, secret_values
+from airflow_provider_amplifybackend.parameters.exact_templates import exact
+from airflow_provider_amplifybackend.parameters.reading import is_template
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template

@@ -9,9 +9,8 @@ from typing import Any
 import botocore.exceptions as boto
 from botocore.parsers import ResponseParserError
 
-from airflow_provider_amplifybackend import service_model
 from airflow_provider_amplifybackend._compat import AirflowNotFoundException
-from airflow_provider_amplifybackend.encodable import (
+from airflow_provider_amplifybackend.core.encodable import (
     MAX_ERROR_TEXT,
     MAX_WORD,
     as_text,
@@ -19,8 +18,9 @@ from airflow_provider_amplifybackend.encodable import (
     shortened,
     usable_headers,
 )
+from airflow_provider_amplifybackend.core.waiting import NOT_A_NAME, FaultKind, ServiceError
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
-from airflow_provider_amplifybackend.polling import NOT_A_NAME, FaultKind, ServiceError
+from airflow_provider_amplifybackend.parameters import service_model
 
 THROTTLING_CODES = frozenset(
     {

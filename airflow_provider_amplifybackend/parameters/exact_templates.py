@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2.ext import Extension
 
-from airflow_provider_amplifybackend.parameters import CODE_PLACE
+from airflow_provider_amplifybackend.parameters.reading import CODE_PLACE
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -12,10 +12,10 @@ from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
-from airflow_provider_amplifybackend.deadlines import LONGEST_WAIT, as_bounded
-from airflow_provider_amplifybackend.encodable import encodable_text
+from airflow_provider_amplifybackend.core.encodable import encodable_text
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
-from airflow_provider_amplifybackend.parameters import EMPTY_RENDERINGS, as_flag
+from airflow_provider_amplifybackend.parameters.limits import LONGEST_WAIT, as_bounded
+from airflow_provider_amplifybackend.parameters.reading import EMPTY_RENDERINGS, as_flag
 
 DEEPEST = 8  # levels of nesting; botocore's own options have two
 _SHORTEST_TIMEOUT = 0.001

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_amplifybackend import service_model
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.operators.base import AmplifyBackendJobOperator, AmplifyBackendOperator
-from airflow_provider_amplifybackend.parameters import as_choice, as_optional_number, shown
+from airflow_provider_amplifybackend.parameters import service_model
+from airflow_provider_amplifybackend.parameters.reading import as_choice, as_optional_number, shown
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend._compat import Context

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_amplifybackend._compat import mask_secret
-from airflow_provider_amplifybackend.encodable import as_text, encodable
-from airflow_provider_amplifybackend.secrets import member_names, redact_secrets, secret_values, written_forms
+from airflow_provider_amplifybackend.core.encodable import as_text, encodable
+from airflow_provider_amplifybackend.core.secrets import member_names, redact_secrets, secret_values, written_forms
 
 log = logging.getLogger(__name__)
 

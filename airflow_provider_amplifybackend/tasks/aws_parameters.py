@@ -7,10 +7,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_amplifybackend._compat import BaseOperator
-from airflow_provider_amplifybackend.client_config import as_client_config
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
-from airflow_provider_amplifybackend.map_index import NamedMapIndex
-from airflow_provider_amplifybackend.parameters import as_verify, flaws, holds_template, problems_of
+from airflow_provider_amplifybackend.parameters.client_config import as_client_config
+from airflow_provider_amplifybackend.parameters.reading import as_verify, flaws, holds_template, problems_of
+from airflow_provider_amplifybackend.tasks.map_index import NamedMapIndex
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend._compat import Context
@@ -67,7 +67,7 @@ class AwsParameters(NamedMapIndex, BaseOperator):
         self, parent: Any, template_fields: Iterable[str], context: Context, jinja_env: Any, seen_oids: set[int]
     ) -> None:
         """Render the parameters each by its kind. Airflow calls this for mapped tasks too."""
-        from airflow_provider_amplifybackend.rendering import Renderer, is_native
+        from airflow_provider_amplifybackend.parameters.rendering import Renderer, is_native
 
         if parent is not self:
             super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow_provider_amplifybackend import polling
 from airflow_provider_amplifybackend._compat import (
     AirflowFailException,
     AirflowSensorTimeout,
@@ -17,28 +16,29 @@ from airflow_provider_amplifybackend._compat import (
     PokeReturnValue,
     first_reschedule_date,
 )
-from airflow_provider_amplifybackend.aws_parameters import AwsParameters
-from airflow_provider_amplifybackend.deadlines import (
-    LEAST_WAITER_DELAY,
-    as_bounded,
-    deferral_timeout,
-    earliest_deadline,
-)
+from airflow_provider_amplifybackend.core import waiting as polling
+from airflow_provider_amplifybackend.core.waiting import Note, ServiceError, Wait
 from airflow_provider_amplifybackend.exceptions import (
     AmplifyBackendError,
     BackendTimeoutError,
     request_error,
     timeout_error,
 )
-from airflow_provider_amplifybackend.jobs import iso_time
 from airflow_provider_amplifybackend.operators.base import DEFAULT_DEFERRABLE
-from airflow_provider_amplifybackend.parameters import as_flag, as_name
-from airflow_provider_amplifybackend.polling import Note, ServiceError, Wait
+from airflow_provider_amplifybackend.parameters.limits import (
+    LEAST_WAITER_DELAY,
+    as_bounded,
+    deferral_timeout,
+    earliest_deadline,
+)
+from airflow_provider_amplifybackend.parameters.reading import as_flag, as_name
+from airflow_provider_amplifybackend.start.rules import iso_time
+from airflow_provider_amplifybackend.tasks.aws_parameters import AwsParameters
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend._compat import Context
-    from airflow_provider_amplifybackend.polling import Seen, Target
-    from airflow_provider_amplifybackend.triggers.base import WaitTrigger
+    from airflow_provider_amplifybackend.core.waiting import Seen, Target
+    from airflow_provider_amplifybackend.triggers._base import WaitTrigger
 
 
 class WaitSensor(AwsParameters, BaseSensorOperator):

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_amplifybackend.core.waiting import Seen, ServiceError, Target, Wait
 from airflow_provider_amplifybackend.exceptions import STILL_RUNNING, wait_error
-from airflow_provider_amplifybackend.jobs import JobRef
-from airflow_provider_amplifybackend.polling import Seen, ServiceError, Target, Wait
-from airflow_provider_amplifybackend.triggers import events
+from airflow_provider_amplifybackend.start.rules import JobRef
+from airflow_provider_amplifybackend.triggers import _events as events
 
 if TYPE_CHECKING:
-    from airflow_provider_amplifybackend.triggers.poller import Watch
+    from airflow_provider_amplifybackend.triggers._poller import Watch
 
 # Airflow 3.3 with LocalExecutor can fail a task whose trigger fires at once (apache/airflow#67287).
 EARLIEST_EVENT = 3.0
@@ -124,7 +124,7 @@ class WaitTrigger(BaseTrigger):
 
     async def _wait(self) -> dict[str, Any]:
         # Not an import statement: loading boto and the amazon provider takes most of a second of the event loop.
-        poller = await asyncio.to_thread(import_module, f"{__package__}.poller")
+        poller = await asyncio.to_thread(import_module, f"{__package__}._poller")
         # The worker has just used the connection.
         wait = Wait(
             self.target,

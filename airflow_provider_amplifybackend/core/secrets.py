@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from airflow_provider_amplifybackend.encodable import encodable, encodable_text
+from airflow_provider_amplifybackend.core.encodable import encodable, encodable_text
 
 REDACTED = "***"
 SECRET_MEMBERS = frozenset({"ClientSecret", "PrivateKey", "ChallengeCode", "GraphQLAPIKeyOutput", "AppClientSecret"})

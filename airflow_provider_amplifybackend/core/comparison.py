@@ -19,10 +19,10 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from typing import Any
 
-from airflow_provider_amplifybackend import meta
-from airflow_provider_amplifybackend.jobs import JOB_OPERATIONS, Effect
-from airflow_provider_amplifybackend.polling import Call, ServiceError, list_environments, says_missing
-from airflow_provider_amplifybackend.secrets import SECRET_MEMBERS
+from airflow_provider_amplifybackend.core import meta_config as meta
+from airflow_provider_amplifybackend.core.secrets import SECRET_MEMBERS
+from airflow_provider_amplifybackend.core.waiting import Call, ServiceError, list_environments, says_missing
+from airflow_provider_amplifybackend.start.rules import JOB_OPERATIONS, Effect
 
 Comparison = Generator[Call, Mapping[str, Any], str | None]
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from airflow_provider_amplifybackend import names
-from airflow_provider_amplifybackend.jobs import (
+from airflow_provider_amplifybackend.core import names
+from airflow_provider_amplifybackend.start.rules import (
     COMPLETED,
     JOB_OPERATIONS,
     KNOWN_STATUSES,

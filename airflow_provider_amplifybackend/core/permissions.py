@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from airflow_provider_amplifybackend.jobs import JOB_OPERATIONS, Effect, JobOperation
+from airflow_provider_amplifybackend.start.rules import JOB_OPERATIONS, Effect, JobOperation
 
 # What an operation needs of other services.
 DEPENDENT_ACTIONS = {"ListS3Buckets": ("s3:ListAllMyBuckets",)}

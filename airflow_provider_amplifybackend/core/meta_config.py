@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_amplifybackend.encodable import encodable
+from airflow_provider_amplifybackend.core.encodable import encodable
 
 # A category also holds other things: groups of a pool, REST APIs, DynamoDB tables. Amplify allows one pool, one
 # GraphQL API and one bucket, made or imported; each is known by a member of its output. An auth resource without a
