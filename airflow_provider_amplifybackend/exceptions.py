@@ -18,10 +18,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_amplifybackend._compat import AirflowException, AirflowFailException
-from airflow_provider_amplifybackend.core.waiting import NOT_A_NAME, ServiceError, Target, Wait
-from airflow_provider_amplifybackend.start.rules import Job, JobRef
-
-STILL_RUNNING = "The job is still running; AmplifyBackend cannot cancel jobs."
+from airflow_provider_amplifybackend.core.job import STILL_RUNNING, Job, JobRef, left_behind, took_text
+from airflow_provider_amplifybackend.core.start_failure import StartFailure
+from airflow_provider_amplifybackend.core.status_check import Target
 
 
 class AmplifyBackendError(AirflowException):
@@ -53,7 +52,16 @@ class BackendRequestError(AmplifyBackendError):
 
 
 class BackendStartError(AmplifyBackendError):
-    """A job was not started, because something is in the way."""
+    """A job was not started, because something is in the way.
+
+    :param reason: Which kind of thing, to switch on; the text says it in full.
+    """
+
+    def __init__(self, message: str, *, reason: StartFailure) -> None:
+        self.reason = reason
+        super().__init__(message)
+
+    serialize = _as_base
 
 
 class BackendJobFailedError(AmplifyBackendError):
@@ -68,7 +76,7 @@ class BackendJobFailedError(AmplifyBackendError):
         cause = f"The service says: {job.error}" if job.error else "The service gives no error text."
         what = f"{job.operation or 'a job'}, environment {job.backend_environment_name or 'unknown'}"
         parts = (
-            f"FAILED{_duration(job)}: {what} (app {job.app_id}, job {job.job_id}).",
+            f"FAILED{took_text(job)}: {what} (app {job.app_id}, job {job.job_id}).",
             afterwards or left_behind(job.operation),
             f"Check it with: {job.ref.look_command}",
             cause,
@@ -76,26 +84,6 @@ class BackendJobFailedError(AmplifyBackendError):
         super().__init__("\n".join(parts))
 
     serialize = _as_base
-
-
-def _duration(job: Job) -> str:
-    if job.create_time_ms is None or job.update_time_ms is None or job.update_time_ms < job.create_time_ms:
-        return ""
-    return f" after {(job.update_time_ms - job.create_time_ms) / 1000:.0f} s"
-
-
-def left_behind(operation: str | None, environment: str | None = None) -> str:
-    """Say what a failed job of an operation can leave behind, and what to do about it.
-
-    :param environment: The environment that it was to create, if known.
-    """
-    if operation in ("CloneBackend", "CreateBackend"):
-        what = f"Environment {environment}" if environment else "The new environment"
-        return (
-            f"{what} can be left behind, empty, and then "
-            'a retry refuses to start: delete it, or set on_failure="delete_target" to have it deleted.'
-        )
-    return "What was changed before that shows in the events of the environment's CloudFormation stack."
 
 
 class BackendTimeoutError(AmplifyBackendError):
@@ -126,33 +114,3 @@ class BackendJobTimeoutError(BackendTimeoutError):
             "To wait longer, raise waiter_delay or waiter_max_attempts (their product is the time budget in seconds), "
             "or execution_timeout or a sensor's timeout if those are shorter.",
         )
-
-
-def timeout_error(wait: Wait, now: float) -> BackendTimeoutError:
-    """Return the error for a wait that is over."""
-    error = BackendJobTimeoutError if isinstance(wait.target, JobRef) else BackendTimeoutError
-    return error(
-        wait.target,
-        waited=now - wait.started,
-        last_status=wait.last_status,
-        last_error=str(wait.last_error) if wait.last_error else None,
-    )
-
-
-def wait_error(target: Target, error: ServiceError) -> BackendRequestError | BackendParameterError:
-    """Return the error for a wait that a call has ended."""
-    if error.code == NOT_A_NAME:
-        return BackendParameterError(error.message)
-    return BackendRequestError(f"Stopped waiting after {error}: {target}")
-
-
-def request_error(error: ServiceError, request: Mapping[str, Any]) -> BackendRequestError | BackendParameterError:
-    """Return the error that a user sees for a failed call: with app, environment and job, and the service's words."""
-    if error.code == NOT_A_NAME:
-        return BackendParameterError(error.message)
-    names = ("AppId", "BackendEnvironmentName", "TargetEnvironmentName", "JobId")
-    where = ", ".join(f"{name}={request[name]}" for name in names if request.get(name))
-    message = f"{error.operation} failed ({error.code}) for {where or 'this account'}: {error.message}"
-    if error.code == "ParamValidationError":
-        return BackendParameterError(message)
-    return BackendRequestError(message)

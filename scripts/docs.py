@@ -104,7 +104,7 @@ def _own_classes(name: str) -> list[type]:
 
 def result_keys(task_class: type) -> tuple[str, ...]:
     """Return the keys of what an operator returns: those of every member that the answer can have."""
-    from airflow_provider_amplifybackend.operators.base import AmplifyBackendJobOperator
+    from airflow_provider_amplifybackend.operators._job_base import AmplifyBackendJobOperator
     from airflow_provider_amplifybackend.parameters import service_model
 
     if issubclass(task_class, AmplifyBackendJobOperator):
@@ -117,7 +117,7 @@ def result_keys(task_class: type) -> tuple[str, ...]:
 
 def job_keys() -> tuple[str, ...]:
     """Return the keys of what every job operator returns."""
-    from airflow_provider_amplifybackend.start.rules import Job, Outcome
+    from airflow_provider_amplifybackend.core.job import Job, Outcome
 
     return tuple(Job("app", "environment", "id").to_xcom(Outcome.STARTED))
 
@@ -134,7 +134,7 @@ def _is_required(parameter: inspect.Parameter) -> bool:
 
 def _shared_classes() -> dict[type, str]:
     """Return the bases whose parameters are described once, with their chapters."""
-    from airflow_provider_amplifybackend.operators.base import AmplifyBackendJobOperator
+    from airflow_provider_amplifybackend.operators._job_base import AmplifyBackendJobOperator
     from airflow_provider_amplifybackend.tasks.aws_parameters import AwsParameters
 
     return {AmplifyBackendJobOperator: "Parameters of waiting", AwsParameters: "Parameters of AWS"}
@@ -284,9 +284,9 @@ def _table(task_class: type, parameters: dict[str, tuple[inspect.Parameter, str]
 
 
 def _needs(task_class: type) -> str:
-    from airflow_provider_amplifybackend.core.permissions import calls_of, iam_actions
+    from airflow_provider_amplifybackend.core.permissions import iam_actions, needed_operations
 
-    calls = calls_of(task_class)
+    calls = needed_operations(task_class)
     text = f"**IAM**: {_codes(iam_actions(calls.always))}"
     if calls.after_trouble:
         text += (
@@ -298,7 +298,7 @@ def _needs(task_class: type) -> str:
 
 
 def _returns(task_class: type, docstring: Docstring) -> str:
-    from airflow_provider_amplifybackend.operators.base import AmplifyBackendJobOperator
+    from airflow_provider_amplifybackend.operators._job_base import AmplifyBackendJobOperator
 
     if issubclass(task_class, AmplifyBackendJobOperator):
         return "**Returns** [the result of a job](#the-result-of-a-job).\n"

@@ -10,13 +10,14 @@ import importlib
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 # By name and not through the entry point: these tests also run from a checkout that is not installed.
+from airflow_provider_amplifybackend.core import timing
 from airflow_provider_amplifybackend.local.pytest_plugin import (  # noqa: F401
     local_amplifybackend,
     local_amplifybackend_server,
@@ -113,9 +114,20 @@ def _forget_masked_texts() -> None:
 
 
 @pytest.fixture
-def dags(_dag_runner: DagRunner, service: LocalAmplifyBackend, monkeypatch: pytest.MonkeyPatch) -> Iterator[DagRunner]:
+def pace() -> Iterator[Callable[..., None]]:
+    """Changes the delays of a test: ``pace(first_check=0.05)``."""
+    with contextlib.ExitStack() as changed:
+
+        def change(**delays: Any) -> None:
+            changed.enter_context(timing.replaced(**delays))
+
+        yield change
+
+
+@pytest.fixture
+def dags(_dag_runner: DagRunner, service: LocalAmplifyBackend, pace: Callable[..., None]) -> Iterator[DagRunner]:
     """Runs DAGs through real Airflow against the local service, without the delay that real triggerers need."""
-    monkeypatch.setattr("airflow_provider_amplifybackend.triggers._base.EARLIEST_EVENT", 0.0)
+    pace(earliest_event=0.0)
     _forget_masked_texts()
     yield _dag_runner
     _dag_runner.forget()

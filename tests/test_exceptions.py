@@ -9,7 +9,11 @@ import pytest
 
 from airflow_provider_amplifybackend import exceptions
 from airflow_provider_amplifybackend._compat import AirflowException, AirflowFailException
-from airflow_provider_amplifybackend.core.waiting import Condition, EnvironmentTarget, FaultKind, ServiceError, Wait
+from airflow_provider_amplifybackend._errors import request_error, timeout_error
+from airflow_provider_amplifybackend.core.job import Job, JobRef
+from airflow_provider_amplifybackend.core.requests import FaultKind, ServiceError
+from airflow_provider_amplifybackend.core.status_check import Condition, EnvironmentTarget
+from airflow_provider_amplifybackend.core.waiting import Wait
 from airflow_provider_amplifybackend.exceptions import (
     AmplifyBackendError,
     BackendJobFailedError,
@@ -17,10 +21,7 @@ from airflow_provider_amplifybackend.exceptions import (
     BackendParameterError,
     BackendRequestError,
     BackendTimeoutError,
-    request_error,
-    timeout_error,
 )
-from airflow_provider_amplifybackend.start.rules import Job, JobRef
 
 REF = JobRef("d1", "job-1", ("pr1", "staging"), "CloneBackend")
 

@@ -19,14 +19,13 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from typing import Any
 
-from airflow_provider_amplifybackend.core import meta_config as meta
+from airflow_provider_amplifybackend.core import meta_config
+from airflow_provider_amplifybackend.core.operations import CATEGORIES, JOB_OPERATIONS, Effect, Operation
+from airflow_provider_amplifybackend.core.requests import Call, ServiceError, list_environments, says_missing
 from airflow_provider_amplifybackend.core.secrets import SECRET_MEMBERS
-from airflow_provider_amplifybackend.core.waiting import Call, ServiceError, list_environments, says_missing
-from airflow_provider_amplifybackend.start.rules import JOB_OPERATIONS, Effect
 
 Comparison = Generator[Call, Mapping[str, Any], str | None]
 
-READS = {"auth": "GetBackendAuth", "api": "GetBackendAPI", "storage": "GetBackendStorage"}
 # Members of an import's request and the outputs that show them.
 IMPORTED = {
     "UserPoolId": "UserPoolId",
@@ -47,10 +46,10 @@ def difference(api_operation: str, request: Mapping[str, Any]) -> Comparison:
     The text names members and never holds their values.
     """
     operation = JOB_OPERATIONS[api_operation]
-    if operation.resource in READS:
-        if "ResourceName" not in request:
-            return (yield from _import_difference(operation.resource, request))
-        return (yield from _resource_difference(operation.resource, operation.effect, request))
+    if operation.is_import:
+        return (yield from _import_difference(operation.resource, request))
+    if operation.resource in CATEGORIES:
+        return (yield from _resource_difference(operation, request))
     if operation.resource == "environment" and operation.effect is Effect.CREATES:
         target = operation.target_environments(request)[0]
         exists = target in (yield from list_environments(request["AppId"]))
@@ -58,11 +57,11 @@ def difference(api_operation: str, request: Mapping[str, Any]) -> Comparison:
     return None
 
 
-def _resource_difference(resource: str, effect: Effect, request: Mapping[str, Any]) -> Comparison:
+def _resource_difference(operation: Operation, request: Mapping[str, Any]) -> Comparison:
     names = {key: request[key] for key in ("AppId", "BackendEnvironmentName", "ResourceName")}
-    shown = yield from _read(Call(READS[resource], names))
-    name = f"{resource} {request['ResourceName']}"
-    if effect is Effect.REMOVES:
+    shown = yield from _read(Call(CATEGORIES[operation.resource], names))
+    name = f"{operation.resource} {request['ResourceName']}"
+    if operation.effect is Effect.REMOVES:
         return None if shown is None else f"{name} still exists"
     if shown is None:
         return f"{name} does not exist"
@@ -79,7 +78,7 @@ def _import_difference(resource: str, request: Mapping[str, Any]) -> Comparison:
     if not document:
         return None
     wanted = {output: request[member] for member, output in IMPORTED.items() if request.get(member)}
-    for imported in meta.category(document, resource).values():
+    for imported in meta_config.category(document, resource).values():
         output = imported.get("output") if isinstance(imported, Mapping) else None
         if isinstance(output, Mapping) and all(output.get(name) == value for name, value in wanted.items()):
             return None

@@ -1,6 +1,7 @@
 """Which operations of AmplifyBackend an operator or sensor calls, and so which IAM actions its credentials need.
 
-The calls around a start are made in ``hooks/start.py``, ``polling.py`` and ``effects.py``: who adds one adds it here.
+The calls around a start are made in ``start/observation.py``, ``core/status_check.py`` and ``core/comparison.py``: who
+adds one adds it here.
 tests/docs compares this table with what the local service's journal shows. docs/operators.md is made from it.
 """
 
@@ -10,16 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from airflow_provider_amplifybackend.start.rules import JOB_OPERATIONS, Effect, JobOperation
+from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS, Effect, Operation
 
 # What an operation needs of other services.
 DEPENDENT_ACTIONS = {"ListS3Buckets": ("s3:ListAllMyBuckets",)}
 
-_READS = {"auth": "GetBackendAuth", "api": "GetBackendAPI", "storage": "GetBackendStorage"}
-
 
 @dataclass(frozen=True)
-class Calls:
+class NeededOperations:
     """The operations that a task calls."""
 
     always: tuple[str, ...]
@@ -36,27 +35,27 @@ class Calls:
         return tuple(dict.fromkeys((*self.always, *self.after_trouble, *optional)))
 
 
-_SENSOR_CALLS = {
-    "BackendJobSensor": Calls(("GetBackendJob",), with_option={"no_job_pending=True": ("ListBackendJobs",)}),
-    "BackendEnvironmentSensor": Calls(("GetBackend",)),
+_FOR_SENSORS = {
+    "BackendJobSensor": NeededOperations(("GetBackendJob",), with_option={"no_job_pending=True": ("ListBackendJobs",)}),
+    "BackendEnvironmentSensor": NeededOperations(("GetBackend",)),
 }
 
 
-def calls_of(task_class: Any) -> Calls:
+def needed_operations(task_class: Any) -> NeededOperations:
     """Return the operations that an operator or sensor calls.
 
     :raises LookupError: It is a sensor that has no entry here.
     """
     operation = getattr(task_class, "api_operation", None)
     if operation is None:
-        if task_class.__name__ not in _SENSOR_CALLS:
+        if task_class.__name__ not in _FOR_SENSORS:
             raise LookupError(f"add the calls of {task_class.__name__} to {__name__}")
-        return _SENSOR_CALLS[task_class.__name__]
+        return _FOR_SENSORS[task_class.__name__]
     job_operation = JOB_OPERATIONS.get(operation)
     if job_operation is None:
-        return Calls((operation,))
+        return NeededOperations((operation,))
     options = {'on_failure="delete_target"': ("DeleteBackend",)} if "on_failure" in task_class.template_fields else {}
-    return replace(_calls_of_start(job_operation), with_option=options)
+    return replace(_needed_for_start(job_operation), with_option=options)
 
 
 def iam_actions(operations: tuple[str, ...]) -> tuple[str, ...]:
@@ -65,17 +64,16 @@ def iam_actions(operations: tuple[str, ...]) -> tuple[str, ...]:
     return (*(f"amplifybackend:{operation}" for operation in operations), *dependent)
 
 
-def _calls_of_start(operation: JobOperation) -> Calls:
+def _needed_for_start(operation: Operation) -> NeededOperations:
     always = (operation.name, "ListBackendJobs", *_look_at_target(operation), "GetBackendJob")
-    # What an adopted job left is compared with the request; a refusal may be for a job in another environment.
-    comparison = () if operation.name.startswith("Import") else (_READS.get(operation.resource, "GetBackend"),)
+    # The result of an adopted job is compared with the request; a refusal may be for a job in another environment.
+    comparison = () if operation.is_import else (operation.read or "GetBackend",)
     after_trouble = dict.fromkeys((*comparison, "GetBackend"))
-    return Calls(always, tuple(name for name in after_trouble if name not in always))
+    return NeededOperations(always, tuple(name for name in after_trouble if name not in always))
 
 
-def _look_at_target(operation: JobOperation) -> tuple[str, ...]:
+def _look_at_target(operation: Operation) -> tuple[str, ...]:
     """Return how a start finds out where its job will be, and whether what it creates or removes exists."""
     if operation.effect is Effect.CHANGES:
         return ()
-    is_import = operation.name.startswith("Import")  # the resource has no name yet
-    return ("GetBackend" if is_import else _READS.get(operation.resource, "GetBackend"),)
+    return (operation.read or "GetBackend",)

@@ -12,11 +12,10 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-FIRST_DELAY = 4.0
+from airflow_provider_amplifybackend.core.timing import current
+
 # A wait of this age was begun elsewhere. Whoever made its last look has stopped, so that the next one is due.
 BEGUN_ELSEWHERE = 15.0
-BACKOFF = 2.5
-DENSEST_DELAY = 1.5
 # Looks around the time at which such jobs end, compared with one each `waiter_delay`.
 DENSITY = 2.5
 # A few samples show less spread than there is.
@@ -74,7 +73,8 @@ class PollSchedule:
     def __init__(self, waiter_delay: float, expected: Durations | None = None) -> None:
         self.waiter_delay = waiter_delay
         self.expected = expected
-        self._step = FIRST_DELAY
+        self._timing = current()
+        self._step = self._timing.first_check
 
     def first_delay(self, age: float = 0.0) -> float:
         """Return the seconds until the first look.
@@ -90,11 +90,11 @@ class PollSchedule:
         """
         if self.expected is None:
             return self._back_off()
-        return min(self.waiter_delay, max(DENSEST_DELAY, self._until_worth_a_look(self.expected, age)))
+        return min(self.waiter_delay, max(self._timing.densest_checks, self._until_worth_a_look(self.expected, age)))
 
     def _back_off(self) -> float:
         longest = min(self._step, self.waiter_delay)
-        self._step = min(self._step * BACKOFF, max(self.waiter_delay, FIRST_DELAY))
+        self._step = min(self._step * self._timing.backoff, max(self.waiter_delay, self._timing.first_check))
         return random.uniform(0.75, 1.0) * longest
 
     def _until_worth_a_look(self, expected: Durations, age: float) -> float:

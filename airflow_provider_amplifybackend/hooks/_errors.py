@@ -18,7 +18,7 @@ from airflow_provider_amplifybackend.core.encodable import (
     shortened,
     usable_headers,
 )
-from airflow_provider_amplifybackend.core.waiting import NOT_A_NAME, FaultKind, ServiceError
+from airflow_provider_amplifybackend.core.requests import NOT_A_NAME, FaultKind, ServiceError
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.parameters import service_model
 

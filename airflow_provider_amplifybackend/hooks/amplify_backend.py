@@ -12,18 +12,25 @@ from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.config import Config
 
 from airflow_provider_amplifybackend._compat import AirflowException, AirflowNotFoundException
+from airflow_provider_amplifybackend._errors import request_error, timeout_error, wait_error
 from airflow_provider_amplifybackend.core import names
-from airflow_provider_amplifybackend.core import waiting as polling
 from airflow_provider_amplifybackend.core.encodable import encodable_answer
-from airflow_provider_amplifybackend.core.schedule import Durations, PollSchedule
-from airflow_provider_amplifybackend.core.waiting import FaultKind, ServiceError, Wait
-from airflow_provider_amplifybackend.exceptions import (
-    BackendJobFailedError,
-    BackendParameterError,
-    request_error,
-    timeout_error,
-    wait_error,
+from airflow_provider_amplifybackend.core.job import Job, JobRef
+from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS
+from airflow_provider_amplifybackend.core.requests import (
+    JOBS_PER_PAGE,
+    Call,
+    FaultKind,
+    Paging,
+    ServiceError,
+    drive,
+    list_environments,
 )
+from airflow_provider_amplifybackend.core.schedule import Durations, PollSchedule
+from airflow_provider_amplifybackend.core.status_check import check_job
+from airflow_provider_amplifybackend.core.timing import current
+from airflow_provider_amplifybackend.core.waiting import Wait
+from airflow_provider_amplifybackend.exceptions import BackendJobFailedError, BackendParameterError
 from airflow_provider_amplifybackend.hooks._client_log import watch
 from airflow_provider_amplifybackend.hooks._errors import (
     ConnectionLookupError,
@@ -40,7 +47,6 @@ from airflow_provider_amplifybackend.hooks._tls import read_client_cert, read_ve
 from airflow_provider_amplifybackend.parameters import service_model
 from airflow_provider_amplifybackend.parameters.client_config import for_botocore
 from airflow_provider_amplifybackend.parameters.limits import LONGEST_WAIT, as_bounded
-from airflow_provider_amplifybackend.start.rules import JOB_OPERATIONS, Job, JobRef
 
 if TYPE_CHECKING:
     from airflow.providers.amazon.aws.utils.connection_wrapper import AwsConnectionWrapper
@@ -240,27 +246,16 @@ class AmplifyBackendHook(AwsBaseHook):
         elif failure.kind in (FaultKind.NOT_FOUND, FaultKind.REFUSED, FaultKind.THROTTLED):
             self.connection_works = True
 
-    def run(self, look: Generator[polling.Call, Mapping[str, Any], T]) -> T:
+    def run(self, look: Generator[Call, Mapping[str, Any], T]) -> T:
         """Drive a generator of calls with the synchronous client and return its result."""
-        try:
-            call = next(look)
-            while True:
-                try:
-                    response = self.attempt(call.operation, call.request)
-                except ServiceError as error:
-                    call = look.throw(error)
-                else:
-                    call = look.send(response)
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
+        return drive(look, lambda call: self.attempt(call.operation, call.request))
 
     # ------------------------------------------------------------------------------------- environments and jobs
 
     def get_environments(self, app_id: str) -> list[str]:
         """Return the names of an app's environments; none for an app that the service does not know."""
         with _RequestErrors({"AppId": app_id}):
-            return self.run(polling.list_environments(app_id))
+            return self.run(list_environments(app_id))
 
     def environment_exists(self, app_id: str, backend_environment_name: str) -> bool:
         """Tell whether an environment exists.
@@ -280,7 +275,7 @@ class AmplifyBackendHook(AwsBaseHook):
         """
         ref = JobRef(app_id, job_id, (backend_environment_name,))
         with _RequestErrors(ref.request):
-            return self.run(polling.look_at_job(ref))
+            return self.run(check_job(ref))
 
     def iter_jobs(
         self,
@@ -312,15 +307,28 @@ class AmplifyBackendHook(AwsBaseHook):
 
     def job_pages(self, filters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Iterate over the pages of ListBackendJobs; ``filters`` are its members, those that are None are left out."""
-        request = {key: value for key, value in filters.items() if value is not None} | {
-            "MaxResults": polling.JOBS_PER_PAGE
-        }
-        while True:
-            page = self.call("ListBackendJobs", request)
+        request = {key: value for key, value in filters.items() if value is not None}
+        return self.pages("ListBackendJobs", request | {"MaxResults": JOBS_PER_PAGE})
+
+    def pages(
+        self,
+        api_operation: str,
+        request: Mapping[str, Any],
+        *,
+        adapt: Callable[[dict[str, Any]], dict[str, Any]] = lambda request: request,
+    ) -> Iterator[dict[str, Any]]:
+        """
+        Iterate over the pages of a listing.
+
+        :param adapt: Applied to the request of each page before it is sent.
+        :raises BackendRequestError: A call failed, or a page leads back to one before it.
+        """
+        paging = Paging(api_operation, request)
+        while paging.request is not None:
+            page = self.call(api_operation, adapt(paging.request))
             yield page
-            if not page.get("NextToken"):
-                return
-            request["NextToken"] = page["NextToken"]
+            with _RequestErrors(request):
+                paging.took(page)
 
     def start_operation(self, api_operation: str, request: Mapping[str, Any]) -> Job:
         """
@@ -368,7 +376,7 @@ class AmplifyBackendHook(AwsBaseHook):
         *,
         timeout: float,
         waiter_delay: float = 30,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] | None = None,
     ) -> Job:
         """
         Wait until a job has ended, and return it.
@@ -396,7 +404,7 @@ class AmplifyBackendHook(AwsBaseHook):
         deadline: float,
         waiter_delay: float,
         durations: Sequence[float] = (),
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] | None = None,
     ) -> Job:
         """Wait until a job has ended, well or badly, or until ``deadline`` (seconds since the epoch)."""
         wait = Wait(ref, deadline=deadline, started=time.time())
@@ -404,7 +412,7 @@ class AmplifyBackendHook(AwsBaseHook):
         schedule = PollSchedule(waiter_delay, expected)
         while True:
             try:
-                job = self.run(polling.look_at_job(ref))
+                job = self.run(check_job(ref))
             except ServiceError as error:
                 wait.connection_works = self.connection_works
                 try:
@@ -423,7 +431,7 @@ class AmplifyBackendHook(AwsBaseHook):
             delay = min(schedule.next_delay(now - wait.started), wait.until_deadline(now))
             if note:
                 self.log.log(note.level, note.text(delay))
-            self._sleep(wait, delay, expected.median if expected else None, sleep)
+            self._sleep(wait, delay, expected.median if expected else None, sleep or current().sleep)
 
     def _sleep(self, wait: Wait, seconds: float, usual: float | None, sleep: Callable[[float], None]) -> None:
         """Sleep until the next look, and say from time to time that the task still waits."""

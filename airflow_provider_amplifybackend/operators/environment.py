@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_amplifybackend._errors import request_error
 from airflow_provider_amplifybackend.core.meta_config import outputs, parse_document
-from airflow_provider_amplifybackend.core.waiting import FaultKind, ServiceError, says_missing
-from airflow_provider_amplifybackend.exceptions import BackendRequestError, left_behind, request_error
-from airflow_provider_amplifybackend.operators._kinds import FAIL_OR_SKIP, CreatingOperator, RemovingOperator
-from airflow_provider_amplifybackend.operators.base import AmplifyBackendOperator
+from airflow_provider_amplifybackend.core.requests import FaultKind, ServiceError, says_missing
+from airflow_provider_amplifybackend.exceptions import BackendRequestError
+from airflow_provider_amplifybackend.operators._base import AmplifyBackendOperator
+from airflow_provider_amplifybackend.operators._job_base import FAIL_OR_SKIP, CreatingOperator, RemovingOperator
 from airflow_provider_amplifybackend.parameters.reading import as_choice
-from airflow_provider_amplifybackend.start.rules import Job, Outcome
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend._compat import Context
-    from airflow_provider_amplifybackend.start.protocol import Reached, StartOnce, StartProtocol, Steps
-    from airflow_provider_amplifybackend.start.rules import JobResult
+    from airflow_provider_amplifybackend.core.job import JobResult
 
 
 DOCUMENTS = ("AmplifyMetaConfig", "AmplifyFeatureFlags")
@@ -37,7 +36,6 @@ class _CreatesEnvironment(CreatingOperator):
 
     template_fields: Sequence[str] = (*CreatingOperator.template_fields, "on_failure")
     readers = CreatingOperator.readers | {"on_failure": partial(as_choice, accepted=("keep", "delete_target"))}
-    new_environment: ClassVar[str]
 
     def __init__(self, *, on_failure: str = "keep", **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -45,30 +43,9 @@ class _CreatesEnvironment(CreatingOperator):
 
     def execute(self, context: Context) -> JobResult:
         """Start the job once, and wait for it as told."""
-        if not CLI_NAME.fullmatch(self._new_name):
+        if not CLI_NAME.fullmatch(str(self._new_name)):
             self.log.warning("The Amplify CLI will not take %r: it demands 2 to 10 small letters", self._new_name)
         return super().execute(context)
-
-    def _steps(self, start: StartProtocol) -> Steps[Reached]:
-        """Start the job and wait, once what an earlier try's failed job left behind is gone."""
-        from airflow_provider_amplifybackend.start.leftover import delete_earlier
-
-        if self.on_failure == "delete_target":
-            yield from delete_earlier(start, self._new_name)
-        return (yield from super()._steps(start))
-
-    def _after_failure(self, job: Job, outcome: Outcome, make_starter: Callable[[], StartOnce]) -> str:
-        """Delete what the job left behind, if told so and if it is ours."""
-        from airflow_provider_amplifybackend.start.leftover import delete_after
-
-        if self.on_failure != "delete_target":
-            return left_behind(self.api_operation, self._new_name)
-        starter = make_starter()
-        return starter.drive(delete_after(starter.protocol, job, outcome, self._new_name))
-
-    @property
-    def _new_name(self) -> str:
-        return str(getattr(self, self.new_environment))
 
 
 class CloneBackendOperator(_CreatesEnvironment):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_amplifybackend.operators._kinds import PagedOperator
-from airflow_provider_amplifybackend.operators.base import AmplifyBackendOperator
-from airflow_provider_amplifybackend.start.rules import readable_times
+from airflow_provider_amplifybackend.core.job import readable_times
+from airflow_provider_amplifybackend.operators._base import AmplifyBackendOperator
+from airflow_provider_amplifybackend.operators._paged import PagedOperator
 
 if TYPE_CHECKING:
     from mypy_boto3_amplifybackend.type_defs import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_amplifybackend.operators.base import AmplifyBackendOperator
+from airflow_provider_amplifybackend.operators._base import AmplifyBackendOperator
 
 if TYPE_CHECKING:
     from mypy_boto3_amplifybackend.type_defs import (

@@ -1,8 +1,7 @@
-"""When a wait ends."""
+"""The bounds of what can be waited for."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -14,9 +13,6 @@ from airflow_provider_amplifybackend.parameters.reading import as_number
 # out after its job has started.
 LONGEST_WAIT = timedelta(days=3653).total_seconds()
 LEAST_WAITER_DELAY = 0.1
-
-# Airflow ends a deferral by its own timeout without saying why: it is the safety net behind the trigger's deadline.
-DEFERRAL_MARGIN = timedelta(seconds=120)
 
 
 def as_bounded(name: str, value: Any, *, least: float, most: float = LONGEST_WAIT) -> float:
@@ -56,21 +52,3 @@ def budget_problems(values: Mapping[str, Any]) -> list[str]:
         f"waiter_delay={delay:g} * waiter_max_attempts={attempts:g} is a time budget of {delay * attempts:,.0f} s; "
         f"{LONGEST_WAIT:,.0f} s (ten years) at most"
     ]
-
-
-def earliest_deadline(started: float, budget: float, execution_timeout: timedelta | None) -> float:
-    """Return when waiting ends, in seconds since the epoch.
-
-    Airflow applies ``execution_timeout`` to no waiting task. The deadline lies a little before it, because Airflow
-    2.11 raises its own error on resume before ours could be seen.
-    """
-    limits = [started + budget]
-    if execution_timeout is not None:
-        seconds = execution_timeout.total_seconds()
-        limits.append(started + seconds - min(30.0, seconds / 10))
-    return min(limits)
-
-
-def deferral_timeout(deadline: float) -> timedelta:
-    """Return Airflow's own limit for a deferral that has a deadline of ours."""
-    return timedelta(seconds=max(0.0, deadline - time.time())) + DEFERRAL_MARGIN

@@ -16,28 +16,24 @@ from airflow_provider_amplifybackend._compat import (
     PokeReturnValue,
     first_reschedule_date,
 )
-from airflow_provider_amplifybackend.core import waiting as polling
-from airflow_provider_amplifybackend.core.waiting import Note, ServiceError, Wait
-from airflow_provider_amplifybackend.exceptions import (
-    AmplifyBackendError,
-    BackendTimeoutError,
-    request_error,
-    timeout_error,
-)
-from airflow_provider_amplifybackend.operators.base import DEFAULT_DEFERRABLE
+from airflow_provider_amplifybackend._errors import request_error, timeout_error
+from airflow_provider_amplifybackend.core.budget import Budget
+from airflow_provider_amplifybackend.core.job import iso_time
+from airflow_provider_amplifybackend.core.requests import ServiceError
+from airflow_provider_amplifybackend.core.status_check import check
+from airflow_provider_amplifybackend.core.waiting import Note, Wait
+from airflow_provider_amplifybackend.exceptions import AmplifyBackendError, BackendTimeoutError
 from airflow_provider_amplifybackend.parameters.limits import (
     LEAST_WAITER_DELAY,
     as_bounded,
-    deferral_timeout,
-    earliest_deadline,
 )
 from airflow_provider_amplifybackend.parameters.reading import as_flag, as_name
-from airflow_provider_amplifybackend.start.rules import iso_time
 from airflow_provider_amplifybackend.tasks.aws_parameters import AwsParameters
+from airflow_provider_amplifybackend.tasks.defaults import DEFAULT_DEFERRABLE
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend._compat import Context
-    from airflow_provider_amplifybackend.core.waiting import Seen, Target
+    from airflow_provider_amplifybackend.core.status_check import Seen, Target
     from airflow_provider_amplifybackend.triggers._base import WaitTrigger
 
 
@@ -124,7 +120,7 @@ class WaitSensor(AwsParameters, BaseSensorOperator):
             seen = self._look()
             if seen is not None and seen.is_finished:
                 return self.result(seen)
-        return self._defer(started, earliest_deadline(started, self.timeout, self.execution_timeout))
+        return self._defer(Budget.of(self.timeout, self.execution_timeout, started=started))
 
     @contextmanager
     def _as_poked(self) -> Iterator[None]:
@@ -160,7 +156,7 @@ class WaitSensor(AwsParameters, BaseSensorOperator):
         wait = self._wait or Wait(self.target(), deadline=time.time(), started=time.time())
         seen = None
         try:
-            seen = self.hook.run(polling.look(wait.target))
+            seen = self.hook.run(check(wait.target))
         except ServiceError as error:
             note = self._missed(wait, error)
         else:
@@ -185,16 +181,17 @@ class WaitSensor(AwsParameters, BaseSensorOperator):
         self.hook.connection_works = True  # in that process
         return float(first.timestamp())
 
-    def _defer(self, started: float, deadline: float) -> NoReturn:
+    def _defer(self, budget: Budget) -> NoReturn:
         trigger = self.trigger(
-            started=started,
-            deadline=deadline,
+            started=budget.started,
+            deadline=budget.deadline,
             waiter_delay=max(LEAST_WAITER_DELAY, self.read("poke_interval")),
             silent_fail=bool(getattr(self, "silent_fail", False)),
             **self.wait_parameters,
         )
-        self.log.info("Waiting in the triggerer, until %s at most: %s", iso_time(int(deadline * 1000)), self.target())
-        self.defer(trigger=trigger, method_name="execute_complete", timeout=deferral_timeout(deadline))
+        until = iso_time(int(budget.deadline * 1000))
+        self.log.info("Waiting in the triggerer, until %s at most: %s", until, self.target())
+        self.defer(trigger=trigger, method_name="execute_complete", timeout=budget.deferral_timeout)
         raise AssertionError("defer does not return")
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:

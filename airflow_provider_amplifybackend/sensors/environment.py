@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_amplifybackend.core.waiting import Condition, EnvironmentTarget
+from airflow_provider_amplifybackend.core.status_check import Condition, EnvironmentTarget
 from airflow_provider_amplifybackend.parameters.reading import as_choice
 from airflow_provider_amplifybackend.sensors._base import WaitSensor
 from airflow_provider_amplifybackend.triggers import _events as events
 
 if TYPE_CHECKING:
-    from airflow_provider_amplifybackend.core.waiting import Seen, Target
+    from airflow_provider_amplifybackend.core.status_check import Seen, Target
     from airflow_provider_amplifybackend.triggers._base import WaitTrigger
 
 

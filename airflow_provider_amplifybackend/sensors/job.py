@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_amplifybackend.core.waiting import Condition, EnvironmentTarget
+from airflow_provider_amplifybackend.core.job import Job, JobRef, Outcome
+from airflow_provider_amplifybackend.core.status_check import Condition, EnvironmentTarget
 from airflow_provider_amplifybackend.exceptions import BackendJobFailedError
 from airflow_provider_amplifybackend.parameters.reading import (
     as_flag,
@@ -17,11 +18,10 @@ from airflow_provider_amplifybackend.parameters.reading import (
 )
 from airflow_provider_amplifybackend.sensors._base import WaitSensor
 from airflow_provider_amplifybackend.sensors.environment import environment_result
-from airflow_provider_amplifybackend.start.rules import Job, JobRef, Outcome
 from airflow_provider_amplifybackend.triggers import _events as events
 
 if TYPE_CHECKING:
-    from airflow_provider_amplifybackend.core.waiting import Seen, Target
+    from airflow_provider_amplifybackend.core.status_check import Seen, Target
     from airflow_provider_amplifybackend.triggers._base import WaitTrigger
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from airflow_provider_amplifybackend.core import waiting as polling
-from airflow_provider_amplifybackend.core.waiting import ServiceError
-from airflow_provider_amplifybackend.exceptions import AmplifyBackendError, request_error
-from airflow_provider_amplifybackend.start import rules as jobs
-from airflow_provider_amplifybackend.start.protocol import AwaitEnd, Blocked, Policy, StartProtocol, Steps, Whose
-from airflow_provider_amplifybackend.start.rules import Job, JobRef, Outcome
+from airflow_provider_amplifybackend._errors import request_error
+from airflow_provider_amplifybackend.core.job import Job, JobRef, Outcome, newest
+from airflow_provider_amplifybackend.core.requests import ServiceError, list_environments
+from airflow_provider_amplifybackend.exceptions import AmplifyBackendError
+from airflow_provider_amplifybackend.start.actions import AwaitEnd, Obstacle, StartPolicy, Steps, Whose
+from airflow_provider_amplifybackend.start.protocol import StartProtocol
 
 CLEANUP_KEY = "amplifybackend_cleanup"
 
@@ -20,7 +20,7 @@ def is_certainly_ours(start: StartProtocol, job: Job, outcome: Outcome) -> bool:
     A job that was found by looking may be somebody else's, and a failed one leaves nothing to tell it by.
     """
     intent = start.intent
-    if start.store is None and (intent is None or intent.presumed):
+    if not start.has_store and (intent is None or intent.presumed):
         # Deferred by a version whose intents did not travel.
         return outcome is Outcome.STARTED
     return (
@@ -36,14 +36,15 @@ def delete_earlier(start: StartProtocol, environment: str) -> Steps[None]:
     """Delete what the failed job of an earlier try left behind, before this one starts."""
     if start.intent is None or not start.intent.job_id:
         return
-    job = yield from start.first_look((yield from start.place_of(start.intent.job)))
+    job = yield from start.first_check((yield from start.place_of(start.intent.job)))
     if job and job.is_failed and is_certainly_ours(start, job, Outcome.ADOPTED):
         done = yield from Leftover(job, environment, start).delete()
         start.log.info("%s FAILED in an earlier try. %s", job.ref, done)
 
 
-def delete_after(start: StartProtocol, failed: Job, outcome: Outcome, environment: str) -> Steps[str]:
+def delete_after(start: StartProtocol, failed: Job, outcome: Outcome) -> Steps[str]:
     """Delete what this try's failed job left behind, and say in a sentence what was done."""
+    environment = start.policy.delete_leftover or ""
     if not is_certainly_ours(start, failed, outcome):
         return "It may be somebody else's, so what it left behind was kept."
     return (yield from Leftover(failed, environment, start).delete())
@@ -67,6 +68,7 @@ class Leftover:
 
     def _delete(self) -> Steps[str]:
         deletion = self._deletion()
+        yield from deletion.load()
         while True:
             if self.environment not in (yield from self._environments()):
                 return (yield from self._nothing())
@@ -78,7 +80,7 @@ class Leftover:
             if step.job is None:
                 return (yield from self._nothing())
             ended: Job = yield AwaitEnd(self._ref(step.job), Whose.CLEANUP)
-            if not isinstance(step, Blocked):
+            if not isinstance(step, Obstacle):
                 return (yield from self._report(ended))
 
     def _nothing(self) -> Steps[str]:
@@ -99,7 +101,7 @@ class Leftover:
     def _environments(self) -> Steps[list[str]]:
         names = {"AppId": self.failed.app_id}
         try:
-            return (yield from polling.list_environments(self.failed.app_id))
+            return (yield from list_environments(self.failed.app_id))
         except ServiceError as error:
             raise request_error(error, names) from error
 
@@ -109,8 +111,8 @@ class Leftover:
         That goes for a completed deletion too, since the environment exists: somebody has made it again.
         """
         since = self.failed.create_time_ms or 0
-        listed = yield from self.start.list_jobs((self.environment,), self.failed.app_id)
-        return jobs.newest(
+        listed = yield from self.start.observer.jobs((self.environment,), self.failed.app_id)
+        return newest(
             job
             for job in listed
             if (job.create_time_ms or 0) > since
@@ -124,11 +126,12 @@ class Leftover:
             "DeleteBackend",
             request,
             round=self.start.round,
-            policy=Policy(if_missing="skip", patience=self.start.policy.patience),
+            policy=StartPolicy(if_missing="skip", patience=self.start.policy.patience),
             deadline=self.start.deadline,
             log=self.start.log,
-            store=self.start.store,
+            has_store=self.start.has_store,
             try_number=self.start.try_number,
+            timing=self.start.timing,
             # One key for each failed job: the next one's leftover is another one to delete.
             key=f"{CLEANUP_KEY}_{self.failed.job_id}",
         )

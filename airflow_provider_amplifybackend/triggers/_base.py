@@ -10,18 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_amplifybackend.core.waiting import Seen, ServiceError, Target, Wait
-from airflow_provider_amplifybackend.exceptions import STILL_RUNNING, wait_error
-from airflow_provider_amplifybackend.start.rules import JobRef
+from airflow_provider_amplifybackend._errors import wait_error
+from airflow_provider_amplifybackend.core.job import STILL_RUNNING, JobRef
+from airflow_provider_amplifybackend.core.requests import ServiceError
+from airflow_provider_amplifybackend.core.status_check import Seen, Target
+from airflow_provider_amplifybackend.core.timing import current
+from airflow_provider_amplifybackend.core.waiting import Wait
 from airflow_provider_amplifybackend.triggers import _events as events
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend.triggers._poller import Watch
-
-# Airflow 3.3 with LocalExecutor can fail a task whose trigger fires at once (apache/airflow#67287).
-EARLIEST_EVENT = 3.0
-# How long the look at the deadline may take: less than Airflow's own limit, which does not say why, lies behind it.
-LAST_LOOK_SECONDS = 30.0
 
 
 class WaitTrigger(BaseTrigger):
@@ -109,7 +107,7 @@ class WaitTrigger(BaseTrigger):
         except Exception as error:
             self.log.exception("The wait failed: %s", self.target)
             event = events.error(f"The wait failed: {type(error).__name__}: {error}: {self.target}")
-        await asyncio.sleep(max(0.0, EARLIEST_EVENT - (time.monotonic() - begun)))
+        await asyncio.sleep(max(0.0, current().earliest_event - (time.monotonic() - begun)))
         yield TriggerEvent(event | self.carried())  # type: ignore[no-untyped-call]
 
     def carried(self) -> dict[str, Any]:
@@ -168,7 +166,7 @@ class WaitTrigger(BaseTrigger):
         :raises ServiceError: The look failed.
         """
         upcoming = watch.upcoming
-        given_up = time.monotonic() + wait.until_deadline(time.time()) + LAST_LOOK_SECONDS
+        given_up = time.monotonic() + wait.until_deadline(time.time()) + current().last_check
         while True:
             left = given_up - time.monotonic()
             # Not `wait_for`, which makes a task of each wait on Python 3.11 and cancels what is shared.

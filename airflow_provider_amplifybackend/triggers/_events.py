@@ -8,14 +8,15 @@ from dataclasses import asdict
 from typing import Any
 
 from airflow_provider_amplifybackend.core.encodable import MAX_MESSAGE, encodable, shortened
-from airflow_provider_amplifybackend.core.waiting import Condition, EnvironmentTarget, Seen, Target, Wait
+from airflow_provider_amplifybackend.core.job import Job, JobRef
+from airflow_provider_amplifybackend.core.status_check import Condition, EnvironmentTarget, Seen, Target
+from airflow_provider_amplifybackend.core.waiting import Wait
 from airflow_provider_amplifybackend.exceptions import (
     AmplifyBackendError,
     BackendJobTimeoutError,
     BackendRequestError,
     BackendTimeoutError,
 )
-from airflow_provider_amplifybackend.start.rules import Job, JobRef
 
 VERSION = 1
 FINISHED = "finished"

@@ -20,13 +20,14 @@ from aiolimiter import AsyncLimiter
 from botocore import xform_name
 
 from airflow_provider_amplifybackend._compat import conf
-from airflow_provider_amplifybackend.core import waiting as polling
 from airflow_provider_amplifybackend.core.encodable import encodable_answer
-from airflow_provider_amplifybackend.core.schedule import FIRST_DELAY, Durations, PollSchedule
-from airflow_provider_amplifybackend.core.waiting import FaultKind, Seen, ServiceError, Target
+from airflow_provider_amplifybackend.core.job import Job, JobRef
+from airflow_provider_amplifybackend.core.requests import Call, FaultKind, ServiceError
+from airflow_provider_amplifybackend.core.schedule import Durations, PollSchedule
+from airflow_provider_amplifybackend.core.status_check import Seen, Target, check
+from airflow_provider_amplifybackend.core.timing import current
 from airflow_provider_amplifybackend.hooks._async_client import create_client
 from airflow_provider_amplifybackend.hooks._errors import cause, check_answer, client_error, service_error
-from airflow_provider_amplifybackend.start.rules import Job, JobRef
 from airflow_provider_amplifybackend.triggers import _metrics as metrics
 
 T = TypeVar("T")
@@ -39,8 +40,6 @@ DEFAULT_REQUESTS_PER_SECOND = 50.0
 LEAST_REQUESTS_PER_SECOND = 0.1
 REMEMBERED_DURATIONS = 20
 MAX_AGE = 3600.0
-# However many tasks wait, a client that cannot be made is tried, and one that is refused replaced, once in this time.
-CLIENT_PAUSE = 1.0
 
 # By event loop: a client belongs to the loop that made it.
 _pollers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Poller]] = WeakKeyDictionary()
@@ -175,7 +174,7 @@ class Poller:
                 self._watches.pop(target, None)
                 await watch.stop()
 
-    async def run(self, look: Generator[polling.Call, Mapping[str, Any], T]) -> T:
+    async def run(self, look: Generator[Call, Mapping[str, Any], T]) -> T:
         """Drive a generator of calls with the asynchronous client and return its result."""
         try:
             call = next(look)
@@ -190,7 +189,7 @@ class Poller:
             result: T = stop.value
             return result
 
-    async def _attempt(self, call: polling.Call) -> Mapping[str, Any]:
+    async def _attempt(self, call: Call) -> Mapping[str, Any]:
         await self._limiter.acquire()
         shared = await self._connected(call.operation)
         metrics.count("polls")
@@ -212,7 +211,7 @@ class Poller:
         """Return the client; it is made when it is first needed, and again after it was retired."""
         async with self._creating:
             if self._client is None:
-                if self._failure is not None and time.monotonic() < self._failed_at + CLIENT_PAUSE:
+                if self._failure is not None and time.monotonic() < self._failed_at + current().client_pause:
                     raise client_error(operation, self._failure) from self._failure
                 try:
                     self._client = await SharedClient.create(**self._hook_parameters)
@@ -227,7 +226,11 @@ class Poller:
             metrics.count("throttled")
             self.slowdown = min(MAX_SLOWDOWN, self.slowdown * 2)
         # Once, however many requests of the refused client fail.
-        elif failure.needs_new_client and client is self._client and time.monotonic() > client.created + CLIENT_PAUSE:
+        elif (
+            failure.needs_new_client
+            and client is self._client
+            and time.monotonic() > client.created + current().client_pause
+        ):
             self._retire()
 
     def expected(self, target: Target, durations: Sequence[float]) -> Durations | None:
@@ -308,12 +311,12 @@ class Watch:
         return expected.median if expected else None
 
     async def _look_on(self) -> None:
-        schedule = PollSchedule(FIRST_DELAY, self._poller.expected(self._target, self._durations))
+        schedule = PollSchedule(current().first_check, self._poller.expected(self._target, self._durations))
         while True:
             await self._until_next_look(schedule)
             self._looked_at = time.time()
             try:
-                seen = await self._poller.run(polling.look(self._target))
+                seen = await self._poller.run(check(self._target))
             except Exception as error:  # noqa: BLE001  # whatever it is, the waiters must hear of it
                 answered = self._begin_next()
                 answered.set_exception(error)

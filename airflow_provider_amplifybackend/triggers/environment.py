@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_amplifybackend.core.waiting import Condition, EnvironmentTarget
+from airflow_provider_amplifybackend.core.status_check import Condition, EnvironmentTarget
 from airflow_provider_amplifybackend.triggers._base import WaitTrigger
 
 

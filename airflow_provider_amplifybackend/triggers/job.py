@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_amplifybackend.start.rules import JobRef
+from airflow_provider_amplifybackend.core.job import JobRef
 from airflow_provider_amplifybackend.triggers._base import WaitTrigger
 
 

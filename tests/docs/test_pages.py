@@ -14,7 +14,7 @@ import pytest
 
 from airflow_provider_amplifybackend import exceptions
 from airflow_provider_amplifybackend.get_provider_info import get_provider_info
-from airflow_provider_amplifybackend.operators.base import AmplifyBackendJobOperator
+from airflow_provider_amplifybackend.operators._job_base import AmplifyBackendJobOperator
 from airflow_provider_amplifybackend.parameters import service_model
 from tests.docs.conftest import APP, ROOT
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS
 from airflow_provider_amplifybackend.exceptions import AmplifyBackendError
-from airflow_provider_amplifybackend.start.rules import JOB_OPERATIONS
 from tests.faults.airflow_stand_in import Killed
 from tests.faults.cases import Case
 

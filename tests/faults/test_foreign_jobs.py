@@ -18,7 +18,7 @@ from airflow_provider_amplifybackend.operators.storage import (
     DeleteBackendStorageOperator,
     UpdateBackendStorageOperator,
 )
-from airflow_provider_amplifybackend.start.protocol import STORE_KEY
+from airflow_provider_amplifybackend.start.attempt import STORE_KEY
 from tests.faults.airflow_stand_in import StateStore, TaskInstance, Triggerer
 
 APP = "d1a2b3c4d5"
@@ -225,7 +225,7 @@ def test_the_log_says_what_differs_and_no_value(
 ) -> None:
     lines: list[str] = []
     monkeypatch.setattr(
-        "airflow_provider_amplifybackend.start.protocol.StartOnce.__init__",
+        "airflow_provider_amplifybackend.start.driver.StartOnce.__init__",
         partial_log(lines),
     )
     task(UpdateBackendStorageOperator, THEIR_UPDATE, **UPDATE).attempt()
@@ -234,7 +234,7 @@ def test_the_log_says_what_differs_and_no_value(
 
 
 def partial_log(lines: list[str]) -> Callable[..., None]:
-    from airflow_provider_amplifybackend.start.protocol import StartOnce
+    from airflow_provider_amplifybackend.start.driver import StartOnce
 
     original = StartOnce.__init__
 

@@ -15,8 +15,8 @@ import pytest
 from botocore.config import Config
 
 from airflow_provider_amplifybackend._compat import AirflowNotFoundException
-from airflow_provider_amplifybackend.core import waiting as polling
-from airflow_provider_amplifybackend.core.schedule import FIRST_DELAY
+from airflow_provider_amplifybackend.core.job import JobRef
+from airflow_provider_amplifybackend.core.timing import REAL_TIME
 from airflow_provider_amplifybackend.exceptions import (
     BackendJobFailedError,
     BackendJobTimeoutError,
@@ -25,7 +25,6 @@ from airflow_provider_amplifybackend.exceptions import (
 )
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
-from airflow_provider_amplifybackend.start.rules import JobRef
 
 APP = "d1a2b3c4d5"
 CLONE = {"AppId": APP, "BackendEnvironmentName": "staging", "TargetEnvironmentName": "pr1"}
@@ -382,7 +381,7 @@ def test_a_job_is_waited_for(service: LocalAmplifyBackend, hook: AmplifyBackendH
     job = hook.wait_for_job(seed_job(service, seconds=100), timeout=600, waiter_delay=30, sleep=clock.sleep)
     assert job.is_completed
     assert max(clock.slept) <= 30
-    assert clock.slept[0] <= FIRST_DELAY
+    assert clock.slept[0] <= REAL_TIME.first_check
 
 
 def test_a_failed_job_raises_with_the_services_error(service: LocalAmplifyBackend, hook: AmplifyBackendHook) -> None:
@@ -493,9 +492,9 @@ def test_credentials_that_were_never_good_are_said_at_once(
 
 
 def test_a_wait_says_from_time_to_time_that_it_waits(
-    service: LocalAmplifyBackend, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    service: LocalAmplifyBackend, pace: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(polling, "REPORT_EVERY", 0.2)
+    pace(report_every=0.2)
     own = AmplifyBackendHook()
     own._log = logging.getLogger("tests.wait")
     caplog.set_level("INFO", "tests.wait")

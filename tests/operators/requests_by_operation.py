@@ -12,9 +12,9 @@ import botocore.loaders
 import botocore.session
 import pytest
 
-from airflow_provider_amplifybackend.operators.base import AmplifyBackendOperator
+from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS
+from airflow_provider_amplifybackend.operators._base import AmplifyBackendOperator
 from airflow_provider_amplifybackend.parameters import service_model
-from airflow_provider_amplifybackend.start.rules import JOB_OPERATIONS
 
 RESOURCES = ("environment", "auth", "api", "storage", "config", "token", "job")
 IMPORTS = "\n".join(f"from airflow_provider_amplifybackend.operators.{name} import *" for name in RESOURCES) + "\n"

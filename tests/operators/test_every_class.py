@@ -14,9 +14,10 @@ import pytest
 
 import airflow_provider_amplifybackend.operators
 import airflow_provider_amplifybackend.sensors
-from airflow_provider_amplifybackend.operators.base import AmplifyBackendJobOperator, AmplifyBackendOperator
+from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS, Effect
+from airflow_provider_amplifybackend.operators._base import AmplifyBackendOperator
+from airflow_provider_amplifybackend.operators._job_base import AmplifyBackendJobOperator
 from airflow_provider_amplifybackend.parameters import service_model
-from airflow_provider_amplifybackend.start.rules import JOB_OPERATIONS, Effect
 from airflow_provider_amplifybackend.tasks.aws_parameters import AwsParameters
 from tests.airflow_versions import dag_serialization
 

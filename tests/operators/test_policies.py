@@ -7,6 +7,8 @@ import time
 
 import pytest
 
+from airflow_provider_amplifybackend.core import timing
+
 APP = "d1a2b3c4d5"
 
 CLONE = """
@@ -29,9 +31,9 @@ DeleteBackendOperator(
 
 
 @pytest.fixture(autouse=True)
-def hurry(monkeypatch):
-    monkeypatch.setattr("airflow_provider_amplifybackend.start.protocol.LOOK_DELAY", 0.1)
-    monkeypatch.setattr("airflow_provider_amplifybackend.start.protocol.RESEND_DELAY", 0.1)
+def hurry():
+    with timing.replaced(between_checks=0.1, before_resend=0.1):
+        yield
 
 
 def environments(service):

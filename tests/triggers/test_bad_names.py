@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_amplifybackend.core.waiting import Condition, EnvironmentTarget
+from airflow_provider_amplifybackend.core.job import JobRef
+from airflow_provider_amplifybackend.core.status_check import Condition, EnvironmentTarget
 from airflow_provider_amplifybackend.exceptions import BackendRequestError
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
-from airflow_provider_amplifybackend.start.rules import JobRef
 from airflow_provider_amplifybackend.triggers import _events as events
 from airflow_provider_amplifybackend.triggers.environment import BackendEnvironmentTrigger
 from airflow_provider_amplifybackend.triggers.job import BackendJobTrigger

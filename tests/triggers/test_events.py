@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_amplifybackend.core.waiting import Condition, EnvironmentSeen, EnvironmentTarget, Wait
+from airflow_provider_amplifybackend.core.job import Job, JobRef
+from airflow_provider_amplifybackend.core.status_check import Condition, EnvironmentSeen, EnvironmentTarget
+from airflow_provider_amplifybackend.core.waiting import Wait
 from airflow_provider_amplifybackend.exceptions import (
     AmplifyBackendError,
     BackendJobTimeoutError,
     BackendRequestError,
     BackendTimeoutError,
 )
-from airflow_provider_amplifybackend.start.rules import Job, JobRef
 from airflow_provider_amplifybackend.triggers import _events as events
 
 REF = JobRef("d1", "job-1", ("pr1", "staging"), "CloneBackend")

@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 
 from airflow_provider_amplifybackend._compat import AirflowException, AirflowNotFoundException
-from airflow_provider_amplifybackend.core import waiting as polling
-from airflow_provider_amplifybackend.core.waiting import FaultKind, ServiceError, look_at_job
+from airflow_provider_amplifybackend.core import timing
+from airflow_provider_amplifybackend.core.requests import FaultKind, ServiceError
+from airflow_provider_amplifybackend.core.status_check import check_job
 from airflow_provider_amplifybackend.exceptions import AmplifyBackendError, BackendRequestError
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.triggers import _events as events
@@ -118,11 +119,11 @@ def test_credentials_that_cannot_be_had_for_a_moment_are_waited_for_and_the_log_
 
 
 def test_many_waits_ask_for_a_missing_connection_no_more_than_one(
-    service: LocalAmplifyBackend, run: Run, monkeypatch: pytest.MonkeyPatch
+    service: LocalAmplifyBackend, run: Run, monkeypatch: pytest.MonkeyPatch, pace: Callable[..., None]
 ) -> None:
     from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 
-    monkeypatch.setattr("airflow_provider_amplifybackend.triggers._poller.CLIENT_PAUSE", 60)
+    pace(client_pause=60)
     refs = [seed_job(service, job_id=f"job-{number}") for number in range(20)]
     looked_up: list[str] = []
 
@@ -206,21 +207,21 @@ def test_requests_in_flight_do_not_suffer_from_anothers_expired_token(service: L
 
     async def expire() -> list[Any]:
         async with poller.shared_poller(**HOOK | {"config": {"max_pool_connections": 60}}) as shared:
-            await shared.run(look_at_job(refs[0]))
-            await asyncio.sleep(poller.CLIENT_PAUSE)
+            await shared.run(check_job(refs[0]))
+            await asyncio.sleep(timing.current().client_pause)
             await asyncio.to_thread(service.control.add_fault, "GetBackendJob", kind="delay", seconds=3, times=50)
             before = shared._client
-            slow = [asyncio.create_task(shared.run(look_at_job(ref))) for ref in refs]
+            slow = [asyncio.create_task(shared.run(check_job(ref))) for ref in refs]
             await until(lambda: service.control.faults()[0]["used"] == 50)
             await asyncio.to_thread(
                 service.control.add_fault, "GetBackendJob", kind="error", status=403, code="ExpiredToken", times=1
             )
             with pytest.raises(ServiceError) as raised:
-                await shared.run(look_at_job(refs[0]))
+                await shared.run(check_job(refs[0]))
             assert raised.value.kind is FaultKind.EXPIRED
             assert shared._client is None
             assert not any(task.done() for task in slow)
-            assert (await shared.run(look_at_job(refs[0]))).status == "RUNNING"
+            assert (await shared.run(check_job(refs[0]))).status == "RUNNING"
             assert shared._client is not before
             return await asyncio.gather(*slow, return_exceptions=True)
 
@@ -228,9 +229,9 @@ def test_requests_in_flight_do_not_suffer_from_anothers_expired_token(service: L
 
 
 def test_a_client_that_is_refused_again_at_once_is_not_made_anew_for_each_look(
-    service: LocalAmplifyBackend, run: Run, monkeypatch: pytest.MonkeyPatch
+    service: LocalAmplifyBackend, run: Run, pace: Callable[..., None]
 ) -> None:
-    monkeypatch.setattr("airflow_provider_amplifybackend.triggers._poller.CLIENT_PAUSE", 60)
+    pace(client_pause=60)
     service.control.add_fault("GetBackendJob", kind="error", status=403, code="InvalidSignatureException", times=5)
     ref = seed_job(service)
 
@@ -239,7 +240,7 @@ def test_a_client_that_is_refused_again_at_once_is_not_made_anew_for_each_look(
             clients = set()
             for _ in range(5):
                 with pytest.raises(ServiceError):
-                    await shared.run(look_at_job(ref))
+                    await shared.run(check_job(ref))
                 clients.add(shared._client)
             assert len(clients) == 1
 
@@ -262,9 +263,9 @@ def test_a_quota_is_asked_once_and_ends_the_wait(service: LocalAmplifyBackend, r
 
 @pytest.mark.parametrize("durations", [[], [90.0, 91.0, 89.0]])
 def test_a_wait_that_has_moved_here_looks_at_once(
-    service: LocalAmplifyBackend, run: Run, monkeypatch: pytest.MonkeyPatch, durations: list[float]
+    service: LocalAmplifyBackend, run: Run, pace: Callable[..., None], durations: list[float]
 ) -> None:
-    monkeypatch.setattr("airflow_provider_amplifybackend.core.schedule.FIRST_DELAY", 3600)
+    pace(first_check=3600)
     trigger = trigger_for(
         seed_job(service, "COMPLETED"),
         durations=durations,
@@ -276,9 +277,9 @@ def test_a_wait_that_has_moved_here_looks_at_once(
 
 
 def test_a_trigger_says_from_time_to_time_that_it_waits(
-    service: LocalAmplifyBackend, run: Run, monkeypatch: pytest.MonkeyPatch, lines: Callable[[Any], list[str]]
+    service: LocalAmplifyBackend, run: Run, pace: Callable[..., None], lines: Callable[[Any], list[str]]
 ) -> None:
-    monkeypatch.setattr(polling, "REPORT_EVERY", 0.2)
+    pace(report_every=0.2)
     trigger = trigger_for(seed_job(service, seconds=1), durations=[222.0], waiter_delay=0.5, seconds=60)
     lines(trigger)
     run(event_of(trigger))

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_amplifybackend.core.waiting import Condition, EnvironmentTarget
+from airflow_provider_amplifybackend.core.job import JobRef
+from airflow_provider_amplifybackend.core.status_check import Condition, EnvironmentTarget
 from airflow_provider_amplifybackend.exceptions import BackendJobTimeoutError, BackendRequestError
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
-from airflow_provider_amplifybackend.start.rules import JobRef
 from airflow_provider_amplifybackend.triggers import _events as events
 from airflow_provider_amplifybackend.triggers import _poller as poller
 from airflow_provider_amplifybackend.triggers.environment import BackendEnvironmentTrigger
@@ -92,14 +92,14 @@ def test_a_deadline_that_has_passed_ends_the_wait_after_one_look(service: LocalA
 
 
 def test_who_joins_after_its_deadline_does_not_wait_for_the_others_schedule(
-    service: LocalAmplifyBackend, run: Run, monkeypatch: pytest.MonkeyPatch
+    service: LocalAmplifyBackend, run: Run, pace: Callable[..., None]
 ) -> None:
     ref = seed_job(service)
 
     async def join_late() -> dict[str, Any]:
         patient = asyncio.create_task(event_of(trigger_for(ref, waiter_delay=3600, seconds=3600)))
         await until(lambda: service.control.journal("GetBackendJob"))
-        monkeypatch.setattr("airflow_provider_amplifybackend.core.schedule.BACKOFF", 1)
+        pace(backoff=1)
         late = await event_of(trigger_for(ref, waiter_delay=3600, seconds=-1))
         patient.cancel()
         await asyncio.gather(patient, return_exceptions=True)
@@ -109,9 +109,9 @@ def test_who_joins_after_its_deadline_does_not_wait_for_the_others_schedule(
 
 
 def test_a_service_that_hangs_does_not_outlast_the_deadline(
-    service: LocalAmplifyBackend, run: Run, monkeypatch: pytest.MonkeyPatch
+    service: LocalAmplifyBackend, run: Run, pace: Callable[..., None]
 ) -> None:
-    monkeypatch.setattr("airflow_provider_amplifybackend.triggers._base.LAST_LOOK_SECONDS", 0.2)
+    pace(last_check=0.2)
     service.control.add_fault("GetBackendJob", kind="delay", seconds=3)
     event = run(event_of(trigger_for(seed_job(service, "COMPLETED"), seconds=0.1)))
     with pytest.raises(BackendJobTimeoutError, match="never seen"):

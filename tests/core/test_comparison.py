@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_amplifybackend.core import comparison as effects
-from airflow_provider_amplifybackend.core.waiting import FaultKind, ServiceError
-from airflow_provider_amplifybackend.start.rules import JOB_OPERATIONS
+from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS
+from airflow_provider_amplifybackend.core.requests import FaultKind, ServiceError
 
 HERE = {"AppId": "d1", "BackendEnvironmentName": "staging"}
 AUTH: dict[str, Any] = {

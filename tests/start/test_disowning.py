@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_amplifybackend.core.job import Job, JobRef, Outcome
 from airflow_provider_amplifybackend.exceptions import (
     BackendJobTimeoutError,
     BackendParameterError,
@@ -15,10 +16,12 @@ from airflow_provider_amplifybackend.exceptions import (
     BackendStartError,
 )
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
-from airflow_provider_amplifybackend.start.protocol import Blocked, Reached, StartOnce, arrived, travelling
-from airflow_provider_amplifybackend.start.rules import Intent, Job, JobRef, Outcome, Round
-from tests.hooks.test_start import APP, DELETE, FIRST, STORAGE, Accepted, Store, Task, outcome
-from tests.hooks.test_start import task as task
+from airflow_provider_amplifybackend.start.actions import Obstacle, StartResult
+from airflow_provider_amplifybackend.start.course import after_failed_wait
+from airflow_provider_amplifybackend.start.driver import StartOnce
+from airflow_provider_amplifybackend.start.intent import Intent, Round, arrived, travelling
+from tests.start.test_once import APP, DELETE, FIRST, STORAGE, Accepted, Store, Task, outcome
+from tests.start.test_once import task as task
 
 WRITE = {"Permissions": {"Authenticated": ["CREATE_AND_UPDATE"]}, "ServiceName": "S3"}
 
@@ -64,7 +67,7 @@ def test_a_job_that_was_answered_is_never_disowned(task: Task) -> None:
     """Whatever it left, somebody else may have changed since; nothing is even looked at."""
     attempt = task.attempt("CreateBackendStorage", STORAGE)
     reached = attempt.advance()
-    assert isinstance(reached, Reached)
+    assert isinstance(reached, StartResult)
     assert reached.job is not None
     task.end(reached)
     task.service.client().delete_backend_storage(**DELETE, ResourceName="files", ServiceName="S3")
@@ -95,7 +98,7 @@ def test_a_service_that_stays_busy_is_an_error_and_not_a_difference(task: Task) 
 def blocked(task: Task) -> StartOnce:
     task.service.client().delete_backend(**DELETE)
     attempt = task.attempt("CreateBackendStorage", STORAGE)
-    assert isinstance(attempt.advance(), Blocked)
+    assert isinstance(attempt.advance(), Obstacle)
     return attempt
 
 
@@ -104,17 +107,17 @@ def test_the_time_budget_that_ended_while_waiting_for_another_job_says_that_noth
 ) -> None:
     late = BackendJobTimeoutError(JobRef(APP, "theirs", ("staging",)), waited=60, last_status="RUNNING")
     with pytest.raises(BackendJobTimeoutError, match=r"^CreateBackendStorage.*nothing was started: .*: job theirs"):
-        blocked.drive(blocked.protocol.after_wait_in_vain(late))
+        blocked.drive(after_failed_wait(blocked.protocol, late))
 
 
 def test_a_job_that_cannot_be_looked_at_and_is_still_pending_is_an_error(blocked: StartOnce) -> None:
     with pytest.raises(BackendRequestError, match="nothing was started: no such job"):
-        blocked.drive(blocked.protocol.after_wait_in_vain(BackendRequestError("no such job")))
+        blocked.drive(after_failed_wait(blocked.protocol, BackendRequestError("no such job")))
 
 
 def test_a_job_that_cannot_be_looked_at_any_more_is_in_nobodys_way(task: Task, blocked: StartOnce) -> None:
     task.service.control.advance(60)
-    blocked.drive(blocked.protocol.after_wait_in_vain(BackendRequestError("no such job")))
+    blocked.drive(after_failed_wait(blocked.protocol, BackendRequestError("no such job")))
 
 
 # What is listed late, and what a deferral must not forget
@@ -133,7 +136,7 @@ def test_a_deletion_that_is_listed_late_leads_to_no_second_start(task: Task, acc
     task.service.client().delete_backend_storage(**DELETE, ResourceName="files", ServiceName="S3")
     task.service.control.advance(2)
     with pytest.raises(BackendStartError, match=r"cannot be told whether .* was started by this task"):
-        attempt.drive(attempt.protocol.resume(Outcome.ADOPTED, replace(reached.job, status="COMPLETED")))
+        attempt.resume(Outcome.ADOPTED, replace(reached.job, status="COMPLETED"))
     assert len(accepted("CreateBackendStorage")) == 1
     if lag:
         # A retry comes to the same end, and a clear that resets no run is an order to do it again.
@@ -190,12 +193,12 @@ def test_a_try_that_was_deferred_decides_as_on_the_worker(task: Task, accepted: 
             patience=14,
             seconds=10_000,
         )
-        made._sleep = sleep
+        made.protocol.timing = replace(made.protocol.timing, sleep=sleep)
         return made
 
     first = attempt()
     step = first.advance()
-    assert isinstance(step, Blocked)
+    assert isinstance(step, Obstacle)
     assert step.job.job_id in theirs
     control.advance(70)
     if how == "worker":

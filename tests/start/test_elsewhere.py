@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 
 from airflow_provider_amplifybackend.exceptions import BackendRequestError, BackendStartError
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
-from airflow_provider_amplifybackend.start.protocol import Blocked, Reached, StartOnce
-from tests.hooks.test_start import (
+from airflow_provider_amplifybackend.start.actions import Obstacle, StartResult
+from airflow_provider_amplifybackend.start.driver import StartOnce
+from tests.start.test_once import (
     APP,
     CLEARED,
     CLONE,
@@ -25,17 +27,17 @@ from tests.hooks.test_start import (
     outcome,
     presumed,
 )
-from tests.hooks.test_start import task as task
+from tests.start.test_once import task as task
 
 AUTH = {**DELETE, "ResourceName": "main", "ResourceConfig": UPDATE}
 MODELS = {"AppId": APP, "BackendEnvironmentName": "api", "ResourceName": "graph"}
 
 
-def until_reached(task: Task, step: Callable[[], Reached | Blocked]) -> Reached:
+def until_reached(task: Task, step: Callable[[], StartResult | Obstacle]) -> StartResult:
     """What the operator does: wait for what is in the way, then come again."""
     for _ in range(10):
         reached = step()
-        if isinstance(reached, Reached):
+        if isinstance(reached, StartResult):
             return reached
         task.service.control.advance(60)
     raise AssertionError("it waits for ever")
@@ -112,7 +114,7 @@ def in_source(task: Task) -> None:
 def test_what_a_running_clone_creates_is_not_found_before_it_is_whole(task: Task, in_source: None) -> None:
     task.service.control.set(environment_appears="start")
     task.service.client().clone_backend(**CLONE)
-    assert isinstance(task.start(if_exists="skip"), Blocked)
+    assert isinstance(task.start(if_exists="skip"), Obstacle)
     task.service.control.advance(60)
     assert outcome(task.start(if_exists="skip")) == "found"
 
@@ -161,7 +163,7 @@ def test_the_removal_of_all_is_waited_for_wherever_its_job_lives(task: Task) -> 
     task.service.client().remove_all_backends(AppId=APP)
     attempt = task.attempt("CreateBackendStorage", STORAGE)
     step = attempt.advance()
-    assert isinstance(step, Blocked)
+    assert isinstance(step, Obstacle)
     assert step.job.operation == "RemoveAllBackends"
 
 
@@ -172,7 +174,7 @@ def test_a_lost_start_is_found_though_the_retry_names_another_environment(task: 
     task.store.dies_before_write = None
     [lost] = accepted("CreateBackend")
     step = task.start("CreateBackend", {**STARTS["CreateBackend"], "BackendEnvironmentName": "pr2"}, patience=0)
-    assert isinstance(step, Blocked)
+    assert isinstance(step, Obstacle)
     assert step.job.job_id == lost["job_id"]
 
 
@@ -194,7 +196,7 @@ def test_a_start_whose_answer_is_lost_for_ever_fails_with_the_services_words(tas
     said = {"status": 500, "code": "InternalFailure", "message": "Something broke"}
     task.service.control.add_fault("CloneBackend", kind="error", **said)
     attempt = task.attempt(seconds=2, patience=patience)
-    attempt._sleep = lambda seconds: time.sleep(0.3)
+    attempt.protocol.timing = replace(attempt.protocol.timing, sleep=lambda seconds: time.sleep(0.3))
     with pytest.raises(BackendStartError, match=r"time budget ended .*InternalFailure: Something broke"):
         attempt.advance()
 
@@ -227,7 +229,7 @@ def test_a_clear_does_it_again_after_it_could_not_be_told_whose_a_job_was(task: 
         if len(accepted("UpdateBackendStorage")) == 1:
             task.service.client().update_backend_storage(**theirs)
 
-    attempt._sleep = sleep
+    attempt.protocol.timing = replace(attempt.protocol.timing, sleep=sleep)
     with pytest.raises(BackendStartError, match="clear the task to do it again"):
         adopt_what_comes(attempt)
     retried = task.attempt("UpdateBackendStorage", STORAGE, patience=60)

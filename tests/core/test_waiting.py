@@ -9,19 +9,18 @@ from typing import Any
 import pytest
 
 from airflow_provider_amplifybackend.core import waiting as polling
-from airflow_provider_amplifybackend.core.schedule import FIRST_DELAY, Durations, PollSchedule
-from airflow_provider_amplifybackend.core.waiting import (
-    Call,
+from airflow_provider_amplifybackend.core.job import Job, JobRef
+from airflow_provider_amplifybackend.core.requests import Call, FaultKind, ServiceError
+from airflow_provider_amplifybackend.core.schedule import Durations, PollSchedule
+from airflow_provider_amplifybackend.core.status_check import (
     Condition,
     EnvironmentSeen,
     EnvironmentTarget,
-    FaultKind,
-    ServiceError,
-    Wait,
-    look,
-    look_at_job,
+    check,
+    check_job,
 )
-from airflow_provider_amplifybackend.start.rules import Job, JobRef
+from airflow_provider_amplifybackend.core.timing import REAL_TIME
+from airflow_provider_amplifybackend.core.waiting import Wait
 
 APP = "d1"
 REF = JobRef(APP, "job-1", ("pr1", "staging"), "CloneBackend")
@@ -62,27 +61,27 @@ def lives_in(*environments: str, status: str = "RUNNING") -> Answers:
 
 
 def test_a_job_is_looked_for_where_it_likeliest_is() -> None:
-    job, calls = drive(look_at_job(REF), lives_in("pr1", "staging"))
+    job, calls = drive(check_job(REF), lives_in("pr1", "staging"))
     assert (job.status, job.backend_environment_name, job.operation) == ("RUNNING", "pr1", "CloneBackend")
     request = {"AppId": APP, "JobId": "job-1", "BackendEnvironmentName": "pr1"}
     assert calls == [Call("GetBackendJob", request)]
 
 
 def test_a_job_is_looked_for_in_every_environment_it_may_live_in() -> None:
-    job, calls = drive(look_at_job(REF), lives_in("staging"))
+    job, calls = drive(check_job(REF), lives_in("staging"))
     assert job.backend_environment_name == "staging"
     assert [call.request["BackendEnvironmentName"] for call in calls] == ["pr1", "staging"]
 
 
 def test_a_job_that_is_nowhere_is_not_found() -> None:
     with pytest.raises(ServiceError) as raised:
-        drive(look_at_job(REF), lives_in())
+        drive(check_job(REF), lives_in())
     assert raised.value.kind is FaultKind.NOT_FOUND
 
 
 def test_a_job_without_any_environment_is_not_found() -> None:
     with pytest.raises(ServiceError, match="no environment to look for"):
-        drive(look_at_job(JobRef(APP, "job-1", (), "CloneBackend")), lives_in())
+        drive(check_job(JobRef(APP, "job-1", (), "CloneBackend")), lives_in())
 
 
 def test_another_error_is_not_a_reason_to_look_elsewhere() -> None:
@@ -93,7 +92,7 @@ def test_another_error_is_not_a_reason_to_look_elsewhere() -> None:
         raise refusal(FaultKind.THROTTLED, "TooManyRequestsException")
 
     with pytest.raises(ServiceError, match="TooManyRequests"):
-        drive(look_at_job(REF), answer)
+        drive(check_job(REF), answer)
     assert len(calls) == 1
 
 
@@ -118,7 +117,7 @@ def test_a_removal_has_ended_where_what_it_removes_is_gone(
     operation: str, environments: tuple[str, ...], app_known: bool, code: str
 ) -> None:
     ref = JobRef(APP, "job-1", environments, operation)
-    job, _ = drive(look_at_job(ref), app_of(code=code, app_known=app_known))
+    job, _ = drive(check_job(ref), app_of(code=code, app_known=app_known))
     assert (job.is_completed, job.job_id, job.operation) == (True, "job-1", operation)
 
 
@@ -133,20 +132,20 @@ def test_a_removal_has_ended_where_what_it_removes_is_gone(
 )
 def test_a_job_that_is_forgotten_has_not_ended(operation: str, environments: tuple[str, ...]) -> None:
     with pytest.raises(ServiceError):
-        drive(look_at_job(JobRef(APP, "job-1", environments, operation)), app_of("pr1", "staging"))
+        drive(check_job(JobRef(APP, "job-1", environments, operation)), app_of("pr1", "staging"))
 
 
 @pytest.mark.parametrize("environments", [("gone",), ("gone", "staging"), ("staging", "gone")])
 def test_a_forgotten_creation_of_what_does_not_exist_says_what_that_means(environments: tuple[str, ...]) -> None:
     ref = JobRef(APP, "job-1", environments, "CloneBackend")
     with pytest.raises(ServiceError, match="does not exist either: the job failed") as raised:
-        drive(look_at_job(ref), app_of("staging"))
+        drive(check_job(ref), app_of("staging"))
     assert raised.value.kind is FaultKind.NOT_FOUND
 
 
 def test_a_refusal_that_is_not_about_missing_is_kept() -> None:
     with pytest.raises(ServiceError, match="ValidationException"):
-        drive(look_at_job(REF), app_of("pr1", code="ValidationException"))
+        drive(check_job(REF), app_of("pr1", code="ValidationException"))
 
 
 # Environments
@@ -157,7 +156,7 @@ def test_a_refusal_that_is_not_about_missing_is_kept() -> None:
     [("exists", "pr1", True), ("exists", "pr2", False), ("gone", "pr1", False), ("gone", "pr2", True)],
 )
 def test_an_environment_exists_or_is_gone(condition: str, environment: str, finished: bool) -> None:
-    seen, _ = drive(look(EnvironmentTarget(APP, environment, Condition(condition))), app_of("pr1"))
+    seen, _ = drive(check(EnvironmentTarget(APP, environment, Condition(condition))), app_of("pr1"))
     assert seen.is_finished is finished
 
 
@@ -168,7 +167,7 @@ def test_an_environment_is_idle_when_no_page_lists_a_pending_job(last: str, fini
         "next": {"Jobs": [{"JobId": "b", "Status": last}]},
     }
     target = EnvironmentTarget(APP, "pr1", Condition.IDLE)
-    seen, calls = drive(look(target), lambda call: pages[call.request.get("NextToken")])
+    seen, calls = drive(check(target), lambda call: pages[call.request.get("NextToken")])
     assert seen.is_finished is finished
     assert len(calls) == 2
 
@@ -273,7 +272,7 @@ def test_a_failed_job_is_a_warning_and_its_line_says_how_long_it_took(wait: Wait
 
 def test_a_task_that_waits_says_so_from_time_to_time(wait: Wait) -> None:
     wait.saw(seen("RUNNING"))
-    times = [0, 1, polling.REPORT_EVERY, polling.REPORT_EVERY + 1, 2 * polling.REPORT_EVERY]
+    times = [0, 1, REAL_TIME.report_every, REAL_TIME.report_every + 1, 2 * REAL_TIME.report_every]
     lines = [wait.due_report(now, 222) for now in times]
     assert [bool(line) for line in lines] == [False, False, True, False, True]
     assert lines[2]
@@ -286,7 +285,7 @@ def test_a_task_that_waits_says_so_from_time_to_time(wait: Wait) -> None:
 def test_the_line_of_a_waiting_task_names_the_trouble_that_there_is(wait: Wait) -> None:
     wait.due_report(0)
     wait.missed(refusal(FaultKind.THROTTLED, "Throttled"), 1)
-    line = wait.due_report(polling.REPORT_EVERY)
+    line = wait.due_report(REAL_TIME.report_every)
     assert line
     assert line.level == logging.WARNING
     assert line.what.startswith("Not seen yet, waiting for ")
@@ -302,9 +301,9 @@ def test_durations_are_written_as_people_say_them(seconds: float, text: str) -> 
 
 def test_a_job_that_was_not_seen_yet_may_be_missed_for_a_while(wait: Wait) -> None:
     wait.missed(refusal(), 500)
-    wait.missed(refusal(), 500 + polling.NOT_FOUND_PATIENCE - 1)
+    wait.missed(refusal(), 500 + REAL_TIME.not_found_patience - 1)
     with pytest.raises(ServiceError):
-        wait.missed(refusal(), 500 + polling.NOT_FOUND_PATIENCE)
+        wait.missed(refusal(), 500 + REAL_TIME.not_found_patience)
 
 
 def test_a_job_that_was_seen_may_not_vanish(wait: Wait) -> None:
@@ -332,7 +331,7 @@ def test_what_is_seen_of_an_environment_is_never_an_unknown_status() -> None:
 def test_looks_come_soon_at_first_and_never_later_than_the_longest_delay(waiter_delay: float) -> None:
     schedule = PollSchedule(waiter_delay)
     delays = [schedule.next_delay() for _ in range(40)]
-    assert 0 < delays[0] <= min(waiter_delay, FIRST_DELAY)
+    assert 0 < delays[0] <= min(waiter_delay, REAL_TIME.first_check)
     assert all(0 < delay <= waiter_delay for delay in delays)
     assert all(delay >= waiter_delay / 2 for delay in delays[-10:])
 

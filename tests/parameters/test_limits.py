@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_amplifybackend.core.budget import Budget
+from airflow_provider_amplifybackend.core.job import JobRef
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 from airflow_provider_amplifybackend.parameters.limits import (
@@ -16,10 +18,7 @@ from airflow_provider_amplifybackend.parameters.limits import (
     as_waiter_delay,
     as_waiter_max_attempts,
     budget_problems,
-    deferral_timeout,
-    earliest_deadline,
 )
-from airflow_provider_amplifybackend.start.rules import JobRef
 from airflow_provider_amplifybackend.validation import validate_dag
 
 NO_DEADLINES = (
@@ -70,8 +69,8 @@ def test_the_product_is_bounded_too(delay: Any, attempts: Any, is_possible: bool
 
 @pytest.mark.parametrize("execution_timeout", [None, timedelta.max, timedelta.min, timedelta(0), timedelta(seconds=-5)])
 def test_the_longest_wait_is_a_deadline_for_everything_behind_it(execution_timeout: timedelta | None) -> None:
-    deadline = earliest_deadline(time.time(), LONGEST_WAIT, execution_timeout)
-    ends = datetime.now(UTC) + deferral_timeout(deadline)
+    budget = Budget.of(LONGEST_WAIT, execution_timeout, started=time.time())
+    ends = datetime.now(UTC) + budget.deferral_timeout
     assert ends.year <= 2100
 
 

@@ -12,22 +12,18 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_amplifybackend.core.waiting import look_at_job
+from airflow_provider_amplifybackend.core import timing
+from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS
+from airflow_provider_amplifybackend.core.status_check import check_job
+from airflow_provider_amplifybackend.core.timing import REAL_TIME, Timing
 from airflow_provider_amplifybackend.exceptions import BackendRequestError, BackendStartError
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
-from airflow_provider_amplifybackend.start.protocol import (
-    LOOK_DELAY,
-    MAX_UNEXPLAINED_REFUSALS,
-    STORE_KEY,
-    Blocked,
-    Fence,
-    Policy,
-    Reached,
-    StartOnce,
-    report,
-)
-from airflow_provider_amplifybackend.start.rules import JOB_OPERATIONS, Intent, Round
+from airflow_provider_amplifybackend.start.actions import Obstacle, StartPolicy, StartResult
+from airflow_provider_amplifybackend.start.attempt import STORE_KEY
+from airflow_provider_amplifybackend.start.driver import StartOnce, report
+from airflow_provider_amplifybackend.start.intent import Intent, Round
+from airflow_provider_amplifybackend.start.sending import MAX_UNEXPLAINED_REFUSALS, Fence
 
 APP = "d1a2b3c4d5"
 FIRST = Round(max_tries=3, clear_number=0)
@@ -105,34 +101,34 @@ class Task:
             operation,
             request,
             round=round,
-            policy=Policy(**{"patience": 4.0} | policy),
+            policy=StartPolicy(**{"patience": 4.0} | policy),
             deadline=time.time() + seconds,
             log=logging.getLogger("start"),
             store=self.store if store == "own" else store,  # type: ignore[arg-type]
             arrived=arrived,
             presumed=presumed,
             try_number=try_number or self.tries,
-            sleep=self.sleep,
+            timing=replace(timing.current(), sleep=self.sleep),
         )
 
     def sleep(self, seconds: float) -> None:
         """The service's time passes, ours does not."""
         self.service.control.advance(seconds)
 
-    def start(self, *arguments: Any, **options: Any) -> Reached | Blocked:
+    def start(self, *arguments: Any, **options: Any) -> StartResult | Obstacle:
         return self.attempt(*arguments, **options).advance()
 
-    def report(self, reached: Reached | Blocked) -> None:
+    def report(self, reached: StartResult | Obstacle) -> None:
         """What the operator does just before it returns."""
         if reached.job is not None:
             report(self.store, reached.job, logging.getLogger("start"))
 
-    def end(self, reached: Reached | Blocked) -> str | None:
+    def end(self, reached: StartResult | Obstacle) -> str | None:
         """Let the job end; return its status."""
         assert reached.job is not None
         self.service.control.advance(60)
         environments = tuple(filter(None, (reached.job.backend_environment_name, "pr1", "staging")))
-        return shared_hook().run(look_at_job(replace(reached.job.ref, environments=environments))).status
+        return shared_hook().run(check_job(replace(reached.job.ref, environments=environments))).status
 
 
 @pytest.fixture
@@ -142,8 +138,8 @@ def task(service: LocalAmplifyBackend) -> Task:
     return Task(service)
 
 
-def outcome(step: Reached | Blocked) -> str:
-    assert isinstance(step, Reached), step
+def outcome(step: StartResult | Obstacle) -> str:
+    assert isinstance(step, StartResult), step
     return str(step.outcome)
 
 
@@ -216,7 +212,7 @@ def test_a_request_that_arrives_after_we_gave_up_is_found(task: Task, accepted: 
     """The service took it late: looking at once shows nothing yet."""
     task.service.control.add_fault("CloneBackend", kind="delay", seconds=1.3, when="before", times=1)
     attempt = task.attempt()
-    attempt._sleep = lambda seconds: time.sleep(0.1)
+    attempt.protocol.timing = replace(attempt.protocol.timing, sleep=lambda seconds: time.sleep(0.1))
     assert outcome(attempt.advance()) == "adopted"
     assert len(accepted("CloneBackend")) == 1
 
@@ -311,10 +307,10 @@ def test_a_refusal_that_nothing_ever_explains_fails_with_the_services_words(task
 def test_a_pending_job_that_the_list_shows_late_is_waited_for(task: Task, accepted: Accepted) -> None:
     """Longer than refusals are tried again that say nothing about a pending job."""
     task.service.control.set(job_seconds=100)
-    task.service.control.add_fault("DeleteBackend", kind="list_lag", seconds=7 * LOOK_DELAY)
+    task.service.control.add_fault("DeleteBackend", kind="list_lag", seconds=7 * REAL_TIME.between_checks)
     foreign = task.service.client().delete_backend(**DELETE)["JobId"]
     step = task.start("CreateBackendStorage", STORAGE, patience=60)
-    assert isinstance(step, Blocked)
+    assert isinstance(step, Obstacle)
     assert step.job.job_id == foreign
     assert len(task.service.control.journal("CreateBackendStorage")) > MAX_UNEXPLAINED_REFUSALS
 
@@ -356,7 +352,7 @@ def test_a_lost_start_is_looked_for_though_somebody_elses_job_failed(task: Task,
             control.add_fault("UpdateBackendAuth", kind="list_lag", seconds=5, times=1)
 
     first = task.start("UpdateBackendAuth", request, hook=Between(), patience=60)
-    assert isinstance(first, Reached)
+    assert isinstance(first, StartResult)
     assert first.job is not None
     assert first.job.status == "FAILED"
     second = task.start("UpdateBackendAuth", request, patience=60)
@@ -391,7 +387,7 @@ def test_somebody_elses_job_is_waited_for_and_then_ours_is_started(
 ) -> None:
     attempt = task.attempt("CreateBackendStorage", STORAGE)
     step = attempt.advance()
-    assert isinstance(step, Blocked)
+    assert isinstance(step, Obstacle)
     assert step.job.job_id == foreign
     assert not task.service.control.journal("CreateBackendStorage")
     task.service.control.advance(60)
@@ -409,7 +405,7 @@ def test_somebody_elses_job_of_the_same_kind_is_not_taken_for_ours(
     task: Task, accepted: Accepted, foreign: str
 ) -> None:
     task.service.control.add_fault("DeleteBackend", kind="timeout_after", times=1)
-    assert isinstance(task.start("DeleteBackend", DELETE), Blocked)
+    assert isinstance(task.start("DeleteBackend", DELETE), Obstacle)
     task.service.control.advance(60)
     reached = task.start("DeleteBackend", DELETE)
     assert outcome(reached) == "adopted"
@@ -425,7 +421,7 @@ def test_somebody_who_comes_between_look_and_start_is_waited_for(task: Task, acc
                 task.service.client().delete_backend(**DELETE)
 
     step = task.start("CreateBackendStorage", STORAGE, hook=Between())
-    assert isinstance(step, Blocked)
+    assert isinstance(step, Obstacle)
     assert step.job.operation == "DeleteBackend"
     assert not accepted("CreateBackendStorage")
 
@@ -442,11 +438,11 @@ def test_a_clone_to_another_target_just_before_is_not_taken_for_ours(task: Task,
     """Where clones live in their source, and rows do not name the target: what was listed before ours is not ours."""
     task.service.control.set(clone_job_environment="source")
     first = task.start()
-    assert isinstance(first, Reached)
+    assert isinstance(first, StartResult)
     second = Task(task.service)
     second.service.control.add_fault("CloneBackend", kind="timeout_before", times=1)
     step = second.start(request=CLONE | {"TargetEnvironmentName": "pr2"}, patience=0)
-    assert isinstance(step, Blocked)  # the service holds the source here
+    assert isinstance(step, Obstacle)  # the service holds the source here
     task.end(first)
     assert outcome(second.start(request=CLONE | {"TargetEnvironmentName": "pr2"})) == "started"
     assert [entry["parameters"]["TargetEnvironmentName"] for entry in accepted("CloneBackend")] == ["pr1", "pr2"]
@@ -681,7 +677,7 @@ def test_a_crash_after_a_lost_answer_does_not_lose_the_job(
         raise Crash
 
     attempt = task.attempt()
-    attempt._sleep = die
+    attempt.protocol.timing = replace(attempt.protocol.timing, sleep=die)
     if lag:
         with pytest.raises(Crash):
             attempt.advance()
@@ -697,7 +693,7 @@ def test_a_crash_after_a_start_that_was_sent_again_has_the_patience_of_the_secon
     task.service.control.add_fault("CreateBackend", kind="timeout_before", times=1)
     task.service.control.add_fault("CreateBackend", kind="list_lag", seconds=15)
     attempt = task.attempt("CreateBackend", STARTS["CreateBackend"], patience=0)
-    attempt._sleep = task.sleep
+    attempt.protocol.timing = replace(attempt.protocol.timing, sleep=task.sleep)
     task.store.dies_before_write = 4  # intent, lost, intent, answer
     with pytest.raises(Crash):
         attempt.advance()
@@ -727,8 +723,8 @@ def test_an_attempt_that_lost_its_store_cannot_send(task: Task) -> None:
     assert not task.service.control.journal("CloneBackend")
 
 
-def test_a_store_that_is_slow_for_ever_stops_the_start(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airflow_provider_amplifybackend.start.protocol.INTENT_FRESH_SECONDS", -1.0)
+def test_a_store_that_is_slow_for_ever_stops_the_start(task: Task, pace: Callable[..., None]) -> None:
+    pace(intent_fresh=-1.0)
     with pytest.raises(BackendStartError, match="nothing was sent"):
         task.start()
     assert len(task.store.history) == 3
@@ -737,10 +733,10 @@ def test_a_store_that_is_slow_for_ever_stops_the_start(task: Task, monkeypatch: 
 
 @pytest.mark.parametrize("event", ["before-sign", "request-created"])
 def test_a_process_that_was_stopped_after_the_fence_does_not_send(
-    task: Task, accepted: Accepted, monkeypatch: pytest.MonkeyPatch, event: str
+    task: Task, accepted: Accepted, pace: Callable[..., None], event: str
 ) -> None:
     """Stopped for longer than the intent is fresh: its successor may have started the job by then."""
-    monkeypatch.setattr("airflow_provider_amplifybackend.start.protocol.INTENT_FRESH_SECONDS", 0.5)
+    pace(intent_fresh=0.5)
     hook = AmplifyBackendHook()
     stops = iter([0.6])
     hook._start_conn.meta.events.register(f"{event}.amplifybackend", lambda **_: time.sleep(next(stops, 0)))
@@ -753,9 +749,9 @@ def test_a_process_that_was_stopped_after_the_fence_does_not_send(
 
 
 def test_a_process_that_was_stopped_and_not_replaced_sends_with_a_new_intent(
-    task: Task, accepted: Accepted, monkeypatch: pytest.MonkeyPatch
+    task: Task, accepted: Accepted, pace: Callable[..., None]
 ) -> None:
-    monkeypatch.setattr("airflow_provider_amplifybackend.start.protocol.INTENT_FRESH_SECONDS", 0.5)
+    pace(intent_fresh=0.5)
     hook = AmplifyBackendHook()
     stops = iter([0.6])
     hook._start_conn.meta.events.register("before-sign.amplifybackend", lambda **_: time.sleep(next(stops, 0)))
@@ -769,14 +765,10 @@ def test_a_process_that_was_stopped_and_not_replaced_sends_with_a_new_intent(
     [(4.9, 4.9, True), (5.1, 5.1, False), (0.0, 60.0, False), (60.0, -3600.0, False), (1.0, -3600.0, True)],
     ids=["soon", "stopped", "the machine slept", "stopped, and its clock was set back", "its clock was set back"],
 )
-def test_the_right_to_send_ends_whichever_clock_goes_on(
-    monkeypatch: pytest.MonkeyPatch, monotonic: float, wall: float, fresh: bool
-) -> None:
-    monkeypatch.setattr(time, "monotonic", lambda: 1000.0)
-    monkeypatch.setattr(time, "time", lambda: 1e9)
-    fence = Fence()
-    monkeypatch.setattr(time, "monotonic", lambda: 1000.0 + monotonic)
-    monkeypatch.setattr(time, "time", lambda: 1e9 + wall)
+def test_the_right_to_send_ends_whichever_clock_goes_on(monotonic: float, wall: float, fresh: bool) -> None:
+    clocks = [1000.0, 1e9]
+    fence = Fence(Timing(monotonic=lambda: clocks[0], now=lambda: clocks[1]))
+    clocks[:] = [1000.0 + monotonic, 1e9 + wall]
     assert fence.is_fresh() is fresh
 
 

@@ -10,12 +10,16 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_amplifybackend.core.job import Job
+from airflow_provider_amplifybackend.core.timing import Timing
 from airflow_provider_amplifybackend.exceptions import BackendRequestError, BackendStartError
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
-from airflow_provider_amplifybackend.start.protocol import STORE_KEY, Fence, Policy, Reached, StartOnce, report
-from airflow_provider_amplifybackend.start.rules import Job
-from tests.hooks.test_start import APP, CLONE, DELETE, STORAGE, Accepted, Store, Task, outcome
-from tests.hooks.test_start import task as task
+from airflow_provider_amplifybackend.start.actions import StartPolicy, StartResult
+from airflow_provider_amplifybackend.start.attempt import STORE_KEY
+from airflow_provider_amplifybackend.start.driver import StartOnce, report
+from airflow_provider_amplifybackend.start.sending import Fence
+from tests.start.test_once import APP, CLONE, DELETE, STORAGE, Accepted, Store, Task, outcome
+from tests.start.test_once import task as task
 
 LOG = logging.getLogger("start")
 
@@ -32,7 +36,7 @@ class Pauses:
         self.task.sleep(seconds)
 
     def of(self, attempt: StartOnce) -> StartOnce:
-        attempt._sleep = self
+        attempt.protocol.timing = replace(attempt.protocol.timing, sleep=self)
         return attempt
 
 
@@ -50,7 +54,7 @@ def test_running_tasks_have_stored_their_start_under_this_key(task: Task) -> Non
 
 
 def test_a_start_is_careful_where_nothing_else_is_wanted() -> None:
-    policy = Policy()
+    policy = StartPolicy()
     assert (policy.on_pending_job, policy.if_exists, policy.if_missing) == ("wait", "fail", "fail")
     assert policy.patience == 60.0
 
@@ -59,11 +63,10 @@ def test_a_start_is_careful_where_nothing_else_is_wanted() -> None:
 
 
 @pytest.mark.parametrize(("passed", "fresh"), [(5.0, True), (5.001, False)])
-def test_the_right_to_send_lasts_five_seconds(monkeypatch: pytest.MonkeyPatch, passed: float, fresh: bool) -> None:
-    monkeypatch.setattr(time, "monotonic", lambda: 1000.0)
-    monkeypatch.setattr(time, "time", lambda: 1000.0)
-    fence = Fence()
-    monkeypatch.setattr(time, "monotonic", lambda: 1000.0 + passed)
+def test_the_right_to_send_lasts_five_seconds(passed: float, fresh: bool) -> None:
+    clock = [1000.0]
+    fence = Fence(Timing(monotonic=lambda: clock[0], now=lambda: 1000.0))
+    clock[0] += passed
     assert fence.is_fresh() is fresh
 
 
@@ -142,7 +145,7 @@ def test_what_is_reached_tells_how_long_earlier_jobs_took(task: Task) -> None:
     task.service.client().delete_backend_storage(**DELETE, ResourceName="files", ServiceName="S3")
     control.advance(60)
     second = Task(task.service).start("CreateBackendStorage", STORAGE)
-    assert isinstance(second, Reached)
+    assert isinstance(second, StartResult)
     assert second.durations == (10.0,)
 
 
@@ -223,9 +226,9 @@ def frozen_out(task: Task) -> Callable[[StartOnce], Any]:
 
     def run(attempt: StartOnce) -> Any:
         def sleep(seconds: float) -> None:
-            attempt.deadline = time.time()
+            attempt.protocol.deadline = time.time()
 
-        attempt._sleep = sleep
+        attempt.protocol.timing = replace(attempt.protocol.timing, sleep=sleep)
         return attempt.advance()
 
     return run

@@ -10,25 +10,49 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_amplifybackend.core.secrets import redact_secrets
-from airflow_provider_amplifybackend.start import rules as jobs
-from airflow_provider_amplifybackend.start.rules import (
-    JOB_OPERATIONS,
-    Adopt,
-    Decision,
-    Disowned,
-    Done,
-    Effect,
-    Intent,
+from airflow_provider_amplifybackend.core.job import (
+    KNOWN_STATUSES,
     Job,
     JobRef,
-    LookAgain,
     Outcome,
-    Refuse,
+    earlier_durations,
+    epoch_ms,
+    newest,
+    readable_times,
+)
+from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS, Effect
+from airflow_provider_amplifybackend.core.secrets import redact_secrets
+from airflow_provider_amplifybackend.start.intent import (
+    MAX_KNOWN_JOB_IDS,
+    SERVICE_CLOCK_MARGIN_MS,
+    Disowned,
+    Intent,
     Round,
+    adopted,
+    answered,
+    disowned,
+    is_unanswered,
+    patience_since,
+    request_digest,
+)
+from airflow_provider_amplifybackend.start.rules import (
+    Adopt,
+    Decision,
+    Done,
+    LookAgain,
+    Refuse,
     Send,
-    Situation,
     WaitFor,
+    after_difference,
+    decide,
+)
+from airflow_provider_amplifybackend.start.situation import (
+    Situation,
+    doubted,
+    has_own_job,
+    is_unresolved,
+    turned_down,
+    write_intent,
 )
 
 APP = "d1a2b3c4d5"
@@ -137,7 +161,7 @@ NOTHING_STARTED_BEFORE = {
     "an update of what cannot be looked at": (update(), sends(FRESH)),
     "somebody's job is pending": (
         situation(jobs=(PENDING_THERE,)),
-        waits_for("theirs", "is PENDING; the start comes after it"),
+        waits_for("theirs", "is PENDING; starting when it has ended"),
     ),
     "a job of unknown status counts as pending": (situation(jobs=(job("BREWING"),)), waits_for("job-1", "is BREWING")),
     "somebody's job is pending, and we are not to wait": (
@@ -150,7 +174,7 @@ NOTHING_STARTED_BEFORE = {
     ),
     "an operation on the whole app minds every pending job": (
         situation("RemoveAllBackends", targets=(), target_exists=True, jobs=(PENDING_THERE,)),
-        waits_for("theirs", "is PENDING; the start comes after it"),
+        waits_for("theirs", "is PENDING; starting when it has ended"),
     ),
     "an operation that names no environment leaves it to the service which jobs are in its way": (
         situation("CreateBackendConfig", targets=(), target_exists=None, jobs=(PENDING_THERE,)),
@@ -162,7 +186,7 @@ NOTHING_STARTED_BEFORE = {
     ),
     "pending comes before existing": (
         situation(jobs=(PENDING_THERE,), target_exists=True, if_exists="skip"),
-        waits_for("theirs", "is PENDING; the start comes after it"),
+        waits_for("theirs", "is PENDING; starting when it has ended"),
     ),
     "it exists": (situation(target_exists=True), refuses(EXISTS)),
     "it exists, and that is as good": (
@@ -365,11 +389,11 @@ THE_START_WAS_REFUSED = {
     ),
     "somebody else's clone is not ours": (
         situation(intent=REFUSED, jobs=(job("RUNNING"),)),
-        waits_for("job-1", "is RUNNING; the start comes after it"),
+        waits_for("job-1", "is RUNNING; starting when it has ended"),
     ),
     "nor after a clear": (
         situation(intent=REFUSED, round=CLEARED, jobs=(job("RUNNING"),)),
-        waits_for("job-1", "is RUNNING; the start comes after it"),
+        waits_for("job-1", "is RUNNING; starting when it has ended"),
     ),
     "nothing is waited for that was refused": (situation(intent=REFUSED, patience_left=1), sends(WAS_REFUSED)),
     "nor after a clear, whatever patience is left": (
@@ -694,7 +718,7 @@ NOTHING_IS_STORED_BEFORE_AIRFLOW_3_3 = {
         sends(FAILED_BEFORE),
     ),
     "the job that was adopted failed": (
-        situation(intent=jobs.adopted(PRESUMED, job("RUNNING"), FIRST), jobs=(job("FAILED"),), patience_left=1),
+        situation(intent=adopted(PRESUMED, job("RUNNING"), FIRST), jobs=(job("FAILED"),), patience_left=1),
         sends(FAILED_BEFORE),
     ),
     "cleared, a job completed that may be ours, and what it created is there": (
@@ -712,7 +736,7 @@ def table(cases: dict[str, tuple[Situation, Expected]]) -> Any:
 
 def check(given: Situation, expected: Expected) -> None:
     """Compare the whole decision: a job is the row that was listed or, if none is, what the intent knows of it."""
-    decision = jobs.decide(given)
+    decision = decide(given)
     assert type(decision) is expected.kind, decision.reason
     assert expected.words in decision.reason
     assert getattr(decision, "outcome", None) == expected.outcome
@@ -755,20 +779,20 @@ def test_decides_without_a_state_store(given: Situation, expected: Expected) -> 
 
 def test_the_first_new_job_after_the_intent_is_ours() -> None:
     listed = (job("RUNNING", at=9_000, job_id="later"), job("RUNNING", at=1_000, job_id="first"))
-    decision = jobs.decide(situation(intent=INTENT, jobs=listed))
+    decision = decide(situation(intent=INTENT, jobs=listed))
     assert isinstance(decision, Adopt)
     assert decision.job.job_id == "first"
 
 
 def test_outcomes_say_how_a_task_came_to_success_without_a_job() -> None:
-    found = jobs.decide(situation(target_exists=True, if_exists="skip"))
-    skipped = jobs.decide(delete(target_exists=False, if_missing="skip"))
-    gone = jobs.decide(delete(intent=replace(INTENT, operation="DeleteBackend"), target_exists=False))
+    found = decide(situation(target_exists=True, if_exists="skip"))
+    skipped = decide(delete(target_exists=False, if_missing="skip"))
+    gone = decide(delete(intent=replace(INTENT, operation="DeleteBackend"), target_exists=False))
     assert [d.outcome for d in (found, skipped, gone) if isinstance(d, Done)] == ["found", "skipped", "adopted"]
 
 
 def test_a_job_that_is_no_longer_listed_is_still_named() -> None:
-    decision = jobs.decide(situation(intent=NAMED))
+    decision = decide(situation(intent=NAMED))
     assert isinstance(decision, Adopt)
     assert decision.job == Job(APP, "pr1", "job-1", "CloneBackend")
 
@@ -784,7 +808,7 @@ def test_a_job_that_is_no_longer_listed_is_still_named() -> None:
     ],
 )
 def test_a_refusal_says_what_to_do(given: Situation, words: str) -> None:
-    decision = jobs.decide(given)
+    decision = decide(given)
     assert isinstance(decision, Refuse)
     assert words in decision.reason
 
@@ -908,8 +932,8 @@ def test_a_newer_version_with_more_members_is_read() -> None:
 
 def test_only_the_newest_known_ids_are_stored() -> None:
     old = tuple(job("COMPLETED", at=number, job_id=f"job-{number:03}") for number in range(300, 0, -1))
-    intent = jobs.write_intent(situation(jobs=old), APP, NOW)
-    assert len(intent.known_job_ids) == jobs.MAX_KNOWN_JOB_IDS == 200
+    intent = write_intent(situation(jobs=old), APP, NOW)
+    assert len(intent.known_job_ids) == MAX_KNOWN_JOB_IDS == 200
     stored = replace(intent, known_job_ids=(*intent.known_job_ids, "more")).to_stored()
     assert stored["known_job_ids"] == [*intent.known_job_ids[1:], "more"]
     assert intent.known_job_ids[-1] == "job-300"
@@ -918,19 +942,19 @@ def test_only_the_newest_known_ids_are_stored() -> None:
 
 def test_only_jobs_of_the_same_operation_are_worth_knowing() -> None:
     listed = (job("COMPLETED"), job("COMPLETED", job_id="other", operation="DeleteBackend"))
-    assert jobs.write_intent(situation(jobs=listed), APP, NOW).known_job_ids == ("job-1",)
+    assert write_intent(situation(jobs=listed), APP, NOW).known_job_ids == ("job-1",)
 
 
 def test_a_start_sent_again_after_one_that_left_no_trace_still_looks_from_before_the_first() -> None:
-    again = jobs.write_intent(situation(intent=INTENT, target_exists=True), APP, NOW + 60_000)
+    again = write_intent(situation(intent=INTENT, target_exists=True), APP, NOW + 60_000)
     assert again == replace(INTENT, starts=2, resent_time_ms=NOW + 60_000)
-    late = jobs.decide(situation(intent=again, jobs=(job("RUNNING", at=100),)))
+    late = decide(situation(intent=again, jobs=(job("RUNNING", at=100),)))
     assert isinstance(late, Adopt)
 
 
 @pytest.mark.parametrize("earlier", [REFUSED, PRESUMED, replace(NAMED, digest="another")])
 def test_a_start_after_a_settled_one_looks_from_its_own_time(earlier: Intent) -> None:
-    again = jobs.write_intent(situation(intent=earlier), APP, NOW + 60_000)
+    again = write_intent(situation(intent=earlier), APP, NOW + 60_000)
     assert again.service_time_ms == NOW + 60_000
     assert again.starts == 2
     assert not again.refused
@@ -939,25 +963,25 @@ def test_a_start_after_a_settled_one_looks_from_its_own_time(earlier: Intent) ->
 
 
 def test_starts_are_counted_anew_in_each_round() -> None:
-    assert jobs.write_intent(situation(intent=NAMED, round=CLEARED), APP, NOW).starts == 1
+    assert write_intent(situation(intent=NAMED, round=CLEARED), APP, NOW).starts == 1
 
 
 def test_a_start_after_a_found_job_that_failed_still_looks_for_the_one_before() -> None:
     """The failed one may have been somebody else's."""
-    again = jobs.write_intent(situation(intent=FOUND, jobs=(job("FAILED"),)), APP, NOW + 60_000)
+    again = write_intent(situation(intent=FOUND, jobs=(job("FAILED"),)), APP, NOW + 60_000)
     assert (again.service_time_ms, again.resent_time_ms, again.starts) == (NOW, NOW + 60_000, 2)
     assert (again.known_job_ids, again.job_id, again.found_by_looking) == (("job-1",), None, False)
 
 
 def test_a_job_that_failed_is_known_to_the_next_start() -> None:
     """Otherwise the next lost answer would find the old failure and send for ever."""
-    again = jobs.write_intent(situation(intent=INTENT, jobs=(job("FAILED"),)), APP, NOW + 60_000)
+    again = write_intent(situation(intent=INTENT, jobs=(job("FAILED"),)), APP, NOW + 60_000)
     assert again.known_job_ids == ("job-1",)
 
 
 def test_the_answer_completes_the_intent() -> None:
-    assert jobs.answered(INTENT, job("PENDING")) == NAMED
-    assert jobs.answered(replace(INTENT, job_failed=True), job("PENDING")) == NAMED
+    assert answered(INTENT, job("PENDING")) == NAMED
+    assert answered(replace(INTENT, job_failed=True), job("PENDING")) == NAMED
 
 
 def test_a_first_start_notes_all_that_its_job_is_known_by() -> None:
@@ -966,7 +990,7 @@ def test_a_first_start_notes_all_that_its_job_is_known_by() -> None:
         job("COMPLETED", create_time_ms=1, job_id="old"),
         job("COMPLETED", create_time_ms=None, job_id="timeless", operation="CLONE"),
     )
-    written = jobs.write_intent(situation(jobs=listed), APP, NOW, ("pr1", "staging"))
+    written = write_intent(situation(jobs=listed), APP, NOW, ("pr1", "staging"))
     assert written == replace(
         INTENT, known_job_ids=("timeless", "old", "young"), environments=("pr1", "staging"), target_existed=False
     )
@@ -977,20 +1001,20 @@ def test_what_was_gone_before_a_start_was_sent_again_did_not_exist_before(
     existed: bool, exists: bool | None, kept: bool
 ) -> None:
     earlier = replace(INTENT, target_existed=existed)
-    assert jobs.write_intent(situation(intent=earlier, target_exists=exists), APP, NOW).target_existed is kept
+    assert write_intent(situation(intent=earlier, target_exists=exists), APP, NOW).target_existed is kept
 
 
 def test_a_start_sent_again_is_of_this_round_and_request_and_version() -> None:
     older = replace(INTENT, digest="of another kind", version=99)
     now = replace(FIRST, max_tries=9)
-    again = jobs.write_intent(situation(intent=older, round=now), APP, NOW + 60_000)
+    again = write_intent(situation(intent=older, round=now), APP, NOW + 60_000)
     assert again == replace(INTENT, round=now, starts=2, resent_time_ms=NOW + 60_000)
 
 
 @pytest.mark.parametrize("changes", [{"round": CLEARED}, {"digest": "another"}], ids=["cleared", "other parameters"])
 def test_a_start_for_another_order_looks_from_its_own_time(changes: dict[str, Any]) -> None:
     """Though the one before has left no trace."""
-    again = jobs.write_intent(situation(intent=INTENT, **changes), APP, NOW + 60_000)
+    again = write_intent(situation(intent=INTENT, **changes), APP, NOW + 60_000)
     assert again.service_time_ms == NOW + 60_000
     assert (again.round, again.digest) == (changes.get("round", FIRST), changes.get("digest", "digest"))
     assert again.starts == (1 if "round" in changes else 2)
@@ -1007,15 +1031,15 @@ def test_a_start_for_another_order_looks_from_its_own_time(changes: dict[str, An
     ids=["sent", "answered", "refused", "presumed"],
 )
 def test_a_start_is_unanswered_until_its_job_or_a_no_is_known(intent: Intent, unanswered: bool) -> None:
-    assert jobs.is_unanswered(intent) is unanswered
-    assert jobs.is_unresolved(situation(intent=intent)) is unanswered
+    assert is_unanswered(intent) is unanswered
+    assert is_unresolved(situation(intent=intent)) is unanswered
 
 
 def test_a_start_whose_job_shows_is_resolved() -> None:
     shown = situation(intent=INTENT, jobs=(job("RUNNING"),))
-    assert (jobs.has_own_job(shown), jobs.is_unresolved(shown)) == (True, False)
+    assert (has_own_job(shown), is_unresolved(shown)) == (True, False)
     nothing = situation(jobs=(job("RUNNING"),))
-    assert (jobs.has_own_job(nothing), jobs.is_unresolved(nothing)) == (False, False)
+    assert (has_own_job(nothing), is_unresolved(nothing)) == (False, False)
 
 
 # Digests
@@ -1024,19 +1048,19 @@ def test_a_start_whose_job_shows_is_resolved() -> None:
 def test_a_digest_tells_requests_apart_but_not_their_secrets() -> None:
     def digest(secret: str, client: str) -> str:
         request = {"AppId": APP, "ResourceConfig": {"Google": {"ClientId": client, "ClientSecret": secret}}}
-        return jobs.digest("CreateBackendAuth", redact_secrets(request))
+        return request_digest("CreateBackendAuth", redact_secrets(request))
 
     assert digest("one", "a") == digest("two", "a")
     assert digest("one", "a") != digest("one", "b")
-    assert jobs.digest("CloneBackend", {}) != jobs.digest("DeleteBackend", {})
+    assert request_digest("CloneBackend", {}) != request_digest("DeleteBackend", {})
 
 
 def test_a_digest_is_short_and_takes_what_json_does_not_know() -> None:
-    assert len(jobs.digest("X", {"since": date(2030, 1, 1)})) == 16
+    assert len(request_digest("X", {"since": date(2030, 1, 1)})) == 16
 
 
 def test_a_digest_does_not_depend_on_the_order_of_members() -> None:
-    assert jobs.digest("X", {"a": 1, "b": 2}) == jobs.digest("X", {"b": 2, "a": 1})
+    assert request_digest("X", {"a": 1, "b": 2}) == request_digest("X", {"b": 2, "a": 1})
 
 
 # Jobs
@@ -1079,11 +1103,11 @@ def test_an_empty_member_of_a_row_is_none() -> None:
 
 def test_times_are_read_beside_those_of_the_service() -> None:
     row = {"JobId": "j", "CreateTime": str(NOW), "UpdateTime": str(NOW + 1_500)}
-    assert jobs.readable_times(row) == row | {
+    assert readable_times(row) == row | {
         "created_at": "2023-11-14T22:13:20.000+00:00",
         "updated_at": "2023-11-14T22:13:21.500+00:00",
     }
-    assert jobs.readable_times({}) == {"created_at": None, "updated_at": None}
+    assert readable_times({}) == {"created_at": None, "updated_at": None}
 
 
 @pytest.mark.parametrize(
@@ -1108,16 +1132,16 @@ def test_earlier_durations_are_those_of_the_youngest_jobs_of_the_operation() -> 
         for number in range(12, 0, -1)
     ]
     others = [job("COMPLETED", at=1, update_time_ms=NOW + 1, operation="DeleteBackend"), job("FAILED", at=1)]
-    assert jobs.earlier_durations(done + others, "CloneBackend") == [float(number) for number in range(3, 13)]
+    assert earlier_durations(done + others, "CloneBackend") == [float(number) for number in range(3, 13)]
     timeless = job("COMPLETED", create_time_ms=None, update_time_ms=NOW)
-    assert jobs.earlier_durations([*done, timeless], "CloneBackend", most=1) == [12.0]
+    assert earlier_durations([*done, timeless], "CloneBackend", most=1) == [12.0]
 
 
 def test_a_job_without_a_time_is_the_oldest() -> None:
     old, timeless = job("COMPLETED", create_time_ms=1), job("COMPLETED", create_time_ms=None, job_id="timeless")
-    assert jobs.newest([timeless, old]) == old
-    assert jobs.newest([old, timeless]) == old
-    assert jobs.newest([]) is None
+    assert newest([timeless, old]) == old
+    assert newest([old, timeless]) == old
+    assert newest([]) is None
 
 
 def test_a_job_is_asked_for_in_its_likeliest_environment() -> None:
@@ -1132,7 +1156,7 @@ def test_a_job_is_asked_for_in_its_likeliest_environment() -> None:
 
 @pytest.mark.parametrize("value", [None, "", "soon", "2021-04-02T15:05:07Z", "-1", "1.5"])
 def test_a_time_that_is_none_is_none(value: object) -> None:
-    assert jobs.epoch_ms(value) is None
+    assert epoch_ms(value) is None
 
 
 @pytest.mark.parametrize(
@@ -1172,8 +1196,7 @@ def test_the_result_of_a_task_has_the_same_keys_with_and_without_a_job() -> None
 
 def test_words_that_others_store_or_read_stay_as_they_are() -> None:
     assert [*Outcome] == ["started", "adopted", "found", "skipped"]
-    assert [*Effect] == ["creates", "changes", "removes"]
-    assert {"PENDING", "RUNNING", "COMPLETED", "FAILED"} == jobs.KNOWN_STATUSES
+    assert {"PENDING", "RUNNING", "COMPLETED", "FAILED"} == KNOWN_STATUSES
 
 
 VERBS = {
@@ -1245,48 +1268,46 @@ def test_a_failed_job_is_not_ours_if_another_can_be() -> None:
     """Somebody else's job was accepted first and failed, then our late start was."""
     for status in ("RUNNING", "COMPLETED"):
         later = replace(OURS_LATER, status=status)
-        decision = jobs.decide(situation(intent=INTENT, jobs=(job("FAILED"), later)))
+        decision = decide(situation(intent=INTENT, jobs=(job("FAILED"), later)))
         assert isinstance(decision, Adopt)
         assert decision.job.job_id == "job-2"
-    decision = jobs.decide(situation(intent=FOUND, jobs=(job("FAILED"), OURS_LATER)))
+    decision = decide(situation(intent=FOUND, jobs=(job("FAILED"), OURS_LATER)))
     assert isinstance(decision, Adopt)
     assert decision.job.job_id == "job-2"
-    assert isinstance(jobs.decide(situation(intent=NAMED, jobs=(job("FAILED"),))), Send)
+    assert isinstance(decide(situation(intent=NAMED, jobs=(job("FAILED"),))), Send)
 
 
 def test_a_job_that_was_seen_to_fail_need_not_be_seen_again() -> None:
     gone = situation(intent=replace(NAMED, job_failed=True), patience_left=10)
-    assert isinstance(jobs.decide(gone), Send)
+    assert isinstance(decide(gone), Send)
 
 
 def test_an_adopted_job_remembers_how_it_was_found() -> None:
-    found = jobs.adopted(INTENT, job("RUNNING"), FIRST)
+    found = adopted(INTENT, job("RUNNING"), FIRST)
     assert found.found_by_looking
-    assert jobs.adopted(found, job("COMPLETED"), CLEARED).found_by_looking
-    assert not jobs.adopted(NAMED, job("RUNNING"), FIRST).found_by_looking
+    assert adopted(found, job("COMPLETED"), CLEARED).found_by_looking
+    assert not adopted(NAMED, job("RUNNING"), FIRST).found_by_looking
     assert Intent.from_stored(json.loads(json.dumps(found.to_stored()))) == found
 
 
 def test_an_adopted_job_belongs_to_the_round_that_adopted_it() -> None:
     before = replace(REFUSED, reported=True, job_failed=True)
-    after = jobs.adopted(before, job("RUNNING"), CLEARED)
+    after = adopted(before, job("RUNNING"), CLEARED)
     assert after == replace(FOUND, round=CLEARED)
 
 
 def test_somebody_elses_job_leaves_the_intent_as_it_was_before_it_was_found() -> None:
     known = replace(FOUND, known_job_ids=("older",))
-    assert jobs.disowned(known, job("COMPLETED")) == replace(
-        INTENT, known_job_ids=("older", "job-1"), target_existed=True
-    )
+    assert disowned(known, job("COMPLETED")) == replace(INTENT, known_job_ids=("older", "job-1"), target_existed=True)
     deletion = replace(known, operation="DeleteBackend", target_existed=None)
-    assert jobs.disowned(deletion, job("COMPLETED")).target_existed is None
+    assert disowned(deletion, job("COMPLETED")).target_existed is None
 
 
 def test_somebody_elses_job_is_not_taken_for_ours_again() -> None:
-    rest = jobs.disowned(FOUND, job("COMPLETED"))
+    rest = disowned(FOUND, job("COMPLETED"))
     assert (rest.job_id, rest.found_by_looking, rest.target_existed) == (None, False, True)
-    assert isinstance(jobs.decide(situation(intent=rest, jobs=(job("COMPLETED"),), target_exists=False)), Send)
-    assert isinstance(jobs.decide(situation(intent=rest, jobs=(job("COMPLETED"), OURS_LATER))), Adopt)
+    assert isinstance(decide(situation(intent=rest, jobs=(job("COMPLETED"),), target_exists=False)), Send)
+    assert isinstance(decide(situation(intent=rest, jobs=(job("COMPLETED"), OURS_LATER))), Adopt)
 
 
 TIMELESS = job("COMPLETED", create_time_ms=None)
@@ -1318,10 +1339,10 @@ AFTER = {
 @pytest.mark.parametrize("what", AFTER)
 def test_a_difference_tells_only_what_the_youngest_job_left(what: str) -> None:
     adopted, later, tells = AFTER[what]
-    rest, reason = jobs.after_difference(FOUND, CLONE, adopted, later, "it differs", SEEN)
+    rest, reason = after_difference(FOUND, CLONE, adopted, later, "it differs", SEEN)
     if tells:
         remembered = Disowned(adopted.job_id, adopted.create_time_ms or 0, SEEN)
-        assert rest == replace(jobs.disowned(FOUND, adopted), disowned=(remembered,))
+        assert rest == replace(disowned(FOUND, adopted), disowned=(remembered,))
         assert f"{adopted.ref} seems to be somebody else's: it differs" in reason
     else:
         assert rest is None
@@ -1334,38 +1355,32 @@ def test_a_difference_of_an_auth_resource_may_come_from_its_environment_or_app(r
     update = JOB_OPERATIONS["UpdateBackendAuth"]
     intent = replace(FOUND, operation=update.name)
     done = job("COMPLETED", operation=update.name)
-    rest, _ = jobs.after_difference(
-        intent, update, done, (replace(OURS_LATER, operation=operation),), "it differs", SEEN
-    )
+    rest, _ = after_difference(intent, update, done, (replace(OURS_LATER, operation=operation),), "it differs", SEEN)
     assert rest is None
 
 
 def test_a_later_job_of_the_same_operation_that_is_known_is_not_this_tasks() -> None:
     known = replace(FOUND, known_job_ids=("job-2",))
-    rest, reason = jobs.after_difference(known, CLONE, job("COMPLETED"), (OURS_LATER,), "it differs", SEEN)
+    rest, reason = after_difference(known, CLONE, job("COMPLETED"), (OURS_LATER,), "it differs", SEEN)
     assert rest is None
     assert "cannot be told" in reason
 
 
 def test_after_a_job_was_passed_over_no_difference_tells() -> None:
-    rest, reason = jobs.after_difference(
-        replace(FOUND, passed_over=True), CLONE, job("COMPLETED"), (), "it differs", SEEN
-    )
+    rest, reason = after_difference(replace(FOUND, passed_over=True), CLONE, job("COMPLETED"), (), "it differs", SEEN)
     assert rest is None
     assert f"whether an earlier job was started by this task and changed by {job('COMPLETED').ref}" in reason
 
 
 def test_of_two_jobs_that_may_be_ours_the_later_is_looked_at_and_then_it_cannot_be_told() -> None:
     both = (job("COMPLETED"), OURS_LATER)
-    rest, _ = jobs.after_difference(FOUND, CLONE, both[0], both, "it differs", SEEN)
+    rest, _ = after_difference(FOUND, CLONE, both[0], both, "it differs", SEEN)
     remembered = Disowned("job-1", both[0].create_time_ms or 0, SEEN)
-    assert rest == replace(jobs.disowned(FOUND, both[0]), passed_over=True, disowned=(remembered,))
-    decision = jobs.decide(situation(intent=rest, jobs=both))
+    assert rest == replace(disowned(FOUND, both[0]), passed_over=True, disowned=(remembered,))
+    decision = decide(situation(intent=rest, jobs=both))
     assert isinstance(decision, Adopt)
     assert decision.job == OURS_LATER
-    unknown, reason = jobs.after_difference(
-        jobs.adopted(rest, OURS_LATER, FIRST), CLONE, OURS_LATER, both, "it differs", SEEN
-    )
+    unknown, reason = after_difference(adopted(rest, OURS_LATER, FIRST), CLONE, OURS_LATER, both, "it differs", SEEN)
     assert unknown is None
     assert "cannot be told" in reason
 
@@ -1389,8 +1404,8 @@ def in_doubt(*listed: Job, **changes: Any) -> Situation:
         (NOW + 4_999, False),
         (NOW + 5_000, True),
         (SEEN, True),
-        (SEEN + jobs.SERVICE_CLOCK_MARGIN_MS, True),
-        (SEEN + jobs.SERVICE_CLOCK_MARGIN_MS + 1, False),
+        (SEEN + SERVICE_CLOCK_MARGIN_MS, True),
+        (SEEN + SERVICE_CLOCK_MARGIN_MS + 1, False),
         (None, False),
     ],
 )
@@ -1398,7 +1413,7 @@ def test_what_came_between_a_disowned_job_and_the_look_may_explain_the_differenc
     created: int | None, is_explained: bool
 ) -> None:
     later = replace(DELETED, create_time_ms=created)
-    decision = jobs.decide(in_doubt(later))
+    decision = decide(in_doubt(later))
     assert isinstance(decision, Refuse if is_explained else Send)
     if isinstance(decision, Refuse):
         assert decision.is_final
@@ -1415,33 +1430,33 @@ def test_what_came_between_a_disowned_job_and_the_look_may_explain_the_differenc
     ids=["failed", "of another resource", "itself"],
 )
 def test_what_changes_nothing_explains_nothing(other: Job) -> None:
-    assert isinstance(jobs.decide(in_doubt(other)), Send)
+    assert isinstance(decide(in_doubt(other)), Send)
 
 
 def test_a_start_waits_for_what_may_explain_a_difference_and_for_nothing_else() -> None:
     # Only a presumed start is not looked for itself as long as there is patience.
     presumed = replace(IN_DOUBT, presumed=True)
-    waiting = jobs.decide(in_doubt(intent=presumed, patience_left=0.1))
+    waiting = decide(in_doubt(intent=presumed, patience_left=0.1))
     assert isinstance(waiting, LookAgain)
     assert "job theirs seems to be somebody else's" in waiting.reason
-    assert isinstance(jobs.decide(in_doubt(intent=presumed, patience_left=0.0)), Send)
+    assert isinstance(decide(in_doubt(intent=presumed, patience_left=0.0)), Send)
     without = replace(presumed, disowned=())
-    assert isinstance(jobs.decide(in_doubt(intent=without, patience_left=0.1)), Send)
+    assert isinstance(decide(in_doubt(intent=without, patience_left=0.1)), Send)
     pending = job("RUNNING", operation="CreateBackendAPI", job_id="pending")
-    assert isinstance(jobs.decide(in_doubt(pending, intent=presumed, patience_left=0.1)), WaitFor)
+    assert isinstance(decide(in_doubt(pending, intent=presumed, patience_left=0.1)), WaitFor)
 
 
 def test_after_a_failed_job_the_doubt_about_a_disowned_one_remains() -> None:
     failed = job("FAILED", operation=UPDATE.name, job_id="failed", at=7_000)
-    assert isinstance(jobs.decide(in_doubt(failed, DELETED)), Refuse)
-    assert isinstance(jobs.decide(in_doubt(failed)), Send)
+    assert isinstance(decide(in_doubt(failed, DELETED)), Refuse)
+    assert isinstance(decide(in_doubt(failed)), Send)
 
 
 def test_the_job_that_was_disowned_last_is_compared_once_more() -> None:
-    assert jobs.doubted(in_doubt()) == THEIRS
-    assert jobs.doubted(in_doubt(jobs=(DELETED, THEIRS))) == THEIRS
+    assert doubted(in_doubt()) == THEIRS
+    assert doubted(in_doubt(jobs=(DELETED, THEIRS))) == THEIRS
     earlier = Disowned("earlier", NOW, SEEN)
-    assert jobs.doubted(in_doubt(intent=replace(IN_DOUBT, disowned=(earlier, DISOWNED)))) == THEIRS
+    assert doubted(in_doubt(intent=replace(IN_DOUBT, disowned=(earlier, DISOWNED)))) == THEIRS
     for changes in (
         {"intent": None},
         {"intent": replace(IN_DOUBT, disowned=())},
@@ -1452,7 +1467,7 @@ def test_the_job_that_was_disowned_last_is_compared_once_more() -> None:
         {"jobs": ()},
         {"jobs": (replace(THEIRS, status="FAILED"),)},
     ):
-        assert jobs.doubted(in_doubt(**changes)) is None, changes
+        assert doubted(in_doubt(**changes)) is None, changes
 
 
 @pytest.mark.parametrize(
@@ -1467,32 +1482,32 @@ def test_the_job_that_was_disowned_last_is_compared_once_more() -> None:
     ],
 )
 def test_patience_counts_from_the_last_thing_that_may_be_listed_late(times: dict[str, Any], since: int | None) -> None:
-    assert jobs.patience_since(replace(INTENT, **times)) == since
+    assert patience_since(replace(INTENT, **times)) == since
 
 
 def test_a_plain_no_leaves_an_earlier_lost_start_as_it_was() -> None:
     lost = replace(INTENT, lost_time_ms=NOW + 3, sent_in_try=1, resent_time_ms=NOW + 1)
     then = situation(intent=lost)
-    sent = jobs.write_intent(then, APP, NOW + 90_000, try_number=2)
+    sent = write_intent(then, APP, NOW + 90_000, try_number=2)
     assert (sent.sent_in_try, sent.resent_time_ms) == (2, NOW + 90_000)
-    refused = jobs.turned_down(sent, then)
+    refused = turned_down(sent, then)
     assert refused == replace(sent, resent_time_ms=NOW + 1, lost_time_ms=NOW + 3, sent_in_try=1)
     assert not refused.refused
 
 
 def test_a_plain_no_to_the_only_start_is_refused() -> None:
-    sent = jobs.write_intent(situation(), APP, NOW, try_number=2)
+    sent = write_intent(situation(), APP, NOW, try_number=2)
     assert sent.sent_in_try == 2
-    assert jobs.turned_down(sent, situation()) == replace(sent, refused=True)
+    assert turned_down(sent, situation()) == replace(sent, refused=True)
     answered = situation(intent=NAMED, jobs=(job("FAILED"),))
-    assert jobs.turned_down(sent, answered) == replace(sent, refused=True)
+    assert turned_down(sent, answered) == replace(sent, refused=True)
 
 
 def test_what_an_earlier_intent_knew_is_known_to_the_next() -> None:
     cleared = situation(
         intent=replace(REPORTED, known_job_ids=("old",)), round=CLEARED, jobs=(job("COMPLETED", job_id="listed"),)
     )
-    assert jobs.write_intent(cleared, APP, NOW).known_job_ids == ("old", "job-1", "listed")
+    assert write_intent(cleared, APP, NOW).known_job_ids == ("old", "job-1", "listed")
 
 
 def test_a_disowned_job_is_stored_and_read_again() -> None:

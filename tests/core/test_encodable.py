@@ -12,7 +12,7 @@ import logging
 import re
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import hypothesis.strategies as st
@@ -30,11 +30,13 @@ from airflow_provider_amplifybackend.core.encodable import (
     encodable_text,
     shortened,
 )
-from airflow_provider_amplifybackend.core.waiting import Condition, EnvironmentTarget
+from airflow_provider_amplifybackend.core.job import JobRef, Outcome
+from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS
+from airflow_provider_amplifybackend.core.status_check import Condition, EnvironmentTarget
 from airflow_provider_amplifybackend.exceptions import AmplifyBackendError
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 from airflow_provider_amplifybackend.parameters import service_model
-from airflow_provider_amplifybackend.start.rules import JOB_OPERATIONS, Intent, JobRef, Outcome, Round, answered
+from airflow_provider_amplifybackend.start.intent import Intent, Round, answered
 from airflow_provider_amplifybackend.triggers import _events as events
 from airflow_provider_amplifybackend.triggers.environment import BackendEnvironmentTrigger
 from airflow_provider_amplifybackend.triggers.job import BackendJobTrigger
@@ -276,9 +278,8 @@ def trigger_options() -> dict[str, Any]:
 
 
 @pytest.fixture
-def _no_delays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airflow_provider_amplifybackend.triggers._base.EARLIEST_EVENT", 0.0)
-    monkeypatch.setattr("airflow_provider_amplifybackend.core.schedule.FIRST_DELAY", 0.05)
+def _no_delays(pace: Callable[..., None]) -> None:
+    pace(earliest_event=0.0, first_check=0.05)
 
 
 @pytest.mark.usefixtures("lines", "connection", "_no_delays")

@@ -1,0 +1,138 @@
+"""Status checks: how a job or an environment is looked at, without I/O.
+
+Each is a generator that asks its driver to make calls: the hook drives it with boto3, the poller of the triggerer with
+aiobotocore.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from airflow_provider_amplifybackend.core import names
+from airflow_provider_amplifybackend.core.job import COMPLETED, Job, JobRef
+from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS, Effect
+from airflow_provider_amplifybackend.core.requests import (
+    NOT_A_NAME,
+    Call,
+    FaultKind,
+    ServiceError,
+    all_pages,
+    jobs_request,
+    list_environments,
+    says_missing,
+)
+
+
+class Condition(StrEnum):
+    """What an environment can be waited for to be."""
+
+    EXISTS = "exists"
+    GONE = "gone"
+    IDLE = "idle"
+
+
+@dataclass(frozen=True)
+class EnvironmentTarget:
+    """An environment, and what it is waited for to be."""
+
+    app_id: str
+    backend_environment_name: str
+    condition: Condition
+
+    @property
+    def request(self) -> dict[str, str]:
+        """Return the members that identify the environment in a request."""
+        return {"AppId": self.app_id, "BackendEnvironmentName": self.backend_environment_name}
+
+    def __str__(self) -> str:
+        return f"environment {self.backend_environment_name} (app {self.app_id}) until it {self.wish}"
+
+    @property
+    def wish(self) -> str:
+        """Say what is waited for."""
+        return {"exists": "exists", "gone": "is gone", "idle": "has no pending job"}[self.condition]
+
+
+@dataclass(frozen=True)
+class EnvironmentSeen:
+    """What a look at an environment showed."""
+
+    status: str
+    is_finished: bool
+
+
+Target = JobRef | EnvironmentTarget
+Seen = Job | EnvironmentSeen
+
+
+def check(target: Target) -> Generator[Call, Mapping[str, Any], Seen]:
+    """Look once at what is waited for."""
+    if isinstance(target, JobRef):
+        return (yield from check_job(target))
+    # What is no name would be taken for an environment that is gone.
+    for member, name in target.request.items():
+        if problem := names.problem(member, name):
+            raise ServiceError(FaultKind.SETUP, "GetBackend", NOT_A_NAME, f"nothing was sent: {problem}")
+    if target.condition is Condition.IDLE:
+        return (yield from _look_for_pending_job(target))
+    exists = target.backend_environment_name in (yield from list_environments(target.app_id))
+    return EnvironmentSeen("exists" if exists else "gone", exists is (target.condition is Condition.EXISTS))
+
+
+def check_job(ref: JobRef) -> Generator[Call, Mapping[str, Any], Job]:
+    """Look at a job once, in every environment it may live in.
+
+    :raises ServiceError: the last error, if no environment knows the job.
+    """
+    missing: ServiceError | None = None
+    for environment in ref.environments:
+        try:
+            row = yield Call("GetBackendJob", ref.request | {"BackendEnvironmentName": environment})
+        except ServiceError as error:
+            if not says_missing(error):
+                raise
+            missing = error
+            continue
+        return Job.from_response(
+            row,
+            app_id=ref.app_id,
+            backend_environment_name=environment,
+            job_id=ref.job_id,
+            operation=ref.operation,
+        )
+    unknown = missing or ServiceError(
+        FaultKind.NOT_FOUND, "GetBackendJob", "NotFoundException", f"no environment to look for {ref} in"
+    )
+    operation = JOB_OPERATIONS.get(ref.operation or "")
+    if operation is None or operation.resource not in ("environment", "app"):
+        raise unknown
+    # The service may forget the jobs of an environment together with the environment.
+    existing = set((yield from list_environments(ref.app_id)))
+    if operation.effect is Effect.REMOVES and not (existing & set(ref.environments) if ref.environments else existing):
+        return Job(ref.app_id, "".join(ref.environments[:1]), ref.job_id, ref.operation, status=COMPLETED)
+    if operation.effect is Effect.CREATES and not existing.issuperset(ref.environments):
+        raise unknown.saying(
+            "The environment to create does not exist either: the job failed and left nothing, or the environment "
+            "was deleted since"
+        )
+    raise unknown
+
+
+def _look_for_pending_job(target: EnvironmentTarget) -> Generator[Call, Mapping[str, Any], EnvironmentSeen]:
+    def pending(page: Mapping[str, Any]) -> Job | None:
+        jobs = (Job.from_response(row, **_names(target)) for row in page.get("Jobs") or [])
+        return next((job for job in jobs if not job.is_finished), None)
+
+    request = jobs_request(target.app_id, target.backend_environment_name)
+    pages = yield from all_pages("ListBackendJobs", request, is_enough=lambda page: pending(page) is not None)
+    job = pending(pages[-1])
+    if job:
+        return EnvironmentSeen(f"{job.ref} is {job.status}", is_finished=False)
+    return EnvironmentSeen("no job is pending", is_finished=True)
+
+
+def _names(target: EnvironmentTarget) -> dict[str, str]:
+    return {"app_id": target.app_id, "backend_environment_name": target.backend_environment_name}
