@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
 from typing import Any
 
 from airflow_provider_amplifybackend.core.job import Job
@@ -54,6 +55,23 @@ class Disowned:
     seen_time_ms: int
 
 
+class State(StrEnum):
+    """What is known of the start that an intent stands for."""
+
+    # A request was sent, or may have been, and nobody knows what became of it.
+    SENT = "sent"
+    # The service answered with the job.
+    ANSWERED = "answered"
+    # The job was found by looking: it may be somebody else's.
+    FOUND = "found"
+    # The job was seen to have failed; once its environment is deleted, the service may know it no more.
+    FAILED = "failed"
+    # The service said no: this start was not accepted and never will be.
+    REFUSED = "refused"
+    # Nothing is stored (Airflow before 3.3): an earlier try may have sent something since the DAG run began.
+    PRESUMED = "presumed"
+
+
 @dataclass(frozen=True)
 class Intent:
     """What is stored before a start is sent, so that whoever comes later can find the job it led to."""
@@ -91,6 +109,17 @@ class Intent:
     # Jobs that were taken for its own, completed, and then for somebody else's because of what they left.
     disowned: tuple[Disowned, ...] = ()
     version: int = INTENT_VERSION
+
+    @property
+    def state(self) -> State:
+        """Return what is known of the latest start."""
+        if self.job_id:
+            if self.job_failed:
+                return State.FAILED
+            return State.FOUND if self.found_by_looking else State.ANSWERED
+        if self.refused:
+            return State.REFUSED
+        return State.PRESUMED if self.presumed else State.SENT
 
     @property
     def job(self) -> Job:
@@ -179,7 +208,7 @@ def may_be_named(job: Job, operation: str) -> bool:
 
 def is_unanswered(intent: Intent) -> bool:
     """Whether a start was, or may have been, sent for it, and nobody knows what became of that."""
-    return not (intent.job_id or intent.refused or intent.presumed)
+    return intent.state is State.SENT
 
 
 def patience_since(intent: Intent) -> int | None:

@@ -15,10 +15,12 @@ from airflow_provider_amplifybackend.core.job import Job, Outcome, earlier_durat
 from airflow_provider_amplifybackend.core.requests import ServiceError
 from airflow_provider_amplifybackend.core.start_failure import StartFailure
 from airflow_provider_amplifybackend.exceptions import BackendRequestError
-from airflow_provider_amplifybackend.start import rules
+from airflow_provider_amplifybackend.start import decisions
 from airflow_provider_amplifybackend.start.actions import Obstacle, StartResult, Steps
 from airflow_provider_amplifybackend.start.attempt import Attempt
 from airflow_provider_amplifybackend.start.intent import Intent, adopted
+from airflow_provider_amplifybackend.start.ownership import after_difference
+from airflow_provider_amplifybackend.start.rules import decide
 from airflow_provider_amplifybackend.start.sending import Sending
 from airflow_provider_amplifybackend.start.situation import Situation, doubted
 
@@ -39,12 +41,16 @@ class StartProtocol(Attempt):
         last_reason = None
         while True:
             situation = yield from self.look_patiently()
-            decision = rules.decide(situation)
+            decision = decide(situation)
             if decision.reason != last_reason:
                 self.log.info("%s: %s [%s]", decision.act, decision.reason, self.label)
                 last_reason = decision.reason
-            if isinstance(decision, rules.Send | rules.LookAgain) and self.is_over:
-                what = "before a start" if isinstance(decision, rules.Send) else "before it was known what became of it"
+            if isinstance(decision, decisions.Send | decisions.LookAgain) and self.is_over:
+                what = (
+                    "before a start"
+                    if isinstance(decision, decisions.Send)
+                    else "before it was known what became of it"
+                )
                 raise self.failure(
                     StartFailure.OUT_OF_TIME,
                     f"the time budget ended {what}: {decision.reason}{self._sending.lost_as}",
@@ -56,24 +62,24 @@ class StartProtocol(Attempt):
             if step:
                 return step
 
-    def _follow(self, decision: rules.Decision, situation: Situation) -> Steps[StartResult | Obstacle | None]:
+    def _follow(self, decision: decisions.Decision, situation: Situation) -> Steps[StartResult | Obstacle | None]:
         match decision:
-            case rules.Done(outcome=outcome):
+            case decisions.Done(outcome=outcome):
                 if outcome is Outcome.SKIPPED:
                     yield from self._warn_of_unknown_app()
                 return StartResult(outcome)
-            case rules.Adopt(job=job):
+            case decisions.Adopt(job=job):
                 return (yield from self._adopt(job))
-            case rules.WaitFor(job=job):
+            case decisions.WaitFor(job=job):
                 self._sending.is_explained()
                 return Obstacle(job)
-            case rules.Refuse():
+            case decisions.Refuse():
                 if decision.is_final:
                     yield from self.change(reported=True)
                 raise self.failure(decision.why, decision.reason)
-            case rules.LookAgain():
+            case decisions.LookAgain():
                 yield from self.pause(self.timing.between_checks)
-            case rules.Send():
+            case decisions.Send():
                 in_doubt = doubted(situation)
                 if in_doubt and not (yield from self._difference()):
                     return (yield from self._adopt(in_doubt))
@@ -118,7 +124,7 @@ class StartProtocol(Attempt):
         with self.saying_what_for():
             listed = yield from self.observer.jobs((yield from self.observer.environments()))
         unknown = Intent(self.operation.name, self.app_id, self.digest, self.round, 0)
-        rest, reason = rules.after_difference(
+        rest, reason = after_difference(
             intent or unknown, self.operation, job, listed, differs, self.observer.clock.now_ms
         )
         if rest is None:

@@ -9,9 +9,10 @@ from airflow_provider_amplifybackend.core.job import Job, Outcome
 from airflow_provider_amplifybackend.core.requests import FaultKind, ServiceError
 from airflow_provider_amplifybackend.core.start_failure import StartFailure
 from airflow_provider_amplifybackend.core.timing import Timing
-from airflow_provider_amplifybackend.start import rules
 from airflow_provider_amplifybackend.start.actions import Obstacle, Prepare, SendStart, StartResult, Steps
 from airflow_provider_amplifybackend.start.attempt import Attempt
+from airflow_provider_amplifybackend.start.decisions import Refuse
+from airflow_provider_amplifybackend.start.fresh_start import decide_pending, is_settled
 from airflow_provider_amplifybackend.start.intent import Intent, answered
 from airflow_provider_amplifybackend.start.situation import Situation, has_own_job, turned_down, write_intent
 
@@ -149,8 +150,8 @@ class Sending:
 
     def _obstacle(self, situation: Situation, pending: Job, error: ServiceError) -> Obstacle:
         attempt = self._attempt
-        decision = rules.decide_pending(situation, pending)
-        if isinstance(decision, rules.Refuse):
+        decision = decide_pending(situation, pending)
+        if isinstance(decision, Refuse):
             raise attempt.failure(decision.why, f"{decision.reason}. The service says: {error.message}")
         attempt.log.info("%s: %s [%s]", decision.act, decision.reason, attempt.label)
         self.is_explained()
@@ -168,7 +169,7 @@ class Sending:
         attempt = self._attempt
         with attempt.saying_what_for():
             exists = yield from attempt.observer.target_exists()
-        return rules.is_settled(attempt.operation.effect, exists, attempt.policy)
+        return is_settled(attempt.operation.effect, exists, attempt.policy)
 
 
 def _says_pending(error: ServiceError) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 from airflow_provider_amplifybackend.core.job import Job
 from airflow_provider_amplifybackend.core.operations import Operation
@@ -42,6 +43,37 @@ class Situation:
     if_missing: str = "fail"
     # Seconds for which a start that left no trace can still show up: it may be under way, and the list may lag.
     patience_left: float = 0.0
+
+
+class Order(StrEnum):
+    """Whether the intent was written for what the task is to do now."""
+
+    SAME = "same"
+    # The task was cleared since, which means to do it again, or it has other parameters.
+    NEW = "new"
+
+
+class Sight(StrEnum):
+    """What the service shows of an intent's job."""
+
+    NOTHING = "nothing"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+def order_of(situation: Situation, intent: Intent) -> Order:
+    """Return whether an intent was written for what the task is to do now."""
+    return Order.SAME if intent.is_of(situation.round) and intent.is_for(situation.digest) else Order.NEW
+
+
+def sight_of(job: Job | None) -> Sight:
+    """Return what a job shows; a status that nobody knows is that of a job that has not ended."""
+    if job is None:
+        return Sight.NOTHING
+    if job.is_failed:
+        return Sight.FAILED
+    return Sight.COMPLETED if job.is_completed else Sight.RUNNING
 
 
 def reopened(situation: Situation) -> Situation:

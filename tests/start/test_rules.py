@@ -22,6 +22,7 @@ from airflow_provider_amplifybackend.core.job import (
 )
 from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS, Effect
 from airflow_provider_amplifybackend.core.secrets import redact_secrets
+from airflow_provider_amplifybackend.start.decisions import Adopt, Decision, Done, LookAgain, Refuse, Send, WaitFor
 from airflow_provider_amplifybackend.start.intent import (
     MAX_KNOWN_JOB_IDS,
     SERVICE_CLOCK_MARGIN_MS,
@@ -35,17 +36,8 @@ from airflow_provider_amplifybackend.start.intent import (
     patience_since,
     request_digest,
 )
-from airflow_provider_amplifybackend.start.rules import (
-    Adopt,
-    Decision,
-    Done,
-    LookAgain,
-    Refuse,
-    Send,
-    WaitFor,
-    after_difference,
-    decide,
-)
+from airflow_provider_amplifybackend.start.ownership import after_difference
+from airflow_provider_amplifybackend.start.rules import decide
 from airflow_provider_amplifybackend.start.situation import (
     Situation,
     doubted,
