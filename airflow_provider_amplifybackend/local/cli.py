@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _job_seconds(given: Sequence[str]) -> dict[str, float] | None:
     """`5` sets all operations, `CloneBackend=10` one; the later wins."""
-    from airflow_provider_amplifybackend.local.settings import JOB_SECONDS
+    from airflow_provider_amplifybackend.local.service.settings import JOB_SECONDS
 
     seconds: dict[str, Any] = {}
     for text in given:

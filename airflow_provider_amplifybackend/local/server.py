@@ -10,11 +10,11 @@ from typing import Any
 
 import uvicorn
 
-from airflow_provider_amplifybackend.local.app import LocalApp
-from airflow_provider_amplifybackend.local.asgi import ASGIApp
 from airflow_provider_amplifybackend.local.control import LocalControl
-from airflow_provider_amplifybackend.local.guard import Guard, is_wildcard
-from airflow_provider_amplifybackend.local.transport import remembering
+from airflow_provider_amplifybackend.local.http.app import LocalApp
+from airflow_provider_amplifybackend.local.http.asgi import ASGIApp
+from airflow_provider_amplifybackend.local.http.browser_guard import Guard, is_wildcard
+from airflow_provider_amplifybackend.local.http.transport import remembering
 
 _START_SECONDS = 30
 _STOP_SECONDS = 10
@@ -133,14 +133,14 @@ def _local_app(
 ) -> LocalApp:
     if not with_moto:
         return LocalApp(settings=settings, strict_apps=strict_apps, apps=apps, guard=guard)
-    from airflow_provider_amplifybackend.local import moto_mount
+    from airflow_provider_amplifybackend.local.http import moto_mount
 
     return LocalApp(
         settings=settings,
         strict_apps=strict_apps,
         apps=apps,
         observer=moto_mount.MotoObserver(),
-        other_services=moto_mount.moto_app(),
+        other_services_app=moto_mount.moto_app(),
         guard=guard,
     )
 

@@ -30,13 +30,13 @@ from airflow_provider_amplifybackend import polling
 from airflow_provider_amplifybackend.exceptions import AmplifyBackendError, wait_error
 from airflow_provider_amplifybackend.hooks import start
 from airflow_provider_amplifybackend.jobs import JOB_OPERATIONS, Effect, Job, JobRef
-from airflow_provider_amplifybackend.local.errors import ServiceError as Refusal
-from airflow_provider_amplifybackend.local.jobs import Fate
-from airflow_provider_amplifybackend.local.jobs import Job as ServiceJob
-from airflow_provider_amplifybackend.local.seed import seed
-from airflow_provider_amplifybackend.local.settings import Settings
-from airflow_provider_amplifybackend.local.state import Service
-from airflow_provider_amplifybackend.local.store import App, Environment
+from airflow_provider_amplifybackend.local.service.errors import ServiceError as Refusal
+from airflow_provider_amplifybackend.local.service.job_book import Fate
+from airflow_provider_amplifybackend.local.service.job_book import Job as ServiceJob
+from airflow_provider_amplifybackend.local.service.service import Service
+from airflow_provider_amplifybackend.local.service.settings import Settings
+from airflow_provider_amplifybackend.local.service.store import App, Environment
+from airflow_provider_amplifybackend.local.testing.seed import seed
 from airflow_provider_amplifybackend.operators.base import AmplifyBackendOperator
 from airflow_provider_amplifybackend.polling import FaultKind, ServiceError, Wait
 from airflow_provider_amplifybackend.triggers import events

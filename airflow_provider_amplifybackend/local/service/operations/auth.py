@@ -1,0 +1,88 @@
+"""Auth resources: Cognito user pools and identity pools."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from airflow_provider_amplifybackend.local.service import cognito_texts, meta_documents
+from airflow_provider_amplifybackend.local.service.errors import bad_request
+from airflow_provider_amplifybackend.local.service.invocation import Answer, Call, Handler
+from airflow_provider_amplifybackend.local.service.operations import _resource
+
+_KIND = "auth"
+
+
+def create_auth(call: Call) -> Answer:
+    return _resource.create(call, _KIND, check=_check_texts)
+
+
+def update_auth(call: Call) -> Answer:
+    return _resource.update(call, _KIND, check=_check_texts)
+
+
+def _check_texts(config: dict[str, Any]) -> None:
+    complaint = cognito_texts.complaint(config)
+    if complaint is not None:
+        raise bad_request(complaint)
+
+
+def delete_auth(call: Call) -> Answer:
+    return _resource.delete(call, _KIND)
+
+
+def get_auth(call: Call) -> Answer:
+    resource = call.resource(_KIND, call.parameters["ResourceName"])
+    config = copy.deepcopy(resource.config)
+    if call.settings.auth_omits_additional_constraints:
+        config["UserPoolConfigs"].get("PasswordPolicy", {}).pop("AdditionalConstraints", None)
+    return {
+        "AppId": call.app_id,
+        "BackendEnvironmentName": call.environment_name,
+        "ResourceConfig": config,
+        "ResourceName": resource.name,
+    }
+
+
+def import_auth(call: Call) -> Answer:
+    parameters = call.parameters
+    outputs = {
+        "UserPoolId": parameters["UserPoolId"],
+        "UserPoolArn": meta_documents.user_pool_arn(call.store, parameters["UserPoolId"]),
+        "AppClientID": parameters["NativeClientId"],
+        "AppClientIDWeb": parameters["WebClientId"],
+    }
+    if "IdentityPoolId" in parameters:
+        outputs["IdentityPoolId"] = parameters["IdentityPoolId"]
+    if call.settings.native_client_secret:
+        outputs |= meta_documents.native_client_secret(call.environment().ids.child(_KIND, "imported"))
+    return _resource.import_(call, _KIND, _imported_config(parameters), outputs)
+
+
+def _imported_config(parameters: dict[str, Any]) -> dict[str, Any]:
+    """GetBackendAuth must answer a configuration, of which an import tells only the ids."""
+    config: dict[str, Any] = {
+        "AuthResources": "USER_POOL_ONLY",
+        "Service": "COGNITO",
+        "UserPoolConfigs": {
+            "RequiredSignUpAttributes": [],
+            "SignInMethod": "USERNAME",
+            "UserPoolName": parameters["UserPoolId"],
+        },
+    }
+    if "IdentityPoolId" in parameters:
+        config["AuthResources"] = "IDENTITY_POOL_AND_USER_POOL"
+        config["IdentityPoolConfigs"] = {
+            "IdentityPoolName": parameters["IdentityPoolId"],
+            "UnauthenticatedLogin": False,
+        }
+    return config
+
+
+HANDLERS: dict[str, Handler] = {
+    "CreateBackendAuth": create_auth,
+    "UpdateBackendAuth": update_auth,
+    "DeleteBackendAuth": delete_auth,
+    "GetBackendAuth": get_auth,
+    "ImportBackendAuth": import_auth,
+}
