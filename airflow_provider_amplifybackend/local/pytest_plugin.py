@@ -111,6 +111,7 @@ def local_airflow(
 
     The connection `aws_default` leads there with everything else, too. Nothing finds the way to real credentials.
     """
+    from airflow_provider_amplifybackend.local.service.store import DEFAULT_ACCOUNT, DEFAULT_REGION
     from airflow_provider_amplifybackend.local.testing import isolated_airflow
 
     endpoint_url = local_amplifybackend.endpoint_url
@@ -120,9 +121,9 @@ def local_airflow(
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_ENDPOINT_URL_AMPLIFYBACKEND", endpoint_url)
     # For tasks with another connection, or none. The key is the account; nobody checks the secret.
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", isolated_airflow.ACCOUNT)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", DEFAULT_ACCOUNT)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-a-secret")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", isolated_airflow.REGION)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", DEFAULT_REGION)
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", isolated_airflow.connection_json(endpoint_url))
     # A real triggerer needs this pause; dag.test() has none.
     monkeypatch.setattr("airflow_provider_amplifybackend.triggers.base.EARLIEST_EVENT", 0.0)

@@ -13,8 +13,9 @@ import uvicorn
 from airflow_provider_amplifybackend.local.control import LocalControl
 from airflow_provider_amplifybackend.local.http.app import LocalApp
 from airflow_provider_amplifybackend.local.http.asgi import ASGIApp
-from airflow_provider_amplifybackend.local.http.browser_guard import Guard, is_wildcard
+from airflow_provider_amplifybackend.local.http.browser_guard import BrowserGuard, is_wildcard
 from airflow_provider_amplifybackend.local.http.transport import remembering
+from airflow_provider_amplifybackend.local.service.store import DEFAULT_REGION
 
 _START_SECONDS = 30
 _STOP_SECONDS = 10
@@ -82,7 +83,7 @@ class LocalAmplifyBackend:
 
         defaults = {
             "endpoint_url": self.endpoint_url,
-            "region_name": "us-east-1",
+            "region_name": DEFAULT_REGION,
             "aws_access_key_id": "testing",
             "aws_secret_access_key": "testing",
         }
@@ -122,14 +123,14 @@ class LocalAmplifyBackend:
         self.stop()
 
 
-def _guard(host: str, allow_hosts: Iterable[str]) -> Guard:
+def _guard(host: str, allow_hosts: Iterable[str]) -> BrowserGuard:
     # One name is a likely slip where a list is asked for, and its letters are names, too.
     names = [allow_hosts] if isinstance(allow_hosts, str) else [*allow_hosts]
-    return Guard(names if is_wildcard(host) else [host, *names])
+    return BrowserGuard(names if is_wildcard(host) else [host, *names])
 
 
 def _local_app(
-    settings: dict[str, Any], strict_apps: bool, apps: tuple[str, ...], with_moto: bool, guard: Guard
+    settings: dict[str, Any], strict_apps: bool, apps: tuple[str, ...], with_moto: bool, guard: BrowserGuard
 ) -> LocalApp:
     if not with_moto:
         return LocalApp(settings=settings, strict_apps=strict_apps, apps=apps, guard=guard)

@@ -30,9 +30,8 @@ from airflow_provider_amplifybackend import polling
 from airflow_provider_amplifybackend.exceptions import AmplifyBackendError, wait_error
 from airflow_provider_amplifybackend.hooks import start
 from airflow_provider_amplifybackend.jobs import JOB_OPERATIONS, Effect, Job, JobRef
-from airflow_provider_amplifybackend.local.service.errors import ServiceError as Refusal
-from airflow_provider_amplifybackend.local.service.job_book import Fate
-from airflow_provider_amplifybackend.local.service.job_book import Job as ServiceJob
+from airflow_provider_amplifybackend.local.service.errors import AnsweredError as Refusal
+from airflow_provider_amplifybackend.local.service.job_book import Fate, JobRecord
 from airflow_provider_amplifybackend.local.service.service import Service
 from airflow_provider_amplifybackend.local.service.settings import Settings
 from airflow_provider_amplifybackend.local.service.store import App, Environment
@@ -121,7 +120,7 @@ class Accepted:
     operation: str
     request: Mapping[str, Any]
     owner: tuple[int, int] | None
-    job: ServiceJob
+    job: JobRecord
     accepted_at: float
     # Without environments, the job of CreateBackendConfig lives where only the lost answer says.
     is_findable: bool

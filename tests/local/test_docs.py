@@ -14,7 +14,7 @@ from airflow_provider_amplifybackend.local.control import LocalControl
 from airflow_provider_amplifybackend.local.http import control_api
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.local.service.settings import Settings
-from airflow_provider_amplifybackend.local.testing.faults import KINDS
+from airflow_provider_amplifybackend.local.testing.fault_kinds import KINDS
 
 TEXT = (Path(__file__).parents[2] / "docs" / "local.md").read_text(encoding="utf-8")
 

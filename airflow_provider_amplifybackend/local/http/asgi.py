@@ -1,4 +1,4 @@
-"""ASGI's types, and what both interfaces do with it: read a whole body, send a whole answer."""
+"""ASGI's types, and a whole body read and a whole answer sent with them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+# The control interface's place, for the service and for its client.
+CONTROL_PREFIX = "/_amplifybackend"
 
 # AWS's gateway lets no larger request through; the control interface takes no larger one either.
 LARGEST_BODY = 10 * 1024 * 1024
@@ -40,7 +43,7 @@ async def read_body(receive: Receive, limit: int = LARGEST_BODY) -> bytes | None
 
 
 def replaying(body: bytes, receive: Receive) -> Receive:
-    """A `receive` for an application behind us, of a body that has been read already."""
+    """Return a `receive` for an application behind us, of a body that has been read already."""
     rest = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive_again() -> Message:
@@ -52,8 +55,13 @@ def replaying(body: bytes, receive: Receive) -> Receive:
 async def send_json(
     send: Send, status: int, content: dict[str, Any], headers: Iterable[tuple[bytes, bytes]] = ()
 ) -> None:
-    body = json.dumps(content).encode()
+    await send_whole(send, status, b"application/json", json.dumps(content).encode(), headers)
+
+
+async def send_whole(
+    send: Send, status: int, content_type: bytes, body: bytes, headers: Iterable[tuple[bytes, bytes]] = ()
+) -> None:
     length = (b"content-length", str(len(body)).encode())
-    all_headers = [(b"content-type", b"application/json"), length, *headers]
+    all_headers = [(b"content-type", content_type), length, *headers]
     await send({"type": "http.response.start", "status": status, "headers": all_headers})
     await send({"type": "http.response.body", "body": body})

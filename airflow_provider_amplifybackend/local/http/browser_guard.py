@@ -1,4 +1,4 @@
-"""Who may ask: programs on this machine, but no web page that is open in a browser on it.
+"""Protection against browsers: programs on this machine may ask, web pages that are open on it may not.
 
 A page can send requests to a port of the loopback address, and with DNS rebinding it can even read the answers:
 its own host name then leads here. Its requests give themselves away by their `Host`, which names that host, and by
@@ -32,7 +32,7 @@ class Refusal:
     message: str
 
 
-class Guard:
+class BrowserGuard:
     """The hosts that requests may name, and what else gives a web page away.
 
     :param hosts: names and addresses beside the loopback's; `*.NAME` stands for all names below NAME.
@@ -43,7 +43,7 @@ class Guard:
         self._is_ours = functools.lru_cache(maxsize=1024)(self._knows)
 
     def refusal(self, scope: Scope) -> Refusal | None:
-        """What to answer instead of letting the request pass; None lets it pass."""
+        """Return the answer to a request that must not pass, or None."""
         headers: list[tuple[bytes, bytes]] = scope["headers"]
         hosts = [value for name, value in headers if name == b"host"]
         # Absolute-form (`GET http://host/path`) names a host beside the header's; only proxies are asked like that.
@@ -78,7 +78,7 @@ class Guard:
 
 
 def allowed_host(text: str) -> str:
-    """A host as `--allow-host` takes it, in the form that it is compared in."""
+    """Return a host as `--allow-host` takes it, in the form that it is compared in."""
     host = text.strip().lower().removesuffix(".").removeprefix("[").removesuffix("]")
     if not _ALLOWED.fullmatch(host) and not _is_address(host):
         raise ValueError(f"{text!r} is not a host: give a name or an address without scheme and port")
@@ -86,12 +86,12 @@ def allowed_host(text: str) -> str:
 
 
 def is_wildcard(host: str) -> bool:
-    """Whether listening on this host is listening on every interface."""
+    """Return true for a host that stands for every interface."""
     return host in _WILDCARDS
 
 
 def target_of(scope: Scope) -> bytes:
-    """The request target as it was sent; `raw_path` is what the HTTP parser made of it."""
+    """Return the request target as it was sent; `raw_path` is what the HTTP parser made of it."""
     target: bytes = scope.get("amplifybackend.target") or scope["raw_path"]
     return target
 

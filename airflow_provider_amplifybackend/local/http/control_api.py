@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
@@ -19,6 +19,7 @@ from starlette.routing import Mount, Route
 
 from airflow_provider_amplifybackend.local.http import strict_json
 from airflow_provider_amplifybackend.local.http.asgi import (
+    CONTROL_PREFIX,
     LARGEST_BODY,
     ASGIApp,
     Receive,
@@ -30,10 +31,10 @@ from airflow_provider_amplifybackend.local.http.asgi import (
 )
 from airflow_provider_amplifybackend.local.service import checks
 from airflow_provider_amplifybackend.local.service.job_book import FINISHED
+from airflow_provider_amplifybackend.local.service.service import Service
+from airflow_provider_amplifybackend.local.testing.faults import FaultBook
+from airflow_provider_amplifybackend.local.testing.journal import Journal
 from airflow_provider_amplifybackend.local.testing.seed import seed
-
-if TYPE_CHECKING:
-    from airflow_provider_amplifybackend.local.http.app import LocalApp
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -46,8 +47,12 @@ class _UnknownError(Exception):
     """There is nothing of that id."""
 
 
-def control_api(local: LocalApp) -> ASGIApp:
-    control = _Control(local)
+def control_api(service: Service, faults: FaultBook, journal: Journal, reset: Callable[[], None]) -> ASGIApp:
+    """Return the control interface as an application.
+
+    :param reset: brings all of it back to how it started.
+    """
+    control = _Control(service, faults, journal, reset)
     routes = [
         Route("/health", control.health, methods=["GET"]),
         Route("/reset", control.reset, methods=["POST"]),
@@ -68,7 +73,7 @@ def control_api(local: LocalApp) -> ASGIApp:
         Route("/state", control.state, methods=["GET"]),
     ]
     routed = Starlette(
-        routes=[Mount("/_amplifybackend", routes=routes)],
+        routes=[Mount(CONTROL_PREFIX, routes=routes)],
         exception_handlers={ValueError: _refused, _UnknownError: _unknown, HTTPException: _no_such_request},
     )
 
@@ -108,7 +113,7 @@ async def _no_such_request(request: Request, error: Exception) -> Response:
 
 
 async def _json_object(request: Request, *members: str) -> dict[str, Any]:
-    """The body's members, which must be among those that are named, if any are."""
+    """Return the body's members, which must be among those that are named, if any are."""
     content = strict_json.read_object(await request.body())
     unknown = set(content) - set(members)
     if members and unknown:
@@ -117,62 +122,65 @@ async def _json_object(request: Request, *members: str) -> dict[str, Any]:
 
 
 class _Control:
-    def __init__(self, local: LocalApp) -> None:
-        self._local = local
+    def __init__(self, service: Service, faults: FaultBook, journal: Journal, reset: Callable[[], None]) -> None:
+        self._service = service
+        self._faults = faults
+        self._journal = journal
+        self._reset = reset
 
     async def health(self, request: Request) -> Response:
-        return _json({"status": "ok", "requests": self._local.journal.count})
+        return _json({"status": "ok", "requests": self._journal.count})
 
     async def reset(self, request: Request) -> Response:
-        self._local.reset()
+        self._reset()
         return _json({})
 
     async def seed(self, request: Request) -> Response:
-        seed(self._local.service, await _json_object(request))
+        seed(self._service, await _json_object(request))
         return _json({})
 
     async def list_faults(self, request: Request) -> Response:
-        return _json({"faults": [fault.as_dict() for fault in self._local.faults.all()]})
+        return _json({"faults": [fault.as_dict() for fault in self._faults.all()]})
 
     async def add_fault(self, request: Request) -> Response:
         script = await _json_object(request)
         if "kind" not in script:
             raise ValueError("a fault needs kind")
-        fault = self._local.faults.add(**script)
+        fault = self._faults.add(**script)
         return _json(fault.as_dict(), 201)
 
     async def clear_faults(self, request: Request) -> Response:
-        self._local.faults.clear()
+        self._faults.clear()
         return _json({})
 
     async def remove_fault(self, request: Request) -> Response:
         fault_id = request.path_params["fault_id"]
-        if not self._local.faults.remove(fault_id):
+        if not self._faults.remove(fault_id):
             raise _UnknownError(f"fault {fault_id}")
         return _json({})
 
     async def read_journal(self, request: Request) -> Response:
-        entries = self._local.journal.read(**_journal_filters(request))
-        return _json({"entries": [entry.as_dict() for entry in entries], "dropped": self._local.journal.dropped})
+        entries = self._journal.read(**_journal_filters(request))
+        return _json({"entries": [entry.as_dict() for entry in entries], "dropped": self._journal.dropped})
 
     async def clear_journal(self, request: Request) -> Response:
-        self._local.journal.clear()
+        self._journal.clear()
         return _json({})
 
     async def read_settings(self, request: Request) -> Response:
-        return _json(self._local.service.settings.as_dict())
+        return _json(self._service.settings.as_dict())
 
     async def change_settings(self, request: Request) -> Response:
-        self._local.service.settings.update(await _json_object(request))
+        self._service.settings.update(await _json_object(request))
         return await self.read_settings(request)
 
     async def read_clock(self, request: Request) -> Response:
-        clock = self._local.service.clock
+        clock = self._service.clock
         return _json({"time": clock.wall(), "skew_seconds": clock.skew_seconds, "frozen": clock.frozen})
 
     async def set_clock(self, request: Request) -> Response:
         changes = await _json_object(request, "skew_seconds", "frozen")
-        clock = self._local.service.clock
+        clock = self._service.clock
         limit = checks.LONGEST_SECONDS
         skew = checks.number(changes.get("skew_seconds", clock.skew_seconds), "skew_seconds", least=-limit, most=limit)
         frozen = checks.flag(changes.get("frozen", clock.frozen), "frozen")
@@ -183,13 +191,13 @@ class _Control:
     async def advance(self, request: Request) -> Response:
         changes = await _json_object(request, "seconds")
         limit = checks.LONGEST_SECONDS
-        self._local.service.clock.advance(checks.number(changes.get("seconds"), "seconds", least=-limit, most=limit))
-        self._local.service.settle()
+        self._service.clock.advance(checks.number(changes.get("seconds"), "seconds", least=-limit, most=limit))
+        self._service.settle()
         return await self.read_clock(request)
 
     async def list_jobs(self, request: Request) -> Response:
-        self._local.service.settle()
-        stores = self._local.service.stores.values()
+        self._service.settle()
+        stores = self._service.stores.values()
         return _json({"jobs": [job.internals() for store in stores for job in store.jobs.all()]})
 
     async def end_job(self, request: Request) -> Response:
@@ -199,21 +207,19 @@ class _Control:
             raise ValueError(f"status must be one of {', '.join(sorted(FINISHED))}, not {checks.shown(status)}")
         if error is not None:
             checks.text(error, "error")
-        service = self._local.service
-        service.settle()
+        self._service.settle()
         job_id = request.path_params["job_id"]
-        book = next((store.jobs for store in service.stores.values() if job_id in store.jobs.by_id), None)
+        book = self._service.job_book_of(job_id)
         if book is None:
             raise _UnknownError(f"job {checks.shown(job_id)}")
         job = book.by_id[job_id]
         if not job.finished:
-            now = service.clock.now()
-            service.schedule.move(job, book, status, at=now, error=error)
+            self._service.schedule.move(job, book, status, at=self._service.clock.now(), error=error)
         return _json(job.internals())
 
     async def state(self, request: Request) -> Response:
-        self._local.service.settle()
-        return _json({"stores": [store.snapshot() for store in self._local.service.stores.values()]})
+        self._service.settle()
+        return _json({"stores": [store.snapshot() for store in self._service.stores.values()]})
 
 
 def _journal_filters(request: Request) -> dict[str, Any]:

@@ -16,7 +16,7 @@ except ImportError as missing:
         'Install it with: pip install "airflow-provider-amplifybackend[local-moto]"'
     ) from missing
 
-from airflow_provider_amplifybackend.local.http.signature import account_of, scope_of
+from airflow_provider_amplifybackend.local.http.signature import account_of, credential_of
 from airflow_provider_amplifybackend.local.service.errors import bad_request
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def moto_app() -> ASGIApp:
     moto = WSGIMiddleware(_with_raw_uri(DomainDispatcherApplication(create_backend_app)))
 
     async def answer(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        signed = scope_of(scope["headers"], scope["query_string"])
+        signed = credential_of(scope["headers"], scope["query_string"])
         account = account_of(signed.access_key_id) if signed else None
         if account is not None:
             # The same account in moto as here.

@@ -1,19 +1,19 @@
-"""What other AWS services answer while moto is not mounted: an error that says so, in their own format."""
+"""Other AWS services while moto is not mounted: an error that says so, in their own format."""
 
 from __future__ import annotations
 
 import json
 from xml.sax.saxutils import escape
 
-from airflow_provider_amplifybackend.local.http.asgi import Receive, Scope, Send, read_body
-from airflow_provider_amplifybackend.local.http.signature import scope_of
+from airflow_provider_amplifybackend.local.http.asgi import Receive, Scope, Send, read_body, send_whole
+from airflow_provider_amplifybackend.local.http.signature import credential_of
 
 _CODE = "ServiceNotAvailable"
 
 
-async def not_here(scope: Scope, receive: Receive, send: Send) -> None:
+async def not_available(scope: Scope, receive: Receive, send: Send) -> None:
     await read_body(receive, limit=0)
-    signed = scope_of(scope["headers"], scope["query_string"])
+    signed = credential_of(scope["headers"], scope["query_string"])
     service = signed.service if signed else "this path"
     message = (
         f"This is a local AmplifyBackend, and {service} is not part of it. Start it with --with-moto "
@@ -23,18 +23,7 @@ async def not_here(scope: Scope, receive: Receive, send: Send) -> None:
     headers = dict(scope["headers"])
     content_type, body = _body(service, headers, message)
     # 501 is the one 5xx that no AWS SDK repeats.
-    await send(
-        {
-            "type": "http.response.start",
-            "status": 501,
-            "headers": [
-                (b"content-type", content_type),
-                (b"content-length", str(len(body)).encode()),
-                (b"x-amzn-errortype", _CODE.encode()),
-            ],
-        }
-    )
-    await send({"type": "http.response.body", "body": body})
+    await send_whole(send, 501, content_type, body, [(b"x-amzn-errortype", _CODE.encode())])
 
 
 def _body(service: str, headers: dict[bytes, bytes], message: str) -> tuple[bytes, bytes]:

@@ -1,4 +1,4 @@
-"""Who asks, for which service and region: the scope of the SigV4 signature, which nobody verifies."""
+"""The credential of a SigV4 signature: who asks, for which service and region. Nobody verifies the signature."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _CREDENTIAL = re.compile(rb"Credential=([^/,\s]+)/[^/,\s]+/([^/,\s]+)/([^/,\s]+)
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
-    """Whose credentials signed a request, and for what."""
+class Credential:
+    """The access key that signed a request, and the scope that it was signed for."""
 
     access_key_id: str
     region: str
@@ -21,13 +21,13 @@ class Scope:
 
 
 @functools.lru_cache(maxsize=4096)
-def _parse(credential: bytes) -> Scope | None:
+def _parse(credential: bytes) -> Credential | None:
     found = _CREDENTIAL.search(credential)
-    return Scope(*(part.decode("latin-1") for part in found.groups())) if found else None
+    return Credential(*(part.decode("latin-1") for part in found.groups())) if found else None
 
 
-def scope_of(headers: list[tuple[bytes, bytes]], query: bytes) -> Scope | None:
-    """None for a request without a signature."""
+def credential_of(headers: list[tuple[bytes, bytes]], query: bytes) -> Credential | None:
+    """Return the credential of a request; None for one without a signature."""
     for name, value in headers:
         if name == b"authorization":
             # The signature differs in each request, the credential does not: cache by the latter.
@@ -41,5 +41,5 @@ def scope_of(headers: list[tuple[bytes, bytes]], query: bytes) -> Scope | None:
 
 
 def account_of(access_key_id: str) -> str | None:
-    """An access key id of 12 digits is an account, as moto and LocalStack have it."""
+    """Return the account that an access key id of 12 digits stands for, as in moto and LocalStack."""
     return access_key_id if _ACCOUNT.fullmatch(access_key_id) else None

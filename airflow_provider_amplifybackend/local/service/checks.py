@@ -10,6 +10,7 @@ from typing import Any
 
 # A hundred years: longer than any test waits, and any clock can add it.
 LONGEST_SECONDS = 3_153_600_000.0
+LONGEST_NAME = 255
 _SHOWN = 80
 
 
@@ -55,5 +56,5 @@ def seconds(value: Any, what: str, *, least: float = 0.0) -> float:
 
 
 def moment(value: float) -> bool:
-    """Whether a time can be written in every form that the service writes times in."""
+    """Return true for a time that can be written in every form in which the service writes times."""
     return math.isfinite(value) and 0 <= value <= 32_503_680_000  # 1970 to 3000

@@ -1,4 +1,4 @@
-"""What Cognito demands of the message texts in an auth configuration: a job whose texts it refuses ends FAILED.
+"""Cognito's demands on the message texts of an auth configuration: a job whose texts it refuses ends FAILED.
 
 The limits are those of botocore's cognito-idp model (a test compares them): there, verification messages must hold
 the place of the code.

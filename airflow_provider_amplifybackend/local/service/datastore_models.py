@@ -9,21 +9,21 @@ import json
 import re
 from typing import Any
 
-from airflow_provider_amplifybackend.local.service.store import Models
+from airflow_provider_amplifybackend.local.service.store import GeneratedModels
 
 # Directives have braces of their own in their arguments: `@auth(rules: [{ allow: owner }])`.
 _TYPE = re.compile(r"\btype\s+(\w+)((?:\([^)]*\)|[^{(])*)\{((?:\([^)]*\)|[^}(])*)\}")
 _FIELD = re.compile(r"^\s*(\w+)\s*(?:\([^)]*\))?\s*:\s*(\[?)\s*(\w+)(!?)", re.MULTILINE)
 
 
-def generate(schema: str) -> Models:
+def generate(schema: str) -> GeneratedModels:
     models = {
         name: {"name": name, "pluralName": f"{name}s", "syncable": True, "fields": _fields(body)}
         for name, directives, body in _TYPE.findall(schema)
         if "@model" in directives
     }
-    introspection = {"version": 1, "models": models, "enums": {}, "nonModels": {}}
-    return Models(schema, json.dumps({"models": models, "enums": {}, "nonModels": {}}), json.dumps(introspection))
+    content = {"models": models, "enums": {}, "nonModels": {}}
+    return GeneratedModels(schema, json.dumps(content), json.dumps({"version": 1, **content}))
 
 
 def _fields(body: str) -> dict[str, dict[str, Any]]:

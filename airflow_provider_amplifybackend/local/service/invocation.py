@@ -1,23 +1,22 @@
-"""One operation being performed: its parameters, and what the handlers look up again and again."""
+"""One operation being performed: its parameters, and the look-ups and checks that all handlers share."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from airflow_provider_amplifybackend.local.http.wire import service_model
+from airflow_provider_amplifybackend.local.service.api_model import output_members
+from airflow_provider_amplifybackend.local.service.clock import Clock
 from airflow_provider_amplifybackend.local.service.errors import not_found, pending_job
-from airflow_provider_amplifybackend.local.service.job_book import Job, Plan
+from airflow_provider_amplifybackend.local.service.job_book import JobRecord, Plan
+from airflow_provider_amplifybackend.local.service.provisioner import Provisioner
+from airflow_provider_amplifybackend.local.service.runtime import Runtime
 from airflow_provider_amplifybackend.local.service.settings import Settings
 from airflow_provider_amplifybackend.local.service.store import App, Environment, Resource, Store
 
-if TYPE_CHECKING:
-    from airflow_provider_amplifybackend.local.service.service import Service
-
 Answer = dict[str, Any]
-Handler = Callable[["Call"], Answer]
+Handler = Callable[["Invocation"], Answer]
 
 
 def _no_effect() -> None:
@@ -25,10 +24,10 @@ def _no_effect() -> None:
 
 
 @dataclass(slots=True)
-class Call:
+class Invocation:
     """One operation with the state that it works on."""
 
-    service: Service
+    runtime: Runtime
     store: Store
     operation: str
     parameters: dict[str, Any]
@@ -45,7 +44,15 @@ class Call:
 
     @property
     def settings(self) -> Settings:
-        return self.service.settings
+        return self.runtime.settings
+
+    @property
+    def clock(self) -> Clock:
+        return self.runtime.clock
+
+    @property
+    def provisioner(self) -> Provisioner:
+        return self.runtime.provisioner
 
     def app(self) -> App:
         app = self.store.apps.get(self.app_id)
@@ -94,20 +101,20 @@ class Call:
         plan = Plan(self.app_id, homes, held, frozenset(shares) - held, complete, fail)
         job = self._new_job(plan)
         self.store.jobs.add(job)
-        self.service.schedule.add(job, self.store.jobs, self.settings.job_seconds[self.operation])
+        self.runtime.schedule.add(job, self.store.jobs, self.settings.job_seconds[self.operation])
         answer = job.row(answer_environment)
         return {name: answer[name] for name in self._answered()}
 
-    def _new_job(self, plan: Plan) -> Job:
-        service, wall = self.service, self.service.clock.wall()
-        return Job(
-            job_id=service.new_job_id(),
+    def _new_job(self, plan: Plan) -> JobRecord:
+        runtime, wall = self.runtime, self.clock.wall()
+        return JobRecord(
+            job_id=runtime.new_job_id(),
             account=self.store.account,
             region=self.store.region,
             operation=self.operation,
             plan=plan,
-            fate=service.fate_of(self.operation, self.parameters),
-            started=service.clock.now(),
+            fate=runtime.fate_of(self.operation, self.parameters),
+            started=self.clock.now(),
             created_wall=wall,
             updated_wall=wall,
         )
@@ -118,9 +125,4 @@ class Call:
         # A real DeleteBackend answer leaves out the Operation that its model has (amplify-hosting#2369).
         if style == "always" or (style == "observed" and self.operation != "DeleteBackend"):
             members.append("Operation")
-        return [member for member in members if member in _answer_members(self.operation)]
-
-
-@functools.cache
-def _answer_members(operation: str) -> frozenset[str]:
-    return frozenset(service_model().operation_model(operation).output_shape.members)
+        return [member for member in members if member in output_members(self.operation)]

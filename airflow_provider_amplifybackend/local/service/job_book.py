@@ -1,16 +1,14 @@
-"""Jobs on the service's clock: their rows, who holds an environment, and what happens when they end."""
+"""The jobs of an account and region: their rows, and which of them hold an environment."""
 
 from __future__ import annotations
 
 import heapq
-import itertools
 from bisect import bisect_right, insort
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_amplifybackend.local.service.clock import Clock, epoch_millis
-from airflow_provider_amplifybackend.local.service.errors import ServiceError
+from airflow_provider_amplifybackend.local.service.clock import epoch_millis
 
 FINISHED = frozenset({"COMPLETED", "FAILED"})
 ROW_MEMBERS = (
@@ -24,14 +22,10 @@ ROW_MEMBERS = (
     "UpdateTime",
 )
 
-# A job is PENDING for a fifth of its time, so that both waiting states are seen, but never for long.
-_PENDING_SHARE = 0.2
-_LONGEST_PENDING_SECONDS = 2.0
-
 
 @dataclass(frozen=True)
 class Fate:
-    """What becomes of a job: the plain case, or what a fault script says."""
+    """The course and end of a job: by default the plain case, otherwise as a fault script says."""
 
     fails: bool = False
     error: str | None = None
@@ -45,7 +39,7 @@ class Fate:
 
 @dataclass(frozen=True)
 class Plan:
-    """What an operation asks of the job book: where the job lives, what it holds, what it will change."""
+    """A job as its operation asks for it: where it lives, what it holds, what it will change."""
 
     app_id: str
     environments: tuple[str, ...]
@@ -57,7 +51,7 @@ class Plan:
 
 
 @dataclass(slots=True)
-class Job:
+class JobRecord:
     """One job with its row and its claims."""
 
     job_id: str
@@ -90,7 +84,7 @@ class Job:
         }
 
     def shown(self, environment: str) -> dict[str, Any]:
-        """The row as GetBackendJob and ListBackendJobs answer it: what a fault script says, over what is so."""
+        """Return the row as GetBackendJob and ListBackendJobs answer it: the true one, under a fault script's."""
         return {**self.row(environment), **self.fate.shown_members}
 
     def internals(self) -> dict[str, Any]:
@@ -109,14 +103,14 @@ class JobBook:
     """The jobs of one account and region."""
 
     def __init__(self) -> None:
-        self.by_id: dict[str, Job] = {}
+        self.by_id: dict[str, JobRecord] = {}
         # Ordered by job id, which says nothing about time: the real service's rows come in no time order.
         self._rows: dict[tuple[str, str], list[str]] = {}
         self._anywhere: dict[str, list[str]] = {}
-        self._holders: dict[tuple[str, str], list[Job]] = {}
-        self._sharers: dict[tuple[str, str], list[Job]] = {}
+        self._holders: dict[tuple[str, str], list[JobRecord]] = {}
+        self._sharers: dict[tuple[str, str], list[JobRecord]] = {}
 
-    def add(self, job: Job) -> None:
+    def add(self, job: JobRecord) -> None:
         self.by_id[job.job_id] = job
         for environment in job.plan.environments:
             insort(self._rows.setdefault((job.plan.app_id, environment), []), job.job_id)
@@ -126,14 +120,14 @@ class JobBook:
             for table, key in self._claims(job):
                 table.setdefault(key, []).append(job)
 
-    def release(self, job: Job) -> None:
+    def release(self, job: JobRecord) -> None:
         for table, key in self._claims(job):
             if job in table.get(key, ()):
                 table[key].remove(job)
                 if not table[key]:
                     del table[key]
 
-    def _claims(self, job: Job) -> Iterator[tuple[dict[tuple[str, str], list[Job]], tuple[str, str]]]:
+    def _claims(self, job: JobRecord) -> Iterator[tuple[dict[tuple[str, str], list[JobRecord]], tuple[str, str]]]:
         for environment in job.plan.holds:
             yield self._holders, (job.plan.app_id, environment)
         for environment in job.plan.shares:
@@ -143,7 +137,7 @@ class JobBook:
         key = (app_id, environment)
         return key in self._holders or (not shared and key in self._sharers)
 
-    def find(self, app_id: str, environment: str, job_id: str) -> Job | None:
+    def find(self, app_id: str, environment: str, job_id: str) -> JobRecord | None:
         job = self.by_id.get(job_id)
         if job is None or job.plan.app_id != app_id:
             return None
@@ -151,7 +145,7 @@ class JobBook:
             return None
         return job
 
-    def listed(self, app_id: str, environment: str, after: str = "") -> Iterator[Job]:
+    def listed(self, app_id: str, environment: str, after: str = "") -> Iterator[JobRecord]:
         """The jobs of an environment in the order of their ids, from beyond `after` on."""
         own = self._rows.get((app_id, environment), [])
         anywhere = self._anywhere.get(app_id, [])
@@ -162,72 +156,9 @@ class JobBook:
     def knows(self, app_id: str, environment: str) -> bool:
         return (app_id, environment) in self._rows or app_id in self._anywhere
 
-    def all(self) -> Iterable[Job]:
+    def all(self) -> Iterable[JobRecord]:
         return self.by_id.values()
 
 
 def _beyond(ids: list[str], after: str) -> Iterator[str]:
     return (ids[place] for place in range(bisect_right(ids, after), len(ids)))
-
-
-@dataclass(order=True, slots=True)
-class _Step:
-    due: float
-    order: int
-    job: Job = field(compare=False)
-    book: JobBook = field(compare=False)
-    status: str = field(compare=False)
-
-
-class Schedule:
-    """Moves jobs from status to status as the clock passes; asked before every request."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._steps: list[_Step] = []
-        self._order = itertools.count()
-
-    def add(self, job: Job, book: JobBook, seconds: float) -> None:
-        fate = job.fate
-        running_from = job.started + min(seconds * _PENDING_SHARE, _LONGEST_PENDING_SECONDS)
-        self._push(running_from, job, book, fate.shown_status or "RUNNING")
-        if fate.shown_status and fate.shown_seconds is not None:
-            self._push(running_from + fate.shown_seconds, job, book, "RUNNING")
-        if fate.ends:
-            # Being shown a strange status for a while does not end the job earlier than that.
-            ends_at = max(job.started + seconds, running_from + (fate.shown_seconds or 0.0))
-            self._push(ends_at, job, book, "FAILED" if fate.fails else "COMPLETED")
-
-    def end(self, job: Job, book: JobBook, seconds: float) -> None:
-        """Only the end of a job that is already on its way."""
-        self._push(job.started + seconds, job, book, "FAILED" if job.fate.fails else "COMPLETED")
-
-    def _push(self, due: float, job: Job, book: JobBook, status: str) -> None:
-        heapq.heappush(self._steps, _Step(due, next(self._order), job, book, status))
-
-    def settle(self) -> None:
-        now = self._clock.now()
-        while self._steps and self._steps[0].due <= now:
-            step = heapq.heappop(self._steps)
-            if not step.job.finished:
-                self.move(step.job, step.book, step.status, at=step.due, error=step.job.fate.error)
-
-    def move(self, job: Job, book: JobBook, status: str, *, at: float, error: str | None = None) -> None:
-        """Give a job a status; the effect on the environment comes with COMPLETED or FAILED."""
-        job.updated_wall = self._clock.wall(at)
-        if status not in FINISHED:
-            job.status = status
-            return
-        book.release(job)
-        if status == "COMPLETED":
-            try:
-                job.plan.complete()
-            except ServiceError as failure:
-                status, error = "FAILED", failure.message
-        if status == "FAILED":
-            job.error = error
-            job.plan.fail()
-        job.status = status
-
-    def clear(self) -> None:
-        self._steps.clear()

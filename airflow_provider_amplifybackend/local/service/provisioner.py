@@ -1,4 +1,4 @@
-"""What comes and goes with environments and resources: outputs, buckets, things in other services."""
+"""Environments and resources made and removed, with their outputs, buckets and counterparts in other services."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from airflow_provider_amplifybackend.local.service import meta_documents
+from airflow_provider_amplifybackend.local.service import stack_outputs
 from airflow_provider_amplifybackend.local.service.ids import Ids
 from airflow_provider_amplifybackend.local.service.settings import Settings
 from airflow_provider_amplifybackend.local.service.store import RESOURCE_KINDS, App, Environment, Resource, Store
@@ -46,7 +46,7 @@ class NoObserver:
 
 
 class Provisioner:
-    """Makes and removes environments and resources with their outputs."""
+    """Make and remove environments and resources with their outputs."""
 
     def __init__(self, observer: Observer, settings: Callable[[], Settings] = Settings) -> None:
         self.observer = observer
@@ -54,16 +54,16 @@ class Provisioner:
 
     def add_environment(self, store: Store, app: App, name: str, moment: float) -> Environment:
         ids = store.new_ids(app.app_id, name)
-        environment = Environment(name, ids, meta_documents.provider_outputs(store, app, name, ids))
+        environment = Environment(name, ids, stack_outputs.provider_outputs(store, app, name, ids))
         app.environments[name] = environment
-        self._make(store, "bucket", meta_documents.deployment_bucket(environment), {}, moment)
+        self._make(store, "bucket", stack_outputs.deployment_bucket(environment), {}, moment)
         return environment
 
     def drop_environment(self, store: Store, app: App, environment: Environment) -> None:
         for kind in RESOURCE_KINDS:
             for name in list(environment.resources(kind)):
                 self.drop_resource(store, environment, kind, name)
-        self._unmake(store, "bucket", meta_documents.deployment_bucket(environment))
+        self._unmake(store, "bucket", stack_outputs.deployment_bucket(environment))
         app.environments.pop(environment.name, None)
 
     def add_resource(
@@ -87,12 +87,12 @@ class Provisioner:
     ) -> dict[str, str]:
         ids = _resource_ids(environment, kind, name)
         secret = self._settings().native_client_secret
-        return meta_documents.resource_outputs(kind, store, environment, ids, name, config, client_secret=secret)
+        return stack_outputs.resource_outputs(kind, store, environment, ids, name, config, client_secret=secret)
 
     def import_resource(
         self, environment: Environment, kind: str, name: str, config: dict[str, Any], outputs: dict[str, str]
     ) -> Resource:
-        """Takes over what exists elsewhere: nothing is made, and nothing goes when the resource does."""
+        """Take over what exists elsewhere: nothing is made, and nothing goes when the resource does."""
         resource = Resource(name, copy.deepcopy(config), dict(outputs), imported=True)
         environment.resources(kind)[name] = resource
         return resource
@@ -113,7 +113,7 @@ class Provisioner:
                         target,
                         kind,
                         name,
-                        meta_documents.cloned_config(kind, original.config, target.name),
+                        stack_outputs.cloned_config(kind, original.config, target.name),
                         moment,
                     )
                 copied.models = original.models

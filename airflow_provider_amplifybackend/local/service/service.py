@@ -2,42 +2,36 @@
 
 from __future__ import annotations
 
-import random
-import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
-from airflow_provider_amplifybackend.local.service.clock import Clock
+from airflow_provider_amplifybackend.local.service import checks
+from airflow_provider_amplifybackend.local.service.api_model import ENVIRONMENT_MEMBERS
 from airflow_provider_amplifybackend.local.service.errors import bad_request
-from airflow_provider_amplifybackend.local.service.invocation import Answer, Call
-from airflow_provider_amplifybackend.local.service.job_book import Fate, Schedule
+from airflow_provider_amplifybackend.local.service.invocation import Answer, Invocation
+from airflow_provider_amplifybackend.local.service.job_book import JobBook
 from airflow_provider_amplifybackend.local.service.operations import HANDLERS
-from airflow_provider_amplifybackend.local.service.provisioner import NoObserver, Observer, Provisioner
+from airflow_provider_amplifybackend.local.service.provisioner import Observer
+from airflow_provider_amplifybackend.local.service.runtime import FateOf, Runtime, plain_fate
 from airflow_provider_amplifybackend.local.service.settings import Settings
-from airflow_provider_amplifybackend.local.service.store import App, Store
+from airflow_provider_amplifybackend.local.service.store import DEFAULT_ACCOUNT, DEFAULT_REGION, App, Store
 
-DEFAULT_ACCOUNT = "123456789012"
-DEFAULT_REGION = "us-east-1"
-_LONGEST_NAME = 255
-
-
-_ENVIRONMENT_NAMES = ("BackendEnvironmentName", "TargetEnvironmentName")
-# What becomes part of a path, if not in this request then in the next one about the same thing.
-_PATH_NAMES = ("AppId", *_ENVIRONMENT_NAMES, "JobId", "SessionId")
+# These become part of a path, if not in this request then in the next one about the same thing.
+_PATH_MEMBERS = ("AppId", *ENVIRONMENT_MEMBERS, "JobId", "SessionId")
 
 
 def _check_names(parameters: dict[str, Any]) -> None:
-    for member in _ENVIRONMENT_NAMES:
+    for member in ENVIRONMENT_MEMBERS:
         name = parameters.get(member)
-        if name is not None and not 1 <= len(name) <= _LONGEST_NAME:
-            raise bad_request(f"{member} must have 1 to {_LONGEST_NAME} characters")
-    for member in _PATH_NAMES:
+        if name is not None and not 1 <= len(name) <= checks.LONGEST_NAME:
+            raise bad_request(f"{member} must have 1 to {checks.LONGEST_NAME} characters")
+    for member in _PATH_MEMBERS:
         if parameters.get(member) in (".", ".."):
             raise bad_request(f"{member} must not be a dot segment")
 
 
-class Service:
-    """All accounts and regions, one clock, one set of switches."""
+class Service(Runtime):
+    """All accounts and regions of one local AmplifyBackend."""
 
     def __init__(
         self,
@@ -46,18 +40,11 @@ class Service:
         strict_apps: bool = False,
         settings: Settings | None = None,
         observer: Observer | None = None,
-        fate_of: Callable[[str, dict[str, Any]], Fate] = lambda operation, parameters: Fate(),
+        fate_of: FateOf = plain_fate,
     ) -> None:
+        super().__init__(strict_apps=strict_apps, settings=settings, observer=observer, fate_of=fate_of)
         self.known_apps = tuple(apps)
-        self.strict_apps = strict_apps
-        self.settings = settings or Settings()
-        self.clock = Clock()
-        self.schedule = Schedule(self.clock)
-        self.provisioner = Provisioner(observer or NoObserver(), lambda: self.settings)
-        self.fate_of = fate_of
         self.stores: dict[tuple[str, str], Store] = {}
-        # One generator for job ids and codes: cheaper than uuid4's system call.
-        self.random = random.Random()  # nothing here is a secret
 
     def store(self, account: str = DEFAULT_ACCOUNT, region: str = DEFAULT_REGION) -> Store:
         store = self.stores.get((account, region))
@@ -67,9 +54,9 @@ class Service:
             self.stores[account, region] = store
         return store
 
-    def settle(self) -> None:
-        """Let everything happen that is due by now."""
-        self.schedule.settle()
+    def job_book_of(self, job_id: str) -> JobBook | None:
+        """Return the book that holds a job, whatever the job's account and region."""
+        return next((store.jobs for store in self.stores.values() if job_id in store.jobs.by_id), None)
 
     def call(
         self,
@@ -79,13 +66,13 @@ class Service:
         account: str = DEFAULT_ACCOUNT,
         region: str = DEFAULT_REGION,
     ) -> Answer:
-        """Perform one API operation; ServiceError is what the service would answer instead."""
+        """Perform one API operation.
+
+        :raises AnsweredError: The service's answer, where it is an error.
+        """
         self.settle()
         _check_names(parameters)
-        return HANDLERS[operation](Call(self, self.store(account, region), operation, parameters))
-
-    def new_job_id(self) -> str:
-        return str(uuid.UUID(int=self.random.getrandbits(128), version=4))
+        return HANDLERS[operation](Invocation(self, self.store(account, region), operation, parameters))
 
     def reset(self) -> None:
         self.provisioner.observer.reset()

@@ -44,7 +44,7 @@ def _seconds(default: float) -> Any:
 
 @dataclass
 class Settings:
-    """How the service behaves where its real behaviour is unknown, and how long its jobs take."""
+    """The service's behaviour where that of the real one is unknown, and the time that its jobs take."""
 
     job_seconds: dict[str, float] = field(default_factory=lambda: dict(JOB_SECONDS))
     clone_answer_environment: str = _switch("target", "target", "source")

@@ -1,4 +1,4 @@
-"""What one account holds in one region: apps, their environments and resources, tokens, buckets."""
+"""The state of one account in one region: apps, their environments and resources, tokens, buckets."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from typing import Any
 from airflow_provider_amplifybackend.local.service.ids import Ids
 from airflow_provider_amplifybackend.local.service.job_book import JobBook
 
+DEFAULT_ACCOUNT = "123456789012"
+DEFAULT_REGION = "us-east-1"
+
 Config = dict[str, Any]
 
 
 @dataclass
-class Models:
-    """What GenerateBackendAPIModels left; stale once the schema is another one."""
+class GeneratedModels:
+    """The result of GenerateBackendAPIModels; stale once the schema is another one."""
 
     schema: str
     models: str
@@ -29,7 +32,7 @@ class Resource:
     config: Config
     outputs: dict[str, str]
     imported: bool = False
-    models: Models | None = None
+    models: GeneratedModels | None = None
 
 
 @dataclass

@@ -1,89 +1,24 @@
-"""Fault scripts: what goes wrong, for which operation, how often."""
+"""Fault scripts: each with the operation that it is for, how often it strikes, and which strikes first."""
 
 from __future__ import annotations
 
 import random
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_amplifybackend.local.service import checks
-from airflow_provider_amplifybackend.local.service.job_book import ROW_MEMBERS, Fate
+from airflow_provider_amplifybackend.local.service.api_model import named_environments
+from airflow_provider_amplifybackend.local.service.job_book import Fate
 from airflow_provider_amplifybackend.local.service.settings import JOB_SECONDS
-
-# Every kind with the options it takes and their defaults.
-ANSWER_KINDS: dict[str, dict[str, Any]] = {
-    "throttle": {"limit_type": "RequestRate", "message": "Rate exceeded"},
-    "timeout_before": {"message": "Endpoint request timed out"},
-    "timeout_after": {"message": "Endpoint request timed out"},
-    "reset_before": {},
-    "reset_after": {},
-    "truncate": {"keep_bytes": None},
-    "empty": {},
-    "pending": {},
-    "error": {"status": 500, "code": "InternalFailure", "message": "Something broke", "when": "before"},
-    "answer": {"members": {}},
-}
-DELAY_KINDS: dict[str, dict[str, Any]] = {"delay": {"seconds": 1.0, "when": "before"}}
-JOB_KINDS: dict[str, dict[str, Any]] = {
-    "job_fails": {"error": "The job failed because a fault script says so"},
-    "job_stuck": {"status": "RUNNING"},
-    "job_status": {"status": "SOMETHING_NEW", "seconds": None},
-    "job_row": {"members": {}},
-    "list_lag": {"seconds": 5.0, "get_too": False},
-}
-KINDS = {**ANSWER_KINDS, **DELAY_KINDS, **JOB_KINDS}
-
-# An error code travels in a header, which takes no other characters.
-_CODE = re.compile(r"[!-~]{1,200}")
-
-
-def _code(value: Any, what: str) -> str:
-    if not _CODE.fullmatch(checks.text(value, what)):
-        raise ValueError(f"{what} must be 1 to 200 visible ASCII characters, not {checks.shown(value)}")
-    return str(value)
-
-
-def _when(value: Any, what: str) -> str:
-    if value not in ("before", "after"):
-        raise ValueError(f"{what} must be 'before' or 'after' the request takes effect, not {checks.shown(value)}")
-    return str(value)
-
-
-def _object(value: Any, what: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ValueError(f"{what} must be an object, not {checks.shown(value)}")
-    return value
-
-
-def _optional(check: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
-    return lambda value, what: None if value is None else check(value, what)
-
-
-_OPTION_CHECKS: dict[str, Callable[[Any, str], Any]] = {
-    "limit_type": checks.text,
-    "message": checks.text,
-    "keep_bytes": _optional(lambda value, what: checks.whole(value, what, least=0)),
-    "code": _code,
-    "when": _when,
-    "error": _optional(checks.text),
-    "seconds": _optional(checks.seconds),
-    "get_too": checks.flag,
-    "members": _object,
-}
-# `status` is an HTTP status in one kind and a job's status in others; no kind but `job_status` may go on for ever.
-_KIND_CHECKS: dict[tuple[str, str], Callable[[Any, str], Any]] = {
-    # Lower ones are no errors, and some of them must not have a body.
-    ("error", "status"): lambda value, what: checks.whole(value, what, least=400, most=599),
-    ("job_stuck", "status"): checks.text,
-    ("job_status", "status"): checks.text,
-    ("delay", "seconds"): checks.seconds,
-    ("list_lag", "seconds"): checks.seconds,
-}
-
-# These leave the service's state alone; all other answer kinds come after the request took effect.
-BEFORE_EFFECT = frozenset({"throttle", "timeout_before", "reset_before", "pending"})
+from airflow_provider_amplifybackend.local.testing.fault_kinds import (
+    ANSWER_KINDS,
+    BEFORE_EFFECT,
+    DELAY_KINDS,
+    JOB_KINDS,
+    KINDS,
+    check_options,
+)
 
 
 @dataclass
@@ -109,17 +44,14 @@ class Fault:
     def before_effect(self) -> bool:
         return self.kind in BEFORE_EFFECT or self.options.get("when") == "before"
 
-    def matches(self, operation: str, parameters: dict[str, Any]) -> bool:
+    def matches(self, operation: str, parameters: Mapping[str, Any]) -> bool:
         if self.operation not in ("*", operation):
             return False
         if self.times is not None and self.used >= self.times:
             return False
         if self.app_id is not None and parameters.get("AppId") != self.app_id:
             return False
-        if self.environment is None:
-            return True
-        names = (parameters.get("BackendEnvironmentName"), parameters.get("TargetEnvironmentName"))
-        return self.environment in names
+        return self.environment is None or self.environment in named_environments(parameters)
 
     def strikes(self) -> bool:
         if self.probability < 1 and self.random.random() >= self.probability:
@@ -186,15 +118,7 @@ class FaultBook:
             raise ValueError(f"no operation is called {checks.shown(operation)}; '*' means all of them")
         if kind in JOB_KINDS and operation != "*" and operation not in JOB_SECONDS:
             raise ValueError(f"{operation} starts no job, so {kind} cannot happen to it")
-        unknown = set(options) - set(KINDS[kind])
-        if unknown:
-            allowed = ", ".join(sorted(KINDS[kind])) or "none"
-            raise ValueError(f"{kind} has no option {', '.join(sorted(unknown))}; it takes: {allowed}")
-        for option, value in options.items():
-            check = _KIND_CHECKS.get((kind, option)) or _OPTION_CHECKS[option]
-            check(value, option)
-        if kind == "job_row":
-            job_row(options.get("members", {}))
+        check_options(kind, options)
 
     def _check_aim(self, times: Any, probability: Any, seed: Any, app_id: Any, environment: Any) -> None:
         if times is not None:
@@ -204,10 +128,11 @@ class FaultBook:
         if seed is not None:
             checks.whole(seed, "seed", least=-(2**63), most=2**63)
         for name, value in (("app_id", app_id), ("environment", environment)):
-            _optional(checks.text)(value, name)
+            if value is not None:
+                checks.text(value, name)
 
     def remove(self, fault_id: int) -> bool:
-        """Whether there was one of this id."""
+        """Remove a script; return false where there is none of this id."""
         return self._faults.pop(fault_id, None) is not None
 
     def clear(self) -> None:
@@ -216,14 +141,14 @@ class FaultBook:
     def all(self) -> list[Fault]:
         return list(self._faults.values())
 
-    def delay_for(self, operation: str, parameters: dict[str, Any]) -> Fault | None:
+    def delay_for(self, operation: str, parameters: Mapping[str, Any]) -> Fault | None:
         return self._first(DELAY_KINDS, operation, parameters)
 
-    def answer_for(self, operation: str, parameters: dict[str, Any]) -> Fault | None:
+    def answer_for(self, operation: str, parameters: Mapping[str, Any]) -> Fault | None:
         return self._first(ANSWER_KINDS, operation, parameters)
 
-    def fate_of(self, operation: str, parameters: dict[str, Any]) -> Fate:
-        """What becomes of the job that is being started; scripts of different kinds add up."""
+    def fate_of(self, operation: str, parameters: Mapping[str, Any]) -> Fate:
+        """Return the fate of a job that is being started; scripts of different kinds add up."""
         if not self._faults:
             return Fate()
         changes: dict[str, Any] = {}
@@ -233,24 +158,13 @@ class FaultBook:
                 changes.update(_fate_changes(fault))
         return Fate(**changes)
 
-    def _first(self, kinds: Iterable[str], operation: str, parameters: dict[str, Any]) -> Fault | None:
+    def _first(self, kinds: Iterable[str], operation: str, parameters: Mapping[str, Any]) -> Fault | None:
         if not self._faults:
             return None
         for fault in self._faults.values():
             if fault.kind in kinds and fault.matches(operation, parameters) and fault.strikes():
                 return fault
         return None
-
-
-def job_row(given: Any) -> dict[str, str | None]:
-    """Members that a job's row shows instead of its own, whatever their texts are; null leaves one out."""
-    members = _object(given, "a row")
-    unknown = set(members) - set(ROW_MEMBERS)
-    if unknown:
-        raise ValueError(
-            f"a job's row has no {', '.join(sorted(unknown))}; members are: {', '.join(sorted(ROW_MEMBERS))}"
-        )
-    return {member: _optional(checks.text)(value, member) for member, value in members.items()}
 
 
 def _fate_changes(fault: Fault) -> dict[str, Any]:

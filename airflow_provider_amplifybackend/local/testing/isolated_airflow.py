@@ -18,8 +18,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-ACCOUNT = "123456789012"
-REGION = "us-east-1"
+from airflow_provider_amplifybackend.local.service.store import DEFAULT_ACCOUNT, DEFAULT_REGION
 
 
 class AirflowIsNotIsolatedError(RuntimeError):
@@ -73,12 +72,12 @@ def aws_variables(home: Path) -> dict[str, str]:
     }
 
 
-def connection_json(endpoint_url: str, *, region_name: str | None = REGION, **extra: object) -> str:
+def connection_json(endpoint_url: str, *, region_name: str | None = DEFAULT_REGION, **extra: object) -> str:
     """Return an AWS connection to a local service, as an `AIRFLOW_CONN_*` variable takes it."""
     return json.dumps(
         {
             "conn_type": "aws",
-            "login": ACCOUNT,
+            "login": DEFAULT_ACCOUNT,
             "password": "not-a-secret",
             "extra": {"region_name": region_name, "endpoint_url": endpoint_url, **extra},
         }

@@ -7,6 +7,8 @@ from collections import deque
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from airflow_provider_amplifybackend.local.service.api_model import named_environments
+
 CAPACITY = 200_000
 
 
@@ -66,14 +68,9 @@ class Journal:
             and (operation is None or entry.operation == operation)
             and (effective is None or entry.effective == effective)
             and (app_id is None or entry.parameters.get("AppId") == app_id)
-            and (environment is None or environment in _environments(entry))
+            and (environment is None or environment in named_environments(entry.parameters))
         ]
 
     def clear(self) -> None:
         self._entries.clear()
         self.dropped = 0
-
-
-def _environments(entry: Entry) -> tuple[Any, Any]:
-    parameters = entry.parameters
-    return parameters.get("BackendEnvironmentName"), parameters.get("TargetEnvironmentName")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_amplifybackend.local.http.app import LocalApp
-from airflow_provider_amplifybackend.local.http.browser_guard import Guard
+from airflow_provider_amplifybackend.local.http.browser_guard import BrowserGuard
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from tests.local import raw
 
@@ -265,11 +265,11 @@ def test_a_wildcard_is_listened_on_but_is_nobodys_name() -> None:
 
 
 def test_the_host_that_is_listened_on_is_a_name_of_ours() -> None:
-    assert Guard(["192.0.2.7"]).refusal(scope("192.0.2.7:4577")) is None
-    assert Guard(["2001:DB8:0::7"]).refusal(scope("[2001:db8::7]:4577")) is None
-    assert Guard(["[2001:db8::7]"]).refusal(scope("[2001:db8::7]")) is None
-    assert Guard(["build-7."]).refusal(scope("Build-7")) is None
-    assert Guard([]).refusal(scope("192.0.2.7")) is not None
+    assert BrowserGuard(["192.0.2.7"]).refusal(scope("192.0.2.7:4577")) is None
+    assert BrowserGuard(["2001:DB8:0::7"]).refusal(scope("[2001:db8::7]:4577")) is None
+    assert BrowserGuard(["[2001:db8::7]"]).refusal(scope("[2001:db8::7]")) is None
+    assert BrowserGuard(["build-7."]).refusal(scope("Build-7")) is None
+    assert BrowserGuard([]).refusal(scope("192.0.2.7")) is not None
     with LocalAmplifyBackend(host="localhost", allow_hosts="amplify") as service:
         assert raw.ask(service, "GET", HEALTH, host="amplify").status == 200
 

@@ -15,10 +15,10 @@ from botocore.model import ListShape, Shape, StructureShape
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_amplifybackend.local.http.wire import service_model
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from airflow_provider_amplifybackend.local.service.api_model import service_model
 from airflow_provider_amplifybackend.local.service.settings import Settings
-from airflow_provider_amplifybackend.local.testing.faults import KINDS
+from airflow_provider_amplifybackend.local.testing.fault_kinds import KINDS
 from tests.local import raw
 
 APP = "d1a2b3c4d5"

@@ -9,9 +9,9 @@ from typing import Any
 import botocore.session
 import pytest
 
-from airflow_provider_amplifybackend.local.http.wire import service_model
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.local.service import cognito_texts
+from airflow_provider_amplifybackend.local.service.api_model import service_model
 
 APP = "d1a2b3c4d5"
 GUESTS = {"AppId": APP, "BackendEnvironmentName": "staging", "ResourceName": "guests"}

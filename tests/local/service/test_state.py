@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_amplifybackend.local.service.clock import Clock
-from airflow_provider_amplifybackend.local.service.errors import ServiceError
+from airflow_provider_amplifybackend.local.service.errors import AnsweredError
 from airflow_provider_amplifybackend.local.service.ids import Ids
 from airflow_provider_amplifybackend.local.service.service import Service
 from airflow_provider_amplifybackend.local.testing.journal import Journal
@@ -26,7 +26,7 @@ def test_no_environment_ever_has_two_unfinished_jobs(steps: list[tuple[str, str,
     service.clock.freeze(True)
     service.call("CreateBackend", {"AppId": "d", "AppName": "a", "BackendEnvironmentName": "one"})
     for step, name, other in steps:
-        with contextlib.suppress(ServiceError):
+        with contextlib.suppress(AnsweredError):
             _perform(service, step, name, other)
         _assert_sound(service)
     service.clock.advance(60)

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutE
 
 from airflow_provider_amplifybackend.local.control import ControlError
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
-from airflow_provider_amplifybackend.local.testing.faults import KINDS
+from airflow_provider_amplifybackend.local.testing.fault_kinds import KINDS
 
 APP = "d1a2b3c4d5"
 STAGING = {"AppId": APP, "BackendEnvironmentName": "staging"}

@@ -1,4 +1,4 @@
-"""What each API operation does to the state, one module per resource."""
+"""The effect of each API operation on the state, one module per resource."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What auth, api and storage have in common."""
+"""The operations that auth, api and storage have in common."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from airflow_provider_amplifybackend.local.service.errors import already_exists, not_found
-from airflow_provider_amplifybackend.local.service.invocation import Answer, Call
+from airflow_provider_amplifybackend.local.service.invocation import Answer, Invocation
+from airflow_provider_amplifybackend.local.service.store import Resource
 
 Check = Callable[[dict[str, Any]], None]
 
@@ -16,64 +17,77 @@ def _take_all(config: dict[str, Any]) -> None:
     pass
 
 
-def create(call: Call, kind: str, *, check: Check = _take_all) -> Answer:
+def create(invocation: Invocation, kind: str, *, check: Check = _take_all) -> Answer:
     """:param check: refuses a configuration while the job runs, as another service would: the job ends FAILED."""
-    environment = call.environment()
-    call.refuse_pending(environment.name)
-    name, config = call.parameters["ResourceName"], call.parameters["ResourceConfig"]
+    environment = invocation.environment()
+    invocation.refuse_pending(environment.name)
+    name, config = invocation.parameters["ResourceName"], invocation.parameters["ResourceConfig"]
     if name in environment.resources(kind):
         raise already_exists(f"Resource {name} of backend environment {environment.name}")
 
     def complete() -> None:
         check(config)
-        call.service.provisioner.add_resource(call.store, environment, kind, name, config, call.service.clock.wall())
+        invocation.provisioner.add_resource(invocation.store, environment, kind, name, config, invocation.clock.wall())
 
-    return call.start(complete)
+    return invocation.start(complete)
 
 
-def update(call: Call, kind: str, *, check: Check = _take_all) -> Answer:
-    environment = call.environment()
-    call.refuse_pending(environment.name)
-    resource = call.resource(kind, call.parameters["ResourceName"])
-    changes = call.parameters.get("ResourceConfig", {})
+def read(invocation: Invocation, resource: Resource, config: dict[str, Any]) -> Answer:
+    """Return the answer of the operation that reads a resource.
+
+    :param config: The resource's configuration as the operation shows it.
+    """
+    return {
+        "AppId": invocation.app_id,
+        "BackendEnvironmentName": invocation.environment_name,
+        "ResourceConfig": config,
+        "ResourceName": resource.name,
+    }
+
+
+def update(invocation: Invocation, kind: str, *, check: Check = _take_all) -> Answer:
+    environment = invocation.environment()
+    invocation.refuse_pending(environment.name)
+    resource = invocation.resource(kind, invocation.parameters["ResourceName"])
+    changes = invocation.parameters.get("ResourceConfig", {})
 
     def complete() -> None:
         check(changes)
         resource.config = merged(resource.config, changes)
-        call.service.provisioner.refresh(call.store, environment, kind, resource)
+        invocation.provisioner.refresh(invocation.store, environment, kind, resource)
 
-    return call.start(complete)
+    return invocation.start(complete)
 
 
-def delete(call: Call, kind: str) -> Answer:
-    environment = call.environment()
-    call.refuse_pending(environment.name)
-    name = call.resource(kind, call.parameters["ResourceName"]).name
+def delete(invocation: Invocation, kind: str) -> Answer:
+    environment = invocation.environment()
+    invocation.refuse_pending(environment.name)
+    name = invocation.resource(kind, invocation.parameters["ResourceName"]).name
 
     def complete() -> None:
         if name not in environment.resources(kind):
             raise not_found(f"Backend{kind.title()}", f"Resource {name}")
-        call.service.provisioner.drop_resource(call.store, environment, kind, name)
+        invocation.provisioner.drop_resource(invocation.store, environment, kind, name)
 
-    return call.start(complete)
+    return invocation.start(complete)
 
 
-def import_(call: Call, kind: str, config: dict[str, Any], outputs: dict[str, str]) -> Answer:
+def import_(invocation: Invocation, kind: str, config: dict[str, Any], outputs: dict[str, str]) -> Answer:
     """The API gives an imported resource no name; GetBackend tells the one that it got."""
-    environment = call.environment()
-    call.refuse_pending(environment.name)
+    environment = invocation.environment()
+    invocation.refuse_pending(environment.name)
     if any(resource.imported for resource in environment.resources(kind).values()):
         raise already_exists(f"An imported {kind} resource of backend environment {environment.name}")
     name = kind + environment.ids.child(kind, "imported").lower("name", 8)
 
     def complete() -> None:
-        call.service.provisioner.import_resource(environment, kind, name, config, outputs)
+        invocation.provisioner.import_resource(environment, kind, name, config, outputs)
 
-    return call.start(complete)
+    return invocation.start(complete)
 
 
 def merged(config: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """An update names only what it changes: structures are merged, lists and values replaced."""
+    """Return a configuration after an update that names only its changes: structures merge, lists are replaced."""
     result = copy.deepcopy(config)
     for member, value in changes.items():
         if isinstance(value, dict) and isinstance(result.get(member), dict):

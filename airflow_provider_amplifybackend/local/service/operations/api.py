@@ -5,47 +5,42 @@ from __future__ import annotations
 import copy
 
 from airflow_provider_amplifybackend.local.service import datastore_models
-from airflow_provider_amplifybackend.local.service.invocation import Answer, Call, Handler
+from airflow_provider_amplifybackend.local.service.invocation import Answer, Handler, Invocation
 from airflow_provider_amplifybackend.local.service.operations import _resource
 
 _KIND = "api"
 
 
-def create_api(call: Call) -> Answer:
-    return _resource.create(call, _KIND)
+def create_api(invocation: Invocation) -> Answer:
+    return _resource.create(invocation, _KIND)
 
 
-def update_api(call: Call) -> Answer:
-    return _resource.update(call, _KIND)
+def update_api(invocation: Invocation) -> Answer:
+    return _resource.update(invocation, _KIND)
 
 
-def delete_api(call: Call) -> Answer:
-    return _resource.delete(call, _KIND)
+def delete_api(invocation: Invocation) -> Answer:
+    return _resource.delete(invocation, _KIND)
 
 
-def get_api(call: Call) -> Answer:
-    resource = call.resource(_KIND, call.parameters["ResourceName"])
-    return {
-        "AppId": call.app_id,
-        "BackendEnvironmentName": call.environment_name,
-        "ResourceConfig": copy.deepcopy(resource.config),
-        "ResourceName": resource.name,
-    }
+def get_api(invocation: Invocation) -> Answer:
+    resource = invocation.resource(_KIND, invocation.parameters["ResourceName"])
+    return _resource.read(invocation, resource, copy.deepcopy(resource.config))
 
 
-def generate_models(call: Call) -> Answer:
-    environment = call.environment()
-    call.refuse_pending(environment.name)
-    resource = call.resource(_KIND, call.parameters["ResourceName"])
+def generate_models(invocation: Invocation) -> Answer:
+    environment = invocation.environment()
+    invocation.refuse_pending(environment.name)
+    resource = invocation.resource(_KIND, invocation.parameters["ResourceName"])
 
     def complete() -> None:
         resource.models = datastore_models.generate(resource.config.get("TransformSchema", ""))
 
-    return call.start(complete)
+    return invocation.start(complete)
 
 
-def get_models(call: Call) -> Answer:
-    resource = call.resource(_KIND, call.parameters["ResourceName"])
+def get_models(invocation: Invocation) -> Answer:
+    resource = invocation.resource(_KIND, invocation.parameters["ResourceName"])
     generated = resource.models
     if generated is None:
         return {"Status": "STALE"}

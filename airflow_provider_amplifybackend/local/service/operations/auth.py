@@ -5,20 +5,20 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from airflow_provider_amplifybackend.local.service import cognito_texts, meta_documents
+from airflow_provider_amplifybackend.local.service import cognito_texts, stack_outputs
 from airflow_provider_amplifybackend.local.service.errors import bad_request
-from airflow_provider_amplifybackend.local.service.invocation import Answer, Call, Handler
+from airflow_provider_amplifybackend.local.service.invocation import Answer, Handler, Invocation
 from airflow_provider_amplifybackend.local.service.operations import _resource
 
 _KIND = "auth"
 
 
-def create_auth(call: Call) -> Answer:
-    return _resource.create(call, _KIND, check=_check_texts)
+def create_auth(invocation: Invocation) -> Answer:
+    return _resource.create(invocation, _KIND, check=_check_texts)
 
 
-def update_auth(call: Call) -> Answer:
-    return _resource.update(call, _KIND, check=_check_texts)
+def update_auth(invocation: Invocation) -> Answer:
+    return _resource.update(invocation, _KIND, check=_check_texts)
 
 
 def _check_texts(config: dict[str, Any]) -> None:
@@ -27,36 +27,31 @@ def _check_texts(config: dict[str, Any]) -> None:
         raise bad_request(complaint)
 
 
-def delete_auth(call: Call) -> Answer:
-    return _resource.delete(call, _KIND)
+def delete_auth(invocation: Invocation) -> Answer:
+    return _resource.delete(invocation, _KIND)
 
 
-def get_auth(call: Call) -> Answer:
-    resource = call.resource(_KIND, call.parameters["ResourceName"])
+def get_auth(invocation: Invocation) -> Answer:
+    resource = invocation.resource(_KIND, invocation.parameters["ResourceName"])
     config = copy.deepcopy(resource.config)
-    if call.settings.auth_omits_additional_constraints:
+    if invocation.settings.auth_omits_additional_constraints:
         config["UserPoolConfigs"].get("PasswordPolicy", {}).pop("AdditionalConstraints", None)
-    return {
-        "AppId": call.app_id,
-        "BackendEnvironmentName": call.environment_name,
-        "ResourceConfig": config,
-        "ResourceName": resource.name,
-    }
+    return _resource.read(invocation, resource, config)
 
 
-def import_auth(call: Call) -> Answer:
-    parameters = call.parameters
+def import_auth(invocation: Invocation) -> Answer:
+    parameters = invocation.parameters
     outputs = {
         "UserPoolId": parameters["UserPoolId"],
-        "UserPoolArn": meta_documents.user_pool_arn(call.store, parameters["UserPoolId"]),
+        "UserPoolArn": stack_outputs.user_pool_arn(invocation.store, parameters["UserPoolId"]),
         "AppClientID": parameters["NativeClientId"],
         "AppClientIDWeb": parameters["WebClientId"],
     }
     if "IdentityPoolId" in parameters:
         outputs["IdentityPoolId"] = parameters["IdentityPoolId"]
-    if call.settings.native_client_secret:
-        outputs |= meta_documents.native_client_secret(call.environment().ids.child(_KIND, "imported"))
-    return _resource.import_(call, _KIND, _imported_config(parameters), outputs)
+    if invocation.settings.native_client_secret:
+        outputs |= stack_outputs.native_client_secret(invocation.environment().ids.child(_KIND, "imported"))
+    return _resource.import_(invocation, _KIND, _imported_config(parameters), outputs)
 
 
 def _imported_config(parameters: dict[str, Any]) -> dict[str, Any]:

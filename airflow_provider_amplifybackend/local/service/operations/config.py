@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 from airflow_provider_amplifybackend.local.service.errors import already_exists, not_found
-from airflow_provider_amplifybackend.local.service.invocation import Answer, Call, Handler
+from airflow_provider_amplifybackend.local.service.invocation import Answer, Handler, Invocation
 from airflow_provider_amplifybackend.local.service.operations._resource import merged
 from airflow_provider_amplifybackend.local.service.store import App
 
@@ -14,31 +14,31 @@ from airflow_provider_amplifybackend.local.service.store import App
 _FIRST_ENVIRONMENT = "staging"
 
 
-def create_config(call: Call) -> Answer:
+def create_config(invocation: Invocation) -> Answer:
     """Its job lives in an environment that only the answer names (amplify-cli's e2e `adminUI.ts`)."""
-    app = call.app()
+    app = invocation.app()
     home = next(iter(app.environments), _FIRST_ENVIRONMENT)
-    call.refuse_pending(home)
+    invocation.refuse_pending(home)
     if app.admin_config is not None:
         raise already_exists(f"Backend config of app {app.app_id}")
-    manager = call.parameters.get("BackendManagerAppId")
+    manager = invocation.parameters.get("BackendManagerAppId")
 
     def complete() -> None:
         app.admin_config = {"BackendManagerAppId": manager} if manager else {}
 
-    return call.start(complete, lives_in=(home,))
+    return invocation.start(complete, lives_in=(home,))
 
 
-def update_config(call: Call) -> Answer:
-    app = call.app()
+def update_config(invocation: Invocation) -> Answer:
+    app = invocation.app()
     config = _existing(app)
-    if "LoginAuthConfig" in call.parameters:
-        config["LoginAuthConfig"] = merged(config.get("LoginAuthConfig", {}), call.parameters["LoginAuthConfig"])
+    if "LoginAuthConfig" in invocation.parameters:
+        config["LoginAuthConfig"] = merged(config.get("LoginAuthConfig", {}), invocation.parameters["LoginAuthConfig"])
     return {"AppId": app.app_id, **copy.deepcopy(config)}
 
 
-def remove_config(call: Call) -> Answer:
-    app = call.app()
+def remove_config(invocation: Invocation) -> Answer:
+    app = invocation.app()
     _existing(app)
     app.admin_config = None
     return {}

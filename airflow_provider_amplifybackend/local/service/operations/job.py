@@ -1,4 +1,4 @@
-"""Reading jobs, and what UpdateBackendJob may do to one."""
+"""Jobs: get, list, and the little that UpdateBackendJob can do."""
 
 from __future__ import annotations
 
@@ -8,54 +8,54 @@ import itertools
 from collections.abc import Iterable, Iterator
 
 from airflow_provider_amplifybackend.local.service.errors import bad_request, not_found
-from airflow_provider_amplifybackend.local.service.invocation import Answer, Call, Handler
-from airflow_provider_amplifybackend.local.service.job_book import FINISHED, Job
+from airflow_provider_amplifybackend.local.service.invocation import Answer, Handler, Invocation
+from airflow_provider_amplifybackend.local.service.job_book import FINISHED, JobRecord
 
 _LARGEST_PAGE = 25
 
 
-def get_job(call: Call) -> Answer:
-    return _found(call).shown(call.environment_name)
+def get_job(invocation: Invocation) -> Answer:
+    return _found(invocation).shown(invocation.environment_name)
 
 
-def _found(call: Call) -> Job:
-    job = call.store.jobs.find(call.app_id, call.environment_name, call.parameters["JobId"])
-    hidden = job is not None and call.service.clock.now() < job.started + job.fate.get_lag_seconds
-    if job is None or hidden or not _jobs_readable(call):
-        raise not_found("BackendJob", f"Job {call.parameters['JobId']} of app {call.app_id}")
+def _found(invocation: Invocation) -> JobRecord:
+    job = invocation.store.jobs.find(invocation.app_id, invocation.environment_name, invocation.parameters["JobId"])
+    hidden = job is not None and invocation.clock.now() < job.started + job.fate.get_lag_seconds
+    if job is None or hidden or not _jobs_readable(invocation):
+        raise not_found("BackendJob", f"Job {invocation.parameters['JobId']} of app {invocation.app_id}")
     return job
 
 
-def _jobs_readable(call: Call) -> bool:
+def _jobs_readable(invocation: Invocation) -> bool:
     """Jobs outlive their environment, unless the switch says otherwise."""
-    if call.settings.deleted_environment_jobs == "readable":
+    if invocation.settings.deleted_environment_jobs == "readable":
         return True
-    app = call.store.apps.get(call.app_id)
-    return app is not None and call.environment_name in app.environments
+    app = invocation.store.apps.get(invocation.app_id)
+    return app is not None and invocation.environment_name in app.environments
 
 
-def list_jobs(call: Call) -> Answer:
-    _refuse_unknown(call)
-    size = call.parameters.get("MaxResults", _LARGEST_PAGE)
-    rows = _matching(call)
+def list_jobs(invocation: Invocation) -> Answer:
+    _refuse_unknown(invocation)
+    size = invocation.parameters.get("MaxResults", _LARGEST_PAGE)
+    rows = _matching(invocation)
     page = list(itertools.islice(rows, size))
     more = next(rows, None) if len(page) == size else None
     return {
-        "Jobs": [job.shown(call.environment_name) for job in page],
+        "Jobs": [job.shown(invocation.environment_name) for job in page],
         "NextToken": _token(page[-1].job_id) if more is not None else None,
     }
 
 
-def _refuse_unknown(call: Call) -> None:
-    if call.store.jobs.knows(call.app_id, call.environment_name) and _jobs_readable(call):
+def _refuse_unknown(invocation: Invocation) -> None:
+    if invocation.store.jobs.knows(invocation.app_id, invocation.environment_name) and _jobs_readable(invocation):
         return
-    call.environment()
+    invocation.environment()
 
 
-def _matching(call: Call) -> Iterator[Job]:
-    wanted, now = call.parameters, call.service.clock.now()
+def _matching(invocation: Invocation) -> Iterator[JobRecord]:
+    wanted, now = invocation.parameters, invocation.clock.now()
     operation, status = wanted.get("Operation"), wanted.get("Status")
-    for job in _candidates(call, _after(wanted.get("NextToken"))):
+    for job in _candidates(invocation, _after(wanted.get("NextToken"))):
         shown = job.fate.shown_members
         if operation is not None and shown.get("Operation", job.operation) != operation:
             continue
@@ -65,12 +65,12 @@ def _matching(call: Call) -> Iterator[Job]:
             yield job
 
 
-def _candidates(call: Call, after: str) -> Iterable[Job]:
+def _candidates(invocation: Invocation, after: str) -> Iterable[JobRecord]:
     """All jobs of the environment, or the one that is asked for, without going through the others."""
-    jobs, job_id = call.store.jobs, call.parameters.get("JobId")
+    jobs, job_id = invocation.store.jobs, invocation.parameters.get("JobId")
     if job_id is None:
-        return jobs.listed(call.app_id, call.environment_name, after)
-    job = jobs.find(call.app_id, call.environment_name, job_id)
+        return jobs.listed(invocation.app_id, invocation.environment_name, after)
+    job = jobs.find(invocation.app_id, invocation.environment_name, job_id)
     return [job] if job is not None and job_id > after else []
 
 
@@ -87,19 +87,19 @@ def _after(token: str | None) -> str:
         raise bad_request("NextToken is not one that this service gave") from None
 
 
-def update_job(call: Call) -> Answer:
-    """Whether it ends a stuck job is unknown of the real service: it does, or it is ignored.
+def update_job(invocation: Invocation) -> Answer:
+    """Change the job's row, or ignore the request: it is unknown whether the real service lets a stuck job end so.
 
-    It changes the row only: what the job had not done by then is not done.
+    Only the row changes: what the job had not done by then is not done.
     """
-    job = _found(call)
-    if call.settings.update_job == "sets_status" and not job.finished:
-        job.operation = call.parameters.get("Operation", job.operation)
-        job.status = call.parameters.get("Status", job.status)
-        job.updated_wall = call.service.clock.wall()
+    job = _found(invocation)
+    if invocation.settings.update_job == "sets_status" and not job.finished:
+        job.operation = invocation.parameters.get("Operation", job.operation)
+        job.status = invocation.parameters.get("Status", job.status)
+        job.updated_wall = invocation.clock.wall()
         if job.status in FINISHED:
-            call.store.jobs.release(job)
-    return job.shown(call.environment_name)
+            invocation.store.jobs.release(job)
+    return job.shown(invocation.environment_name)
 
 
 HANDLERS: dict[str, Handler] = {
