@@ -78,7 +78,7 @@ class LocalAmplifyBackend:
         return LocalControl(self.endpoint_url)
 
     def client(self, service_name: str = "amplifybackend", **options: Any) -> Any:
-        """A boto3 client of this service with dummy credentials; with moto also of any other service."""
+        """Return a boto3 client of this service with dummy credentials; with moto also of any other service."""
         import boto3
 
         defaults = {
@@ -147,7 +147,7 @@ def _local_app(
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """Our own socket, so that the port is known before the server runs."""
+    """Return a socket of our own, so that the port is known before the server runs."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -20,7 +20,7 @@ LARGEST_BODY = 10 * 1024 * 1024
 
 
 class ClientGoneError(Exception):
-    """The client left before its request was complete: nothing happened."""
+    """The client left before its request was complete; nothing happened."""
 
 
 async def read_body(receive: Receive, limit: int = LARGEST_BODY) -> bytes | None:

@@ -44,7 +44,7 @@ _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
 class _UnknownError(Exception):
-    """There is nothing of that id."""
+    """A request for an id that does not exist."""
 
 
 def control_api(service: Service, faults: FaultBook, journal: Journal, reset: Callable[[], None]) -> ASGIApp:

@@ -27,7 +27,7 @@ Outputs = dict[str, str]
 
 
 def moto_app() -> ASGIApp:
-    """Moto's own server application, as ASGI."""
+    """Return moto's own server application, as ASGI."""
     moto = WSGIMiddleware(_with_raw_uri(DomainDispatcherApplication(create_backend_app)))
 
     async def answer(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -42,7 +42,7 @@ def moto_app() -> ASGIApp:
 
 
 def _with_raw_uri(app: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
-    """WSGI unquotes the path, but moto reads S3 keys from it as it was sent: from RAW_URI, as its own server."""
+    """Give moto the path as it was sent: it reads S3 keys from RAW_URI, because WSGI unquotes the path."""
 
     def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         scope = environ["asgi.scope"]
@@ -54,7 +54,7 @@ def _with_raw_uri(app: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable
 
 
 class MotoObserver:
-    """Makes and removes in moto what AmplifyBackend makes and removes in other services.
+    """The counterparts in moto of what AmplifyBackend makes and removes in other services.
 
     It asks moto's backends directly: a request to ourselves would wait for the loop that sends it. moto
     chooses its own ids, so what it made is filed again under the ids that our outputs have.
@@ -85,12 +85,12 @@ class MotoObserver:
                 _backend("s3", store).delete_bucket(outputs["BucketName"])
 
     def buckets(self, store: Store) -> dict[str, float]:
-        """The account's buckets as S3 has them, those that were made without AmplifyBackend too."""
+        """Return the account's buckets as S3 has them, those that were made without AmplifyBackend too."""
         buckets = _backend("s3", store).buckets.values()
         return {bucket.name: bucket.creation_date.timestamp() for bucket in buckets}
 
     def account_of(self, access_key_id: str) -> str | None:
-        """The account of an access key that moto's IAM or STS gave out, so that of an assumed role."""
+        """Return the account of an access key that moto's IAM or STS gave out, so that of an assumed role."""
         from moto.iam.models import get_account_id_from
 
         account: str = get_account_id_from(access_key_id)
@@ -104,8 +104,8 @@ class MotoObserver:
 
 
 def _whatever_moto_says() -> contextlib.AbstractContextManager[None]:
-    """A job must not break over what a user did in moto; moto's exceptions share no base that stays."""
-    return contextlib.suppress(Exception)
+    """Ignore what goes wrong: a job must not break over what a user did in moto."""
+    return contextlib.suppress(Exception)  # moto's exceptions share no base that stays
 
 
 def _backend(service: str, store: Store) -> Any:

@@ -1,4 +1,4 @@
-"""Reaching below HTTP: the connection of a request, to reset it for real."""
+"""The connection below a request, to reset it for real."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from uvicorn.config import Config
 
+# The two addresses of a connection.
+Ends = tuple[tuple[str, int], tuple[str, int]]
+
 # ASGI has no word for "reset the connection", so the protocol leaves its transport here, by its addresses.
-_transports: dict[tuple[Any, Any], asyncio.Transport] = {}
+_transports: dict[Ends, asyncio.Transport] = {}
 
 # l_onoff=1, l_linger=0: close() sends RST instead of FIN.
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 def remembering(config: Config) -> type[asyncio.Protocol]:
-    """The HTTP protocol that uvicorn would take by itself, which also remembers its transport and request target.
+    """Return the HTTP protocol that uvicorn would take by itself, made to remember its transport and request target.
 
     It writes no access log: `Config(access_log=False)` would turn off the one of every uvicorn in this process, and
     whatever sets up logging later (Airflow does) turns it on again.
@@ -30,7 +33,7 @@ def remembering(config: Config) -> type[asyncio.Protocol]:
         def connection_made(self, transport: asyncio.Transport) -> None:
             super().connection_made(transport)
             self.access_log = False
-            self.remembered_as = _key(transport)
+            self.remembered_as = _ends(transport)
             _transports[self.remembered_as] = transport
 
         def connection_lost(self, exc: Exception | None) -> None:
@@ -38,13 +41,13 @@ def remembering(config: Config) -> type[asyncio.Protocol]:
             super().connection_lost(exc)
 
         def _unsupported_upgrade_warning(self) -> None:
-            """The caller is told; uvicorn would advise to install a library."""
+            """Log nothing: the caller is told, and uvicorn would advise to install a library."""
 
     if not hasattr(base, "on_headers_complete"):
         return RememberingProtocol
 
     class TargetRememberingProtocol(RememberingProtocol):
-        """With httptools, which splits a target like `http://host/path` and forgets the host."""
+        """The protocol with httptools, which splits a target like `http://host/path` and forgets the host."""
 
         def on_headers_complete(self) -> None:
             self.scope["amplifybackend.target"] = self.url
@@ -53,8 +56,9 @@ def remembering(config: Config) -> type[asyncio.Protocol]:
     return TargetRememberingProtocol
 
 
-def _key(transport: asyncio.Transport) -> tuple[Any, Any]:
-    return tuple(transport.get_extra_info("sockname")[:2]), tuple(transport.get_extra_info("peername")[:2])
+def _ends(transport: asyncio.Transport) -> Ends:
+    own, peer = transport.get_extra_info("sockname"), transport.get_extra_info("peername")
+    return (own[0], own[1]), (peer[0], peer[1])
 
 
 def abort_connection(scope: MutableMapping[str, Any], *, gently: bool = False) -> None:

@@ -6,7 +6,6 @@ A value that passes cannot break the service later: numbers stay within what clo
 from __future__ import annotations
 
 import math
-from typing import Any
 
 # A hundred years: longer than any test waits, and any clock can add it.
 LONGEST_SECONDS = 3_153_600_000.0
@@ -14,44 +13,44 @@ LONGEST_NAME = 255
 _SHOWN = 80
 
 
-def shown(value: Any) -> str:
-    """A value as an error names it, cut where it is long."""
+def shown(value: object) -> str:
+    """Return a value as an error names it, cut where it is long."""
     text = repr(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({len(text)} characters)"
 
 
-def text(value: Any, what: str) -> str:
+def text(value: object, what: str) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{what} must be a text, not {shown(value)}")
     return value
 
 
-def name(value: Any, what: str) -> str:
+def name(value: object, what: str) -> str:
     if not text(value, what):
         raise ValueError(f"{what} must not be empty")
     return str(value)
 
 
-def flag(value: Any, what: str) -> bool:
+def flag(value: object, what: str) -> bool:
     if not isinstance(value, bool):
         raise ValueError(f"{what} must be true or false, not {shown(value)}")
     return value
 
 
-def whole(value: Any, what: str, *, least: int, most: int = 2**31) -> int:
+def whole(value: object, what: str, *, least: int, most: int = 2**31) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         raise ValueError(f"{what} must be a whole number from {least} to {most}, not {shown(value)}")
     return value
 
 
-def number(value: Any, what: str, *, least: float, most: float) -> float:
+def number(value: object, what: str, *, least: float, most: float) -> float:
     # Compared before it is converted: an integer of Python can be too large for a float. NaN compares false.
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
         raise ValueError(f"{what} must be a number, at least {least:g} and at most {most:g}, not {shown(value)}")
     return float(value)
 
 
-def seconds(value: Any, what: str, *, least: float = 0.0) -> float:
+def seconds(value: object, what: str, *, least: float = 0.0) -> float:
     return number(value, what, least=least, most=LONGEST_SECONDS)
 
 

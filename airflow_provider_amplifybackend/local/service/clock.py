@@ -9,7 +9,7 @@ from airflow_provider_amplifybackend.local.service import checks
 
 
 class Clock:
-    """`now()` drives jobs and tokens; `wall()` is what the service says the time is.
+    """Two times: `now()` drives jobs and tokens, `wall()` is the one that the service tells.
 
     They are two, so that a new skew changes what the service says but neither ends nor delays a running job.
     """
@@ -43,7 +43,7 @@ class Clock:
         self.skew_seconds = seconds
 
     def _check(self, now: float, skew_seconds: float) -> None:
-        """A time that cannot be written would break every later answer."""
+        """Refuse a time that cannot be written: it would break every later answer."""
         if not (checks.moment(now) and checks.moment(now + skew_seconds)):
             raise ValueError("the clock must stay between the years 1970 and 3000")
 
@@ -73,7 +73,7 @@ def epoch_millis(moment: float) -> str:
 
 
 def format_moment(moment: float, style: str) -> str:
-    """A time in one of the forms that `Ttl` and `CreationDate` may have: nobody outside AWS knows which."""
+    """Return a time in one of the forms that `Ttl` and `CreationDate` may have: nobody outside AWS knows which."""
     if style == "epoch_seconds":
         return str(int(moment))
     if style == "epoch_milliseconds":

@@ -14,12 +14,12 @@ _LINE_ENDS = frozenset("\n\r\x85\u2028\u2029")
 
 
 def _sms_has_place(text: str) -> bool:
-    r"""`.*\{####\}.*`, where `.` ends at a line's end: an SMS is one line."""
+    r"""Match `.*\{####\}.*`, where `.` ends at a line's end: an SMS is one line."""
     return "{####}" in text and not _LINE_ENDS & set(text)
 
 
 def _email_has_place(text: str) -> bool:
-    """`{####}`, or the form with a link: `{##Click here##}`."""
+    """Find `{####}`, or the form with a link: `{##Click here##}`."""
     start = text.find("{##")
     return start >= 0 and text.find("##}", start + 3) >= 0
 
@@ -55,7 +55,7 @@ TEXTS: dict[tuple[str, ...], Text] = {
 
 
 def complaint(resource_config: dict[str, Any]) -> str | None:
-    """Cognito's error for the texts of a ResourceConfig; None for texts that it takes."""
+    """Return Cognito's error for the texts of a ResourceConfig; None for texts that it takes."""
     failures = [failure for path, kind in TEXTS.items() for failure in _failures(_at(resource_config, path), kind)]
     if not failures:
         return None

@@ -29,7 +29,7 @@ def not_found(resource_type: str, what: str) -> AnsweredError:
 
 
 def pending_job(app_id: str, environment: str) -> AnsweredError:
-    """The real service's words and code (amplify-cli#9295); boto3 models no such exception."""
+    """Return the error in the real service's words and code (amplify-cli#9295); boto3 models no such exception."""
     return AnsweredError(
         "ValidationException",
         f"There is already a pending job for the requested appId: {app_id} and "

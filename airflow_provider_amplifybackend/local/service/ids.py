@@ -30,7 +30,7 @@ class Ids:
         return self._text(what, length, _DIGITS)
 
     def uuid(self, what: str) -> str:
-        """As uuid5 makes it, which takes no lone surrogates (nor bytes, on Python 3.11)."""
+        """Return a UUID as uuid5 makes it, which takes no lone surrogates (nor bytes, on Python 3.11)."""
         digest = hashlib.sha1(uuid.NAMESPACE_OID.bytes + self._bytes(what), usedforsecurity=False).digest()
         return str(uuid.UUID(bytes=digest[:16], version=5))
 

@@ -70,7 +70,7 @@ class Invocation:
         return environment
 
     def resource(self, kind: str, name: str | None) -> Resource:
-        """The named resource, or the only one where the API's callers may leave the name out."""
+        """Return the named resource, or the only one where the API's callers may leave the name out."""
         resources = self.environment().resources(kind)
         if name is None and len(resources) == 1:
             return next(iter(resources.values()))

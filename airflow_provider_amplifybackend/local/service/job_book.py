@@ -43,7 +43,7 @@ class Plan:
 
     app_id: str
     environments: tuple[str, ...]
-    """Where the job can be read; the first is its own. None of them: under any name."""
+    """The environments under which the job can be read, its own first. None of them: under any name."""
     holds: frozenset[str]
     shares: frozenset[str]
     complete: Callable[[], None]
@@ -146,7 +146,7 @@ class JobBook:
         return job
 
     def listed(self, app_id: str, environment: str, after: str = "") -> Iterator[JobRecord]:
-        """The jobs of an environment in the order of their ids, from beyond `after` on."""
+        """Return the jobs of an environment in the order of their ids, from beyond `after` on."""
         own = self._rows.get((app_id, environment), [])
         anywhere = self._anywhere.get(app_id, [])
         # A page in the middle of ten thousand rows costs what the first one does.

@@ -25,7 +25,7 @@ class _Step:
 
 
 class Schedule:
-    """Moves jobs from status to status as the clock passes; asked before every request."""
+    """The statuses that jobs have yet to reach; asked before every request."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -44,7 +44,7 @@ class Schedule:
             self._push(ends_at, job, book, "FAILED" if fate.fails else "COMPLETED")
 
     def end(self, job: JobRecord, book: JobBook, seconds: float) -> None:
-        """Only the end of a job that is already on its way."""
+        """Add only the end of a job that is already on its way."""
         self._push(job.started + seconds, job, book, "FAILED" if job.fate.fails else "COMPLETED")
 
     def _push(self, due: float, job: JobRecord, book: JobBook, status: str) -> None:

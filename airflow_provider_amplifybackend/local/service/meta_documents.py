@@ -34,7 +34,7 @@ _FEATURE_FLAGS = {
 
 
 def compact(document: Any) -> str:
-    """JSON without spaces, as the real service answers it: scripts grep for it."""
+    """Return JSON without spaces, as the real service answers it: scripts grep for it."""
     return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
 
 

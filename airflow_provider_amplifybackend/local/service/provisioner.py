@@ -13,7 +13,7 @@ from airflow_provider_amplifybackend.local.service.store import RESOURCE_KINDS, 
 
 
 class Observer(Protocol):
-    """Told of everything that exists in other AWS services too; with moto it makes those things there."""
+    """The other AWS services: told of everything that exists there too, which the one for moto makes there."""
 
     def created(self, store: Store, kind: str, outputs: dict[str, str], config: dict[str, Any]) -> None: ...
 
@@ -27,7 +27,7 @@ class Observer(Protocol):
 
 
 class NoObserver:
-    """Nothing else is there: the buckets are those that the state itself knows."""
+    """No other services: the buckets are those that the state itself knows."""
 
     def created(self, store: Store, kind: str, outputs: dict[str, str], config: dict[str, Any]) -> None:
         pass

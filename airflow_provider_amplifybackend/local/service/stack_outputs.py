@@ -29,7 +29,7 @@ def provider_outputs(store: Store, app: App, environment: str, ids: Ids) -> dict
 
 
 def _slug(text: str) -> str:
-    """Lower case letters and digits: stack and bucket names allow no more."""
+    """Return the lower case letters and digits of a text: stack and bucket names allow no more."""
     return re.sub(r"[^a-z0-9]", "", text.lower())[:16] or "app"
 
 
@@ -103,7 +103,7 @@ def _auth_modes(config: dict[str, Any]) -> set[str]:
 
 
 def cloned_config(kind: str, config: dict[str, Any], target: str) -> dict[str, Any]:
-    """A bucket name is unique in the world: the clone's bucket carries its environment's name."""
+    """Return a clone's configuration: its bucket carries its environment's name, as bucket names are unique."""
     cloned = copy.deepcopy(config)
     if kind == "storage" and cloned.get("BucketName"):
         cloned["BucketName"] = f"{cloned['BucketName'][:45]}-{_slug(target)}"

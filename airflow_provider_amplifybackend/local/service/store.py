@@ -86,7 +86,7 @@ class Store:
     _lives: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def new_ids(self, app_id: str, environment: str) -> Ids:
-        """Ids of an environment; one that is created again gets others, as its new pools would have."""
+        """Return the ids of an environment; one that is created again gets others, as its new pools would have."""
         life = self._lives.get((app_id, environment), 0) + 1
         self._lives[app_id, environment] = life
         return Ids(self.account, self.region, app_id, environment, str(life))

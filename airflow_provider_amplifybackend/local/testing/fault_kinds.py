@@ -100,7 +100,7 @@ def check_options(kind: str, options: Mapping[str, Any]) -> None:
 
 
 def job_row(given: Any) -> dict[str, str | None]:
-    """Members that a job's row shows instead of its own, whatever their texts are; null leaves one out."""
+    """Return the members that a job's row shows instead of its own, whatever their texts; null leaves one out."""
     members = _object(given, "a row")
     unknown = set(members) - set(ROW_MEMBERS)
     if unknown:

@@ -23,7 +23,7 @@ from airflow_provider_amplifybackend.local.testing.fault_kinds import (
 
 @dataclass
 class Fault:
-    """One script: when it strikes, and what happens then."""
+    """One script: the requests that it strikes, and what happens to them."""
 
     fault_id: int
     operation: str

@@ -14,7 +14,7 @@ CAPACITY = 200_000
 
 @dataclass(slots=True)
 class Entry:
-    """One request and what became of it."""
+    """One request and its result."""
 
     seq: int
     time: float
@@ -34,7 +34,7 @@ class Entry:
 
 
 class Journal:
-    """In memory only; beyond its capacity the oldest entries go, and `dropped` counts them."""
+    """The entries in memory; beyond the capacity the oldest go, and `dropped` counts them."""
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._entries: deque[Entry] = deque(maxlen=capacity)

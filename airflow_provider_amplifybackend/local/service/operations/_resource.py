@@ -18,7 +18,10 @@ def _take_all(config: dict[str, Any]) -> None:
 
 
 def create(invocation: Invocation, kind: str, *, check: Check = _take_all) -> Answer:
-    """:param check: refuses a configuration while the job runs, as another service would: the job ends FAILED."""
+    """Create a resource.
+
+    :param check: refuses a configuration while the job runs, as another service would: the job ends FAILED.
+    """
     environment = invocation.environment()
     invocation.refuse_pending(environment.name)
     name, config = invocation.parameters["ResourceName"], invocation.parameters["ResourceConfig"]
@@ -73,7 +76,7 @@ def delete(invocation: Invocation, kind: str) -> Answer:
 
 
 def import_(invocation: Invocation, kind: str, config: dict[str, Any], outputs: dict[str, str]) -> Answer:
-    """The API gives an imported resource no name; GetBackend tells the one that it got."""
+    """Import a resource under a name that only GetBackend tells: the API has no place for one."""
     environment = invocation.environment()
     invocation.refuse_pending(environment.name)
     if any(resource.imported for resource in environment.resources(kind).values()):

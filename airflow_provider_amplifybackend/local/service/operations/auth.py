@@ -55,7 +55,7 @@ def import_auth(invocation: Invocation) -> Answer:
 
 
 def _imported_config(parameters: dict[str, Any]) -> dict[str, Any]:
-    """GetBackendAuth must answer a configuration, of which an import tells only the ids."""
+    """Return a configuration for GetBackendAuth to answer: an import tells only the ids of one."""
     config: dict[str, Any] = {
         "AuthResources": "USER_POOL_ONLY",
         "Service": "COGNITO",

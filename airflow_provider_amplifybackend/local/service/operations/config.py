@@ -15,7 +15,7 @@ _FIRST_ENVIRONMENT = "staging"
 
 
 def create_config(invocation: Invocation) -> Answer:
-    """Its job lives in an environment that only the answer names (amplify-cli's e2e `adminUI.ts`)."""
+    """Start a job that lives in an environment that only the answer names (amplify-cli's e2e `adminUI.ts`)."""
     app = invocation.app()
     home = next(iter(app.environments), _FIRST_ENVIRONMENT)
     invocation.refuse_pending(home)

@@ -24,7 +24,7 @@ def create_backend(invocation: Invocation) -> Answer:
 
 
 def _app_to_create_in(invocation: Invocation) -> App:
-    """An app belongs to AWS Amplify: unless apps are strict, one that is new here is taken to exist there."""
+    """Return the app; unless apps are strict, one that is new here is taken to exist in AWS Amplify."""
     app = invocation.store.apps.get(invocation.app_id)
     if app is not None:
         return app
@@ -46,7 +46,7 @@ def _existing_or_new(invocation: Invocation, app: App, name: str) -> Environment
 
 
 def _after_failed_creation(invocation: Invocation, app: App, name: str) -> None:
-    """A failed clone can leave an empty environment behind (amplify-hosting#3022, amplify-studio#507)."""
+    """Leave an empty environment behind, or none, as the switch says (amplify-hosting#3022, amplify-studio#507)."""
     environment = app.environments.get(name)
     if invocation.settings.failed_creation_leaves_environment:
         _existing_or_new(invocation, app, name)
@@ -86,7 +86,7 @@ def _clone_home(invocation: Invocation) -> str:
 
 
 def _clone_claims(invocation: Invocation, source: str, target: str) -> dict[str, frozenset[str]]:
-    """A clone holds its target, and the environment that its job lives in; its source as the switch says."""
+    """Return the claims of a clone: on its target, on its job's environment, on its source as the switch says."""
     holds, shares = {target, _clone_home(invocation)}, set()
     if invocation.settings.clone_holds_source == "exclusive":
         holds.add(source)
@@ -139,7 +139,7 @@ def get_backend(invocation: Invocation) -> Answer:
 
 
 def _gone(invocation: Invocation, answer: Answer) -> Answer:
-    """After a delete a real GetBackend answered ValidationException (amplify-hosting#2369); others may be."""
+    """Answer for an environment that is gone; a real one was a ValidationException (amplify-hosting#2369)."""
     if invocation.settings.gone_environment == "absent":
         return answer
     missing = f"Backend environment {invocation.environment_name} of app {invocation.app_id}"

@@ -27,7 +27,7 @@ def _found(invocation: Invocation) -> JobRecord:
 
 
 def _jobs_readable(invocation: Invocation) -> bool:
-    """Jobs outlive their environment, unless the switch says otherwise."""
+    """Return true where jobs can be read: they outlive their environment, unless the switch says otherwise."""
     if invocation.settings.deleted_environment_jobs == "readable":
         return True
     app = invocation.store.apps.get(invocation.app_id)
@@ -66,7 +66,7 @@ def _matching(invocation: Invocation) -> Iterator[JobRecord]:
 
 
 def _candidates(invocation: Invocation, after: str) -> Iterable[JobRecord]:
-    """All jobs of the environment, or the one that is asked for, without going through the others."""
+    """Return all jobs of the environment, or the one that is asked for, without going through the others."""
     jobs, job_id = invocation.store.jobs, invocation.parameters.get("JobId")
     if job_id is None:
         return jobs.listed(invocation.app_id, invocation.environment_name, after)
