@@ -22,7 +22,7 @@ from airflow_provider_amplifybackend.local.pytest_plugin import (  # noqa: F401
     local_amplifybackend,
     local_amplifybackend_server,
 )
-from airflow_provider_amplifybackend.local.testing import (
+from airflow_provider_amplifybackend.local.testing.isolated_airflow import (
     aws_variables,
     connection_json,
     environment_names,

@@ -13,10 +13,7 @@ import math
 import re
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from botocore.model import Shape
+from typing import Any
 
 REPLACEMENT = "\ufffd"
 # Half surrogate pairs have no UTF-8; PostgreSQL's texts and JSON take no NUL.
@@ -96,7 +93,7 @@ def as_text(value: Any) -> str:
     return encodable_text(value) if isinstance(value, str) else json.dumps(encodable(value), ensure_ascii=False)
 
 
-def encodable_answer(response: Mapping[str, Any], shape: Shape | None) -> dict[str, Any]:
+def encodable_answer(response: Mapping[str, Any], shape: object | None) -> dict[str, Any]:
     """Return an answer in which everything is encodable, and a text is a text.
 
     botocore hands on whatever JSON stands where the model has a text. Members without a usable value are left out, as

@@ -75,8 +75,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _job_seconds(given: Sequence[str]) -> dict[str, float] | None:
-    """`5` sets all operations, `CloneBackend=10` one; the later wins."""
-    from airflow_provider_amplifybackend.local.settings import JOB_SECONDS
+    """Read `5` as all operations, `CloneBackend=10` as one; the later wins."""
+    from airflow_provider_amplifybackend.local.service.settings import JOB_SECONDS
 
     seconds: dict[str, Any] = {}
     for text in given:

@@ -33,13 +33,12 @@ from airflow_provider_amplifybackend.core.requests import FaultKind, ServiceErro
 from airflow_provider_amplifybackend.core.status_check import check_job
 from airflow_provider_amplifybackend.core.waiting import Wait
 from airflow_provider_amplifybackend.exceptions import AmplifyBackendError
-from airflow_provider_amplifybackend.local.errors import ServiceError as Refusal
-from airflow_provider_amplifybackend.local.jobs import Fate
-from airflow_provider_amplifybackend.local.jobs import Job as ServiceJob
-from airflow_provider_amplifybackend.local.seed import seed
-from airflow_provider_amplifybackend.local.settings import Settings
-from airflow_provider_amplifybackend.local.state import Service
-from airflow_provider_amplifybackend.local.store import App, Environment
+from airflow_provider_amplifybackend.local.service.errors import AnsweredError as Refusal
+from airflow_provider_amplifybackend.local.service.job_book import Fate, JobRecord
+from airflow_provider_amplifybackend.local.service.service import Service
+from airflow_provider_amplifybackend.local.service.settings import Settings
+from airflow_provider_amplifybackend.local.service.store import App, Environment
+from airflow_provider_amplifybackend.local.testing.seed import seed
 from airflow_provider_amplifybackend.operators._base import AmplifyBackendOperator
 from airflow_provider_amplifybackend.triggers import _events as events
 from tests.faults.airflow_stand_in import Killed, StateStore, TaskInstance
@@ -123,7 +122,7 @@ class Accepted:
     operation: str
     request: Mapping[str, Any]
     owner: tuple[int, int] | None
-    job: ServiceJob
+    job: JobRecord
     accepted_at: float
     # Without environments, the job of CreateBackendConfig lives where only the lost answer says.
     is_findable: bool
