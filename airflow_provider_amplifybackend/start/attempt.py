@@ -204,9 +204,12 @@ class Attempt:
             return None
 
     def place_of(self, job: Job) -> Steps[JobRef]:
-        """Return where to look for a job of this start: where the answer says, else where the request says."""
+        """Return where to look for a job of this start: where the answer says, else the request, else all there were.
+
+        Not all there are: a job that removes them can have ended by now.
+        """
         named = dict.fromkeys(filter(None, (job.backend_environment_name, *self.operation.environments(self.request))))
-        environments = tuple(named) or (yield from self.observer.readable_environments())
+        environments = tuple(named) or self.looked_in or (yield from self.observer.readable_environments())
         return JobRef(job.app_id, job.job_id, environments, self.operation.name)
 
     def pending_job(self, situation: Situation) -> Steps[Job | None]:

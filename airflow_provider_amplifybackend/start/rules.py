@@ -74,7 +74,7 @@ def decide(situation: Situation) -> Decision:
 
 
 def _find_trace(case: Case) -> Decision:
-    """Status check again while patience lasts, then start; for a removal, succeed if it is gone."""
+    """Check again while patience lasts, then start; for a removal, succeed if it is gone."""
     situation, intent = case.situation, case.intent
     if case.is_gone:
         return Done("it is gone, after a start whose answer was lost", outcome=Outcome.ADOPTED)
@@ -96,7 +96,7 @@ def _adopt_found(case: Case) -> Decision:
 
 
 def _after_failure_found(case: Case) -> Decision:
-    """Report it, if this try has sent; else it may be somebody else's: status check again, then start."""
+    """Report it, if this try has sent; else it may be somebody else's: check again while patience lasts, then start."""
     if case.situation.sent_in_this_try:
         return _adopt_found(case)
     if case.is_patient:
@@ -108,7 +108,7 @@ def _after_failure_found(case: Case) -> Decision:
 
 
 def _await_listing(case: Case) -> Decision:
-    """Status check again while patience lasts, then adopt it as it is stored."""
+    """Check again while patience lasts, then adopt it as it is stored."""
     job_id = case.intent.job_id
     if case.is_patient:
         return LookAgain(f"job {job_id} of an earlier try is not listed yet")
@@ -185,14 +185,14 @@ def _disown_failed_earlier(case: Case) -> Decision:
 
 
 def _start_anew_once_settled(case: Case) -> Decision:
-    """Status check again while patience lasts, then start."""
+    """Check again while patience lasts, then start."""
     if case.is_patient:
         return LookAgain("a start of the task's earlier round may have been sent and its job is not listed yet")
     return _start_anew(case)
 
 
 def _start_anew_once_listed(case: Case) -> Decision:
-    """Status check again while patience lasts, then start."""
+    """Check again while patience lasts, then start."""
     if case.is_patient:
         return LookAgain(f"job {case.intent.job_id} of the task's earlier round is not listed yet")
     return _start_anew(case)

@@ -44,9 +44,7 @@ OPERATORS = [
     if "api_operation" in vars(value)
 ]
 SENSORS = [
-    value
-    for value in classes(airflow_provider_amplifybackend.sensors, AwsParameters)
-    if not value.__module__.endswith(".base")
+    value for value in classes(airflow_provider_amplifybackend.sensors, AwsParameters) if "._" not in value.__module__
 ]
 EVERY_OPERATOR = pytest.mark.parametrize("operator", OPERATORS, ids=lambda operator: operator.__name__)
 EVERY_CLASS = pytest.mark.parametrize("cls", [*OPERATORS, *SENSORS], ids=lambda cls: cls.__name__)
