@@ -33,6 +33,13 @@ class Shy:
     __hash__ = None  # type: ignore[assignment]
 
 
+class Closed(dict[str, Any]):
+    """Cannot be looked into."""
+
+    def items(self) -> Any:
+        raise RuntimeError("no")
+
+
 def cyclic() -> dict[str, Any]:
     value: dict[str, Any] = {}
     value["UserPoolConfigs"] = [value]
@@ -236,3 +243,9 @@ def test_the_marks_of_a_get_operator_are_no_secret():
         build_request("UpdateBackendAuth", NAMES | {"resource_config": config})
     for member in ("Google.ClientSecret", "SignInWithApple.PrivateKey"):
         assert f"{member}=*** is what a Get operator puts in the place of a secret" in str(error.value)
+
+
+def test_a_value_that_cannot_be_looked_into_is_refused() -> None:
+    with pytest.raises(BackendParameterError) as error:
+        CreateBackendAuthOperator(task_id="add", **NAMES, resource_config={"Service": Closed(a=1)})
+    assert str(error.value) == "add: resource_config, a dict, cannot be read (RuntimeError)"
