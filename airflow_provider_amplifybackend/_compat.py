@@ -114,6 +114,13 @@ def stats() -> Any:
     return Stats
 
 
+def operator_partial() -> Any:
+    """Return the class of what ``partial(...)`` of an operator returns."""
+    return _first(
+        "airflow.sdk.definitions.mappedoperator:OperatorPartial", "airflow.models.mappedoperator:OperatorPartial"
+    )
+
+
 # For the fixtures of local/pytest_plugin.py and for this package's own tests. Imported when used: they are heavy.
 def load_dags(path: str) -> Any:
     """Return the DagBag of a file or folder."""
@@ -151,6 +158,7 @@ __all__ = [
     "first_reschedule_date",
     "load_dags",
     "mask_secret",
+    "operator_partial",
     "stats",
     "task_state_store",
     "xcom_model",

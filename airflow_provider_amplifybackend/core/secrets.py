@@ -78,8 +78,13 @@ class _Pairs(list[tuple[str, Any]]):
 def secret_values(value: Any) -> Iterator[str]:
     """Yield every secret in a request or response, for the log's masker."""
     waiting = [(value, False)]
+    seen: dict[tuple[int, bool], Any] = {}  # a value that contains itself will be refused, too
     while waiting:
         value, is_secret = waiting.pop()
+        if isinstance(value, Mapping | list | tuple):
+            if (id(value), is_secret) in seen:
+                continue
+            seen[id(value), is_secret] = value  # which stays, so that no other gets its id
         if isinstance(value, str) and is_secret:
             if value:
                 yield encodable_text(value)

@@ -39,7 +39,10 @@ def _is_resolved_later(value: Any) -> bool:
 
 def flaws(parameter: str, value: Any) -> Iterator[str]:
     """Yield a sentence for each part of a value that nothing can send, store or show."""
-    yield from _flaws(value, parameter, inside=(), seen=set())
+    try:
+        yield from _flaws(value, parameter, inside=(), seen=set())
+    except Exception as error:  # noqa: BLE001  # whatever a class of the user's does when it is looked into
+        yield f"{parameter}, a {type(value).__name__}, cannot be read ({type(error).__name__})"
 
 
 def _flaws(value: Any, path: str, *, inside: tuple[int, ...], seen: set[int]) -> Iterator[str]:

@@ -281,6 +281,8 @@ class _Text:
             raise self._error(error, _FragmentError if self._within else BackendParameterError) from None
         except RecursionError:
             raise BackendParameterError(self._problem("it is nested too deeply", None)) from None
+        except (ValueError, ArithmeticError) as error:  # of a constant, which Jinja computes here
+            raise BackendParameterError(self._problem(str(error), None)) from None
 
     def shown_by_jinja(self, render: Callable[[], Any]) -> Any:
         """Return what a template renders, or say what keeps Jinja from rendering it."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_amplifybackend._compat import (
@@ -22,19 +21,27 @@ from airflow_provider_amplifybackend.core.job import iso_time
 from airflow_provider_amplifybackend.core.requests import ServiceError
 from airflow_provider_amplifybackend.core.status_check import check
 from airflow_provider_amplifybackend.core.waiting import Note, Wait
-from airflow_provider_amplifybackend.exceptions import AmplifyBackendError, BackendTimeoutError
+from airflow_provider_amplifybackend.exceptions import AmplifyBackendError, BackendParameterError, BackendTimeoutError
 from airflow_provider_amplifybackend.parameters.limits import (
     LEAST_WAITER_DELAY,
     as_bounded,
 )
-from airflow_provider_amplifybackend.parameters.reading import as_flag, as_name
+from airflow_provider_amplifybackend.parameters.reading import as_flag, as_name, is_template, problems_of, shown
 from airflow_provider_amplifybackend.tasks.aws_parameters import AwsParameters
 from airflow_provider_amplifybackend.tasks.defaults import DEFAULT_DEFERRABLE
+from airflow_provider_amplifybackend.tasks.mapping import check_written
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend._compat import Context
     from airflow_provider_amplifybackend.core.status_check import Seen, Target
     from airflow_provider_amplifybackend.triggers._base import WaitTrigger
+
+
+def _as_seconds(name: str, value: Any) -> float:
+    """Return the seconds of a parameter of Airflow's own, which takes a number or a ``timedelta``, never a text."""
+    if isinstance(value, str):
+        raise BackendParameterError(f"{name}={shown(value)} must be a number of seconds or a timedelta, not a text")
+    return as_bounded(name, value, least=0)
 
 
 class WaitSensor(AwsParameters, BaseSensorOperator):
@@ -60,8 +67,8 @@ class WaitSensor(AwsParameters, BaseSensorOperator):
         "app_id": as_name,
         "backend_environment_name": as_name,
         "deferrable": as_flag,
-        "poke_interval": partial(as_bounded, least=0),
-        "timeout": partial(as_bounded, least=0),
+        "poke_interval": _as_seconds,
+        "timeout": _as_seconds,
     }
     ui_color = "#fff3e0"
 
@@ -73,11 +80,20 @@ class WaitSensor(AwsParameters, BaseSensorOperator):
         deferrable: bool = DEFAULT_DEFERRABLE,
         **kwargs: Any,
     ) -> None:
+        check_written(type(self), kwargs.get("task_id"), kwargs)  # on some of them Airflow's own __init__ fails
         super().__init__(**kwargs)
         self.app_id = app_id
         self.backend_environment_name = backend_environment_name
         self.deferrable = deferrable
         self._wait: Wait | None = None
+
+    @classmethod
+    def written_problems(cls, name: str, value: Any) -> Iterable[str]:
+        """Return a sentence for each part of a parameter that Airflow could not even put into the DAG."""
+        if name in ("poke_interval", "timeout"):
+            is_known = value is not None and (isinstance(value, str) or not is_template(value))
+            return problems_of(_as_seconds, name, value) if is_known else ()
+        return super().written_problems(name, value)
 
     def target(self) -> Target:
         """Return what is waited for."""

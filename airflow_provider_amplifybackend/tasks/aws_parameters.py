@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_amplifybackend._compat import BaseOperator
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.parameters.client_config import as_client_config
-from airflow_provider_amplifybackend.parameters.reading import as_verify, flaws, holds_template, problems_of
+from airflow_provider_amplifybackend.parameters.reading import as_verify, holds_template, problems_of
 from airflow_provider_amplifybackend.tasks.map_index import NamedMapIndex
+from airflow_provider_amplifybackend.tasks.mapping import CheckedMapping, check_written
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend._compat import Context
     from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 
 
-class AwsParameters(NamedMapIndex, BaseOperator):
+class AwsParameters(NamedMapIndex, CheckedMapping, BaseOperator):
     """The four parameters that say which AWS is meant, for operators and sensors alike.
 
     :param aws_conn_id: The Airflow connection for AWS credentials. If it is None or empty, boto3's own credential
@@ -50,8 +51,7 @@ class AwsParameters(NamedMapIndex, BaseOperator):
         # Where the DAG is written and again once the value is rendered: Airflow itself fails on such values, without
         # a word about the task and the parameter.
         if name in type(self).template_fields:
-            for flaw in flaws(name, value):
-                raise BackendParameterError(f"{self.task_id}: {flaw}")
+            check_written(type(self), self.task_id, {name: value})
         super().__setattr__(name, value)
 
     @classmethod

@@ -105,3 +105,14 @@ def test_only_the_secret_members_of_the_model_are_taken_for_secrets() -> None:
         name for entry in operations for shape in (entry.input_shape, entry.output_shape) for name in names(shape)
     }
     assert {name for name in members if is_secret_name(name)} == members & MASKED_MEMBERS
+
+
+def test_a_value_that_contains_itself_is_looked_at_once() -> None:
+    value: dict[str, Any] = {"ClientSecret": "hush"}
+    value["again"] = [value]
+    assert list(secret_values(value)) == ["hush"]
+
+
+def test_no_secret_is_missed_for_another_value_that_was_forgotten() -> None:
+    texts = [json.dumps({"ClientSecret": f"hush{number}"}) for number in range(1000)]
+    assert set(secret_values(texts)) == {f"hush{number}" for number in range(1000)}

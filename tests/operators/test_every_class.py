@@ -134,6 +134,8 @@ def test_init_only_assigns(cls):
         (function,) = ast.parse(source).body
         assert isinstance(function, ast.FunctionDef)
         first, *rest = function.body
+        if ast.unparse(first).startswith("check_written("):  # values that Airflow's own `__init__` fails on
+            first, *rest = rest
         assert ast.unparse(first) == "super().__init__(**kwargs)"
         given = {argument.arg for argument in function.args.kwonlyargs}
         for statement in rest:

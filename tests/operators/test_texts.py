@@ -572,3 +572,9 @@ def test_any_text_without_template_marks_arrives_as_it_was_written(service, writ
     (entry,) = service.control.journal("UpdateBackendAuth")
     assert entry["parameters"]["ResourceConfig"]["UserPoolConfigs"]["OAuth"] == config["UserPoolConfigs"]["OAuth"]
     assert sent_schema(written, schema + " {\r\n}", "dictionary of a schema file", native=native) == schema + " {\r\n}"
+
+
+@BOTH_RENDERINGS
+def test_a_number_that_python_does_not_write_down_is_refused(written, native):
+    said = written.refused(message("{{ 10 ** 5000 }}"), native=native)
+    assert "EmailSettings.EmailMessage: Jinja cannot render it (Exceeds the limit (4300 digits)" in said

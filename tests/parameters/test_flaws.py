@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,7 +17,6 @@ from airflow_provider_amplifybackend.operators.environment import CloneBackendOp
 from airflow_provider_amplifybackend.parameters.reading import as_choice, as_flag, as_name, as_number, flaws, shown
 from airflow_provider_amplifybackend.parameters.service_model import ParameterError, build_request
 from airflow_provider_amplifybackend.sensors.job import BackendJobSensor
-from airflow_provider_amplifybackend.validation import validate_dag
 
 NAMES = {"app_id": "d1", "backend_environment_name": "dev", "resource_name": "r"}
 
@@ -32,6 +31,13 @@ class Shy:
         raise RuntimeError("no")
 
     __hash__ = None  # type: ignore[assignment]
+
+
+class Closed(dict[str, Any]):
+    """Cannot be looked into."""
+
+    def items(self) -> Any:
+        raise RuntimeError("no")
 
 
 def cyclic() -> dict[str, Any]:
@@ -83,15 +89,41 @@ def test_a_sensor_refuses_it_where_the_dag_is_written(value, said):
             BackendJobSensor(task_id="sensor", **parameters)
 
 
-@pytest.mark.parametrize("name", sorted(BAD.keys() - {"cyclic", "deep"}))
-def test_a_mapped_task_is_refused_when_the_dag_is_checked(name):
-    value, said = BAD[name]
-    with DAG("mapped", schedule=None, start_date=datetime(2026, 1, 1)) as dag:
-        CreateBackendAuthOperator.partial(task_id="add", **NAMES).expand(resource_config=[{"Service": value}])
-    with pytest.raises(BackendParameterError) as error:
-        validate_dag(dag)
-    assert "add: resource_config.Service" in str(error.value)
+FIXED = {"task_id": "add", "app_id": "d1", "backend_environment_name": "dev"}
+WAYS_TO_MAP: dict[str, Callable[[Any], Any]] = {
+    "fixed": lambda config: CreateBackendAuthOperator.partial(**FIXED, resource_config=config),
+    "expanded": lambda config: CreateBackendAuthOperator.partial(**FIXED, resource_name="r").expand(
+        resource_config=[{}, config]
+    ),
+    "expanded over a dictionary": lambda config: CreateBackendAuthOperator.partial(**FIXED, resource_name="r").expand(
+        resource_config={"one": config}
+    ),
+    "by keywords": lambda config: CreateBackendAuthOperator.partial(**FIXED).expand_kwargs(
+        [{"resource_config": config}]
+    ),
+}
+
+
+@EVERY_BAD
+@pytest.mark.parametrize("way", WAYS_TO_MAP)
+def test_a_mapped_task_is_refused_where_the_dag_is_written(value, said, way):
+    with DAG("mapped", schedule=None), pytest.raises(BackendParameterError) as error:
+        WAYS_TO_MAP[way]({"Service": value})
+    assert str(error.value).startswith("add: resource_config")
     assert said in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["poke_interval", "timeout"])
+@pytest.mark.parametrize("value", [-1, 1e308, 10**30, float("nan"), float("inf"), "60", "{{ x }}s", [], Shy(), True])
+def test_seconds_of_a_sensor_that_airflow_fails_on(name, value):
+    given: dict[str, Any] = {"task_id": "wait", "app_id": "d1", "backend_environment_name": "dev", "job_id": "j"}
+    with pytest.raises(BackendParameterError, match=f"^wait: {name}"):
+        BackendJobSensor(**given, **{name: value})
+    with DAG("mapped", schedule=None):
+        with pytest.raises(BackendParameterError, match=f"^wait: {name}"):
+            BackendJobSensor.partial(**given).expand(**{name: [value]})
+        with pytest.raises(BackendParameterError, match=f"^wait: {name}"):
+            BackendJobSensor.partial(**given, **{name: value})
 
 
 @pytest.mark.parametrize(
@@ -211,3 +243,9 @@ def test_the_marks_of_a_get_operator_are_no_secret():
         build_request("UpdateBackendAuth", NAMES | {"resource_config": config})
     for member in ("Google.ClientSecret", "SignInWithApple.PrivateKey"):
         assert f"{member}=*** is what a Get operator puts in the place of a secret" in str(error.value)
+
+
+def test_a_value_that_cannot_be_looked_into_is_refused() -> None:
+    with pytest.raises(BackendParameterError) as error:
+        CreateBackendAuthOperator(task_id="add", **NAMES, resource_config={"Service": Closed(a=1)})
+    assert str(error.value) == "add: resource_config, a dict, cannot be read (RuntimeError)"
