@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_amplifybackend._compat import (
@@ -24,6 +26,7 @@ from airflow_provider_amplifybackend.core.waiting import Note, Wait
 from airflow_provider_amplifybackend.exceptions import AmplifyBackendError, BackendParameterError, BackendTimeoutError
 from airflow_provider_amplifybackend.parameters.limits import (
     LEAST_WAITER_DELAY,
+    LONGEST_WAIT,
     as_bounded,
 )
 from airflow_provider_amplifybackend.parameters.reading import as_flag, as_name, is_template, problems_of, shown
@@ -37,11 +40,11 @@ if TYPE_CHECKING:
     from airflow_provider_amplifybackend.triggers._base import WaitTrigger
 
 
-def _as_seconds(name: str, value: Any) -> float:
+def _as_seconds(name: str, value: Any, *, most: float = LONGEST_WAIT) -> float:
     """Return the seconds of a parameter of Airflow's own, which takes a number or a ``timedelta``, never a text."""
     if isinstance(value, str):
         raise BackendParameterError(f"{name}={shown(value)} must be a number of seconds or a timedelta, not a text")
-    return as_bounded(name, value, least=0)
+    return as_bounded(name, value, least=0, most=most)
 
 
 class WaitSensor(AwsParameters, BaseSensorOperator):
@@ -92,7 +95,9 @@ class WaitSensor(AwsParameters, BaseSensorOperator):
         """Return a sentence for each part of a parameter that Airflow could not even put into the DAG."""
         if name in ("poke_interval", "timeout"):
             is_known = value is not None and (isinstance(value, str) or not is_template(value))
-            return problems_of(_as_seconds, name, value) if is_known else ()
+            # What Airflow takes and nobody can wait for is refused when the task runs.
+            as_airflow_takes_it = partial(_as_seconds, most=timedelta.max.total_seconds())
+            return problems_of(as_airflow_takes_it, name, value) if is_known else ()
         return super().written_problems(name, value)
 
     def target(self) -> Target:
