@@ -20,6 +20,20 @@ from airflow_provider_amplifybackend.secrets import member_names, redact_secrets
 log = logging.getLogger(__name__)
 
 _CALL = "amplifybackend_call"
+# botocore's loggers that are given more than texts: requests, which show their URL, and dictionaries.
+_WORDY = ("botocore.endpoint", "botocore.parsers")
+
+
+class _Formatted(logging.Filter):
+    """Puts a line together before it is masked: Airflow 2 masks texts, and no object that shows itself as one."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.args:
+            record.msg, record.args = record.getMessage(), ()
+        return True
+
+
+_FORMATTED = _Formatted()
 
 
 def watch(client: Any, *, masks: bool = True) -> None:
@@ -30,6 +44,8 @@ def watch(client: Any, *, masks: bool = True) -> None:
     """
     events = client.meta.events
     if masks:
+        for name in _WORDY:
+            logging.getLogger(name).addFilter(_FORMATTED)
         events.register("before-parameter-build.amplifybackend", _mask_request)
         events.register("before-call.amplifybackend", _hide_request)
         events.register("before-parse.amplifybackend", _mask_answer)
