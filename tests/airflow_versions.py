@@ -76,12 +76,13 @@ def log_to(log: BinaryIO) -> None:
 
 def forget_masked_texts() -> None:
     """Airflow masks for as long as a process lives: what another test took for a secret may be a word of this one."""
-    for module in (
-        "airflow.sdk._shared.secrets_masker",
-        "airflow._shared.secrets_masker",
-        "airflow.sdk.execution_time.secrets_masker",  # before 3.1
-        "airflow.utils.log.secrets_masker",  # Airflow 2
-    ):
+    if AIRFLOW >= (3, 1):
+        modules = ["airflow.sdk._shared.secrets_masker", "airflow._shared.secrets_masker"]
+    elif AIRFLOW >= (3, 0):
+        modules = ["airflow.sdk.execution_time.secrets_masker"]
+    else:
+        modules = ["airflow.utils.log.secrets_masker"]
+    for module in modules:
         with contextlib.suppress(ImportError, AttributeError, RuntimeError):  # not there, or not in use
             masker = importlib.import_module(module)._secrets_masker()
             masker.patterns = set()
