@@ -6,7 +6,6 @@ This module runs before anything imports Airflow, which reads its settings once.
 from __future__ import annotations
 
 import contextlib
-import importlib
 import logging
 import os
 import warnings
@@ -29,7 +28,7 @@ from airflow_provider_amplifybackend.local.testing.isolated_airflow import (
     isolate_airflow,
     migrate,
 )
-from tests.airflow_versions import log_to
+from tests.airflow_versions import forget_masked_texts, log_to
 from tests.dag_run import DagRunner
 
 if TYPE_CHECKING:
@@ -106,13 +105,6 @@ def _dag_runner(airflow_home: Path) -> DagRunner:
     return DagRunner(airflow_home, log_file)
 
 
-def _forget_masked_texts() -> None:
-    """Airflow masks for as long as a process lives: what another test took for a secret may be a word of this one."""
-    for module in ("airflow.sdk._shared.secrets_masker", "airflow._shared.secrets_masker"):
-        with contextlib.suppress(ImportError, AttributeError):
-            importlib.import_module(module)._secrets_masker().reset_masker()
-
-
 @pytest.fixture
 def pace() -> Iterator[Callable[..., None]]:
     """Changes the delays of a test: ``pace(first_check=0.05)``."""
@@ -128,7 +120,7 @@ def pace() -> Iterator[Callable[..., None]]:
 def dags(_dag_runner: DagRunner, service: LocalAmplifyBackend, pace: Callable[..., None]) -> Iterator[DagRunner]:
     """Runs DAGs through real Airflow against the local service, without the delay that real triggerers need."""
     pace(earliest_event=0.0)
-    _forget_masked_texts()
+    forget_masked_texts()
     yield _dag_runner
     _dag_runner.forget()
 

@@ -10,6 +10,8 @@ from typing import Any
 from airflow_provider_amplifybackend.core.encodable import encodable, encodable_text
 
 REDACTED = "***"
+# Airflow 3 masks nothing shorter. Airflow 2 would, down to the "s" of the "%s" in everybody's log lines.
+SHORTEST_MASKED = 5
 SECRET_MEMBERS = frozenset({"ClientSecret", "PrivateKey", "ChallengeCode", "GraphQLAPIKeyOutput", "AppClientSecret"})
 # Needed downstream to look a session up or end it, so results carry it; logs and rendered templates do not.
 MASKED_MEMBERS = SECRET_MEMBERS | {"SessionId"}
@@ -119,4 +121,4 @@ def written_forms(secret: str) -> set[str]:
     lines = [line for line in re.split(r"\r\n|\n|\\n", secret) if line and not line.startswith("-----")]
     forms = {secret, in_json, repr(secret)[1:-1], repr(in_json)[1:-1], *(lines if len(lines) > 1 else ())}
     # Airflow hands them on to other processes. What cannot be encoded is written nowhere; it may be without the rest.
-    return {encodable_text(form) for form in forms}
+    return {encodable_text(form) for form in forms if len(form) >= SHORTEST_MASKED}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_amplifybackend._compat import BaseOperator
+from airflow_provider_amplifybackend._compat import BaseOperator, try_to_remember
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.parameters.client_config import as_client_config
 from airflow_provider_amplifybackend.parameters.reading import as_verify, holds_template, problems_of
@@ -118,7 +119,17 @@ class AwsParameters(NamedMapIndex, CheckedMapping, BaseOperator):
     @property
     def wait_parameters(self) -> dict[str, Any]:
         """Return what a trigger needs to be the same caller as this task, which has used the connection."""
-        return self.aws_parameters | {"connection_found": self.hook.connection_found}
+        try_number = try_to_remember()
+        remembered = {} if try_number is None else {"try_number": try_number}
+        return self.aws_parameters | {"connection_found": self.hook.connection_found} | remembered
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Go on after a deferral, but begin anew with an event that an earlier try has had already."""
+        event = (next_kwargs or {}).get("event")
+        if isinstance(event, Mapping) and event.get("try_number") not in (None, context["ti"].try_number):
+            # Without Airflow's wrapper, which warns of a call that does not come from Airflow.
+            return inspect.unwrap(type(self).execute)(self, context)
+        return super().resume_execution(next_method, next_kwargs, context)
 
     @cached_property
     def hook(self) -> AmplifyBackendHook:

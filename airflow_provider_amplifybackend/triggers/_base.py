@@ -41,6 +41,7 @@ class WaitTrigger(BaseTrigger):
     :param verify: Whether to verify TLS certificates, or the path of a CA bundle.
     :param botocore_config: Keyword arguments of botocore's ``Config``.
     :param connection_found: Whether the task has found the connection, and so is who it says. Default: not known.
+    :param try_number: The try that waits, where Airflow may give its event to a later try, too.
     :param silent_fail: As that of a sensor: log what would fail, and keep waiting.
     """
 
@@ -60,6 +61,7 @@ class WaitTrigger(BaseTrigger):
         verify: bool | str | None = None,
         botocore_config: dict[str, Any] | None = None,
         connection_found: bool | None = None,
+        try_number: int | None = None,
         silent_fail: bool = False,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -73,6 +75,7 @@ class WaitTrigger(BaseTrigger):
         self.verify = verify
         self.botocore_config = botocore_config
         self.connection_found = connection_found
+        self.try_number = try_number
         self.silent_fail = silent_fail
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -89,9 +92,8 @@ class WaitTrigger(BaseTrigger):
             "connection_found": self.connection_found,
             "silent_fail": self.silent_fail,
         }
-        # Left out where there is nothing to carry, so that a triggerer of an older version can read it.
-        carried = {"start": self.start} if self.start else {}
-        return f"{type(self).__module__}.{type(self).__qualname__}", self.serialized_target() | common | carried
+        path = f"{type(self).__module__}.{type(self).__qualname__}"
+        return path, self.serialized_target() | common | self._carried_at_times()
 
     def serialized_target(self) -> dict[str, Any]:
         """Return the arguments that say what is waited for."""
@@ -118,7 +120,12 @@ class WaitTrigger(BaseTrigger):
             "outcome": self.outcome,
             "connection_found": self.connection_found,
         }
-        return carried | ({"start": self.start} if self.start else {})
+        return carried | self._carried_at_times()
+
+    def _carried_at_times(self) -> dict[str, Any]:
+        # Left out where there is nothing to carry, so that a triggerer of an older version can read it.
+        values = {"start": self.start, "try_number": self.try_number}
+        return {name: value for name, value in values.items() if value}
 
     async def _wait(self) -> dict[str, Any]:
         # Not an import statement: loading boto and the amazon provider takes most of a second of the event loop.

@@ -414,11 +414,45 @@ look()
     assert "'ClientSecret': '***'" in texts[2]
     assert ": 404 NotFoundException in " in texts[3]
     bodies = [str(line) for line in run.log_lines if str(line.get("logger")).startswith("botocore")]
-    assert any("challengeCode" in line for line in bodies)
+    assert any("bytes with a secret, not shown" in line for line in bodies)
     stored = "".join(str(line) for line in run.log_lines if "MaskSecret" not in str(line))
     assert "hush-now" not in stored
     (token,) = {token for store in service.control.state() for app in store["apps"] for token in app["tokens"]}
     assert token not in stored
+
+
+def test_botocore_logs_no_body_that_holds_a_secret_whatever_masks_the_log(service, caplog):
+    client = AmplifyBackendHook().conn
+    tiny = {"Google": {"ClientId": "c", "ClientSecret": "hshh"}}  # too short for Airflow's masker
+    with caplog.at_level("DEBUG", "botocore"):
+        token = client.create_token(AppId=APP)
+        with pytest.raises(client.exceptions.BadRequestException):
+            client.create_backend_auth(
+                AppId=APP,
+                BackendEnvironmentName="staging",
+                ResourceName="people",
+                ResourceConfig={
+                    "AuthResources": "USER_POOL_ONLY",
+                    "Service": "COGNITO",
+                    "UserPoolConfigs": {
+                        "OAuth": {
+                            "OAuthGrantType": "CODE",
+                            "OAuthScopes": ["OPENID"],
+                            "RedirectSignInURIs": [],
+                            "RedirectSignOutURIs": [],
+                            "SocialProviderSettings": tiny,
+                        },
+                        "RequiredSignUpAttributes": ["EMAIL"],
+                        "SignInMethod": "ANOTHER",
+                        "UserPoolName": "people",
+                    },
+                },
+            )
+        client.get_backend(AppId=APP)
+    assert token["ChallengeCode"] not in caplog.text
+    assert "hshh" not in caplog.text
+    assert caplog.text.count("bytes with a secret, not shown") == 2
+    assert '"backendEnvironmentList"' in caplog.text  # what holds none is shown
 
 
 def test_a_call_that_got_no_answer_is_a_line_too(service, caplog):

@@ -47,6 +47,19 @@ def test_a_whole_life_on_the_worker_or_deferred_returns_the_same(dags, service, 
     assert sorted(service.client().get_backend(AppId="d1a2b3c4d5")["BackendEnvironmentList"]) == ["blank", "staging"]
 
 
+def test_a_retry_of_a_deferred_task_begins_anew_and_does_not_get_the_event_of_the_try_before(dags, service, starts):
+    service.control.add_fault("DeleteBackend", kind="job_fails", times=1)
+    run = dags.run("""
+        DeleteBackendOperator(
+            task_id="delete", app_id=APP, backend_environment_name="staging", waiter_delay=0.1, deferrable=True,
+            retries=1, retry_delay=timedelta(0),
+        )
+    """)
+    assert run.states == {"delete": "success"}
+    assert run.tries == {"delete": 2}
+    assert starts() == ["DeleteBackend staging"] * 2
+
+
 def test_without_waiting_the_task_ends_once_the_job_has_started(dags, service, starts, result_keys):
     service.control.set(job_seconds=3600)
     run = dags.run("""

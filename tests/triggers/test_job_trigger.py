@@ -436,6 +436,11 @@ def test_a_trigger_that_was_stored_before_it_knew_of_the_connection_is_still_rea
     assert restored.serialize()[1] == stored | {"connection_found": None, "silent_fail": False}
 
 
+def test_a_trigger_that_knows_its_try_says_it_in_its_event(service: LocalAmplifyBackend, run: Run) -> None:
+    restored = through_the_database(trigger_for(seed_job(service, "COMPLETED"), try_number=2))
+    assert run(event_of(restored))["try_number"] == 2
+
+
 def test_a_moved_trigger_keeps_its_deadline_and_its_start(service: LocalAmplifyBackend, run: Run) -> None:
     trigger = trigger_for(seed_job(service), seconds=0.3, started=time.time() - 100)
     event = run(event_of(through_the_database(trigger)))
