@@ -20,7 +20,7 @@ from typing import Any
 from airflow_provider_amplifybackend._compat import AirflowException, AirflowFailException
 from airflow_provider_amplifybackend.core.job import STILL_RUNNING, Job, JobRef, left_behind, took_text
 from airflow_provider_amplifybackend.core.start_failure import StartFailure
-from airflow_provider_amplifybackend.core.status_check import Target
+from airflow_provider_amplifybackend.core.status_check import Awaited
 
 
 class AmplifyBackendError(AirflowException):
@@ -90,12 +90,12 @@ class BackendTimeoutError(AmplifyBackendError):
     """What was waited for had not come when the time budget ended."""
 
     def __init__(
-        self, target: Target, *, waited: float, last_status: str | None, last_error: str | None = None
+        self, awaited: Awaited, *, waited: float, last_status: str | None, last_error: str | None = None
     ) -> None:
-        self.target = target
+        self.awaited = awaited
         seen = f"Timed out after {waited:.0f} s; last status: {last_status or 'never seen'}"
         error = f"; last error: {last_error.rstrip('.')}" if last_error else ""
-        super().__init__(". ".join((f"{seen}{error}: {target}", *self._advice())))
+        super().__init__(". ".join((f"{seen}{error}: {awaited}", *self._advice())))
 
     serialize = _as_base
 
@@ -106,11 +106,11 @@ class BackendTimeoutError(AmplifyBackendError):
 class BackendJobTimeoutError(BackendTimeoutError):
     """A job had not ended when the time budget did."""
 
-    target: JobRef
+    awaited: JobRef
 
     def _advice(self) -> tuple[str, ...]:
         return (
-            f"{STILL_RUNNING} Check it with: {self.target.look_command}",
+            f"{STILL_RUNNING} Check it with: {self.awaited.look_command}",
             "To wait longer, raise waiter_delay or waiter_max_attempts (their product is the time budget in seconds), "
             "or execution_timeout or a sensor's timeout if those are shorter.",
         )

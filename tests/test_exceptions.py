@@ -12,7 +12,7 @@ from airflow_provider_amplifybackend._compat import AirflowException, AirflowFai
 from airflow_provider_amplifybackend._errors import request_error, timeout_error
 from airflow_provider_amplifybackend.core.job import Job, JobRef
 from airflow_provider_amplifybackend.core.requests import FaultKind, ServiceError
-from airflow_provider_amplifybackend.core.status_check import Condition, EnvironmentTarget
+from airflow_provider_amplifybackend.core.status_check import Condition, EnvironmentCondition
 from airflow_provider_amplifybackend.core.waiting import Wait
 from airflow_provider_amplifybackend.exceptions import (
     AmplifyBackendError,
@@ -77,7 +77,7 @@ def test_a_failed_job_says_before_the_services_text_how_long_it_took_what_is_lef
 ERRORS = (
     BackendJobFailedError(Job("d1", "pr1", "job-1", "CloneBackend", "FAILED", "why")),
     BackendJobTimeoutError(REF, waited=60, last_status="RUNNING"),
-    BackendTimeoutError(EnvironmentTarget("d1", "pr1", Condition.GONE), waited=60, last_status=None),
+    BackendTimeoutError(EnvironmentCondition("d1", "pr1", Condition.GONE), waited=60, last_status=None),
     BackendRequestError("refused"),
     BackendParameterError("wrong"),
 )
@@ -123,7 +123,7 @@ def test_a_time_out_without_a_look_says_so() -> None:
 
 
 def test_a_time_out_of_an_environment_says_what_was_wished() -> None:
-    error = timeout_error(Wait(EnvironmentTarget("d1", "pr1", Condition.GONE), deadline=1, started=0), 1)
+    error = timeout_error(Wait(EnvironmentCondition("d1", "pr1", Condition.GONE), deadline=1, started=0), 1)
     assert type(error) is BackendTimeoutError
     assert "pr1" in str(error)
     assert "is gone" in str(error)

@@ -35,7 +35,7 @@ class Condition(StrEnum):
 
 
 @dataclass(frozen=True)
-class EnvironmentTarget:
+class EnvironmentCondition:
     """An environment, and what it is waited for to be."""
 
     app_id: str
@@ -57,29 +57,29 @@ class EnvironmentTarget:
 
 
 @dataclass(frozen=True)
-class EnvironmentSeen:
+class EnvironmentStatus:
     """What a look at an environment showed."""
 
     status: str
     is_finished: bool
 
 
-Target = JobRef | EnvironmentTarget
-Seen = Job | EnvironmentSeen
+Awaited = JobRef | EnvironmentCondition
+CheckResult = Job | EnvironmentStatus
 
 
-def check(target: Target) -> Generator[Call, Mapping[str, Any], Seen]:
+def check(awaited: Awaited) -> Generator[Call, Mapping[str, Any], CheckResult]:
     """Look once at what is waited for."""
-    if isinstance(target, JobRef):
-        return (yield from check_job(target))
+    if isinstance(awaited, JobRef):
+        return (yield from check_job(awaited))
     # What is no name would be taken for an environment that is gone.
-    for member, name in target.request.items():
+    for member, name in awaited.request.items():
         if problem := names.problem(member, name):
             raise ServiceError(FaultKind.SETUP, "GetBackend", NOT_A_NAME, f"nothing was sent: {problem}")
-    if target.condition is Condition.IDLE:
-        return (yield from _look_for_pending_job(target))
-    exists = target.backend_environment_name in (yield from list_environments(target.app_id))
-    return EnvironmentSeen("exists" if exists else "gone", exists is (target.condition is Condition.EXISTS))
+    if awaited.condition is Condition.IDLE:
+        return (yield from _look_for_pending_job(awaited))
+    exists = awaited.backend_environment_name in (yield from list_environments(awaited.app_id))
+    return EnvironmentStatus("exists" if exists else "gone", exists is (awaited.condition is Condition.EXISTS))
 
 
 def check_job(ref: JobRef) -> Generator[Call, Mapping[str, Any], Job]:
@@ -121,18 +121,18 @@ def check_job(ref: JobRef) -> Generator[Call, Mapping[str, Any], Job]:
     raise unknown
 
 
-def _look_for_pending_job(target: EnvironmentTarget) -> Generator[Call, Mapping[str, Any], EnvironmentSeen]:
+def _look_for_pending_job(awaited: EnvironmentCondition) -> Generator[Call, Mapping[str, Any], EnvironmentStatus]:
     def pending(page: Mapping[str, Any]) -> Job | None:
-        jobs = (Job.from_response(row, **_names(target)) for row in page.get("Jobs") or [])
+        jobs = (Job.from_response(row, **_names(awaited)) for row in page.get("Jobs") or [])
         return next((job for job in jobs if not job.is_finished), None)
 
-    request = jobs_request(target.app_id, target.backend_environment_name)
+    request = jobs_request(awaited.app_id, awaited.backend_environment_name)
     pages = yield from all_pages("ListBackendJobs", request, is_enough=lambda page: pending(page) is not None)
     job = pending(pages[-1])
     if job:
-        return EnvironmentSeen(f"{job.ref} is {job.status}", is_finished=False)
-    return EnvironmentSeen("no job is pending", is_finished=True)
+        return EnvironmentStatus(f"{job.ref} is {job.status}", is_finished=False)
+    return EnvironmentStatus("no job is pending", is_finished=True)
 
 
-def _names(target: EnvironmentTarget) -> dict[str, str]:
-    return {"app_id": target.app_id, "backend_environment_name": target.backend_environment_name}
+def _names(awaited: EnvironmentCondition) -> dict[str, str]:
+    return {"app_id": awaited.app_id, "backend_environment_name": awaited.backend_environment_name}

@@ -33,7 +33,7 @@ from airflow_provider_amplifybackend.tasks.defaults import DEFAULT_DEFERRABLE
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend._compat import Context
-    from airflow_provider_amplifybackend.core.status_check import Seen, Target
+    from airflow_provider_amplifybackend.core.status_check import Awaited, CheckResult
     from airflow_provider_amplifybackend.triggers._base import WaitTrigger
 
 
@@ -79,7 +79,7 @@ class WaitSensor(AwsParameters, BaseSensorOperator):
         self.deferrable = deferrable
         self._wait: Wait | None = None
 
-    def target(self) -> Target:
+    def awaited(self) -> Awaited:
         """Return what is waited for."""
         raise NotImplementedError  # each sensor has its own
 
@@ -87,7 +87,7 @@ class WaitSensor(AwsParameters, BaseSensorOperator):
         """Return the trigger that waits for it."""
         raise NotImplementedError  # each sensor has its own
 
-    def result(self, seen: Seen) -> dict[str, Any]:
+    def result(self, seen: CheckResult) -> dict[str, Any]:
         """Return what goes into XCom, or raise if it came to a bad end."""
         raise NotImplementedError  # each sensor has its own
 
@@ -113,7 +113,7 @@ class WaitSensor(AwsParameters, BaseSensorOperator):
 
     def _execute(self, context: Context) -> Any:
         started = self._started(context)
-        self._wait = Wait(self.target(), deadline=started + self.timeout, started=started)
+        self._wait = Wait(self.awaited(), deadline=started + self.timeout, started=started)
         if not self.read("deferrable"):
             return self._poke_until_done(context)
         with self._as_poked():
@@ -152,11 +152,11 @@ class WaitSensor(AwsParameters, BaseSensorOperator):
             return False
         return PokeReturnValue(True, self.result(seen))
 
-    def _look(self) -> Seen | None:
-        wait = self._wait or Wait(self.target(), deadline=time.time(), started=time.time())
+    def _look(self) -> CheckResult | None:
+        wait = self._wait or Wait(self.awaited(), deadline=time.time(), started=time.time())
         seen = None
         try:
-            seen = self.hook.run(check(wait.target))
+            seen = self.hook.run(check(wait.awaited))
         except ServiceError as error:
             note = self._missed(wait, error)
         else:
@@ -171,7 +171,7 @@ class WaitSensor(AwsParameters, BaseSensorOperator):
         try:
             return wait.missed(error, time.time())
         except ServiceError:
-            raise request_error(error, wait.target.request) from error
+            raise request_error(error, wait.awaited.request) from error
 
     def _started(self, context: Context) -> float:
         """Return when this try began to wait; in reschedule mode that was in an earlier process."""
@@ -190,7 +190,7 @@ class WaitSensor(AwsParameters, BaseSensorOperator):
             **self.wait_parameters,
         )
         until = iso_time(int(budget.deadline * 1000))
-        self.log.info("Waiting in the triggerer, until %s at most: %s", until, self.target())
+        self.log.info("Waiting in the triggerer, until %s at most: %s", until, self.awaited())
         self.defer(trigger=trigger, method_name="execute_complete", timeout=budget.deferral_timeout)
         raise AssertionError("defer does not return")
 

@@ -13,7 +13,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_provider_amplifybackend._errors import wait_error
 from airflow_provider_amplifybackend.core.job import STILL_RUNNING, JobRef
 from airflow_provider_amplifybackend.core.requests import ServiceError
-from airflow_provider_amplifybackend.core.status_check import Seen, Target
+from airflow_provider_amplifybackend.core.status_check import Awaited, CheckResult
 from airflow_provider_amplifybackend.core.timing import current
 from airflow_provider_amplifybackend.core.waiting import Wait
 from airflow_provider_amplifybackend.triggers import _events as events
@@ -44,7 +44,7 @@ class WaitTrigger(BaseTrigger):
     :param silent_fail: As that of a sensor: log what would fail, and keep waiting.
     """
 
-    target: Target
+    awaited: Awaited
     durations: Sequence[float] = ()
 
     def __init__(
@@ -91,9 +91,9 @@ class WaitTrigger(BaseTrigger):
         }
         # Left out where there is nothing to carry, so that a triggerer of an older version can read it.
         carried = {"start": self.start} if self.start else {}
-        return f"{type(self).__module__}.{type(self).__qualname__}", self.serialized_target() | common | carried
+        return f"{type(self).__module__}.{type(self).__qualname__}", self.awaited_arguments() | common | carried
 
-    def serialized_target(self) -> dict[str, Any]:
+    def awaited_arguments(self) -> dict[str, Any]:
         """Return the arguments that say what is waited for."""
         raise NotImplementedError  # each trigger has its own
 
@@ -103,10 +103,10 @@ class WaitTrigger(BaseTrigger):
         try:
             event = await self._wait()
         except ServiceError as error:
-            event = events.error(str(wait_error(self.target, error)))
+            event = events.error(str(wait_error(self.awaited, error)))
         except Exception as error:
-            self.log.exception("The wait failed: %s", self.target)
-            event = events.error(f"The wait failed: {type(error).__name__}: {error}: {self.target}")
+            self.log.exception("The wait failed: %s", self.awaited)
+            event = events.error(f"The wait failed: {type(error).__name__}: {error}: {self.awaited}")
         await asyncio.sleep(max(0.0, current().earliest_event - (time.monotonic() - begun)))
         yield TriggerEvent(event | self.carried())  # type: ignore[no-untyped-call]
 
@@ -125,7 +125,7 @@ class WaitTrigger(BaseTrigger):
         poller = await asyncio.to_thread(import_module, f"{__package__}._poller")
         # The worker has just used the connection.
         wait = Wait(
-            self.target,
+            self.awaited,
             deadline=self.deadline,
             started=self.started,
             connection_works=True,
@@ -134,7 +134,7 @@ class WaitTrigger(BaseTrigger):
         async with (
             poller.shared_poller(**self._hook_parameters) as shared,
             shared.watch(
-                self.target,
+                self.awaited,
                 waiter_delay=self.waiter_delay,
                 deadline=self.deadline,
                 durations=self.durations,
@@ -153,13 +153,13 @@ class WaitTrigger(BaseTrigger):
                     if wait.is_ended_by(seen):
                         if note:
                             self.log.log(note.level, note.text())
-                        return events.finished(self.target, seen)
+                        return events.finished(self.awaited, seen)
                 if note:
                     self.log.log(note.level, note.text(watch.seconds_to_next_look))
                 if wait.is_over(time.time()):
                     return events.timed_out(wait, time.time())
 
-    async def _next_look(self, wait: Wait, watch: Watch) -> Seen:
+    async def _next_look(self, wait: Wait, watch: Watch) -> CheckResult:
         """Return what the next look shows, and say from time to time that the task still waits.
 
         :raises TimeoutError: The deadline has passed, and the look did not come.
@@ -181,7 +181,7 @@ class WaitTrigger(BaseTrigger):
 
     async def on_kill(self) -> None:
         """Say what goes on (Airflow 3.3 and later). Airflow also calls this when it merely moves triggers."""
-        self.log.info("No longer waiting here: %s. %s", self.target, what_remains(self.target))
+        self.log.info("No longer waiting here: %s. %s", self.awaited, what_remains(self.awaited))
 
     @property
     def _hook_parameters(self) -> dict[str, Any]:
@@ -194,8 +194,8 @@ class WaitTrigger(BaseTrigger):
         }
 
 
-def what_remains(target: Target) -> str:
+def what_remains(awaited: Awaited) -> str:
     """Say what is still there without us; nothing is pretended, because the service has no cancel."""
-    if not isinstance(target, JobRef):
+    if not isinstance(awaited, JobRef):
         return "Nothing was started by this wait."
-    return f"{STILL_RUNNING} Check it with: {target.look_command}"
+    return f"{STILL_RUNNING} Check it with: {awaited.look_command}"

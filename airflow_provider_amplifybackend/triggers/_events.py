@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow_provider_amplifybackend.core.encodable import MAX_MESSAGE, encodable, shortened
 from airflow_provider_amplifybackend.core.job import Job, JobRef
-from airflow_provider_amplifybackend.core.status_check import Condition, EnvironmentTarget, Seen, Target
+from airflow_provider_amplifybackend.core.status_check import Awaited, CheckResult, Condition, EnvironmentCondition
 from airflow_provider_amplifybackend.core.waiting import Wait
 from airflow_provider_amplifybackend.exceptions import (
     AmplifyBackendError,
@@ -24,9 +24,9 @@ TIMEOUT = "timeout"
 ERROR = "error"
 
 
-def finished(target: Target, seen: Seen) -> dict[str, Any]:
+def finished(awaited: Awaited, seen: CheckResult) -> dict[str, Any]:
     """Return the event for a wait that came to its end: a job has ended, well or badly, or an environment is so."""
-    what = {"job": asdict(seen)} if isinstance(seen, Job) else {"target": asdict(target), "status": seen.status}
+    what = {"job": asdict(seen)} if isinstance(seen, Job) else {"target": asdict(awaited), "status": seen.status}
     return _event(FINISHED, **what)
 
 
@@ -34,7 +34,7 @@ def timed_out(wait: Wait, now: float) -> dict[str, Any]:
     """Return the event for a time budget that ended first."""
     return _event(
         TIMEOUT,
-        ref=asdict(wait.target),
+        ref=asdict(wait.awaited),
         waited=now - wait.started,
         last_status=wait.last_status,
         last_error=str(wait.last_error) if wait.last_error else None,
@@ -66,10 +66,10 @@ def job_of_event(event: Any) -> Job:
     raise _unusable(event)
 
 
-def check_event(event: Any, target: EnvironmentTarget) -> str:
+def check_event(event: Any, awaited: EnvironmentCondition) -> str:
     """Return what was seen of an environment when it was as waited for. Raises as :func:`job_of_event` does."""
     with _well_formed(event) as content:
-        if content["target"] == asdict(target):
+        if content["target"] == asdict(awaited):
             return str(content["status"])
     raise _unusable(event)
 
@@ -99,7 +99,7 @@ def _timeout(event: Mapping[str, Any]) -> BackendTimeoutError:
     ref = event["ref"]
     if "condition" in ref:
         names = ref["app_id"], ref["backend_environment_name"]
-        return BackendTimeoutError(EnvironmentTarget(*names, Condition(ref["condition"])), **facts)
+        return BackendTimeoutError(EnvironmentCondition(*names, Condition(ref["condition"])), **facts)
     job = JobRef(ref["app_id"], ref["job_id"], tuple(ref["environments"]), ref.get("operation"))
     return BackendJobTimeoutError(job, **facts)
 

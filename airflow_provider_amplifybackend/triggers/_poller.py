@@ -24,7 +24,7 @@ from airflow_provider_amplifybackend.core.encodable import encodable_answer
 from airflow_provider_amplifybackend.core.job import Job, JobRef
 from airflow_provider_amplifybackend.core.requests import Call, FaultKind, ServiceError
 from airflow_provider_amplifybackend.core.schedule import Durations, PollSchedule
-from airflow_provider_amplifybackend.core.status_check import Seen, Target, check
+from airflow_provider_amplifybackend.core.status_check import Awaited, CheckResult, check
 from airflow_provider_amplifybackend.core.timing import current
 from airflow_provider_amplifybackend.hooks._async_client import create_client
 from airflow_provider_amplifybackend.hooks._errors import cause, check_answer, client_error, service_error
@@ -125,7 +125,7 @@ class Poller:
         self._creating = asyncio.Lock()
         self._failure: Exception | None = None
         self._failed_at = 0.0
-        self._watches: dict[Target, Watch] = {}
+        self._watches: dict[Awaited, Watch] = {}
         rate = max(LEAST_REQUESTS_PER_SECOND, conf.getfloat(*RATE_OPTION, fallback=DEFAULT_REQUESTS_PER_SECOND))
         # A fifth of a second at once: without any burst, a loop that is late for a moment loses that time's requests.
         self._limiter = AsyncLimiter(max(1.0, rate / 5), max(0.2, 1 / rate))
@@ -148,7 +148,7 @@ class Poller:
     @asynccontextmanager
     async def watch(
         self,
-        target: Target,
+        awaited: Awaited,
         *,
         waiter_delay: float,
         deadline: float,
@@ -159,9 +159,9 @@ class Poller:
 
         :param started: When the wait began, here or in another process. Default: now.
         """
-        watch = self._watches.get(target)
+        watch = self._watches.get(awaited)
         if watch is None:
-            watch = self._watches[target] = Watch(self, target, durations, started or time.time())
+            watch = self._watches[awaited] = Watch(self, awaited, durations, started or time.time())
         me = object()
         watch.join(me, waiter_delay, deadline)
         metrics.gauge("waiting", self.users)
@@ -171,7 +171,7 @@ class Poller:
             watch.leave(me)
             metrics.gauge("waiting", self.users - 1)
             if not watch.is_used:
-                self._watches.pop(target, None)
+                self._watches.pop(awaited, None)
                 await watch.stop()
 
     async def run(self, look: Generator[Call, Mapping[str, Any], T]) -> T:
@@ -233,17 +233,17 @@ class Poller:
         ):
             self._retire()
 
-    def expected(self, target: Target, durations: Sequence[float]) -> Durations | None:
+    def expected(self, awaited: Awaited, durations: Sequence[float]) -> Durations | None:
         """Return when it is worth looking: from what the task knows of earlier jobs, and from those that ended here."""
-        known = self._durations.get(_kind(target), ()) if isinstance(target, JobRef) else ()
+        known = self._durations.get(_kind(awaited), ()) if isinstance(awaited, JobRef) else ()
         return Durations.of((*durations, *known))
 
-    def ended(self, target: Target, seen: Seen) -> None:
+    def ended(self, awaited: Awaited, seen: CheckResult) -> None:
         """Learn from a wait that came to its end."""
-        if not isinstance(seen, Job) or not isinstance(target, JobRef):
+        if not isinstance(seen, Job) or not isinstance(awaited, JobRef):
             return
         if seen.seconds is not None:
-            remembered = self._durations.setdefault(_kind(target), deque(maxlen=REMEMBERED_DURATIONS))
+            remembered = self._durations.setdefault(_kind(awaited), deque(maxlen=REMEMBERED_DURATIONS))
             remembered.append(seen.seconds)
         if seen.update_time_ms is not None and self._service_date:
             # By the service's own clock, which counts whole seconds here.
@@ -257,20 +257,20 @@ def _kind(ref: JobRef) -> tuple[str, str | None]:
 
 
 class Watch:
-    """The looks at one target, on one schedule, however many tasks wait for it."""
+    """The status checks of one job or environment, on one schedule, however many tasks wait for it."""
 
-    def __init__(self, poller: Poller, target: Target, durations: Sequence[float], started: float) -> None:
+    def __init__(self, poller: Poller, awaited: Awaited, durations: Sequence[float], started: float) -> None:
         now = time.time()
         self._poller = poller
-        self._target = target
+        self._awaited = awaited
         self._durations = durations
         self._begun = min(now, max(started, now - MAX_AGE))
         self._due = now
         self._waiters: dict[object, tuple[float, float]] = {}
-        self._next: asyncio.Future[Seen] = asyncio.get_running_loop().create_future()
+        self._next: asyncio.Future[CheckResult] = asyncio.get_running_loop().create_future()
         self._looked_at = 0.0
         self._joined = asyncio.Event()
-        self._task = asyncio.create_task(self._look_on(), name=f"amplifybackend look at {target}")
+        self._task = asyncio.create_task(self._look_on(), name=f"amplifybackend look at {awaited}")
 
     @property
     def is_used(self) -> bool:
@@ -292,7 +292,7 @@ class Watch:
         with suppress(asyncio.CancelledError):
             await self._task
 
-    async def look(self) -> Seen:
+    async def look(self) -> CheckResult:
         """Return what the next look shows.
 
         :raises ServiceError: The look failed.
@@ -300,23 +300,23 @@ class Watch:
         return await asyncio.shield(self._next)
 
     @property
-    def upcoming(self) -> asyncio.Future[Seen]:
+    def upcoming(self) -> asyncio.Future[CheckResult]:
         """The future of the next look. It is shared: whoever waits for it does not cancel it."""
         return self._next
 
     @property
     def usual(self) -> float | None:
         """How many seconds such jobs take."""
-        expected = self._poller.expected(self._target, self._durations)
+        expected = self._poller.expected(self._awaited, self._durations)
         return expected.median if expected else None
 
     async def _look_on(self) -> None:
-        schedule = PollSchedule(current().first_check, self._poller.expected(self._target, self._durations))
+        schedule = PollSchedule(current().first_check, self._poller.expected(self._awaited, self._durations))
         while True:
             await self._until_next_look(schedule)
             self._looked_at = time.time()
             try:
-                seen = await self._poller.run(check(self._target))
+                seen = await self._poller.run(check(self._awaited))
             except Exception as error:  # noqa: BLE001  # whatever it is, the waiters must hear of it
                 answered = self._begin_next()
                 answered.set_exception(error)
@@ -349,14 +349,14 @@ class Watch:
         """Return the seconds until the schedule's next look."""
         return max(0.0, self._due - time.time())
 
-    def _note(self, seen: Seen) -> None:
+    def _note(self, seen: CheckResult) -> None:
         if isinstance(seen, Job) and seen.create_time_ms is not None:
             # The job may be older than the wait. Clocks that differ cost looks, not correctness.
             self._begun = min(self._begun, max(seen.create_time_ms / 1000, time.time() - MAX_AGE))
         if seen.is_finished:
-            self._poller.ended(self._target, seen)
+            self._poller.ended(self._awaited, seen)
 
-    def _begin_next(self) -> asyncio.Future[Seen]:
+    def _begin_next(self) -> asyncio.Future[CheckResult]:
         """Return what the waiters of this look wait for; who asks from now on waits for the next one."""
         answered, self._next = self._next, asyncio.get_running_loop().create_future()
         return answered

@@ -20,7 +20,7 @@ class BackendJobTrigger(WaitTrigger):
     :param kwargs: See :class:`~airflow_provider_amplifybackend.triggers._base.WaitTrigger`.
     """
 
-    target: JobRef
+    awaited: JobRef
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class BackendJobTrigger(WaitTrigger):
     ) -> None:
         super().__init__(**kwargs)
         self.durations = durations or []
-        self.target = JobRef(app_id, job_id, tuple(environments), operation)
+        self.awaited = JobRef(app_id, job_id, tuple(environments), operation)
 
     @classmethod
     def waiting_for(cls, ref: JobRef, **kwargs: Any) -> BackendJobTrigger:
@@ -47,12 +47,12 @@ class BackendJobTrigger(WaitTrigger):
             **kwargs,
         )
 
-    def serialized_target(self) -> dict[str, Any]:
+    def awaited_arguments(self) -> dict[str, Any]:
         """Return the arguments that say what is waited for."""
         return {
-            "app_id": self.target.app_id,
-            "job_id": self.target.job_id,
-            "environments": list(self.target.environments),
-            "operation": self.target.operation,
+            "app_id": self.awaited.app_id,
+            "job_id": self.awaited.job_id,
+            "environments": list(self.awaited.environments),
+            "operation": self.awaited.operation,
             "durations": list(self.durations),
         }

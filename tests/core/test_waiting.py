@@ -14,8 +14,8 @@ from airflow_provider_amplifybackend.core.requests import Call, FaultKind, Servi
 from airflow_provider_amplifybackend.core.schedule import Durations, PollSchedule
 from airflow_provider_amplifybackend.core.status_check import (
     Condition,
-    EnvironmentSeen,
-    EnvironmentTarget,
+    EnvironmentCondition,
+    EnvironmentStatus,
     check,
     check_job,
 )
@@ -156,7 +156,7 @@ def test_a_refusal_that_is_not_about_missing_is_kept() -> None:
     [("exists", "pr1", True), ("exists", "pr2", False), ("gone", "pr1", False), ("gone", "pr2", True)],
 )
 def test_an_environment_exists_or_is_gone(condition: str, environment: str, finished: bool) -> None:
-    seen, _ = drive(check(EnvironmentTarget(APP, environment, Condition(condition))), app_of("pr1"))
+    seen, _ = drive(check(EnvironmentCondition(APP, environment, Condition(condition))), app_of("pr1"))
     assert seen.is_finished is finished
 
 
@@ -166,8 +166,8 @@ def test_an_environment_is_idle_when_no_page_lists_a_pending_job(last: str, fini
         None: {"Jobs": [{"JobId": "a", "Status": "FAILED"}], "NextToken": "next"},
         "next": {"Jobs": [{"JobId": "b", "Status": last}]},
     }
-    target = EnvironmentTarget(APP, "pr1", Condition.IDLE)
-    seen, calls = drive(check(target), lambda call: pages[call.request.get("NextToken")])
+    awaited = EnvironmentCondition(APP, "pr1", Condition.IDLE)
+    seen, calls = drive(check(awaited), lambda call: pages[call.request.get("NextToken")])
     assert seen.is_finished is finished
     assert len(calls) == 2
 
@@ -318,8 +318,8 @@ def test_a_wait_is_over_at_its_deadline(wait: Wait) -> None:
 
 
 def test_what_is_seen_of_an_environment_is_never_an_unknown_status() -> None:
-    wait = Wait(EnvironmentTarget(APP, "pr1", Condition.EXISTS), deadline=1, started=0)
-    note = wait.saw(EnvironmentSeen("gone", is_finished=False))
+    wait = Wait(EnvironmentCondition(APP, "pr1", Condition.EXISTS), deadline=1, started=0)
+    note = wait.saw(EnvironmentStatus("gone", is_finished=False))
     assert note
     assert "does not know" not in note.text()
 

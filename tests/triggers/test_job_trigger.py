@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_amplifybackend.core.job import JobRef
-from airflow_provider_amplifybackend.core.status_check import Condition, EnvironmentTarget
+from airflow_provider_amplifybackend.core.status_check import Condition, EnvironmentCondition
 from airflow_provider_amplifybackend.exceptions import BackendJobTimeoutError, BackendRequestError
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.triggers import _events as events
@@ -414,7 +414,7 @@ def test_a_trigger_survives_the_database() -> None:
     assert type(restored) is BackendJobTrigger
     assert restored.serialize() == BackendJobTrigger(**FULL).serialize()
     assert restored.serialize()[1] == FULL
-    assert restored.target == JobRef(APP, "job-1", ("pr1", "staging"), "CloneBackend")
+    assert restored.awaited == JobRef(APP, "job-1", ("pr1", "staging"), "CloneBackend")
 
 
 def test_the_class_path_of_the_trigger_is_a_promise() -> None:
@@ -455,7 +455,7 @@ def test_the_event_survives_json(service: LocalAmplifyBackend, run: Run) -> None
 
 @pytest.mark.parametrize(("condition", "environment"), [("exists", "staging"), ("gone", "pr1"), ("idle", "staging")])
 def test_an_environment_is_waited_for(service: LocalAmplifyBackend, run: Run, condition: str, environment: str) -> None:
-    target = EnvironmentTarget(APP, environment, Condition(condition))
-    trigger = BackendEnvironmentTrigger.waiting_for(target, deadline=time.time() + 30, waiter_delay=0.1)
+    awaited = EnvironmentCondition(APP, environment, Condition(condition))
+    trigger = BackendEnvironmentTrigger.waiting_for(awaited, deadline=time.time() + 30, waiter_delay=0.1)
     assert through_the_database(trigger).serialize() == trigger.serialize()
-    assert events.check_event(run(event_of(trigger)), target)
+    assert events.check_event(run(event_of(trigger)), awaited)
