@@ -36,7 +36,7 @@ def wait_error(awaited: Awaited, error: ServiceError) -> BackendRequestError | B
 
 
 def request_error(error: ServiceError, request: Mapping[str, Any]) -> BackendRequestError | BackendParameterError:
-    """Return the error that a user sees for a failed call: with app, environment and job, and the service's words."""
+    """Return the error that a user sees for a failed call: with app, environment and job, and the service's message."""
     if error.code == NOT_A_NAME:
         return BackendParameterError(error.message)
     names = ("AppId", "BackendEnvironmentName", "TargetEnvironmentName", "JobId")

@@ -1,4 +1,4 @@
-"""Which operations of AmplifyBackend an operator or sensor calls, and so which IAM actions its credentials need.
+"""The operations that an operator or sensor calls, and the IAM actions that its credentials need for them.
 
 The calls around a start are made in ``start/observation.py``, ``core/status_check.py`` and ``core/comparison.py``: who
 adds one adds it here.

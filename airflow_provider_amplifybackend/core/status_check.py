@@ -1,4 +1,4 @@
-"""Status checks: how a job or an environment is looked at, without I/O.
+"""Status checks of jobs and environments, without I/O.
 
 Each is a generator that asks its driver to make calls: the hook drives it with boto3, the poller of the triggerer with
 aiobotocore.
@@ -27,7 +27,7 @@ from airflow_provider_amplifybackend.core.requests import (
 
 
 class Condition(StrEnum):
-    """What an environment can be waited for to be."""
+    """A state of an environment that can be waited for."""
 
     EXISTS = "exists"
     GONE = "gone"
@@ -36,7 +36,7 @@ class Condition(StrEnum):
 
 @dataclass(frozen=True)
 class EnvironmentCondition:
-    """An environment, and what it is waited for to be."""
+    """An environment, and the condition that is waited for."""
 
     app_id: str
     backend_environment_name: str
@@ -48,17 +48,17 @@ class EnvironmentCondition:
         return {"AppId": self.app_id, "BackendEnvironmentName": self.backend_environment_name}
 
     def __str__(self) -> str:
-        return f"environment {self.backend_environment_name} (app {self.app_id}) until it {self.wish}"
+        return f"environment {self.backend_environment_name} (app {self.app_id}) {self.wish}"
 
     @property
     def wish(self) -> str:
-        """Say what is waited for."""
-        return {"exists": "exists", "gone": "is gone", "idle": "has no pending job"}[self.condition]
+        """The condition, as messages name it."""
+        return {"exists": "to exist", "gone": "to be gone", "idle": "to have no pending job"}[self.condition]
 
 
 @dataclass(frozen=True)
 class EnvironmentStatus:
-    """What a look at an environment showed."""
+    """The result of a status check of an environment."""
 
     status: str
     is_finished: bool
@@ -69,7 +69,7 @@ CheckResult = Job | EnvironmentStatus
 
 
 def check(awaited: Awaited) -> Generator[Call, Mapping[str, Any], CheckResult]:
-    """Look once at what is waited for."""
+    """Check once the job or environment that is waited for."""
     if isinstance(awaited, JobRef):
         return (yield from check_job(awaited))
     # What is no name would be taken for an environment that is gone.
@@ -77,13 +77,13 @@ def check(awaited: Awaited) -> Generator[Call, Mapping[str, Any], CheckResult]:
         if problem := names.problem(member, name):
             raise ServiceError(FaultKind.SETUP, "GetBackend", NOT_A_NAME, f"nothing was sent: {problem}")
     if awaited.condition is Condition.IDLE:
-        return (yield from _look_for_pending_job(awaited))
+        return (yield from _check_for_pending_job(awaited))
     exists = awaited.backend_environment_name in (yield from list_environments(awaited.app_id))
     return EnvironmentStatus("exists" if exists else "gone", exists is (awaited.condition is Condition.EXISTS))
 
 
 def check_job(ref: JobRef) -> Generator[Call, Mapping[str, Any], Job]:
-    """Look at a job once, in every environment it may live in.
+    """Check a job once, in every environment that it may live in.
 
     :raises ServiceError: the last error, if no environment knows the job.
     """
@@ -104,7 +104,7 @@ def check_job(ref: JobRef) -> Generator[Call, Mapping[str, Any], Job]:
             operation=ref.operation,
         )
     unknown = missing or ServiceError(
-        FaultKind.NOT_FOUND, "GetBackendJob", "NotFoundException", f"no environment to look for {ref} in"
+        FaultKind.NOT_FOUND, "GetBackendJob", "NotFoundException", f"no environment to check for {ref}"
     )
     operation = JOB_OPERATIONS.get(ref.operation or "")
     if operation is None or operation.resource not in ("environment", "app"):
@@ -115,13 +115,13 @@ def check_job(ref: JobRef) -> Generator[Call, Mapping[str, Any], Job]:
         return Job(ref.app_id, "".join(ref.environments[:1]), ref.job_id, ref.operation, status=COMPLETED)
     if operation.effect is Effect.CREATES and not existing.issuperset(ref.environments):
         raise unknown.saying(
-            "The environment to create does not exist either: the job failed and left nothing, or the environment "
-            "was deleted since"
+            "The environment to create does not exist either: the job failed and left nothing behind, or the "
+            "environment has been deleted since"
         )
     raise unknown
 
 
-def _look_for_pending_job(awaited: EnvironmentCondition) -> Generator[Call, Mapping[str, Any], EnvironmentStatus]:
+def _check_for_pending_job(awaited: EnvironmentCondition) -> Generator[Call, Mapping[str, Any], EnvironmentStatus]:
     def pending(page: Mapping[str, Any]) -> Job | None:
         jobs = (Job.from_response(row, **_names(awaited)) for row in page.get("Jobs") or [])
         return next((job for job in jobs if not job.is_finished), None)

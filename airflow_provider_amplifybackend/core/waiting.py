@@ -1,4 +1,4 @@
-"""One wait: what it has seen so far, what is worth a line in the log, and when it is over."""
+"""One wait: its observations so far, the lines for the log, and its end."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class Note:
 
 
 class Wait:
-    """What one wait has seen so far, and when it is over.
+    """The observations of one wait so far, and its end.
 
     :param connection_works: Whether the connection has just been used with success: then credentials that cannot be
-        had are waited for, and otherwise they are a mistake in the set-up.
+        obtained are a passing failure, and otherwise a mistake in the set-up.
     :param silent_fail: As that of a sensor: log what would fail, and keep waiting.
     """
 
@@ -60,26 +60,26 @@ class Wait:
         self._reported_at: float | None = None
 
     def saw(self, seen: CheckResult) -> Note | None:
-        """Take note of a look; return a line to log if something changed."""
+        """Take note of a status check; return a line to log if something changed."""
         recovered, self.last_error, self._seen = self.last_error, None, True
         self._noted_errors.clear()
         self._unexplained = 0
         if seen.status == self.last_status:
-            return Note(f"{seen.status}, answering again", self.awaited) if recovered else None
+            return Note(f"{seen.status}, status checks succeed again", self.awaited) if recovered else None
         earlier, self.last_status = self.last_status, seen.status
         what = f"{seen.status}{took_text(seen)}" + (f" (was {earlier})" if earlier else "")
         if isinstance(seen, Job) and seen.status not in KNOWN_STATUSES:
-            what += ", a status this version does not know: waiting on"
+            what += ", a status unknown to this version; still waiting"
         return Note(what, self.awaited, logging.WARNING if _has_failed(seen) else logging.INFO)
 
     def is_ended_by(self, seen: CheckResult) -> bool:
-        """Whether a look ends the wait."""
+        """Tell whether a status check ends the wait."""
         return seen.is_finished and not (self.silent_fail and _has_failed(seen))
 
     def missed(self, error: ServiceError, now: float) -> Note | None:
         """Take note of an error; return a line to log if it is a new one.
 
-        :raises ServiceError: the error, if waiting on cannot help.
+        :raises ServiceError: the error, if waiting longer cannot help.
         """
         # Counted from here and not from `started`: the job may be younger than the wait for others before it.
         if self._first_missed is None:
@@ -111,7 +111,7 @@ class Wait:
         if self.until_report(now) > 0:
             return None
         self._reported_at = now
-        facts = [f"{self.last_status or 'Not seen yet'}, waiting for {duration_text(now - self.started)}"]
+        facts = [f"{self.last_status or 'Not observed yet'}, still waiting after {duration_text(now - self.started)}"]
         if usual is not None:
             facts.append(f"such jobs usually take {duration_text(usual)}")
         facts.append(f"timing out at {iso_time(int(self.deadline * 1000))}")
@@ -126,11 +126,11 @@ class Wait:
         return max(0.0, self._reported_at + self._timing.report_every - now)
 
     def is_over(self, now: float) -> bool:
-        """Whether the time budget has ended."""
+        """Tell whether the time budget has ended."""
         return now >= self.deadline
 
     def until_deadline(self, now: float) -> float:
-        """Return the seconds left. The last look comes at the deadline: a job that ends in time is never late."""
+        """Return the seconds left. The last status check is at the deadline: a job that ends in time is not missed."""
         return max(0.0, self.deadline - now)
 
 

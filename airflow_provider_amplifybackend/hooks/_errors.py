@@ -1,4 +1,4 @@
-"""What went wrong in a call, read from botocore's exceptions, for boto3 and aiobotocore alike."""
+"""The ServiceError for an exception of botocore, for boto3 and aiobotocore alike."""
 
 from __future__ import annotations
 
@@ -147,13 +147,13 @@ def service_error(operation: str, error: Exception) -> ServiceError:
     if isinstance(error, BackendParameterError):
         return ServiceError(FaultKind.SETUP, operation, NOT_A_NAME, str(error))
     code, message = type(error).__name__, shortened(as_text(str(error)), MAX_ERROR_TEXT)
-    said = f"{message.rstrip('.')}. {_ADVICE.get(code, '')}".strip()
+    text = f"{message.rstrip('.')}. {_ADVICE.get(code, '')}".strip()
     if isinstance(error, CREDENTIALS):
-        return ServiceError(FaultKind.CREDENTIALS, operation, code, said)
+        return ServiceError(FaultKind.CREDENTIALS, operation, code, text)
     if isinstance(error, SETUP):
-        return ServiceError(FaultKind.SETUP, operation, code, said)
+        return ServiceError(FaultKind.SETUP, operation, code, text)
     if unusable := _unusable_setting(error):
-        return ServiceError(FaultKind.SETUP, operation, code, f"{said} ({type(unusable).__name__}: {unusable})")
+        return ServiceError(FaultKind.SETUP, operation, code, f"{text} ({type(unusable).__name__}: {unusable})")
     if isinstance(error, UNSENT):
         return ServiceError(FaultKind.UNSENT, operation, code, message)
     if isinstance(error, ResponseParserError):
@@ -171,7 +171,7 @@ def cause(error: Exception) -> Exception | None:
 
 
 def _is_unexplained(error: Exception) -> bool:
-    """Whether an error tells of the program or its settings, and not of the way to the service."""
+    """Tell whether an error comes from the program or its settings, and not from the way to the service."""
     cause = error.kwargs.get("error") if isinstance(error, boto.HTTPClientError) else error
     return isinstance(cause, (TypeError, ValueError, AttributeError, LookupError, AssertionError))
 

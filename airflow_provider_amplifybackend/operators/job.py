@@ -103,7 +103,7 @@ class ListBackendJobsOperator(PagedOperator):
 
 class UpdateBackendJobOperator(AmplifyBackendOperator):
     """
-    Set the operation or the status of a job. Whether that ends a job that is stuck is for the service to say.
+    Set the operation or the status of a job. Whether that ends a stuck job is up to the service.
 
     .. seealso:: `UpdateBackendJob <https://docs.aws.amazon.com/goto/WebAPI/amplifybackend-2020-08-11/UpdateBackendJob>`__
 

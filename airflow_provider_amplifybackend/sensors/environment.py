@@ -27,11 +27,11 @@ class BackendEnvironmentSensor(WaitSensor):
     :param condition: ``"exists"`` or ``"gone"``. (templated)
     :param deferrable: Whether to wait in the triggerer, without a worker slot. Default: ``[operators]
         default_deferrable``. (templated)
-    :param poke_interval: Seconds between two looks; when deferred, the longest ones.
-    :param timeout: Seconds to wait at most. It holds when deferred, too.
+    :param poke_interval: Seconds between status checks; when deferred, the maximum.
+    :param timeout: Maximum seconds to wait, also when deferred.
 
     :return: ``AppId``, ``BackendEnvironmentName`` and ``condition``.
-    :raises AirflowSensorTimeout: It was not so in time; says what was seen last.
+    :raises AirflowSensorTimeout: The wait timed out; names the last status.
     """
 
     template_fields: Sequence[str] = ("condition", *WaitSensor.template_fields)
@@ -42,7 +42,7 @@ class BackendEnvironmentSensor(WaitSensor):
         self.condition = condition
 
     def awaited(self) -> EnvironmentCondition:
-        """Return the environment, and what it is waited for to be."""
+        """Return the environment, and the condition that is waited for."""
         condition = Condition(self.read("condition"))
         return EnvironmentCondition(self.read("app_id"), self.read("backend_environment_name"), condition)
 
@@ -53,17 +53,17 @@ class BackendEnvironmentSensor(WaitSensor):
         return BackendEnvironmentTrigger.waiting_for(self.awaited(), **kwargs)
 
     def result(self, seen: CheckResult) -> dict[str, Any]:
-        """Return what was waited for."""
+        """Return the environment and the condition."""
         return environment_result(self.awaited())
 
     def result_of_event(self, event: Any) -> dict[str, Any]:
-        """Return what was waited for, if the event says that it came."""
+        """Return the environment and the condition, if the event confirms it."""
         events.check_event(event, self.awaited())
         return environment_result(self.awaited())
 
 
 def environment_result(awaited: Awaited) -> dict[str, Any]:
-    """Return what a wait for an environment puts into XCom."""
+    """Return the result of a wait for an environment, for XCom."""
     if not isinstance(awaited, EnvironmentCondition):
         raise TypeError(f"{awaited} is not an environment")
     return {**awaited.request, "condition": str(awaited.condition)}

@@ -38,13 +38,13 @@ class BackendJobSensor(WaitSensor):
     :param no_job_pending: Instead of a job: wait until no job is pending in the environment. (templated)
     :param deferrable: Whether to wait in the triggerer, without a worker slot. Default: ``[operators]
         default_deferrable``. (templated)
-    :param poke_interval: Seconds between two looks; when deferred, the longest ones.
-    :param timeout: Seconds to wait at most. It holds when deferred, too.
+    :param poke_interval: Seconds between status checks; when deferred, the maximum.
+    :param timeout: Maximum seconds to wait, also when deferred.
 
     :return: The job, as the job operators return it; with ``no_job_pending``, ``AppId``,
         ``BackendEnvironmentName`` and ``condition``.
     :raises BackendJobFailedError: The job ended as FAILED. With ``soft_fail`` the task is skipped, in every mode.
-    :raises AirflowSensorTimeout: The job had not ended in time; says what was seen last.
+    :raises AirflowSensorTimeout: The wait timed out; names the last status.
     """
 
     template_fields: Sequence[str] = ("job_id", "no_job_pending", *WaitSensor.template_fields)
@@ -63,13 +63,12 @@ class BackendJobSensor(WaitSensor):
         if templates and (is_template(job_id) or is_template(no_job_pending)):
             return found
         if no_job_pending is True or (isinstance(no_job_pending, str) and no_job_pending.strip().lower() == "true"):
-            return found + ([f"job_id={shown(job_id)} and no_job_pending exclude each other"] if job_id else [])
+            return found + ([f"job_id={shown(job_id)} and no_job_pending are mutually exclusive"] if job_id else [])
         if is_name(job_id):
             return found + problems_of(as_name, "job_id", job_id)
         return [
             *found,
-            f"job_id={shown(job_id)} is missing a value; if it comes from an upstream task, "
-            "that task has started no job",
+            f"job_id={shown(job_id)} is missing a value; if it comes from an upstream task, that task started no job",
         ]
 
     def awaited(self) -> Awaited:

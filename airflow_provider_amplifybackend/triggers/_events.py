@@ -25,13 +25,13 @@ ERROR = "error"
 
 
 def finished(awaited: Awaited, seen: CheckResult) -> dict[str, Any]:
-    """Return the event for a wait that came to its end: a job has ended, well or badly, or an environment is so."""
+    """Return the event for a wait that came to its end: a job completed or failed, or a condition was reached."""
     what = {"job": asdict(seen)} if isinstance(seen, Job) else {"target": asdict(awaited), "status": seen.status}
     return _event(FINISHED, **what)
 
 
 def timed_out(wait: Wait, now: float) -> dict[str, Any]:
-    """Return the event for a time budget that ended first."""
+    """Return the event for a wait that timed out."""
     return _event(
         TIMEOUT,
         ref=asdict(wait.awaited),
@@ -42,7 +42,7 @@ def timed_out(wait: Wait, now: float) -> dict[str, Any]:
 
 
 def error(message: str) -> dict[str, Any]:
-    """Return the event for a wait that cannot go on."""
+    """Return the event for a wait that cannot continue."""
     return _event(ERROR, message=shortened(message, MAX_MESSAGE))
 
 
@@ -55,8 +55,8 @@ def _event(kind: str, **content: Any) -> dict[str, Any]:
 def job_of_event(event: Any) -> Job:
     """Return the ended job of an event. Nothing but a well-formed one is ever taken for an ended job.
 
-    :raises BackendTimeoutError: The time budget ended first.
-    :raises BackendRequestError: The wait could not go on; carries the trigger's message.
+    :raises BackendTimeoutError: The wait timed out.
+    :raises BackendRequestError: The wait could not continue; carries the trigger's message.
     :raises AmplifyBackendError: The event is missing or malformed.
     """
     with _well_formed(event) as content:
@@ -67,7 +67,7 @@ def job_of_event(event: Any) -> Job:
 
 
 def check_event(event: Any, awaited: EnvironmentCondition) -> str:
-    """Return what was seen of an environment when it was as waited for. Raises as :func:`job_of_event` does."""
+    """Return the status of an environment that has reached its condition. Raises as :func:`job_of_event` does."""
     with _well_formed(event) as content:
         if content["target"] == asdict(awaited):
             return str(content["status"])
@@ -76,7 +76,7 @@ def check_event(event: Any, awaited: EnvironmentCondition) -> str:
 
 @contextmanager
 def _well_formed(event: Any) -> Iterator[Mapping[str, Any]]:
-    """Give the content of an event that says that the wait came to its end; raise what any other says."""
+    """Give the content of an event whose wait came to its end; raise the error of any other."""
     try:
         kind = event["kind"] if isinstance(event, Mapping) else None
         if kind == TIMEOUT:
@@ -107,6 +107,6 @@ def _timeout(event: Mapping[str, Any]) -> BackendTimeoutError:
 def _unusable(event: Any) -> AmplifyBackendError:
     shape = sorted(event) if isinstance(event, Mapping) else type(event).__name__
     return AmplifyBackendError(
-        f"The wait ended with an event that says nothing usable ({shape}), so how it ended is not known. A "
-        "retry of the task looks again."
+        f"Unusable event at the end of the wait ({shape}): the outcome is unknown. A retry of the task checks the "
+        "status again."
     )

@@ -35,7 +35,7 @@ class BackendEnvironmentTrigger(WaitTrigger):
         )
 
     def awaited_arguments(self) -> dict[str, Any]:
-        """Return the arguments that say what is waited for."""
+        """Return the arguments that identify what is waited for."""
         return {
             "app_id": self.awaited.app_id,
             "backend_environment_name": self.awaited.backend_environment_name,

@@ -10,13 +10,13 @@ from airflow_provider_amplifybackend.triggers._base import WaitTrigger
 
 class BackendJobTrigger(WaitTrigger):
     """
-    Wait until a job has ended, and say how.
+    Wait until a job has ended, and report its end.
 
     :param app_id: The app's id.
     :param job_id: The job's id.
-    :param environments: The environments in which to look for the job, the likeliest first.
+    :param environments: The environments in which to check for the job, the likeliest first.
     :param operation: The operation of the job, if known.
-    :param durations: How long earlier jobs of the operation took, in seconds: when it is worth looking.
+    :param durations: Durations of earlier jobs of the operation, in seconds, for the schedule of status checks.
     :param kwargs: See :class:`~airflow_provider_amplifybackend.triggers._base.WaitTrigger`.
     """
 
@@ -48,7 +48,7 @@ class BackendJobTrigger(WaitTrigger):
         )
 
     def awaited_arguments(self) -> dict[str, Any]:
-        """Return the arguments that say what is waited for."""
+        """Return the arguments that identify what is waited for."""
         return {
             "app_id": self.awaited.app_id,
             "job_id": self.awaited.job_id,

@@ -80,7 +80,7 @@ def test_a_job_that_is_nowhere_is_not_found() -> None:
 
 
 def test_a_job_without_any_environment_is_not_found() -> None:
-    with pytest.raises(ServiceError, match="no environment to look for"):
+    with pytest.raises(ServiceError, match="no environment to check for"):
         drive(check_job(JobRef(APP, "job-1", (), "CloneBackend")), lives_in())
 
 
@@ -198,7 +198,7 @@ def test_a_change_is_noted_once(wait: Wait) -> None:
 def test_an_unknown_status_keeps_waiting_and_is_said_once(wait: Wait) -> None:
     first, second = wait.saw(seen("BREWING")), wait.saw(seen("BREWING"))
     assert first
-    assert "does not know: waiting on" in first.text()
+    assert "unknown to this version; still waiting" in first.text()
     assert second is None
     assert not seen("BREWING").is_finished
 
@@ -212,7 +212,7 @@ def test_an_error_is_noted_once_and_so_is_its_end(wait: Wait) -> None:
     assert notes[0].level == logging.WARNING
     assert notes[1] is None
     assert notes[2]
-    assert notes[2].text() == f"RUNNING, answering again: {REF}"
+    assert notes[2].text() == f"RUNNING, status checks succeed again: {REF}"
     assert wait.last_error is None
 
 
@@ -288,7 +288,7 @@ def test_the_line_of_a_waiting_task_names_the_trouble_that_there_is(wait: Wait) 
     line = wait.due_report(REAL_TIME.report_every)
     assert line
     assert line.level == logging.WARNING
-    assert line.what.startswith("Not seen yet, waiting for ")
+    assert line.what.startswith("Not observed yet, still waiting after ")
     assert line.what.endswith("last error: GetBackendJob: Throttled: words")
 
 

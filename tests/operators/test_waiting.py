@@ -143,9 +143,9 @@ def test_on_resume_after_another_job_the_log_says_which_and_how_it_ended(dags, s
         text
         for level in ("info", "warning")
         for text in run.messages(level)
-        if text.startswith("No longer in the way, ")
+        if text.startswith("No longer in the way: ")
     ]
-    assert line.startswith(f"No longer in the way, {status} after ")
+    assert line.startswith(f"No longer in the way: {status} after ")
     assert line.endswith("job theirs (UpdateBackendAPI, app d1a2b3c4d5, environment staging)")
     assert (line in run.messages("warning")) is (status == "FAILED")
 

@@ -22,7 +22,7 @@ from airflow_provider_amplifybackend.core.job import (
 )
 from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS, Effect
 from airflow_provider_amplifybackend.core.secrets import redact_secrets
-from airflow_provider_amplifybackend.start.decisions import Adopt, Decision, Done, LookAgain, Refuse, Send, WaitFor
+from airflow_provider_amplifybackend.start.decisions import Adopt, CheckAgain, Decision, Done, Refuse, Send, WaitFor
 from airflow_provider_amplifybackend.start.intent import (
     MAX_KNOWN_JOB_IDS,
     SERVICE_CLOCK_MARGIN_MS,
@@ -85,16 +85,16 @@ def update(**changes: Any) -> Situation:
 
 
 # What the reasons say, as far as the tables need it.
-FRESH = "nothing was started before"
+FRESH = "no earlier start"
 WAS_REFUSED = "an earlier start was refused"
 FAILED_BEFORE = "the job of an earlier try failed"
 NO_TRACE = "left no trace"
-AGAIN = "so it is done again"
-APPEARED = "it appeared after this task's start was sent"
+AGAIN = "the task was cleared"
+APPEARED = "it appeared after this task sent a start"
 STARTED_BEFORE = "was started by an earlier try"
 CLEARED_WHILE = "cleared while its job was running"
-EXISTS = "the environment to create exists already"
-IS_THERE = "it exists already"
+EXISTS = "the environment to create already exists"
+IS_THERE = "it already exists"
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def sends(words: str) -> Expected:
 
 
 def looks_again(words: str) -> Expected:
-    return Expected(LookAgain, words)
+    return Expected(CheckAgain, words)
 
 
 def refuses(words: str) -> Expected:
@@ -318,7 +318,7 @@ AN_ANSWER_WAS_LOST = {
     ),
     "what was to be removed is gone": (
         delete(intent=replace(INTENT, operation="DeleteBackend"), target_exists=False),
-        succeeds("adopted", "it is gone, after a start"),
+        succeeds("adopted", "it is gone, and the answer to an earlier start was lost"),
     ),
     "what was to be removed is still there": (
         delete(intent=replace(INTENT, operation="DeleteBackend"), patience_left=1),
@@ -427,7 +427,7 @@ AN_EARLIER_TRY_HAS_A_JOB = {
         situation(intent=NAMED, patience_left=1),
         looks_again("of an earlier try is not listed yet"),
     ),
-    "it is not listed any more": (situation(intent=NAMED), adopts("job-1", "though the list no longer shows it")),
+    "it is not listed any more": (situation(intent=NAMED), adopts("job-1", "but is no longer listed")),
     "retries were edited in the DAG file": (
         situation(intent=NAMED, jobs=(job("RUNNING"),), round=replace(FIRST, max_tries=9)),
         adopts("job-1", STARTED_BEFORE),
@@ -454,7 +454,7 @@ AN_EARLIER_TRY_HAS_A_JOB = {
     ),
     "it was found by looking and is not listed any more": (
         situation(intent=FOUND),
-        adopts("job-1", "though the list no longer shows it"),
+        adopts("job-1", "but is no longer listed"),
     ),
     "it failed in the source, and what exists is its leftover": (
         situation(intent=NAMED, jobs=(in_source(job("FAILED")),), target_exists=True, if_exists="skip"),
@@ -1141,8 +1141,8 @@ def test_a_job_is_asked_for_in_its_likeliest_environment() -> None:
     assert ref.request == {"AppId": APP, "JobId": "j", "BackendEnvironmentName": "pr1"}
     assert JobRef(APP, "j", ()).request == {"AppId": APP, "JobId": "j"}
     command = f"aws amplifybackend get-backend-job --app-id {APP} --backend-environment-name"
-    assert ref.look_command == f"{command} pr1 --job-id j"
-    assert JobRef(APP, "j", ()).look_command == f"{command} ENVIRONMENT --job-id j"
+    assert ref.check_command == f"{command} pr1 --job-id j"
+    assert JobRef(APP, "j", ()).check_command == f"{command} ENVIRONMENT --job-id j"
     assert job("RUNNING").ref == JobRef(APP, "job-1", ("pr1",), "CloneBackend")
 
 
@@ -1243,9 +1243,9 @@ def test_a_job_is_named_with_all_that_finds_it() -> None:
 
 @pytest.mark.parametrize("name", ["pr 1", "$(reboot)", "it's", "`id`", "a;b", "a&b", "größe", '"'])
 def test_the_command_that_looks_at_a_job_can_be_pasted_into_a_shell(name: str) -> None:
-    words = shlex.split(JobRef(name, name, (name,)).look_command)
+    words = shlex.split(JobRef(name, name, (name,)).check_command)
     assert words[3:] == ["--app-id", name, "--backend-environment-name", name, "--job-id", name]
-    assert JobRef(APP, "j", ()).look_command.endswith(
+    assert JobRef(APP, "j", ()).check_command.endswith(
         f"--app-id {APP} --backend-environment-name ENVIRONMENT --job-id j"
     )
 
@@ -1355,13 +1355,16 @@ def test_a_later_job_of_the_same_operation_that_is_known_is_not_this_tasks() -> 
     known = replace(FOUND, known_job_ids=("job-2",))
     rest, reason = after_difference(known, CLONE, job("COMPLETED"), (OURS_LATER,), "it differs", SEEN)
     assert rest is None
-    assert "cannot be told" in reason
+    assert "it is unclear whether" in reason
 
 
 def test_after_a_job_was_passed_over_no_difference_tells() -> None:
     rest, reason = after_difference(replace(FOUND, passed_over=True), CLONE, job("COMPLETED"), (), "it differs", SEEN)
     assert rest is None
-    assert f"whether an earlier job was started by this task and changed by {job('COMPLETED').ref}" in reason
+    assert (
+        f"whether an earlier job was started by this task and its result then changed by {job('COMPLETED').ref}"
+        in reason
+    )
 
 
 def test_of_two_jobs_that_may_be_ours_the_later_is_looked_at_and_then_it_cannot_be_told() -> None:
@@ -1374,7 +1377,7 @@ def test_of_two_jobs_that_may_be_ours_the_later_is_looked_at_and_then_it_cannot_
     assert decision.job == OURS_LATER
     unknown, reason = after_difference(adopted(rest, OURS_LATER, FIRST), CLONE, OURS_LATER, both, "it differs", SEEN)
     assert unknown is None
-    assert "cannot be told" in reason
+    assert "it is unclear whether" in reason
 
 
 # A job that was disowned
@@ -1429,7 +1432,7 @@ def test_a_start_waits_for_what_may_explain_a_difference_and_for_nothing_else() 
     # Only a presumed start is not looked for itself as long as there is patience.
     presumed = replace(IN_DOUBT, presumed=True)
     waiting = decide(in_doubt(intent=presumed, patience_left=0.1))
-    assert isinstance(waiting, LookAgain)
+    assert isinstance(waiting, CheckAgain)
     assert "job theirs seems to be somebody else's" in waiting.reason
     assert isinstance(decide(in_doubt(intent=presumed, patience_left=0.0)), Send)
     without = replace(presumed, disowned=())

@@ -309,6 +309,6 @@ def test_one_who_stops_waiting_leaves_the_others_their_look(service: LocalAmplif
                 shared.watch(ref, waiter_delay=0.1, deadline=time.time() + 60, started=time.time() - 300)
             )
             await asyncio.wait([watch.upcoming], timeout=0)
-            return await watch.look()
+            return await watch.check()
 
     assert run(leave()).is_completed
