@@ -277,7 +277,7 @@ def test_a_task_that_waits_says_so_from_time_to_time(wait: Wait) -> None:
     assert [bool(line) for line in lines] == [False, False, True, False, True]
     assert lines[2]
     assert lines[2].text(8) == (
-        "RUNNING, waiting for 3 min 0 s; such jobs usually take 3 min 42 s; timing out at "
+        "RUNNING, still waiting after 3 min 0 s; such jobs usually take 3 min 42 s; timing out at "
         f"1970-01-01T00:01:40.000+00:00; next status check in 8 s: {REF}"
     )
 

@@ -153,7 +153,7 @@ NOTHING_STARTED_BEFORE = {
     "an update of what cannot be looked at": (update(), sends(FRESH)),
     "somebody's job is pending": (
         situation(jobs=(PENDING_THERE,)),
-        waits_for("theirs", "is PENDING; starting when it has ended"),
+        waits_for("theirs", "is PENDING; will start when it has ended"),
     ),
     "a job of unknown status counts as pending": (situation(jobs=(job("BREWING"),)), waits_for("job-1", "is BREWING")),
     "somebody's job is pending, and we are not to wait": (
@@ -166,7 +166,7 @@ NOTHING_STARTED_BEFORE = {
     ),
     "an operation on the whole app minds every pending job": (
         situation("RemoveAllBackends", targets=(), target_exists=True, jobs=(PENDING_THERE,)),
-        waits_for("theirs", "is PENDING; starting when it has ended"),
+        waits_for("theirs", "is PENDING; will start when it has ended"),
     ),
     "an operation that names no environment leaves it to the service which jobs are in its way": (
         situation("CreateBackendConfig", targets=(), target_exists=None, jobs=(PENDING_THERE,)),
@@ -178,7 +178,7 @@ NOTHING_STARTED_BEFORE = {
     ),
     "pending comes before existing": (
         situation(jobs=(PENDING_THERE,), target_exists=True, if_exists="skip"),
-        waits_for("theirs", "is PENDING; starting when it has ended"),
+        waits_for("theirs", "is PENDING; will start when it has ended"),
     ),
     "it exists": (situation(target_exists=True), refuses(EXISTS)),
     "it exists, and that is as good": (
@@ -195,7 +195,7 @@ NOTHING_STARTED_BEFORE = {
             if_exists="skip",
             jobs=(replace(FAILED_THERE, backend_environment_name="staging"),),
         ),
-        refuses("it may be only the leftover of job theirs"),
+        refuses("it may be the leftover of job theirs"),
     ),
     "it was created well, another clone of the same source failed": (
         situation(
@@ -253,7 +253,7 @@ NOTHING_STARTED_BEFORE = {
     ),
     "it exists empty, as what a clone left whose job lives in the source": (
         situation(target_exists=True, target_is_empty=True, if_exists="skip", jobs=(in_source(FAILED_THERE),)),
-        refuses("it may be only the leftover of job theirs"),
+        refuses("it may be the leftover of job theirs"),
     ),
     "it exists and holds something, so no failed clone of its source left it": (
         situation(target_exists=True, target_is_empty=False, if_exists="skip", jobs=(in_source(FAILED_THERE),)),
@@ -280,7 +280,7 @@ AN_ANSWER_WAS_LOST = {
     ),
     "a job failed that may be somebody else's": (
         situation(intent=INTENT, jobs=(job("FAILED"),), patience_left=1),
-        looks_again("may be somebody else's: ours may not be listed yet"),
+        looks_again("may be somebody else's: this task's job may not be listed yet"),
     ),
     "its job failed in this very try": (
         situation(intent=INTENT, jobs=(job("FAILED"),), sent_in_this_try=True),
@@ -381,11 +381,11 @@ THE_START_WAS_REFUSED = {
     ),
     "somebody else's clone is not ours": (
         situation(intent=REFUSED, jobs=(job("RUNNING"),)),
-        waits_for("job-1", "is RUNNING; starting when it has ended"),
+        waits_for("job-1", "is RUNNING; will start when it has ended"),
     ),
     "nor after a clear": (
         situation(intent=REFUSED, round=CLEARED, jobs=(job("RUNNING"),)),
-        waits_for("job-1", "is RUNNING; starting when it has ended"),
+        waits_for("job-1", "is RUNNING; will start when it has ended"),
     ),
     "nothing is waited for that was refused": (situation(intent=REFUSED, patience_left=1), sends(WAS_REFUSED)),
     "nor after a clear, whatever patience is left": (
@@ -487,7 +487,7 @@ AN_EARLIER_TRY_HAS_A_JOB = {
             target_exists=True,
             if_exists="skip",
         ),
-        refuses("it may be only the leftover of job theirs"),
+        refuses("it may be the leftover of job theirs"),
     ),
     "its creation of an auth resource failed": (
         create_auth(intent=AUTH, jobs=(AUTH_FAILED,)),
@@ -648,7 +648,7 @@ THE_TASK_WAS_CLEARED = {
             target_exists=True,
             if_exists="skip",
         ),
-        refuses("it may be only the leftover of job theirs"),
+        refuses("it may be the leftover of job theirs"),
     ),
 }
 
@@ -659,7 +659,7 @@ NOTHING_IS_STORED_BEFORE_AIRFLOW_3_3 = {
     ),
     "a job completed that may be ours": (
         situation(intent=PRESUMED, jobs=(job("COMPLETED"),)),
-        refuses("without Airflow's task state store"),
+        refuses("Airflow before 3.3 has no task state store"),
     ),
     "a job failed that may be ours": (
         situation(intent=PRESUMED, jobs=(job("FAILED"),)),
@@ -1338,7 +1338,7 @@ def test_a_difference_tells_only_what_the_youngest_job_left(what: str) -> None:
         assert f"{adopted.ref} seems to be somebody else's: it differs" in reason
     else:
         assert rest is None
-        assert f"whether {adopted.ref} was started by this task and changed by {later[0].ref}" in reason
+        assert f"whether {adopted.ref} was started by this task and its result then changed by {later[0].ref}" in reason
 
 
 @pytest.mark.parametrize("resource", ["auth", "environment", "app"])
@@ -1412,7 +1412,9 @@ def test_what_came_between_a_disowned_job_and_the_look_may_explain_the_differenc
     assert isinstance(decision, Refuse if is_explained else Send)
     if isinstance(decision, Refuse):
         assert decision.is_final
-        assert f"whether job theirs was started by this task and changed by {later.ref}" in decision.reason
+        assert (
+            f"whether job theirs was started by this task and its result then changed by {later.ref}" in decision.reason
+        )
 
 
 @pytest.mark.parametrize(
