@@ -1,4 +1,4 @@
-"""Links from a task to what it works on, in the Amplify console and in Amplify Studio."""
+"""Links from a task to its environment, in the Amplify console and in Amplify Studio."""
 
 from __future__ import annotations
 

@@ -65,15 +65,15 @@ def iam_actions(operations: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _needed_for_start(operation: Operation) -> NeededOperations:
-    always = (operation.name, "ListBackendJobs", *_look_at_target(operation), "GetBackendJob")
+    always = (operation.name, "ListBackendJobs", *_reads_of_target(operation), "GetBackendJob")
     # The result of an adopted job is compared with the request; a refusal may be for a job in another environment.
     comparison = () if operation.is_import else (operation.read or "GetBackend",)
     after_trouble = dict.fromkeys((*comparison, "GetBackend"))
     return NeededOperations(always, tuple(name for name in after_trouble if name not in always))
 
 
-def _look_at_target(operation: Operation) -> tuple[str, ...]:
-    """Return how a start finds out where its job will be, and whether what it creates or removes exists."""
+def _reads_of_target(operation: Operation) -> tuple[str, ...]:
+    """Return the reads with which a start checks whether what it creates or removes exists."""
     if operation.effect is Effect.CHANGES:
         return ()
     return (operation.read or "GetBackend",)

@@ -106,7 +106,7 @@ class Wait:
     def due_report(self, now: float, usual: float | None = None) -> Note | None:
         """Return the line that says that the task still waits, if it is time for one.
 
-        :param usual: How many seconds such jobs take.
+        :param usual: The usual duration of such jobs, in seconds.
         """
         if self.until_report(now) > 0:
             return None

@@ -102,7 +102,7 @@ CERTIFICATE_TIME_CODES = frozenset({9, 10})
 
 
 class UnreadableAnswerError(ServiceError):
-    """An answer came, but it says nothing."""
+    """An answer arrived without content."""
 
 
 def check_answer(operation: str, response: Mapping[str, Any]) -> None:
@@ -132,7 +132,7 @@ def _raise_quota_error(response: tuple[Any, Mapping[str, Any]] | None, operation
 
 
 def service_error(operation: str, error: Exception) -> ServiceError:
-    """Return what an exception of a call means."""
+    """Return the ServiceError for an exception of a call."""
     if isinstance(error, ServiceError):
         return error
     if isinstance(error, boto.ClientError):
@@ -177,7 +177,7 @@ def _is_unexplained(error: Exception) -> bool:
 
 
 def client_error(operation: str, error: Exception) -> ServiceError:
-    """Return what it means that a client could not be made: a mistake in its settings, unless it is a known hiccup."""
+    """Return the error for a client that could not be made: a mistake in its settings, unless it may pass."""
     meaning = service_error(operation, error)
     if meaning.kind is not FaultKind.UNCLEAR or isinstance(error, NETWORK_ERRORS):
         return meaning

@@ -258,7 +258,7 @@ class AmplifyBackendHook(ConnectedHook):
         Wait until a job has ended, and return it.
 
         :param ref: The job, e.g. ``hook.get_job(...).ref``.
-        :param timeout: Seconds to wait at most.
+        :param timeout: Maximum seconds to wait.
         :param waiter_delay: Maximum seconds between status checks; the first ones come sooner.
         :raises BackendParameterError: ``timeout`` or ``waiter_delay`` cannot be waited; nothing was sent.
         :raises BackendJobFailedError: The job ended as FAILED.

@@ -315,7 +315,7 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
 class CreatingOperator(AmplifyBackendJobOperator):
     """Start a job that creates something.
 
-    :param if_exists: What to do if it exists already: ``"fail"``, or ``"skip"``: succeed with what exists. What a
+    :param if_exists: What to do if it already exists: ``"fail"``, or ``"skip"``: succeed with what exists. What a
         failed job left behind does not count as existing.
     """
 

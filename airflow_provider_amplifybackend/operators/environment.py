@@ -30,7 +30,7 @@ class _CreatesEnvironment(CreatingOperator):
 
     :param on_failure: What to do about the empty environment that a failed job leaves behind: ``"keep"``, or
         ``"delete_target"``: delete it, so that a retry can create it. It is only deleted if it did not exist before,
-        if the service named this task's own job as the one that failed, and if nobody has started a job in it since.
+        if the failed job is certainly this task's own, and if no other job has been started in it since.
         The task fails all the same.
     """
 
@@ -160,7 +160,7 @@ class GetBackendOperator(AmplifyBackendOperator):
         client secrets) replaced by ``***``; ``exists``, which is False only with ``if_missing="skip"``; and
         ``outputs``: ``user_pool_id``, ``user_pool_arn``, ``native_client_id``, ``web_client_id``,
         ``identity_pool_id``, ``appsync_api_id``, ``appsync_endpoint``, ``bucket``, ``stack_name``, ``stack_id``,
-        ``deployment_bucket`` and ``region``, None where the environment has no such thing. Each output that there is
+        ``deployment_bucket`` and ``region``, None where the environment has no such thing. Each output that exists
         is also an XCom of its own, e.g. ``get.output["user_pool_id"]``: a task that uses one that does not exist
         fails and names it.
     """

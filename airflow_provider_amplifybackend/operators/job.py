@@ -58,7 +58,7 @@ class ListBackendJobsOperator(PagedOperator):
     :param app_id: The app's id. (templated)
     :param backend_environment_name: The environment. (templated)
     :param job_id: Only the job with this id. (templated)
-    :param max_results: The most jobs on a page, 1 to 25. (templated)
+    :param max_results: Maximum number of jobs per page, 1 to 25. (templated)
     :param next_token: Where an earlier listing ended. (templated)
     :param operation: Only jobs of this operation, e.g. ``CloneBackend``. (templated)
     :param status: Only jobs with this status, e.g. ``RUNNING``. (templated)

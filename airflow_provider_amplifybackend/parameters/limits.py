@@ -50,5 +50,5 @@ def budget_problems(values: Mapping[str, Any]) -> list[str]:
         return []
     return [
         f"waiter_delay={delay:g} * waiter_max_attempts={attempts:g} is a time budget of {delay * attempts:,.0f} s; "
-        f"{LONGEST_WAIT:,.0f} s (ten years) at most"
+        f"the maximum is {LONGEST_WAIT:,.0f} s (ten years)"
     ]

@@ -111,7 +111,7 @@ class Leftover:
             raise request_error(error, names) from error
 
     def _later_job(self) -> Steps[Job | None]:
-        """Return a job in the environment that is younger than the failed one: it is in use, and not ours any more.
+        """Return a job in the environment that is younger than the failed one: it is in use, and no longer ours.
 
         That goes for a completed deletion too, since the environment exists: somebody has made it again.
         """

@@ -16,8 +16,8 @@ from airflow_provider_amplifybackend.start.situation import Situation
 def unless_in_doubt(situation: Situation, intent: Intent, decision: Decision) -> Decision:
     """Hold a start back while it is unclear whether a job that was disowned was this task's own.
 
-    What has changed what it left may be listed as late as any other job, so the question is asked anew before the start
-    is sent, and not before patience has passed since the difference was seen.
+    The job that has changed its result may be listed as late as any other, so the question is asked again before the
+    start is sent, and not before patience has passed since the difference was observed.
     """
     if not isinstance(decision, Send):
         return decision
