@@ -503,7 +503,8 @@ def test_a_wait_says_from_time_to_time_that_it_waits(
     )
     assert job.is_failed
     lines = [record for record in caplog.records if record.name == "tests.wait"]
-    reports = [record.getMessage() for record in lines if "waiting for" in record.getMessage()]
+    reports = [record.getMessage() for record in lines if "still waiting after" in record.getMessage()]
+    assert reports
     assert all("such jobs usually take 3 min 42 s; timing out at " in report for report in reports)
     assert (lines[-1].levelname, lines[-1].getMessage()[:6]) == ("WARNING", "FAILED")
 

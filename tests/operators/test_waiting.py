@@ -111,7 +111,7 @@ def test_a_status_that_nobody_knows_is_waited_out_and_said_once(dags, service, d
         )
     """)
     assert run.xcom("clone")["Status"] == "COMPLETED"
-    assert len([text for text in run.messages("info") if "HALFWAY" in text and "does not know" in text]) == 1
+    assert len([text for text in run.messages("info") if "HALFWAY" in text and "unknown to this version" in text]) == 1
 
 
 @pytest.mark.parametrize("deferrable", [False, True])

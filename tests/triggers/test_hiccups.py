@@ -283,9 +283,9 @@ def test_a_trigger_says_from_time_to_time_that_it_waits(
     trigger = trigger_for(seed_job(service, seconds=1), durations=[222.0], waiter_delay=0.5, seconds=60)
     lines(trigger)
     run(event_of(trigger))
-    reports = [line for line in lines(trigger) if "waiting for " in line]
+    reports = [line for line in lines(trigger) if "still waiting after " in line]
     assert len(reports) >= 2
-    assert any(line.startswith("INFO RUNNING, waiting for ") for line in reports)
+    assert any(line.startswith("INFO RUNNING, still waiting after ") for line in reports)
     assert all("such jobs usually take 3 min 42 s; timing out at " in line for line in reports)
     assert all("(UpdateBackendAPI, app " in line.rpartition(": ")[2] for line in reports)
 
