@@ -79,7 +79,7 @@ def example_ephemeral_environment():
             AppId=params["app_id"], BackendEnvironmentName=environment, ResourceName="nightlyauth"
         )
         if params["fail_check"]:
-            raise ValueError("the check was told to fail")
+            raise ValueError("the check was set to fail")
         return auth["ResourceConfig"]["UserPoolConfigs"]["UserPoolName"]
 
     tear_down = DeleteBackendOperator(
