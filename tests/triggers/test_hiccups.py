@@ -280,7 +280,7 @@ def test_a_trigger_says_from_time_to_time_that_it_waits(
     service: LocalAmplifyBackend, run: Run, pace: Callable[..., None], lines: Callable[[Any], list[str]]
 ) -> None:
     pace(report_every=0.2)
-    trigger = trigger_for(seed_job(service, seconds=1), durations=[222.0], waiter_delay=0.5, seconds=60)
+    trigger = trigger_for(seed_job(service, seconds=3), durations=[222.0], waiter_delay=0.5, seconds=60)
     lines(trigger)
     run(event_of(trigger))
     reports = [line for line in lines(trigger) if "still waiting after " in line]
