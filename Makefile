@@ -60,11 +60,12 @@ demo: $(VENV)/.demo-layer  ## run the example DAG on the local AmplifyBackend
 test: $(VENV)/.dev-layer  ## the tests, without the slow suites
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
-lint: $(VENV)/.dev-layer  ## ruff: rules and format
+lint: $(VENV)/.dev-layer  ## ruff and import-linter: rules, format, which part may import which
 	@$(BIN)/ruff check $(PRESENT)
 	@$(BIN)/ruff format --check $(PRESENT)
+	@$(BIN)/lint-imports --no-logo
 
-format: $(VENV)/.dev-layer  ## let ruff mend and format
+format: $(VENV)/.dev-layer  ## let ruff fix and format
 	@$(BIN)/ruff check --fix $(PRESENT)
 	@$(BIN)/ruff format $(PRESENT)
 
@@ -124,5 +125,5 @@ constraints:  ## renew constraints/constraints-*.txt to the newest versions
 
 clean:  ## remove the environments and what tools leave behind
 	@if [ -e $(VENV)/pyvenv.cfg ]; then rm -rf $(VENV); fi
-	@rm -rf .venvs .pytest_cache .mypy_cache .ruff_cache .hypothesis docs/_build dist build tests/local/js/node_modules
+	@rm -rf .venvs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis docs/_build dist build tests/local/js/node_modules
 	@find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +

@@ -71,13 +71,32 @@ else:
             from airflow.utils.log.secrets_masker import mask_secret
 
 
+_VERSION = tuple(map(int, airflow_version.split(".")[:2]))
+
 # The API server of Airflow 3.0 refuses an XCom that is None; that of 3.2 takes it.
-XCOM_MAY_BE_NONE = not (3, 0) <= tuple(map(int, airflow_version.split(".")[:2])) < (3, 2)
+XCOM_MAY_BE_NONE = not (3, 0) <= _VERSION < (3, 2)
 
 
 def task_state_store(context: Context) -> Any | None:
     """Return the task state store of this task instance, or None before Airflow 3.3."""
     return context.get("task_state_store")
+
+
+def try_to_remember() -> int | None:
+    """Return the number of the try that is about to be deferred, where a later try may get its event once more.
+
+    Airflow 3.0 resumes a retry where the deferred try before it was resumed, with the same event, and never calls
+    ``execute`` again (apache/airflow#56704). On other versions, return None: there is nothing to tell apart.
+    """
+    if not (3, 0) <= _VERSION < (3, 2):
+        return None
+    from airflow.sdk import get_current_context
+
+    try:
+        number: int = get_current_context()["ti"].try_number
+    except RuntimeError:  # outside of a task
+        return None
+    return number
 
 
 def first_reschedule_date(context: Context) -> datetime | None:
@@ -112,6 +131,13 @@ def stats() -> Any:
     except ImportError:
         from airflow.stats import Stats
     return Stats
+
+
+def operator_partial() -> Any:
+    """Return the class of what ``partial(...)`` of an operator returns."""
+    return _first(
+        "airflow.sdk.definitions.mappedoperator:OperatorPartial", "airflow.models.mappedoperator:OperatorPartial"
+    )
 
 
 # For the fixtures of local/pytest_plugin.py and for this package's own tests. Imported when used: they are heavy.
@@ -151,6 +177,7 @@ __all__ = [
     "first_reschedule_date",
     "load_dags",
     "mask_secret",
+    "operator_partial",
     "stats",
     "task_state_store",
     "xcom_model",

@@ -6,9 +6,9 @@ import inspect
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_amplifybackend.aws_parameters import AwsParameters
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
-from airflow_provider_amplifybackend.parameters import flaws
+from airflow_provider_amplifybackend.parameters.reading import flaws
+from airflow_provider_amplifybackend.tasks.aws_parameters import AwsParameters
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -55,7 +55,7 @@ def _own_problems(task: Any, operator_class: type[AwsParameters], values: Mappin
 
 def _with_files(task: Any, operator_class: type[AwsParameters], values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters with the content of the files that configurations are."""
-    from airflow_provider_amplifybackend.rendering import unrendered
+    from airflow_provider_amplifybackend.parameters.rendering import unrendered
 
     configurations = {name: values[name] for name in operator_class.configurations() if name in values}
     environment = task.get_template_env() if any(configurations.values()) else None

@@ -53,9 +53,6 @@ def _import_everything() -> None:
     import airflow.sdk  # noqa: F401
     import boto3  # noqa: F401
 
-    import airflow_provider_amplifybackend.hooks.async_client
-    import airflow_provider_amplifybackend.triggers.job
-    import airflow_provider_amplifybackend.triggers.poller  # noqa: F401
     import benchmarks._peer  # noqa: F401
 
 

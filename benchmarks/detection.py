@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from airflow_provider_amplifybackend.schedule import Durations, PollSchedule
+from airflow_provider_amplifybackend.core.schedule import Durations, PollSchedule
 from benchmarks._report import Report, cell, percentile, ratio, say
 
 FIXED = (5.0, 30.0, 60.0)

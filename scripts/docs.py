@@ -39,7 +39,7 @@ text, also with `render_template_as_native_obj`: it becomes the number, the bool
 wants. A list or a dictionary needs `| tojson`, unless the DAG renders native objects. What is no template arrives as
 it was written: Cognito's `{####}` and `{##text##}` are no Jinja comments here, and in a `TransformSchema` `{#` is
 none either. Other text that looks like a template goes between `{% raw %}` and `{% endraw %}`. Only a configuration
-can be a `.json` file, and only its `TransformSchema` a `.graphql` file; they are looked for where Airflow looks for
+can be a `.json` file, and only its `TransformSchema` a `.graphql` file; they are searched where Airflow searches for
 template files, and read when the task runs. Parameters are checked before anything is sent.
 
 [IAM policies](iam.md) has the actions as policies, [Waiting](waiting.md) explains how a wait ends, and
@@ -104,8 +104,8 @@ def _own_classes(name: str) -> list[type]:
 
 def result_keys(task_class: type) -> tuple[str, ...]:
     """Return the keys of what an operator returns: those of every member that the answer can have."""
-    from airflow_provider_amplifybackend import service_model
-    from airflow_provider_amplifybackend.operators.base import AmplifyBackendJobOperator
+    from airflow_provider_amplifybackend.operators._job_base import AmplifyBackendJobOperator
+    from airflow_provider_amplifybackend.parameters import service_model
 
     if issubclass(task_class, AmplifyBackendJobOperator):
         return job_keys()
@@ -117,7 +117,7 @@ def result_keys(task_class: type) -> tuple[str, ...]:
 
 def job_keys() -> tuple[str, ...]:
     """Return the keys of what every job operator returns."""
-    from airflow_provider_amplifybackend.jobs import Job, Outcome
+    from airflow_provider_amplifybackend.core.job import Job, Outcome
 
     return tuple(Job("app", "environment", "id").to_xcom(Outcome.STARTED))
 
@@ -134,8 +134,8 @@ def _is_required(parameter: inspect.Parameter) -> bool:
 
 def _shared_classes() -> dict[type, str]:
     """Return the bases whose parameters are described once, with their chapters."""
-    from airflow_provider_amplifybackend.aws_parameters import AwsParameters
-    from airflow_provider_amplifybackend.operators.base import AmplifyBackendJobOperator
+    from airflow_provider_amplifybackend.operators._job_base import AmplifyBackendJobOperator
+    from airflow_provider_amplifybackend.tasks.aws_parameters import AwsParameters
 
     return {AmplifyBackendJobOperator: "Parameters of waiting", AwsParameters: "Parameters of AWS"}
 
@@ -284,9 +284,9 @@ def _table(task_class: type, parameters: dict[str, tuple[inspect.Parameter, str]
 
 
 def _needs(task_class: type) -> str:
-    from airflow_provider_amplifybackend.permissions import calls_of, iam_actions
+    from airflow_provider_amplifybackend.core.permissions import iam_actions, needed_operations
 
-    calls = calls_of(task_class)
+    calls = needed_operations(task_class)
     text = f"**IAM**: {_codes(iam_actions(calls.always))}"
     if calls.after_trouble:
         text += (
@@ -298,7 +298,7 @@ def _needs(task_class: type) -> str:
 
 
 def _returns(task_class: type, docstring: Docstring) -> str:
-    from airflow_provider_amplifybackend.operators.base import AmplifyBackendJobOperator
+    from airflow_provider_amplifybackend.operators._job_base import AmplifyBackendJobOperator
 
     if issubclass(task_class, AmplifyBackendJobOperator):
         return "**Returns** [the result of a job](#the-result-of-a-job).\n"

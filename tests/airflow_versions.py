@@ -6,9 +6,12 @@ Everything of Airflow is imported when it is first needed.
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import json
 import logging
 import traceback
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any, BinaryIO
 
@@ -52,7 +55,7 @@ def log_to(log: BinaryIO) -> None:
         configure_logging(json_output=True, log_level="DEBUG", output=log, cache_logger_on_first_use=False)
         return
     if AIRFLOW >= (3, 0):  # sends what comes through structlog to `output`, the rest to stderr
-        from airflow.sdk.execution_time.secrets_masker import _secrets_masker
+        from airflow.sdk.execution_time.secrets_masker import _secrets_masker, redact
         from airflow.sdk.log import configure_logging
 
         masked: Any = _Masked(log)
@@ -61,7 +64,9 @@ def log_to(log: BinaryIO) -> None:
         from airflow.utils.log.secrets_masker import _secrets_masker
 
         airflow.settings.MASK_SECRETS_IN_LOGS = True  # as `airflow tasks run` sets it
-    lines = _JsonLines(log, _secrets_masker())
+        redact = _as_it_is  # nobody masks a line as a whole there
+    lines = _JsonLines(log, redact)
+    lines.addFilter(_secrets_masker())
     for handler in [handler for handler in logging.root.handlers if not type(handler).__module__.startswith("_pytest")]:
         logging.root.removeHandler(handler)
     logging.root.addHandler(lines)
@@ -69,8 +74,28 @@ def log_to(log: BinaryIO) -> None:
     logging.getLogger("airflow.task").setLevel("DEBUG")
 
 
+def forget_masked_texts() -> None:
+    """Airflow masks for as long as a process lives: what another test took for a secret may be a word of this one."""
+    if AIRFLOW >= (3, 1):
+        modules = ["airflow.sdk._shared.secrets_masker", "airflow._shared.secrets_masker"]
+    elif AIRFLOW >= (3, 0):
+        modules = ["airflow.sdk.execution_time.secrets_masker"]
+    else:
+        modules = ["airflow.utils.log.secrets_masker"]
+    for module in modules:
+        with contextlib.suppress(ImportError, AttributeError, RuntimeError):  # not there, or not in use
+            masker = importlib.import_module(module)._secrets_masker()
+            masker.patterns = set()
+            masker.replacer = None
+
+
+def _as_it_is(text: str) -> str:
+    return text
+
+
 class _Masked:
-    """Masks texts inside of messages as the supervisor of a task's process does; dag.test() of Airflow 3.0 has none."""
+    """Masks what comes through structlog as the supervisor of a task's process does, which reads JSON lines and masks
+    the texts in them; dag.test() of Airflow 3.0 has no such supervisor."""
 
     mode = "wb"
 
@@ -80,7 +105,7 @@ class _Masked:
     def write(self, line: bytes) -> None:
         from airflow.sdk.execution_time.secrets_masker import redact
 
-        self._log.write(str(redact(line.decode())).encode())
+        self._log.write(json.dumps(redact(json.loads(line))).encode() + b"\n")
 
     def flush(self) -> None:
         self._log.flush()
@@ -89,21 +114,15 @@ class _Masked:
 class _JsonLines(logging.Handler):
     """Writes the lines that `configure_logging(json_output=True)` of newer versions writes."""
 
-    def __init__(self, log: BinaryIO, masker: Any) -> None:
+    def __init__(self, log: BinaryIO, redact: Callable[[str], Any]) -> None:
         super().__init__(logging.DEBUG)
         self._log = log
-        self._redact = masker.redact
-        self.addFilter(masker)
+        self._redact = redact
 
     def emit(self, record: logging.LogRecord) -> None:
-        text = record.getMessage()
-        if record.name.startswith(("botocore", "aiobotocore")):
-            # Airflow 2 masks a line's arguments, not its text, and does not see into the `bytes` of a body:
-            # at DEBUG, botocore's own lines are as they are for every operator of Airflow (docs/connection.md).
-            text = self._redact(text)
         line: dict[str, Any] = {
             "level": record.levelname.lower(),
-            "event": text,
+            "event": self._redact(record.getMessage()),
             "logger": record.name,
         }
         if record.exc_info and record.exc_info[1]:

@@ -6,29 +6,29 @@ This module runs before anything imports Airflow, which reads its settings once.
 from __future__ import annotations
 
 import contextlib
-import importlib
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 # By name and not through the entry point: these tests also run from a checkout that is not installed.
+from airflow_provider_amplifybackend.core import timing
 from airflow_provider_amplifybackend.local.pytest_plugin import (  # noqa: F401
     local_amplifybackend,
     local_amplifybackend_server,
 )
-from airflow_provider_amplifybackend.local.testing import (
+from airflow_provider_amplifybackend.local.testing.isolated_airflow import (
     aws_variables,
     connection_json,
     environment_names,
     isolate_airflow,
     migrate,
 )
-from tests.airflow_versions import log_to
+from tests.airflow_versions import forget_masked_texts, log_to
 from tests.dag_run import DagRunner
 
 if TYPE_CHECKING:
@@ -105,18 +105,22 @@ def _dag_runner(airflow_home: Path) -> DagRunner:
     return DagRunner(airflow_home, log_file)
 
 
-def _forget_masked_texts() -> None:
-    """Airflow masks for as long as a process lives: what another test took for a secret may be a word of this one."""
-    for module in ("airflow.sdk._shared.secrets_masker", "airflow._shared.secrets_masker"):
-        with contextlib.suppress(ImportError, AttributeError):
-            importlib.import_module(module)._secrets_masker().reset_masker()
+@pytest.fixture
+def pace() -> Iterator[Callable[..., None]]:
+    """Changes the delays of a test: ``pace(first_check=0.05)``."""
+    with contextlib.ExitStack() as changed:
+
+        def change(**delays: Any) -> None:
+            changed.enter_context(timing.replaced(**delays))
+
+        yield change
 
 
 @pytest.fixture
-def dags(_dag_runner: DagRunner, service: LocalAmplifyBackend, monkeypatch: pytest.MonkeyPatch) -> Iterator[DagRunner]:
+def dags(_dag_runner: DagRunner, service: LocalAmplifyBackend, pace: Callable[..., None]) -> Iterator[DagRunner]:
     """Runs DAGs through real Airflow against the local service, without the delay that real triggerers need."""
-    monkeypatch.setattr("airflow_provider_amplifybackend.triggers.base.EARLIEST_EVENT", 0.0)
-    _forget_masked_texts()
+    pace(earliest_event=0.0)
+    forget_masked_texts()
     yield _dag_runner
     _dag_runner.forget()
 

@@ -1,72 +1,56 @@
-"""The hook: how to ask AmplifyBackend, safely."""
+"""The hook: safe calls of AmplifyBackend."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
-from botocore.config import Config
-
-from airflow_provider_amplifybackend import names, polling, service_model
-from airflow_provider_amplifybackend._compat import AirflowException, AirflowNotFoundException
-from airflow_provider_amplifybackend.client_config import for_botocore
-from airflow_provider_amplifybackend.deadlines import LONGEST_WAIT, as_bounded
-from airflow_provider_amplifybackend.encodable import encodable_answer
-from airflow_provider_amplifybackend.exceptions import (
-    BackendJobFailedError,
-    BackendParameterError,
-    request_error,
-    timeout_error,
-    wait_error,
+from airflow_provider_amplifybackend._compat import AirflowNotFoundException
+from airflow_provider_amplifybackend._errors import request_error, timeout_error, wait_error
+from airflow_provider_amplifybackend.core import names
+from airflow_provider_amplifybackend.core.encodable import encodable_answer
+from airflow_provider_amplifybackend.core.job import Job, JobRef
+from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS
+from airflow_provider_amplifybackend.core.requests import (
+    JOBS_PER_PAGE,
+    Call,
+    FaultKind,
+    Paging,
+    ServiceError,
+    drive,
+    list_environments,
 )
-from airflow_provider_amplifybackend.hooks.botocore_errors import (
-    ConnectionLookupError,
-    LateStartError,
+from airflow_provider_amplifybackend.core.schedule import Durations, PollSchedule
+from airflow_provider_amplifybackend.core.status_check import check_job
+from airflow_provider_amplifybackend.core.timing import current
+from airflow_provider_amplifybackend.core.waiting import Wait
+from airflow_provider_amplifybackend.exceptions import BackendJobFailedError, BackendParameterError
+from airflow_provider_amplifybackend.hooks._connected import ConnectedHook, always
+from airflow_provider_amplifybackend.hooks._errors import (
     UnreadableAnswerError,
     cause,
     check_answer,
     client_error,
     service_error,
-    stop_at_quota,
 )
-from airflow_provider_amplifybackend.hooks.client_log import watch
-from airflow_provider_amplifybackend.hooks.name_guard import guard_names
-from airflow_provider_amplifybackend.hooks.tls import read_client_cert, read_verify
-from airflow_provider_amplifybackend.jobs import JOB_OPERATIONS, Job, JobRef
-from airflow_provider_amplifybackend.polling import FaultKind, ServiceError, Wait
-from airflow_provider_amplifybackend.schedule import Durations, PollSchedule
+from airflow_provider_amplifybackend.parameters.limits import LONGEST_WAIT, as_bounded
 
 if TYPE_CHECKING:
-    from airflow.providers.amazon.aws.utils.connection_wrapper import AwsConnectionWrapper
     from mypy_boto3_amplifybackend import AmplifyBackendClient
 
 T = TypeVar("T")
 
 UNREADABLE_ANSWERS = 2  # to a read, before one is an error
-# A start is sent once and within bounded time: an attempt that was given up must not send beside the next one.
-START_CONNECT_TIMEOUT = 5
-START_READ_TIMEOUT = 30
-START_CONFIG: dict[str, Any] = {
-    "connect_timeout": START_CONNECT_TIMEOUT,
-    "read_timeout": START_READ_TIMEOUT,
-    "retries": {"total_max_attempts": 1, "mode": "standard"},
-}
 
 
-def _always() -> bool:
-    return True
-
-
-class AmplifyBackendHook(AwsBaseHook):
+class AmplifyBackendHook(ConnectedHook):
     """
     Interact with AWS Amplify's backend API, the one behind Amplify Studio and Amplify Gen 1 backends.
 
     The boto3 client is :attr:`conn`, an aiobotocore client comes from ``get_async_conn()``. The methods below are
-    what callers would otherwise write again and again.
+    what callers would otherwise write repeatedly.
 
     .. seealso:: https://docs.aws.amazon.com/amplify-admin-ui/latest/APIReference/what-is-admin-ui.html
 
@@ -76,106 +60,6 @@ class AmplifyBackendHook(AwsBaseHook):
     :param verify: Whether to verify TLS certificates, or the path of a CA bundle.
     :param config: botocore client configuration, a ``Config`` or its keyword arguments.
     """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs["client_type"] = service_model.SERVICE
-        if isinstance(kwargs.get("config"), Mapping):
-            kwargs["config"] = for_botocore(kwargs["config"])
-        super().__init__(*args, **kwargs)
-        self._may_send: Callable[[], bool] = _always
-        # Whether the connection was there; None: nobody has looked it up yet. It does not vanish unnoticed afterwards.
-        self.connection_found: bool | None = None
-        # Whether the service has taken its credentials. From then on credentials that cannot be had are a hiccup.
-        self.connection_works = False
-
-    @classmethod
-    def get_connection(cls, conn_id: str) -> Any:
-        """Look up a connection; whatever goes wrong then says nothing about the connection."""
-        try:
-            return super().get_connection(conn_id)
-        except (AirflowException, PermissionError):  # there is none, or Airflow's own no
-            raise
-        except Exception as error:
-            raise ConnectionLookupError(
-                f"the AWS connection aws_conn_id={conn_id!r} could not be looked up: {error}"
-            ) from error
-
-    @cached_property
-    def conn_config(self) -> AwsConnectionWrapper:
-        """The connection. One that was named and does not exist is an error, not a reason to use another identity."""
-        wrapper = super().conn_config
-        is_optional = self.aws_conn_id == self.default_conn_name and not self.connection_found
-        if self.aws_conn_id and not wrapper and not is_optional:
-            # The base class has cached it: the next access would go on with another identity.
-            self.__dict__.pop("conn_config", None)
-            raise AirflowNotFoundException(self._not_found())
-        self.connection_found = bool(wrapper)
-        return wrapper
-
-    def get_session(self, *args: Any, **kwargs: Any) -> Any:
-        """Return a session, of boto3 or aiobotocore; its clients send nothing that has a path for a name."""
-        session = super().get_session(*args, **kwargs)
-        guard_names(session)
-        return session
-
-    def _not_found(self) -> str:
-        """Say what it means that there is no connection: Airflow reports any failure to look one up like that."""
-        connection = f"The AWS connection aws_conn_id={self.aws_conn_id!r}"
-        if self.connection_found:
-            return f"{connection} cannot be looked up any more, though it was found before"
-        return f"{connection} does not exist. Create it, or set aws_conn_id=None to use boto3's own credentials."
-
-    @property
-    def verify(self) -> bool | str | None:
-        """Whether to verify TLS certificates, or the path of a CA bundle that can be read."""
-        return read_verify(super().verify, self._origin(self._verify))
-
-    @property
-    def config(self) -> Config:
-        """The configuration of clients, with client certificates that can be read."""
-        return read_client_cert(super().config, self._origin(self._config))
-
-    def _origin(self, own: Any) -> str:
-        """Say where a setting comes from."""
-        return "" if own is not None else f" in the extra of the connection {self.aws_conn_id!r}"
-
-    def get_client_type(self, *args: Any, **kwargs: Any) -> Any:
-        """Return a client of boto3, or what makes one of aiobotocore; what boto3's logs is free of secrets."""
-        client = super().get_client_type(*args, **kwargs)
-        if hasattr(client, "meta"):
-            watch(client)
-            stop_at_quota(client)
-        return client
-
-    def renew_clients(self) -> None:
-        """Make the next request with a new client, from the connection and the credentials as they are then."""
-        for name in ("conn", "_start_conn", "_client", "conn_config"):
-            self.__dict__.pop(name, None)
-
-    @cached_property
-    def _start_conn(self) -> AmplifyBackendClient:
-        """The client for starts: the connection's proxies and endpoint, but no retries and bounded time-outs."""
-        client: AmplifyBackendClient = self.get_client_type(region_name=self.region_name, config=self._start_config())
-        client.meta.events.register("before-send.amplifybackend", self._refuse_late_start)
-        return client
-
-    def _refuse_late_start(self, **_: Any) -> None:
-        """The last thing before the socket: a process that was stopped since the fence has lost its right to send."""
-        if not self._may_send():
-            raise LateStartError(
-                "nothing was sent: too much time has passed since the intent was stored (the process was stopped, or "
-                "credentials took long)"
-            )
-
-    def prepare_start(self) -> None:
-        """Make the client for starts now, so that it takes no time between the decision to start and the request."""
-        _ = self._start_conn
-
-    def _start_config(self) -> Config:
-        """The connection's configuration; time-outs of its own stay where they are shorter."""
-        own = {name: getattr(self.config, name) for name in ("connect_timeout", "read_timeout")}
-        shorter = {name: min(seconds, START_CONFIG[name]) for name, seconds in own.items() if seconds is not None}
-        return self.config.merge(Config(**START_CONFIG | shorter))
 
     # ---------------------------------------------------------------------------------------------------- calls
 
@@ -195,7 +79,7 @@ class AmplifyBackendHook(AwsBaseHook):
 
     def attempt(self, api_operation: str, request: Mapping[str, Any], *, once: bool = False) -> dict[str, Any]:
         """
-        Call an operation and raise the error as :class:`~airflow_provider_amplifybackend.polling.ServiceError`.
+        Call an operation and raise the error as :class:`~airflow_provider_amplifybackend.core.waiting.ServiceError`.
 
         :param once: Send it once, without retries and within bounded time, as every start of a job must be.
         """
@@ -238,27 +122,16 @@ class AmplifyBackendHook(AwsBaseHook):
         elif failure.kind in (FaultKind.NOT_FOUND, FaultKind.REFUSED, FaultKind.THROTTLED):
             self.connection_works = True
 
-    def run(self, look: Generator[polling.Call, Mapping[str, Any], T]) -> T:
+    def run(self, look: Generator[Call, Mapping[str, Any], T]) -> T:
         """Drive a generator of calls with the synchronous client and return its result."""
-        try:
-            call = next(look)
-            while True:
-                try:
-                    response = self.attempt(call.operation, call.request)
-                except ServiceError as error:
-                    call = look.throw(error)
-                else:
-                    call = look.send(response)
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
+        return drive(look, lambda call: self.attempt(call.operation, call.request))
 
     # ------------------------------------------------------------------------------------- environments and jobs
 
     def get_environments(self, app_id: str) -> list[str]:
         """Return the names of an app's environments; none for an app that the service does not know."""
         with _RequestErrors({"AppId": app_id}):
-            return self.run(polling.list_environments(app_id))
+            return self.run(list_environments(app_id))
 
     def environment_exists(self, app_id: str, backend_environment_name: str) -> bool:
         """Tell whether an environment exists.
@@ -278,7 +151,7 @@ class AmplifyBackendHook(AwsBaseHook):
         """
         ref = JobRef(app_id, job_id, (backend_environment_name,))
         with _RequestErrors(ref.request):
-            return self.run(polling.look_at_job(ref))
+            return self.run(check_job(ref))
 
     def iter_jobs(
         self,
@@ -310,15 +183,28 @@ class AmplifyBackendHook(AwsBaseHook):
 
     def job_pages(self, filters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Iterate over the pages of ListBackendJobs; ``filters`` are its members, those that are None are left out."""
-        request = {key: value for key, value in filters.items() if value is not None} | {
-            "MaxResults": polling.JOBS_PER_PAGE
-        }
-        while True:
-            page = self.call("ListBackendJobs", request)
+        request = {key: value for key, value in filters.items() if value is not None}
+        return self.pages("ListBackendJobs", request | {"MaxResults": JOBS_PER_PAGE})
+
+    def pages(
+        self,
+        api_operation: str,
+        request: Mapping[str, Any],
+        *,
+        adapt: Callable[[dict[str, Any]], dict[str, Any]] = lambda request: request,
+    ) -> Iterator[dict[str, Any]]:
+        """
+        Iterate over the pages of a listing.
+
+        :param adapt: Applied to the request of each page before it is sent.
+        :raises BackendRequestError: A call failed, or a page leads back to one before it.
+        """
+        paging = Paging(api_operation, request)
+        while paging.request is not None:
+            page = self.call(api_operation, adapt(paging.request))
             yield page
-            if not page.get("NextToken"):
-                return
-            request["NextToken"] = page["NextToken"]
+            with _RequestErrors(request):
+                paging.took(page)
 
     def start_operation(self, api_operation: str, request: Mapping[str, Any]) -> Job:
         """
@@ -336,9 +222,9 @@ class AmplifyBackendHook(AwsBaseHook):
             return self.attempt_start(api_operation, request)
 
     def attempt_start(
-        self, api_operation: str, request: Mapping[str, Any], *, may_send: Callable[[], bool] = _always
+        self, api_operation: str, request: Mapping[str, Any], *, may_send: Callable[[], bool] = always
     ) -> Job:
-        """Send a start; an answer that names no job is as good as a lost one.
+        """Send a start; an answer that names no job counts as a lost answer.
 
         :param may_send: Asked just before the socket whether the right to send still holds.
         """
@@ -366,18 +252,18 @@ class AmplifyBackendHook(AwsBaseHook):
         *,
         timeout: float,
         waiter_delay: float = 30,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] | None = None,
     ) -> Job:
         """
         Wait until a job has ended, and return it.
 
         :param ref: The job, e.g. ``hook.get_job(...).ref``.
-        :param timeout: Seconds to wait at most.
-        :param waiter_delay: Longest seconds between two looks; the first ones come sooner.
+        :param timeout: Maximum seconds to wait.
+        :param waiter_delay: Maximum seconds between status checks; the first ones come sooner.
         :raises BackendParameterError: ``timeout`` or ``waiter_delay`` cannot be waited; nothing was sent.
         :raises BackendJobFailedError: The job ended as FAILED.
         :raises BackendJobTimeoutError: The job had not ended in time.
-        :raises BackendRequestError: The job cannot be looked at, and waiting cannot help.
+        :raises BackendRequestError: The status cannot be checked, and waiting cannot help.
         """
         # What is left of a budget can be less than nothing: then one status check is made.
         deadline = time.time() + as_bounded("timeout", timeout, least=-LONGEST_WAIT)
@@ -394,7 +280,7 @@ class AmplifyBackendHook(AwsBaseHook):
         deadline: float,
         waiter_delay: float,
         durations: Sequence[float] = (),
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] | None = None,
     ) -> Job:
         """Wait until a job has ended, well or badly, or until ``deadline`` (seconds since the epoch)."""
         wait = Wait(ref, deadline=deadline, started=time.time())
@@ -402,7 +288,7 @@ class AmplifyBackendHook(AwsBaseHook):
         schedule = PollSchedule(waiter_delay, expected)
         while True:
             try:
-                job = self.run(polling.look_at_job(ref))
+                job = self.run(check_job(ref))
             except ServiceError as error:
                 wait.connection_works = self.connection_works
                 try:
@@ -421,10 +307,10 @@ class AmplifyBackendHook(AwsBaseHook):
             delay = min(schedule.next_delay(now - wait.started), wait.until_deadline(now))
             if note:
                 self.log.log(note.level, note.text(delay))
-            self._sleep(wait, delay, expected.median if expected else None, sleep)
+            self._sleep(wait, delay, expected.median if expected else None, sleep or current().sleep)
 
     def _sleep(self, wait: Wait, seconds: float, usual: float | None, sleep: Callable[[float], None]) -> None:
-        """Sleep until the next look, and say from time to time that the task still waits."""
+        """Sleep until the next status check, and log from time to time that the task is still waiting."""
         while True:
             report = wait.due_report(time.time(), usual)
             if report:

@@ -1,6 +1,6 @@
-"""Drives a local AmplifyBackend, in this process or another, over its control interface.
+"""The client of the control interface of a local AmplifyBackend, in this process or another.
 
-Only the standard library, so that a test suite can use it against a server that runs elsewhere.
+It needs only the standard library, so that a test suite can use it against a server that runs elsewhere.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import urllib.request
 from typing import Any
 from urllib.parse import quote, urlencode
 
-_PREFIX = "/_amplifybackend"
+from airflow_provider_amplifybackend.local.http.asgi import CONTROL_PREFIX
 
 # A proxy from the environment must not catch requests to the loopback address.
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -32,7 +32,7 @@ class LocalControl:
         return self._ask("GET", "/health")
 
     def reset(self) -> None:
-        """Everything back to how the server started: state, faults, journal, clock, settings."""
+        """Go back to how the server started: state, faults, journal, clock, settings."""
         self._ask("POST", "/reset")
 
     # State
@@ -49,18 +49,18 @@ class LocalControl:
         region: str | None = None,
         **members: Any,
     ) -> None:
-        """The common case: one app with these environments."""
+        """Make one app with these environments exist, the common case."""
         where: dict[str, Any] = {name: value for name, value in (("account", account), ("region", region)) if value}
         app = {"app_id": app_id, "environments": list(environments), **members}
         self.seed(apps=[app], **where)
 
     def state(self) -> list[dict[str, Any]]:
-        """What every account and region holds."""
+        """Return the state of every account and region."""
         stores: list[dict[str, Any]] = self._ask("GET", "/state")["stores"]
         return stores
 
     def jobs(self) -> list[dict[str, Any]]:
-        """All jobs of all accounts, regions, apps and environments, with internals."""
+        """Return all jobs of all accounts, regions, apps and environments, with internals."""
         jobs: list[dict[str, Any]] = self._ask("GET", "/jobs")["jobs"]
         return jobs
 
@@ -96,7 +96,7 @@ class LocalControl:
         environment: str | None = None,
         after: int = 0,
     ) -> list[dict[str, Any]]:
-        """The requests that the service has seen, oldest first; `after` is the last `seq` known already."""
+        """Return the requests that the service has seen, oldest first; `after` is the last `seq` known already."""
         filters = {"operation": operation, "app_id": app_id, "environment": environment}
         query: dict[str, Any] = {name: value for name, value in filters.items() if value is not None}
         if effective is not None:
@@ -134,7 +134,7 @@ class LocalControl:
 
     def _ask(self, method: str, path: str, content: dict[str, Any] | None = None) -> dict[str, Any]:
         request = urllib.request.Request(  # noqa: S310  # the caller's own endpoint
-            self.endpoint_url + _PREFIX + path,
+            self.endpoint_url + CONTROL_PREFIX + path,
             method=method,
             data=None if content is None else json.dumps(content).encode(),
             headers={"Content-Type": "application/json"},

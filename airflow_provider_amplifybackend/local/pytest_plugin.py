@@ -16,7 +16,7 @@ import pytest
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
-    from airflow_provider_amplifybackend.local.testing import LocalAirflow
+    from airflow_provider_amplifybackend.local.testing.isolated_airflow import LocalAirflow
 
 DAGS_OPTION = "amplifybackend_dags"
 _home = pytest.StashKey[Path]()
@@ -36,7 +36,10 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Make the home of the tests' Airflow, where asked for. A conftest.py could have imported Airflow already."""
     if not early_config.getini(DAGS_OPTION):
         return
-    from airflow_provider_amplifybackend.local.testing import AirflowIsNotIsolatedError, isolate_airflow
+    from airflow_provider_amplifybackend.local.testing.isolated_airflow import (
+        AirflowIsNotIsolatedError,
+        isolate_airflow,
+    )
 
     dags = _dags_folder(early_config)
     if not dags.is_dir():
@@ -88,7 +91,7 @@ def _migrated_home(pytestconfig: pytest.Config) -> Path:
             "(in pytest.ini without the quotes)",
             pytrace=False,
         )
-    from airflow_provider_amplifybackend.local.testing import AirflowIsNotIsolatedError, migrate
+    from airflow_provider_amplifybackend.local.testing.isolated_airflow import AirflowIsNotIsolatedError, migrate
 
     try:
         migrate(home)
@@ -103,25 +106,27 @@ def local_airflow(
     _migrated_home: Path,
     local_amplifybackend: LocalAmplifyBackend,
     monkeypatch: pytest.MonkeyPatch,
-) -> LocalAirflow:
+) -> Iterator[LocalAirflow]:
     """An Airflow of the tests' own that runs your DAGs; AmplifyBackend is `local_amplifybackend`, for any connection.
 
     The connection `aws_default` leads there with everything else, too. Nothing finds the way to real credentials.
     """
-    from airflow_provider_amplifybackend.local import testing
+    from airflow_provider_amplifybackend.core import timing
+    from airflow_provider_amplifybackend.local.service.store import DEFAULT_ACCOUNT, DEFAULT_REGION
+    from airflow_provider_amplifybackend.local.testing import isolated_airflow
 
     endpoint_url = local_amplifybackend.endpoint_url
-    for name in testing.environment_names("AWS_", "BOTO"):
+    for name in isolated_airflow.environment_names("AWS_", "BOTO"):
         monkeypatch.delenv(name)
-    for name, value in testing.aws_variables(_migrated_home).items():
+    for name, value in isolated_airflow.aws_variables(_migrated_home).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_ENDPOINT_URL_AMPLIFYBACKEND", endpoint_url)
     # For tasks with another connection, or none. The key is the account; nobody checks the secret.
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", testing.ACCOUNT)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", DEFAULT_ACCOUNT)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-a-secret")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", testing.REGION)
-    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", testing.connection_json(endpoint_url))
-    # A real triggerer needs this pause; dag.test() has none.
-    monkeypatch.setattr("airflow_provider_amplifybackend.triggers.base.EARLIEST_EVENT", 0.0)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", DEFAULT_REGION)
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", isolated_airflow.connection_json(endpoint_url))
     local_amplifybackend.control.set(job_seconds=0.2)
-    return testing.LocalAirflow(Path(os.environ["AIRFLOW__CORE__DAGS_FOLDER"]))
+    # A real triggerer needs a pause before an event; dag.test() has none.
+    with timing.replaced(earliest_event=0.0):
+        yield isolated_airflow.LocalAirflow(Path(os.environ["AIRFLOW__CORE__DAGS_FOLDER"]))

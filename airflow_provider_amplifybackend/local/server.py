@@ -10,11 +10,12 @@ from typing import Any
 
 import uvicorn
 
-from airflow_provider_amplifybackend.local.app import LocalApp
-from airflow_provider_amplifybackend.local.asgi import ASGIApp
 from airflow_provider_amplifybackend.local.control import LocalControl
-from airflow_provider_amplifybackend.local.guard import Guard, is_wildcard
-from airflow_provider_amplifybackend.local.transport import remembering
+from airflow_provider_amplifybackend.local.http.app import LocalApp
+from airflow_provider_amplifybackend.local.http.asgi import ASGIApp
+from airflow_provider_amplifybackend.local.http.browser_guard import BrowserGuard, is_wildcard
+from airflow_provider_amplifybackend.local.http.transport import remembering
+from airflow_provider_amplifybackend.local.service.store import DEFAULT_REGION
 
 _START_SECONDS = 30
 _STOP_SECONDS = 10
@@ -77,12 +78,12 @@ class LocalAmplifyBackend:
         return LocalControl(self.endpoint_url)
 
     def client(self, service_name: str = "amplifybackend", **options: Any) -> Any:
-        """A boto3 client of this service with dummy credentials; with moto also of any other service."""
+        """Return a boto3 client of this service with dummy credentials; with moto also of any other service."""
         import boto3
 
         defaults = {
             "endpoint_url": self.endpoint_url,
-            "region_name": "us-east-1",
+            "region_name": DEFAULT_REGION,
             "aws_access_key_id": "testing",
             "aws_secret_access_key": "testing",
         }
@@ -122,31 +123,31 @@ class LocalAmplifyBackend:
         self.stop()
 
 
-def _guard(host: str, allow_hosts: Iterable[str]) -> Guard:
+def _guard(host: str, allow_hosts: Iterable[str]) -> BrowserGuard:
     # One name is a likely slip where a list is asked for, and its letters are names, too.
     names = [allow_hosts] if isinstance(allow_hosts, str) else [*allow_hosts]
-    return Guard(names if is_wildcard(host) else [host, *names])
+    return BrowserGuard(names if is_wildcard(host) else [host, *names])
 
 
 def _local_app(
-    settings: dict[str, Any], strict_apps: bool, apps: tuple[str, ...], with_moto: bool, guard: Guard
+    settings: dict[str, Any], strict_apps: bool, apps: tuple[str, ...], with_moto: bool, guard: BrowserGuard
 ) -> LocalApp:
     if not with_moto:
         return LocalApp(settings=settings, strict_apps=strict_apps, apps=apps, guard=guard)
-    from airflow_provider_amplifybackend.local import moto_mount
+    from airflow_provider_amplifybackend.local.http import moto_mount
 
     return LocalApp(
         settings=settings,
         strict_apps=strict_apps,
         apps=apps,
         observer=moto_mount.MotoObserver(),
-        other_services=moto_mount.moto_app(),
+        other_services_app=moto_mount.moto_app(),
         guard=guard,
     )
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """Our own socket, so that the port is known before the server runs."""
+    """Return a socket of our own, so that the port is known before the server runs."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

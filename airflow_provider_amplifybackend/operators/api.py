@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_amplifybackend.operators.base import AmplifyBackendJobOperator, AmplifyBackendOperator
-from airflow_provider_amplifybackend.operators.kinds import ConfiguredResource, CreatingOperator, RemovingOperator
+from airflow_provider_amplifybackend.operators._base import AmplifyBackendOperator
+from airflow_provider_amplifybackend.operators._configured import ConfiguredResource
+from airflow_provider_amplifybackend.operators._job_base import (
+    AmplifyBackendJobOperator,
+    CreatingOperator,
+    RemovingOperator,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_amplifybackend.type_defs import (

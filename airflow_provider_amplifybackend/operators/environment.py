@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_amplifybackend.exceptions import BackendRequestError, left_behind, request_error
-from airflow_provider_amplifybackend.jobs import Job, Outcome
-from airflow_provider_amplifybackend.meta import outputs, parse_document
-from airflow_provider_amplifybackend.operators.base import AmplifyBackendOperator
-from airflow_provider_amplifybackend.operators.kinds import FAIL_OR_SKIP, CreatingOperator, RemovingOperator
-from airflow_provider_amplifybackend.parameters import as_choice
-from airflow_provider_amplifybackend.polling import FaultKind, ServiceError, says_missing
+from airflow_provider_amplifybackend._errors import request_error
+from airflow_provider_amplifybackend.core.meta_config import outputs, parse_document
+from airflow_provider_amplifybackend.core.requests import FaultKind, ServiceError, says_missing
+from airflow_provider_amplifybackend.exceptions import BackendRequestError
+from airflow_provider_amplifybackend.operators._base import AmplifyBackendOperator
+from airflow_provider_amplifybackend.operators._job_base import FAIL_OR_SKIP, CreatingOperator, RemovingOperator
+from airflow_provider_amplifybackend.parameters.reading import as_choice
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend._compat import Context
-    from airflow_provider_amplifybackend.hooks.start import Reached, StartOnce, StartProtocol, Steps
-    from airflow_provider_amplifybackend.jobs import JobResult
+    from airflow_provider_amplifybackend.core.job import JobResult
 
 
 DOCUMENTS = ("AmplifyMetaConfig", "AmplifyFeatureFlags")
@@ -31,44 +30,25 @@ class _CreatesEnvironment(CreatingOperator):
 
     :param on_failure: What to do about the empty environment that a failed job leaves behind: ``"keep"``, or
         ``"delete_target"``: delete it, so that a retry can create it. It is only deleted if it did not exist before,
-        if the service named this task's own job as the one that failed, and if nobody has started a job in it since.
+        if the failed job is certainly this task's own, and if no other job has been started in it since.
         The task fails all the same.
     """
 
     template_fields: Sequence[str] = (*CreatingOperator.template_fields, "on_failure")
     readers = CreatingOperator.readers | {"on_failure": partial(as_choice, accepted=("keep", "delete_target"))}
-    new_environment: ClassVar[str]
 
     def __init__(self, *, on_failure: str = "keep", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.on_failure = on_failure
 
     def execute(self, context: Context) -> JobResult:
-        """Start the job once, and wait for it as told."""
-        if not CLI_NAME.fullmatch(self._new_name):
-            self.log.warning("The Amplify CLI will not take %r: it demands 2 to 10 small letters", self._new_name)
+        """Start the job once, and wait for it if requested."""
+        if not CLI_NAME.fullmatch(str(self._new_name)):
+            self.log.warning(
+                "Environment name %r is not accepted by the Amplify CLI, which requires 2 to 10 lowercase letters",
+                self._new_name,
+            )
         return super().execute(context)
-
-    def _steps(self, start: StartProtocol) -> Steps[Reached]:
-        """Start the job and wait, once what an earlier try's failed job left behind is gone."""
-        from airflow_provider_amplifybackend.hooks.leftover import delete_earlier
-
-        if self.on_failure == "delete_target":
-            yield from delete_earlier(start, self._new_name)
-        return (yield from super()._steps(start))
-
-    def _after_failure(self, job: Job, outcome: Outcome, make_starter: Callable[[], StartOnce]) -> str:
-        """Delete what the job left behind, if told so and if it is ours."""
-        from airflow_provider_amplifybackend.hooks.leftover import delete_after
-
-        if self.on_failure != "delete_target":
-            return left_behind(self.api_operation, self._new_name)
-        starter = make_starter()
-        return starter.drive(delete_after(starter.protocol, job, outcome, self._new_name))
-
-    @property
-    def _new_name(self) -> str:
-        return str(getattr(self, self.new_environment))
 
 
 class CloneBackendOperator(_CreatesEnvironment):
@@ -180,9 +160,9 @@ class GetBackendOperator(AmplifyBackendOperator):
         client secrets) replaced by ``***``; ``exists``, which is False only with ``if_missing="skip"``; and
         ``outputs``: ``user_pool_id``, ``user_pool_arn``, ``native_client_id``, ``web_client_id``,
         ``identity_pool_id``, ``appsync_api_id``, ``appsync_endpoint``, ``bucket``, ``stack_name``, ``stack_id``,
-        ``deployment_bucket`` and ``region``, None where the environment has no such thing. Each output that there is
-        is also an XCom of its own, e.g. ``get.output["user_pool_id"]``: a task that takes one which there is not
-        fails, and says which.
+        ``deployment_bucket`` and ``region``, None where the environment has no such thing. Each output that exists
+        is also an XCom of its own, e.g. ``get.output["user_pool_id"]``: a task that uses one that does not exist
+        fails and names it.
     """
 
     api_operation: ClassVar[str] = "GetBackend"
@@ -205,14 +185,14 @@ class GetBackendOperator(AmplifyBackendOperator):
         return result
 
     def present(self, response: Mapping[str, Any]) -> dict[str, Any]:
-        """Parse the documents, and pick the outputs that people call this for."""
+        """Parse the documents, and pick the outputs."""
         documents = {name: parse_document(response[name]) for name in DOCUMENTS if name in response}
         presented = super().present({**response, **documents})
         presented.setdefault("exists", True)
         return presented | {"outputs": outputs(presented.get("AmplifyMetaConfig"))}
 
     def _look(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return what the service says of the environment, or of the app where the environment is missing."""
+        """Return the answer about the environment, or about the app where the environment is missing."""
         name = request.get("BackendEnvironmentName")
         answer: Mapping[str, Any]
         try:
@@ -226,7 +206,7 @@ class GetBackendOperator(AmplifyBackendOperator):
         missing = f"environment {name} of app {request['AppId']} does not exist"
         if self.if_missing != "skip":
             others = ", ".join(answer["BackendEnvironmentList"]) or "none"
-            raise BackendRequestError(f"{self.task_id}: {missing}; environments there are: {others}")
+            raise BackendRequestError(f"{self.task_id}: {missing}; existing environments: {others}")
         self.log.info("Skipping (if_missing='skip'): %s", missing if name else f"nothing of app {request['AppId']}")
         return {**answer, **request, "exists": False}
 
@@ -249,7 +229,7 @@ class GetBackendOperator(AmplifyBackendOperator):
             raise request_error(error, app) from error
         self.log.warning(
             "App %s is unknown to the service in %s, so it has no environments; check app_id and region_name. "
-            "The service: %s: %s",
+            "AmplifyBackend reported %s: %s",
             app["AppId"],
             self.hook.conn_region_name,
             error.code,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_amplifybackend.operators.base import AmplifyBackendJobOperator, AmplifyBackendOperator
-from airflow_provider_amplifybackend.operators.kinds import (
-    ConfiguredResource,
+from airflow_provider_amplifybackend.operators._base import AmplifyBackendOperator
+from airflow_provider_amplifybackend.operators._configured import ConfiguredResource
+from airflow_provider_amplifybackend.operators._job_base import (
+    AmplifyBackendJobOperator,
     CreatingOperator,
-    PagedOperator,
     RemovingOperator,
 )
+from airflow_provider_amplifybackend.operators._paged import PagedOperator
 
 if TYPE_CHECKING:
     from mypy_boto3_amplifybackend.type_defs import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_amplifybackend.operators.base import AmplifyBackendOperator
+from airflow_provider_amplifybackend.operators._base import AmplifyBackendOperator
 
 if TYPE_CHECKING:
     from mypy_boto3_amplifybackend.type_defs import (
@@ -41,7 +41,7 @@ class CreateTokenOperator(AmplifyBackendOperator):
 
 class GetTokenOperator(AmplifyBackendOperator):
     """
-    Look a challenge token up by its session.
+    Get a challenge token by its session.
 
     .. seealso:: `GetToken <https://docs.aws.amazon.com/goto/WebAPI/amplifybackend-2020-08-11/GetToken>`__
 

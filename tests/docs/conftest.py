@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from airflow_provider_amplifybackend.core import timing
 from tests.dag_run import Finished
 
 ROOT = Path(__file__).parents[2]
@@ -14,12 +15,13 @@ EXAMPLES = ROOT / "docs" / "examples" / "operators.py"
 
 
 @pytest.fixture
-def at_once(monkeypatch: pytest.MonkeyPatch, service: Any) -> None:
+def at_once(service: Any) -> Iterator[None]:
     """Jobs that end at once, and no pauses before a start."""
     service.control.set(job_seconds=0)
     # Once the environments are gone, so is the place to look for its job.
     service.control.set(job_seconds={"RemoveAllBackends": 0.5})
-    monkeypatch.setattr("airflow_provider_amplifybackend.hooks.start.LOOK_DELAY", 0.01)
+    with timing.replaced(between_checks=0.01):
+        yield
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS
+from airflow_provider_amplifybackend.core.permissions import needed_operations
 from airflow_provider_amplifybackend.exceptions import BackendJobFailedError
-from airflow_provider_amplifybackend.jobs import JOB_OPERATIONS
-from airflow_provider_amplifybackend.permissions import calls_of
 from airflow_provider_amplifybackend.sensors.job import BackendJobSensor
 from scripts import docs as generator
 from tests.docs.conftest import APP, EXAMPLES
@@ -35,7 +35,7 @@ def test_the_page_is_current() -> None:
 
 
 def test_the_page_has_every_operation() -> None:
-    from airflow_provider_amplifybackend.service_model import operation_names
+    from airflow_provider_amplifybackend.parameters.service_model import operation_names
 
     assert {getattr(each, "api_operation", None) for each in CLASSES} - {None} == set(operation_names())
 
@@ -108,7 +108,7 @@ def test_every_example_runs_and_calls_and_returns_what_the_page_says(
     classes = {task_id: type(task) for task_id, task in dag.task_dict.items()}
     assert sorted(each.__name__ for each in classes.values()) == sorted(each.__name__ for each in CLASSES)
     called = calls_by_task(run)
-    assert called == {task_id: set(calls_of(each).always) for task_id, each in classes.items()}
+    assert called == {task_id: set(needed_operations(each).always) for task_id, each in classes.items()}
     for task_id, each in classes.items():
         result = run.xcom(task_id)
         if hasattr(each, "api_operation"):
@@ -134,7 +134,7 @@ def test_a_start_that_was_refused_and_then_lost_calls_no_more_than_the_page_says
             result = task.execute(outside_airflow())
             assert result["outcome"] == "adopted", task.task_id
             called = {entry["operation"] for entry in service.control.journal()}
-            calls = calls_of(type(task))
+            calls = needed_operations(type(task))
             # A job that is adopted when it has ended already is seen in the list only.
             assert called | {"GetBackendJob"} == {*calls.always, *calls.after_trouble}, task.task_id
 
@@ -144,7 +144,7 @@ def test_a_clone_that_cleans_up_after_itself_calls_no_more_than_the_page_says(
 ) -> None:
     dag = dags.load_file(EXAMPLES.read_text(encoding="utf-8"), "operators")
     task = dag.task_dict["clone"]
-    calls = calls_of(type(task))
+    calls = needed_operations(type(task))
     assert set(calls.with_option) == {'on_failure="delete_target"'}
     task.on_failure = "delete_target"
     service.control.add_fault("CloneBackend", kind="job_fails", times=1)
@@ -158,7 +158,7 @@ def test_a_sensor_for_no_job_calls_what_the_page_says(dags: Any, service: Any, s
     sensor = BackendJobSensor(task_id="idle", app_id=APP, backend_environment_name="preview", no_job_pending=True)
     result = sensor.execute(outside_airflow())
     assert set(result) == {"AppId", "BackendEnvironmentName", "condition"}
-    (called,) = calls_of(BackendJobSensor).with_option.values()
+    (called,) = needed_operations(BackendJobSensor).with_option.values()
     assert {entry["operation"] for entry in service.control.journal()} == set(called)
 
 

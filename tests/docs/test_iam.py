@@ -8,7 +8,7 @@ from typing import Any
 import botocore.session
 import pytest
 
-from airflow_provider_amplifybackend.permissions import calls_of, iam_actions
+from airflow_provider_amplifybackend.core.permissions import iam_actions, needed_operations
 from scripts.docs import task_classes
 from tests.docs.conftest import APP
 from tests.docs.policies import ARNS, actions, policies, resource_types
@@ -60,14 +60,14 @@ def test_every_statement_has_an_arn_of_each_resource_type_that_its_actions_need(
 def test_all_is_all() -> None:
     assert actions(POLICIES["All"]) >= {f"amplifybackend:{name}" for name in OPERATIONS} | {"s3:ListAllMyBuckets"}
     for each in CLASSES:
-        assert set(iam_actions(calls_of(each).all)) <= actions(POLICIES["All"]), each
+        assert set(iam_actions(needed_operations(each).all)) <= actions(POLICIES["All"]), each
 
 
 def test_read_only_covers_every_reading_operator_and_sensor_and_changes_nothing() -> None:
     allowed = actions(POLICIES["Read only"])
     assert not [action for action in allowed if not action.split(":")[1].startswith(("Get", "List"))]
     readers = [each for each in CLASSES if each.__name__.startswith(("Get", "List")) or "Sensor" in each.__name__]
-    needed = {action for each in readers for action in iam_actions(calls_of(each).all)}
+    needed = {action for each in readers for action in iam_actions(needed_operations(each).all)}
     # It hands out a challenge code, with which Studio is opened.
     assert needed == allowed | {"amplifybackend:GetToken"}
 

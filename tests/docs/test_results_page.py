@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_amplifybackend import service_model
+from airflow_provider_amplifybackend.parameters import service_model
 from tests.docs.conftest import APP, ROOT
 from tests.operators.requests_by_operation import AUTH, FULL
 

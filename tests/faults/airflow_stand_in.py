@@ -17,7 +17,7 @@ from typing import Any
 from airflow.sdk.bases.operator import ExecutorSafeguard
 from airflow.sdk.exceptions import TaskDeferred
 
-from airflow_provider_amplifybackend.triggers.poller import shared_poller
+from airflow_provider_amplifybackend.triggers._poller import shared_poller
 
 EVENT_SECONDS = 120.0
 

@@ -142,7 +142,7 @@ class Campaign:
         self._judge(stories)
 
     def _script_faults(self, random_: random.Random) -> None:
-        from airflow_provider_amplifybackend.jobs import JOB_OPERATIONS
+        from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS
 
         each = FAULTY_SHARE / (len(ANSWER_FAULTS) + 1)
         for when in ("before", "after"):

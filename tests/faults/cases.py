@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from airflow_provider_amplifybackend import service_model
-from airflow_provider_amplifybackend.jobs import JOB_OPERATIONS, Effect
+from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS, Effect
+from airflow_provider_amplifybackend.parameters import service_model
 from tests.operators.requests_by_operation import CASES, operator_classes
 
 # The same operation with what somebody else would want of it; the rest of the request is the same.

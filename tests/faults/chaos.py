@@ -9,10 +9,8 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
-from airflow_provider_amplifybackend import polling, schedule
-from airflow_provider_amplifybackend.hooks import start
+from airflow_provider_amplifybackend.core import timing
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
-from airflow_provider_amplifybackend.triggers import base as triggers_base
 from tests.faults.airflow_stand_in import Killed
 
 # How often a process dies at such a moment.
@@ -90,16 +88,18 @@ def hurry() -> None:
     """Shorten every wait of this process; jobs of the campaign take moments."""
     os.environ["AIRFLOW__AMPLIFYBACKEND__START_PATIENCE"] = str(PATIENCE)
     os.environ["AIRFLOW__AMPLIFYBACKEND__MAX_REQUESTS_PER_SECOND"] = "1000"
-    # The jobs of a campaign are over sooner than a first look: what the service forgets with them is never seen.
-    polling.NOT_FOUND_PATIENCE = PATIENCE
-    start.LOOK_DELAY = 0.1
-    start.RESEND_DELAY = 0.1
-    start.MAX_RESEND_DELAY = 1.0
-    start.StartOnce.__init__.__kwdefaults__["sleep"] = sleep
-    AmplifyBackendHook.await_end.__kwdefaults__["sleep"] = sleep
-    schedule.FIRST_DELAY = 0.1
-    schedule.DENSEST_DELAY = 0.1
-    triggers_base.EARLIEST_EVENT = 0.0
+    delays = timing.replaced(
+        sleep=sleep,
+        # The jobs of a campaign are over sooner than a first check: what the service forgets with them is never seen.
+        not_found_patience=PATIENCE,
+        between_checks=0.1,
+        before_resend=0.1,
+        longest_before_resend=1.0,
+        first_check=0.1,
+        densest_checks=0.1,
+        earliest_event=0.0,
+    )
+    delays.__enter__()  # for as long as the process lives
     import botocore.endpoint
 
     botocore.endpoint.time = SimpleNamespace(sleep=lambda seconds: time.sleep(seconds / 20))

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from airflow_provider_amplifybackend.core import timing
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from tests.faults.airflow_stand_in import Triggerer
 
@@ -17,12 +18,9 @@ def triggerer() -> Iterator[Triggerer]:
 
 
 @pytest.fixture
-def hurry(monkeypatch: pytest.MonkeyPatch, service: LocalAmplifyBackend) -> LocalAmplifyBackend:
+def hurry(monkeypatch: pytest.MonkeyPatch, service: LocalAmplifyBackend) -> Iterator[LocalAmplifyBackend]:
     """The service, with short jobs and without the delays that a real one needs."""
-    monkeypatch.setattr("airflow_provider_amplifybackend.hooks.start.LOOK_DELAY", 0.05)
-    monkeypatch.setattr("airflow_provider_amplifybackend.hooks.start.RESEND_DELAY", 0.05)
-    monkeypatch.setattr("airflow_provider_amplifybackend.schedule.FIRST_DELAY", 0.05)
-    monkeypatch.setattr("airflow_provider_amplifybackend.triggers.base.EARLIEST_EVENT", 0.0)
     monkeypatch.setenv("AIRFLOW__AMPLIFYBACKEND__START_PATIENCE", "0.5")
     service.control.set(job_seconds=0.3)
-    return service
+    with timing.replaced(between_checks=0.05, before_resend=0.05, first_check=0.05, earliest_event=0.0):
+        yield service

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_amplifybackend.jobs import JOB_OPERATIONS
+from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS
 from tests.faults import walk
 
 # Few enough for every run of the tests; `make test-faults-short` walks many more, with a seed of its own.

@@ -22,24 +22,25 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
-from airflow_provider_amplifybackend import polling
-from airflow_provider_amplifybackend.exceptions import AmplifyBackendError, wait_error
-from airflow_provider_amplifybackend.hooks import start
-from airflow_provider_amplifybackend.jobs import JOB_OPERATIONS, Effect, Job, JobRef
-from airflow_provider_amplifybackend.local.errors import ServiceError as Refusal
-from airflow_provider_amplifybackend.local.jobs import Fate
-from airflow_provider_amplifybackend.local.jobs import Job as ServiceJob
-from airflow_provider_amplifybackend.local.seed import seed
-from airflow_provider_amplifybackend.local.settings import Settings
-from airflow_provider_amplifybackend.local.state import Service
-from airflow_provider_amplifybackend.local.store import App, Environment
-from airflow_provider_amplifybackend.operators.base import AmplifyBackendOperator
-from airflow_provider_amplifybackend.polling import FaultKind, ServiceError, Wait
-from airflow_provider_amplifybackend.triggers import events
+from airflow_provider_amplifybackend._errors import wait_error
+from airflow_provider_amplifybackend.core import timing
+from airflow_provider_amplifybackend.core.job import Job, JobRef
+from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS, Effect
+from airflow_provider_amplifybackend.core.requests import FaultKind, ServiceError, drive
+from airflow_provider_amplifybackend.core.status_check import check_job
+from airflow_provider_amplifybackend.core.waiting import Wait
+from airflow_provider_amplifybackend.exceptions import AmplifyBackendError
+from airflow_provider_amplifybackend.local.service.errors import AnsweredError as Refusal
+from airflow_provider_amplifybackend.local.service.job_book import Fate, JobRecord
+from airflow_provider_amplifybackend.local.service.service import Service
+from airflow_provider_amplifybackend.local.service.settings import Settings
+from airflow_provider_amplifybackend.local.service.store import App, Environment
+from airflow_provider_amplifybackend.local.testing.seed import seed
+from airflow_provider_amplifybackend.operators._base import AmplifyBackendOperator
+from airflow_provider_amplifybackend.triggers import _events as events
 from tests.faults.airflow_stand_in import Killed, StateStore, TaskInstance
 from tests.operators.requests_by_operation import API, STORAGE, operator_classes
 
@@ -121,7 +122,7 @@ class Accepted:
     operation: str
     request: Mapping[str, Any]
     owner: tuple[int, int] | None
-    job: ServiceJob
+    job: JobRecord
     accepted_at: float
     # Without environments, the job of CreateBackendConfig lives where only the lost answer says.
     is_findable: bool
@@ -387,7 +388,7 @@ class World:
             self.others_act()
             self.may_die()
             try:
-                job = self.run(polling.look_at_job(ref))
+                job = self.run(check_job(ref))
             except ServiceError as error:
                 try:
                     wait.missed(error, self.now)
@@ -399,7 +400,7 @@ class World:
             self.pass_time(2.0)
 
     def run(self, look: Any) -> Any:
-        return start.StartOnce.drive(SimpleNamespace(_do=lambda call: self.attempt(call.operation, call.request)), look)  # type: ignore[arg-type]
+        return drive(look, lambda call: self.attempt(call.operation, call.request))
 
     def event_of(self, trigger: Any) -> Any:
         """As the triggerer: the trigger is rebuilt from what is stored of it, and its event is JSON."""
@@ -407,7 +408,7 @@ class World:
         module, _, name = path.rpartition(".")
         rebuilt = getattr(importlib.import_module(module), name)(**arguments)
         try:
-            event = events.finished(rebuilt.target, self.await_end(rebuilt.target))
+            event = events.finished(rebuilt.awaited, self.await_end(rebuilt.awaited))
         except AmplifyBackendError as error:
             event = events.error(str(error))
         return json.loads(json.dumps(event | rebuilt.carried()))
@@ -587,7 +588,7 @@ def operator_classes_once() -> dict[str, Any]:
 
 
 def operator_names(operation: str) -> dict[str, str]:
-    from airflow_provider_amplifybackend import service_model
+    from airflow_provider_amplifybackend.parameters import service_model
 
     if operation not in _NAMES:
         _NAMES[operation] = {member: name for name, member in service_model.members(operation).items()}
@@ -595,10 +596,18 @@ def operator_names(operation: str) -> dict[str, str]:
 
 
 @contextmanager
-def timeless(world_now: Callable[[], float]) -> Iterator[None]:
-    """Let the protocol's time be the service's."""
-    clock = SimpleNamespace(time=world_now, monotonic=world_now, sleep=None)
-    with mock.patch.object(start, "time", clock):
+def in_the_time_of(story: Story) -> Iterator[None]:
+    """Let the protocol's time be the service's, and let others act while it pauses."""
+
+    def sleep(seconds: float) -> None:
+        story.world.others_act()
+        story.world.may_die()
+        story.world.pass_time(seconds)
+
+    def now() -> float:
+        return story.world.now
+
+    with timing.replaced(now=now, monotonic=now, sleep=sleep):
         yield
 
 
@@ -615,22 +624,10 @@ def tell(chances: random.Random) -> Story:
     """Walk one story; its log is told with whatever it finds."""
     operation = chances.choice(list(JOB_OPERATIONS))
     story = Story(chances, operation, has_store=chances.random() < 0.75, deferrable=chances.random() < 0.5)
-    with timeless(lambda: story.world.now), _sleeping(story.world):
+    with in_the_time_of(story):
         try:
             story.tell()
         except AssertionError as found:
             found.add_note(f"{operation}, store {story.has_store}, deferrable {story.deferrable}: {story.log}")
             raise
     return story
-
-
-@contextmanager
-def _sleeping(world: World) -> Iterator[None]:
-    def sleep(seconds: float) -> None:
-        world.others_act()
-        world.may_die()
-        world.pass_time(seconds)
-
-    defaults = start.StartOnce.__init__.__kwdefaults__
-    with mock.patch.dict(defaults, {"sleep": sleep}):
-        yield

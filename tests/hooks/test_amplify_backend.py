@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from botocore.config import Config
 
-from airflow_provider_amplifybackend import polling
 from airflow_provider_amplifybackend._compat import AirflowNotFoundException
+from airflow_provider_amplifybackend.core.job import JobRef
+from airflow_provider_amplifybackend.core.timing import REAL_TIME
 from airflow_provider_amplifybackend.exceptions import (
     BackendJobFailedError,
     BackendJobTimeoutError,
@@ -23,9 +24,7 @@ from airflow_provider_amplifybackend.exceptions import (
     BackendRequestError,
 )
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
-from airflow_provider_amplifybackend.jobs import JobRef
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
-from airflow_provider_amplifybackend.schedule import FIRST_DELAY
 
 APP = "d1a2b3c4d5"
 CLONE = {"AppId": APP, "BackendEnvironmentName": "staging", "TargetEnvironmentName": "pr1"}
@@ -382,7 +381,7 @@ def test_a_job_is_waited_for(service: LocalAmplifyBackend, hook: AmplifyBackendH
     job = hook.wait_for_job(seed_job(service, seconds=100), timeout=600, waiter_delay=30, sleep=clock.sleep)
     assert job.is_completed
     assert max(clock.slept) <= 30
-    assert clock.slept[0] <= FIRST_DELAY
+    assert clock.slept[0] <= REAL_TIME.first_check
 
 
 def test_a_failed_job_raises_with_the_services_error(service: LocalAmplifyBackend, hook: AmplifyBackendHook) -> None:
@@ -493,18 +492,19 @@ def test_credentials_that_were_never_good_are_said_at_once(
 
 
 def test_a_wait_says_from_time_to_time_that_it_waits(
-    service: LocalAmplifyBackend, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    service: LocalAmplifyBackend, pace: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(polling, "REPORT_EVERY", 0.2)
+    pace(report_every=0.2)
     own = AmplifyBackendHook()
     own._log = logging.getLogger("tests.wait")
     caplog.set_level("INFO", "tests.wait")
-    job = own.await_end(
-        seed_job(service, "FAILED", seconds=1), deadline=time.time() + 60, waiter_delay=0.5, durations=[222.0]
-    )
-    assert job.is_failed
+    running = seed_job(service, seconds=1)
+    assert own.await_end(running, deadline=time.time() + 60, waiter_delay=0.5, durations=[222.0]).is_completed
+    failed = seed_job(service, "FAILED", job_id="job-2")
+    assert own.await_end(failed, deadline=time.time() + 60, waiter_delay=0.5).is_failed
     lines = [record for record in caplog.records if record.name == "tests.wait"]
-    reports = [record.getMessage() for record in lines if "waiting for" in record.getMessage()]
+    reports = [record.getMessage() for record in lines if "still waiting after" in record.getMessage()]
+    assert reports
     assert all("such jobs usually take 3 min 42 s; timing out at " in report for report in reports)
     assert (lines[-1].levelname, lines[-1].getMessage()[:6]) == ("WARNING", "FAILED")
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from botocore.credentials import Credentials, RefreshableCredentials
 
-from airflow_provider_amplifybackend.hooks import async_client
-from airflow_provider_amplifybackend.hooks.async_client import ThreadedCredentials, create_client
+from airflow_provider_amplifybackend.hooks import _async_client as async_client
+from airflow_provider_amplifybackend.hooks._async_client import ThreadedCredentials, create_client
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 
 APP = "d1a2b3c4d5"

@@ -22,8 +22,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from airflow_provider_amplifybackend.hooks._async_client import create_client
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
-from airflow_provider_amplifybackend.hooks.async_client import create_client
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from tests.operators.requests_by_operation import shared_botocore_data  # noqa: F401
 
@@ -373,7 +373,7 @@ def test_a_trigger_that_does_not_trust_the_certificate_says_so_at_once(service, 
 
 
 def test_each_call_is_a_line_without_secrets(dags, service, everything_is_logged):
-    from airflow_provider_amplifybackend.hooks import client_log
+    from airflow_provider_amplifybackend.hooks import _client_log as client_log
 
     assert f"{client_log.__name__}=DEBUG" in example("Request logging")
     service.control.add_fault("GetToken", kind="throttle", times=1)
@@ -414,24 +414,58 @@ look()
     assert "'ClientSecret': '***'" in texts[2]
     assert ": 404 NotFoundException in " in texts[3]
     bodies = [str(line) for line in run.log_lines if str(line.get("logger")).startswith("botocore")]
-    assert any("challengeCode" in line for line in bodies)
+    assert any("bytes with a secret, not shown" in line for line in bodies)
     stored = "".join(str(line) for line in run.log_lines if "MaskSecret" not in str(line))
     assert "hush-now" not in stored
     (token,) = {token for store in service.control.state() for app in store["apps"] for token in app["tokens"]}
     assert token not in stored
 
 
+def test_botocore_logs_no_body_that_holds_a_secret_whatever_masks_the_log(service, caplog):
+    client = AmplifyBackendHook().conn
+    tiny = {"Google": {"ClientId": "c", "ClientSecret": "hshh"}}  # too short for Airflow's masker
+    with caplog.at_level("DEBUG", "botocore"):
+        token = client.create_token(AppId=APP)
+        with pytest.raises(client.exceptions.BadRequestException):
+            client.create_backend_auth(
+                AppId=APP,
+                BackendEnvironmentName="staging",
+                ResourceName="people",
+                ResourceConfig={
+                    "AuthResources": "USER_POOL_ONLY",
+                    "Service": "COGNITO",
+                    "UserPoolConfigs": {
+                        "OAuth": {
+                            "OAuthGrantType": "CODE",
+                            "OAuthScopes": ["OPENID"],
+                            "RedirectSignInURIs": [],
+                            "RedirectSignOutURIs": [],
+                            "SocialProviderSettings": tiny,
+                        },
+                        "RequiredSignUpAttributes": ["EMAIL"],
+                        "SignInMethod": "ANOTHER",
+                        "UserPoolName": "people",
+                    },
+                },
+            )
+        client.get_backend(AppId=APP)
+    assert token["ChallengeCode"] not in caplog.text
+    assert "hshh" not in caplog.text
+    assert caplog.text.count("bytes with a secret, not shown") == 2
+    assert '"backendEnvironmentList"' in caplog.text  # what holds none is shown
+
+
 def test_a_call_that_got_no_answer_is_a_line_too(service, caplog):
     service.control.add_fault("GetBackend", kind="reset_before")
     hook = AmplifyBackendHook(config={"retries": {"total_max_attempts": 1}})
-    with caplog.at_level("DEBUG", "airflow_provider_amplifybackend.hooks.client_log"), pytest.raises(Exception):  # noqa: B017, PT011
+    with caplog.at_level("DEBUG", "airflow_provider_amplifybackend.hooks._client_log"), pytest.raises(Exception):  # noqa: B017, PT011
         hook.conn.get_backend(AppId=APP)
     assert any("ConnectionClosedError after" in record.getMessage() for record in caplog.records)
 
 
 def test_the_secret_members_are_written_in_bodies_as_the_model_says():
-    from airflow_provider_amplifybackend import service_model
-    from airflow_provider_amplifybackend.secrets import MASKED_MEMBERS, WIRE_NAMES
+    from airflow_provider_amplifybackend.core.secrets import MASKED_MEMBERS, WIRE_NAMES
+    from airflow_provider_amplifybackend.parameters import service_model
 
     model = service_model.service_model()
     shapes = [shape for shape in map(model.shape_for, model.shape_names) if shape.type_name == "structure"]

@@ -21,13 +21,16 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
-from airflow_provider_amplifybackend import names, service_model
+from airflow_provider_amplifybackend.core import names
+from airflow_provider_amplifybackend.core.job import JobRef
+from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS
+from airflow_provider_amplifybackend.core.requests import FaultKind, ServiceError
+from airflow_provider_amplifybackend.core.status_check import check_job
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
+from airflow_provider_amplifybackend.hooks._async_client import create_client
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
-from airflow_provider_amplifybackend.hooks.async_client import create_client
-from airflow_provider_amplifybackend.jobs import JOB_OPERATIONS, JobRef
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
-from airflow_provider_amplifybackend.polling import FaultKind, ServiceError, look_at_job
+from airflow_provider_amplifybackend.parameters import service_model
 from tests.conftest import connection_json
 from tests.name_cases import BAD, GOOD
 from tests.operators.requests_by_operation import CASES, shared_botocore_data  # noqa: F401
@@ -127,7 +130,7 @@ def test_the_methods_of_the_hook_refuse_what_is_no_name(service: LocalAmplifyBac
         for way in ways:
             refusal(way)
         with pytest.raises(ServiceError) as error:
-            hook.run(look_at_job(ref))
+            hook.run(check_job(ref))
         assert error.value.kind is FaultKind.SETUP
         assert not error.value.is_transient
     assert service.control.journal() == []

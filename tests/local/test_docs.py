@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_amplifybackend.local import control_api
 from airflow_provider_amplifybackend.local.control import LocalControl
-from airflow_provider_amplifybackend.local.faults import KINDS
+from airflow_provider_amplifybackend.local.http import control_api
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
-from airflow_provider_amplifybackend.local.settings import Settings
+from airflow_provider_amplifybackend.local.service.settings import Settings
+from airflow_provider_amplifybackend.local.testing.fault_kinds import KINDS
 
 TEXT = (Path(__file__).parents[2] / "docs" / "local.md").read_text(encoding="utf-8")
 

@@ -12,9 +12,9 @@ import botocore.loaders
 import botocore.session
 import pytest
 
-from airflow_provider_amplifybackend import service_model
-from airflow_provider_amplifybackend.jobs import JOB_OPERATIONS
-from airflow_provider_amplifybackend.operators.base import AmplifyBackendOperator
+from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS
+from airflow_provider_amplifybackend.operators._base import AmplifyBackendOperator
+from airflow_provider_amplifybackend.parameters import service_model
 
 RESOURCES = ("environment", "auth", "api", "storage", "config", "token", "job")
 IMPORTS = "\n".join(f"from airflow_provider_amplifybackend.operators.{name} import *" for name in RESOURCES) + "\n"
@@ -80,7 +80,7 @@ class Case:
 
 
 def _text(parameter: str) -> dict[str, Any]:
-    return {"wrong": {parameter: True}, "complaints": (f"{parameter}=True must be a text",)}
+    return {"wrong": {parameter: True}, "complaints": (f"{parameter}=True must be a string",)}
 
 
 def _missing(parameter: str) -> dict[str, Any]:

@@ -10,10 +10,11 @@ from urllib.parse import quote
 import pytest
 from airflow.sdk import DAG
 
-from airflow_provider_amplifybackend import names, service_model
+from airflow_provider_amplifybackend.core import names
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
-from airflow_provider_amplifybackend.parameters import EMPTY_RENDERINGS, is_template
+from airflow_provider_amplifybackend.parameters import service_model
+from airflow_provider_amplifybackend.parameters.reading import EMPTY_RENDERINGS, is_template
 from airflow_provider_amplifybackend.sensors.environment import BackendEnvironmentSensor
 from airflow_provider_amplifybackend.sensors.job import BackendJobSensor
 from airflow_provider_amplifybackend.validation import validate_dag

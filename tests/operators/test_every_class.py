@@ -14,10 +14,11 @@ import pytest
 
 import airflow_provider_amplifybackend.operators
 import airflow_provider_amplifybackend.sensors
-from airflow_provider_amplifybackend import service_model
-from airflow_provider_amplifybackend.aws_parameters import AwsParameters
-from airflow_provider_amplifybackend.jobs import JOB_OPERATIONS, Effect
-from airflow_provider_amplifybackend.operators.base import AmplifyBackendJobOperator, AmplifyBackendOperator
+from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS, Effect
+from airflow_provider_amplifybackend.operators._base import AmplifyBackendOperator
+from airflow_provider_amplifybackend.operators._job_base import AmplifyBackendJobOperator
+from airflow_provider_amplifybackend.parameters import service_model
+from airflow_provider_amplifybackend.tasks.aws_parameters import AwsParameters
 from tests.airflow_versions import dag_serialization
 
 
@@ -43,9 +44,7 @@ OPERATORS = [
     if "api_operation" in vars(value)
 ]
 SENSORS = [
-    value
-    for value in classes(airflow_provider_amplifybackend.sensors, AwsParameters)
-    if not value.__module__.endswith(".base")
+    value for value in classes(airflow_provider_amplifybackend.sensors, AwsParameters) if "._" not in value.__module__
 ]
 EVERY_OPERATOR = pytest.mark.parametrize("operator", OPERATORS, ids=lambda operator: operator.__name__)
 EVERY_CLASS = pytest.mark.parametrize("cls", [*OPERATORS, *SENSORS], ids=lambda cls: cls.__name__)
@@ -135,6 +134,8 @@ def test_init_only_assigns(cls):
         (function,) = ast.parse(source).body
         assert isinstance(function, ast.FunctionDef)
         first, *rest = function.body
+        if ast.unparse(first).startswith("check_written("):  # values that Airflow's own `__init__` fails on
+            first, *rest = rest
         assert ast.unparse(first) == "super().__init__(**kwargs)"
         given = {argument.arg for argument in function.args.kwonlyargs}
         for statement in rest:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_amplifybackend import service_model
+from airflow_provider_amplifybackend.parameters import service_model
 from tests.operators import requests_by_operation as requests
 from tests.operators.requests_by_operation import APPS, CASES, IMPORTS, JOBS, shared_botocore_data  # noqa: F401
 

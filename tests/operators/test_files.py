@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_amplifybackend import service_model
+from airflow_provider_amplifybackend.parameters import service_model
 from tests.operators.requests_by_operation import (
     API,
     AUTH,
@@ -112,7 +112,7 @@ def test_a_file_that_is_no_json_is_reported_without_its_content(dags, service, f
     )
     error = finished.error("auth")
     assert error.startswith("BackendParameterError")
-    assert "resource_config is a text that is not JSON" in error
+    assert "resource_config is not valid JSON" in error
     assert "s3cret" not in error
     assert not service.control.journal("CreateBackendAuth")
 

@@ -11,10 +11,10 @@ import botocore.session
 import pytest
 from botocore import xform_name
 
-from airflow_provider_amplifybackend import service_model
-from airflow_provider_amplifybackend.jobs import JOB_OPERATIONS
-from airflow_provider_amplifybackend.operators.base import AmplifyBackendJobOperator
-from airflow_provider_amplifybackend.operators.kinds import PagedOperator
+from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS
+from airflow_provider_amplifybackend.operators._job_base import AmplifyBackendJobOperator
+from airflow_provider_amplifybackend.operators._paged import PagedOperator
+from airflow_provider_amplifybackend.parameters import service_model
 from tests.operators.requests_by_operation import operator_classes
 
 MODEL = botocore.session.get_session().get_service_model("amplifybackend")

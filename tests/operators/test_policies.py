@@ -7,6 +7,8 @@ import time
 
 import pytest
 
+from airflow_provider_amplifybackend.core import timing
+
 APP = "d1a2b3c4d5"
 
 CLONE = """
@@ -29,9 +31,9 @@ DeleteBackendOperator(
 
 
 @pytest.fixture(autouse=True)
-def hurry(monkeypatch):
-    monkeypatch.setattr("airflow_provider_amplifybackend.hooks.start.LOOK_DELAY", 0.1)
-    monkeypatch.setattr("airflow_provider_amplifybackend.hooks.start.RESEND_DELAY", 0.1)
+def hurry():
+    with timing.replaced(between_checks=0.1, before_resend=0.1):
+        yield
 
 
 def environments(service):
@@ -46,7 +48,7 @@ def test_what_exists_already_is_an_error_that_says_how_to_go_on(dags, service, s
     run = dags.run(CLONE.format(options=""))
     assert run.state == "failed"
     assert "BackendStartError: CloneBackend (app d1a2b3c4d5, environment copy" in run.error("clone")
-    assert "exists already" in run.error("clone")
+    assert "already exists" in run.error("clone")
     assert "if_exists='skip'" in run.error("clone")
     assert starts() == []
 

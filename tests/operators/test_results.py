@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_amplifybackend.meta import outputs, parse_document
+from airflow_provider_amplifybackend.core.meta_config import outputs, parse_document
+from airflow_provider_amplifybackend.local.service import meta_documents
 from tests.operators.requests_by_operation import AUTH, FULL, IMPORTS, shared_botocore_data  # noqa: F401
 
 APP = "d9z8y7x6"
@@ -168,7 +169,7 @@ def test_nothing_is_pushed_where_nothing_may_be(dags, app):
     [
         None,
         "",
-        "not JSON",
+        "not valid JSON",
         "[]",
         "{}",
         {"auth": None, "api": [], "storage": "x", "providers": {"awscloudformation": None}},
@@ -255,7 +256,7 @@ def answering(service, monkeypatch):
     """Let GetBackend answer with a document as it is."""
 
     def answer(document: str) -> None:
-        monkeypatch.setattr("airflow_provider_amplifybackend.local.meta.amplify_meta", lambda environment: document)
+        monkeypatch.setattr(meta_documents, "amplify_meta", lambda environment: document)
 
     return answer
 

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
-from airflow_provider_amplifybackend.parameters import is_template
+from airflow_provider_amplifybackend.parameters.reading import is_template
 from tests.operators.requests_by_operation import IMPORTS, operator_classes, shared_botocore_data  # noqa: F401
 
 BOTH_RENDERINGS = pytest.mark.parametrize("native", [False, True], ids=["as text", "natively"])
@@ -265,13 +265,13 @@ def test_a_file_can_be_named_by_a_template(written, form):
 def test_a_file_that_is_no_utf_8_is_named(written):
     written.file("schema.graphql", "type Gr\u00fc\u00dfe @model { id: ID! }".encode("latin-1"))
     error = written.refused(api("schema.graphql"), operation="CreateBackendAPI")
-    assert "resource_config.TransformSchema='schema.graphql' is a file that is not UTF-8" in error
+    assert "resource_config.TransformSchema='schema.graphql' is not a UTF-8 file" in error
 
 
 @pytest.mark.parametrize("form", ["dictionary", "text", "mapped dictionary"])
 def test_a_file_that_cannot_be_found_is_named(written, form):
     error = written.refused(api("nowhere.graphql"), form, operation="CreateBackendAPI")
-    assert "resource_config.TransformSchema='nowhere.graphql' is a file that cannot be found" in error
+    assert "resource_config.TransformSchema='nowhere.graphql' cannot be found" in error
 
 
 def test_a_json_file_with_a_byte_order_mark_is_read(written):
@@ -405,8 +405,8 @@ def test_a_fraction_or_a_boolean_is_no_text(written, form, number):
     config["UserPoolConfigs"]["OAuth"]["SocialProviderSettings"]["Google"]["ClientSecret"] = number
     config["UserPoolConfigs"]["UserPoolName"] = number
     error = written.refused(config, form)
-    assert "SocialProviderSettings.Google.ClientSecret=*** must be a text" in error
-    assert f"resource_config.UserPoolConfigs.UserPoolName={number!r} must be a text" in error
+    assert "SocialProviderSettings.Google.ClientSecret=*** must be a string" in error
+    assert f"resource_config.UserPoolConfigs.UserPoolName={number!r} must be a string" in error
 
 
 @BOTH_RENDERINGS
@@ -572,3 +572,9 @@ def test_any_text_without_template_marks_arrives_as_it_was_written(service, writ
     (entry,) = service.control.journal("UpdateBackendAuth")
     assert entry["parameters"]["ResourceConfig"]["UserPoolConfigs"]["OAuth"] == config["UserPoolConfigs"]["OAuth"]
     assert sent_schema(written, schema + " {\r\n}", "dictionary of a schema file", native=native) == schema + " {\r\n}"
+
+
+@BOTH_RENDERINGS
+def test_a_number_that_python_does_not_write_down_is_refused(written, native):
+    said = written.refused(message("{{ 10 ** 5000 }}"), native=native)
+    assert "EmailSettings.EmailMessage: Jinja cannot render it (Exceeds the limit (4300 digits)" in said

@@ -47,6 +47,19 @@ def test_a_whole_life_on_the_worker_or_deferred_returns_the_same(dags, service, 
     assert sorted(service.client().get_backend(AppId="d1a2b3c4d5")["BackendEnvironmentList"]) == ["blank", "staging"]
 
 
+def test_a_retry_of_a_deferred_task_begins_anew_and_does_not_get_the_event_of_the_try_before(dags, service, starts):
+    service.control.add_fault("DeleteBackend", kind="job_fails", times=1)
+    run = dags.run("""
+        DeleteBackendOperator(
+            task_id="delete", app_id=APP, backend_environment_name="staging", waiter_delay=0.1, deferrable=True,
+            retries=1, retry_delay=timedelta(0),
+        )
+    """)
+    assert run.states == {"delete": "success"}
+    assert run.tries == {"delete": 2}
+    assert starts() == ["DeleteBackend staging"] * 2
+
+
 def test_without_waiting_the_task_ends_once_the_job_has_started(dags, service, starts, result_keys):
     service.control.set(job_seconds=3600)
     run = dags.run("""
@@ -111,7 +124,7 @@ def test_a_status_that_nobody_knows_is_waited_out_and_said_once(dags, service, d
         )
     """)
     assert run.xcom("clone")["Status"] == "COMPLETED"
-    assert len([text for text in run.messages("info") if "HALFWAY" in text and "does not know" in text]) == 1
+    assert len([text for text in run.messages("info") if "HALFWAY" in text and "unknown to this version" in text]) == 1
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
@@ -143,9 +156,9 @@ def test_on_resume_after_another_job_the_log_says_which_and_how_it_ended(dags, s
         text
         for level in ("info", "warning")
         for text in run.messages(level)
-        if text.startswith("No longer in the way, ")
+        if text.startswith("No longer in the way: ")
     ]
-    assert line.startswith(f"No longer in the way, {status} after ")
+    assert line.startswith(f"No longer in the way: {status} after ")
     assert line.endswith("job theirs (UpdateBackendAPI, app d1a2b3c4d5, environment staging)")
     assert (line in run.messages("warning")) is (status == "FAILED")
 

@@ -9,17 +9,15 @@ from typing import Any
 import pytest
 
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
-from airflow_provider_amplifybackend.triggers import poller
+from airflow_provider_amplifybackend.triggers import _poller as poller
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
 @pytest.fixture(autouse=True)
-def _no_delays(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_delays(pace: Callable[..., None]) -> None:
     """Without the delays that real triggerers and services need."""
-    monkeypatch.setattr("airflow_provider_amplifybackend.triggers.base.EARLIEST_EVENT", 0.0)
-    monkeypatch.setattr("airflow_provider_amplifybackend.schedule.FIRST_DELAY", 0.05)
-    monkeypatch.setattr("airflow_provider_amplifybackend.triggers.poller.CLIENT_PAUSE", 0.1)
+    pace(earliest_event=0.0, first_check=0.05, client_pause=0.1)
 
 
 @pytest.fixture

@@ -15,12 +15,14 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_amplifybackend import polling
 from airflow_provider_amplifybackend._compat import AirflowException, AirflowNotFoundException
+from airflow_provider_amplifybackend.core import timing
+from airflow_provider_amplifybackend.core.requests import FaultKind, ServiceError
+from airflow_provider_amplifybackend.core.status_check import check_job
 from airflow_provider_amplifybackend.exceptions import AmplifyBackendError, BackendRequestError
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
-from airflow_provider_amplifybackend.polling import FaultKind, ServiceError, look_at_job
-from airflow_provider_amplifybackend.triggers import events, poller
+from airflow_provider_amplifybackend.triggers import _events as events
+from airflow_provider_amplifybackend.triggers import _poller as poller
 from tests.conftest import connection_json
 from tests.triggers.test_job_trigger import HOOK, Run, event_of, seed_job, trigger_for, until
 
@@ -117,11 +119,11 @@ def test_credentials_that_cannot_be_had_for_a_moment_are_waited_for_and_the_log_
 
 
 def test_many_waits_ask_for_a_missing_connection_no_more_than_one(
-    service: LocalAmplifyBackend, run: Run, monkeypatch: pytest.MonkeyPatch
+    service: LocalAmplifyBackend, run: Run, monkeypatch: pytest.MonkeyPatch, pace: Callable[..., None]
 ) -> None:
     from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 
-    monkeypatch.setattr("airflow_provider_amplifybackend.triggers.poller.CLIENT_PAUSE", 60)
+    pace(client_pause=60)
     refs = [seed_job(service, job_id=f"job-{number}") for number in range(20)]
     looked_up: list[str] = []
 
@@ -205,21 +207,21 @@ def test_requests_in_flight_do_not_suffer_from_anothers_expired_token(service: L
 
     async def expire() -> list[Any]:
         async with poller.shared_poller(**HOOK | {"config": {"max_pool_connections": 60}}) as shared:
-            await shared.run(look_at_job(refs[0]))
-            await asyncio.sleep(poller.CLIENT_PAUSE)
+            await shared.run(check_job(refs[0]))
+            await asyncio.sleep(timing.current().client_pause)
             await asyncio.to_thread(service.control.add_fault, "GetBackendJob", kind="delay", seconds=3, times=50)
             before = shared._client
-            slow = [asyncio.create_task(shared.run(look_at_job(ref))) for ref in refs]
+            slow = [asyncio.create_task(shared.run(check_job(ref))) for ref in refs]
             await until(lambda: service.control.faults()[0]["used"] == 50)
             await asyncio.to_thread(
                 service.control.add_fault, "GetBackendJob", kind="error", status=403, code="ExpiredToken", times=1
             )
             with pytest.raises(ServiceError) as raised:
-                await shared.run(look_at_job(refs[0]))
+                await shared.run(check_job(refs[0]))
             assert raised.value.kind is FaultKind.EXPIRED
             assert shared._client is None
             assert not any(task.done() for task in slow)
-            assert (await shared.run(look_at_job(refs[0]))).status == "RUNNING"
+            assert (await shared.run(check_job(refs[0]))).status == "RUNNING"
             assert shared._client is not before
             return await asyncio.gather(*slow, return_exceptions=True)
 
@@ -227,9 +229,9 @@ def test_requests_in_flight_do_not_suffer_from_anothers_expired_token(service: L
 
 
 def test_a_client_that_is_refused_again_at_once_is_not_made_anew_for_each_look(
-    service: LocalAmplifyBackend, run: Run, monkeypatch: pytest.MonkeyPatch
+    service: LocalAmplifyBackend, run: Run, pace: Callable[..., None]
 ) -> None:
-    monkeypatch.setattr("airflow_provider_amplifybackend.triggers.poller.CLIENT_PAUSE", 60)
+    pace(client_pause=60)
     service.control.add_fault("GetBackendJob", kind="error", status=403, code="InvalidSignatureException", times=5)
     ref = seed_job(service)
 
@@ -238,7 +240,7 @@ def test_a_client_that_is_refused_again_at_once_is_not_made_anew_for_each_look(
             clients = set()
             for _ in range(5):
                 with pytest.raises(ServiceError):
-                    await shared.run(look_at_job(ref))
+                    await shared.run(check_job(ref))
                 clients.add(shared._client)
             assert len(clients) == 1
 
@@ -261,9 +263,9 @@ def test_a_quota_is_asked_once_and_ends_the_wait(service: LocalAmplifyBackend, r
 
 @pytest.mark.parametrize("durations", [[], [90.0, 91.0, 89.0]])
 def test_a_wait_that_has_moved_here_looks_at_once(
-    service: LocalAmplifyBackend, run: Run, monkeypatch: pytest.MonkeyPatch, durations: list[float]
+    service: LocalAmplifyBackend, run: Run, pace: Callable[..., None], durations: list[float]
 ) -> None:
-    monkeypatch.setattr("airflow_provider_amplifybackend.schedule.FIRST_DELAY", 3600)
+    pace(first_check=3600)
     trigger = trigger_for(
         seed_job(service, "COMPLETED"),
         durations=durations,
@@ -275,15 +277,15 @@ def test_a_wait_that_has_moved_here_looks_at_once(
 
 
 def test_a_trigger_says_from_time_to_time_that_it_waits(
-    service: LocalAmplifyBackend, run: Run, monkeypatch: pytest.MonkeyPatch, lines: Callable[[Any], list[str]]
+    service: LocalAmplifyBackend, run: Run, pace: Callable[..., None], lines: Callable[[Any], list[str]]
 ) -> None:
-    monkeypatch.setattr(polling, "REPORT_EVERY", 0.2)
-    trigger = trigger_for(seed_job(service, seconds=1), durations=[222.0], waiter_delay=0.5, seconds=60)
+    pace(report_every=0.2)
+    trigger = trigger_for(seed_job(service, seconds=3), durations=[222.0], waiter_delay=0.5, seconds=60)
     lines(trigger)
     run(event_of(trigger))
-    reports = [line for line in lines(trigger) if "waiting for " in line]
+    reports = [line for line in lines(trigger) if "still waiting after " in line]
     assert len(reports) >= 2
-    assert any(line.startswith("INFO RUNNING, waiting for ") for line in reports)
+    assert any(line.startswith("INFO RUNNING, still waiting after ") for line in reports)
     assert all("such jobs usually take 3 min 42 s; timing out at " in line for line in reports)
     assert all("(UpdateBackendAPI, app " in line.rpartition(": ")[2] for line in reports)
 
@@ -307,6 +309,6 @@ def test_one_who_stops_waiting_leaves_the_others_their_look(service: LocalAmplif
                 shared.watch(ref, waiter_delay=0.1, deadline=time.time() + 60, started=time.time() - 300)
             )
             await asyncio.wait([watch.upcoming], timeout=0)
-            return await watch.look()
+            return await watch.check()
 
     assert run(leave()).is_completed

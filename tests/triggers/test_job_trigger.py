@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_amplifybackend.core.job import JobRef
+from airflow_provider_amplifybackend.core.status_check import Condition, EnvironmentCondition
 from airflow_provider_amplifybackend.exceptions import BackendJobTimeoutError, BackendRequestError
-from airflow_provider_amplifybackend.jobs import JobRef
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
-from airflow_provider_amplifybackend.polling import Condition, EnvironmentTarget
-from airflow_provider_amplifybackend.triggers import events, poller
+from airflow_provider_amplifybackend.triggers import _events as events
+from airflow_provider_amplifybackend.triggers import _poller as poller
 from airflow_provider_amplifybackend.triggers.environment import BackendEnvironmentTrigger
 from airflow_provider_amplifybackend.triggers.job import BackendJobTrigger
 
@@ -91,14 +92,14 @@ def test_a_deadline_that_has_passed_ends_the_wait_after_one_look(service: LocalA
 
 
 def test_who_joins_after_its_deadline_does_not_wait_for_the_others_schedule(
-    service: LocalAmplifyBackend, run: Run, monkeypatch: pytest.MonkeyPatch
+    service: LocalAmplifyBackend, run: Run, pace: Callable[..., None]
 ) -> None:
     ref = seed_job(service)
 
     async def join_late() -> dict[str, Any]:
         patient = asyncio.create_task(event_of(trigger_for(ref, waiter_delay=3600, seconds=3600)))
         await until(lambda: service.control.journal("GetBackendJob"))
-        monkeypatch.setattr("airflow_provider_amplifybackend.schedule.BACKOFF", 1)
+        pace(backoff=1)
         late = await event_of(trigger_for(ref, waiter_delay=3600, seconds=-1))
         patient.cancel()
         await asyncio.gather(patient, return_exceptions=True)
@@ -108,12 +109,12 @@ def test_who_joins_after_its_deadline_does_not_wait_for_the_others_schedule(
 
 
 def test_a_service_that_hangs_does_not_outlast_the_deadline(
-    service: LocalAmplifyBackend, run: Run, monkeypatch: pytest.MonkeyPatch
+    service: LocalAmplifyBackend, run: Run, pace: Callable[..., None]
 ) -> None:
-    monkeypatch.setattr("airflow_provider_amplifybackend.triggers.base.LAST_LOOK_SECONDS", 0.2)
+    pace(last_check=0.2)
     service.control.add_fault("GetBackendJob", kind="delay", seconds=3)
     event = run(event_of(trigger_for(seed_job(service, "COMPLETED"), seconds=0.1)))
-    with pytest.raises(BackendJobTimeoutError, match="never seen"):
+    with pytest.raises(BackendJobTimeoutError, match="not observed"):
         events.job_of_event(event)
 
 
@@ -257,7 +258,7 @@ def test_a_hundred_waiters_of_one_job_share_every_look(service: LocalAmplifyBack
                     await stack.enter_async_context(shared.watch(ref, waiter_delay=0.1, deadline=time.time() + 60))
                 )
             assert len({id(watch) for watch in watches}) == 1
-            return await asyncio.gather(*(watch.look() for watch in watches))
+            return await asyncio.gather(*(watch.check() for watch in watches))
 
     seen = run(look_together())
     assert [job.status for job in seen] == ["RUNNING"] * 100
@@ -325,10 +326,10 @@ def test_a_429_slows_everybody_down_and_recovers(service: LocalAmplifyBackend, r
                 await asyncio.to_thread(service.control.add_fault, "GetBackendJob", kind="throttle", times=2)
                 for _ in range(2):
                     with pytest.raises(poller.ServiceError):
-                        await watch.look()
+                        await watch.check()
                 slowest = shared.slowdown
                 for _ in range(30):
-                    await watch.look()
+                    await watch.check()
                 return slowest, shared.slowdown
 
     assert run(slow_down()) == (4.0, 1.0)
@@ -341,7 +342,7 @@ def test_a_look_that_breaks_reaches_the_waiter(service: LocalAmplifyBackend, run
         async with poller.shared_poller(**HOOK) as shared:
             async with shared.watch("nonsense", waiter_delay=0.1, deadline=time.time() + 60) as watch:  # type: ignore[arg-type]
                 with pytest.raises(AttributeError):
-                    await watch.look()
+                    await watch.check()
 
     run(look_at_nonsense())
 
@@ -413,7 +414,7 @@ def test_a_trigger_survives_the_database() -> None:
     assert type(restored) is BackendJobTrigger
     assert restored.serialize() == BackendJobTrigger(**FULL).serialize()
     assert restored.serialize()[1] == FULL
-    assert restored.target == JobRef(APP, "job-1", ("pr1", "staging"), "CloneBackend")
+    assert restored.awaited == JobRef(APP, "job-1", ("pr1", "staging"), "CloneBackend")
 
 
 def test_the_class_path_of_the_trigger_is_a_promise() -> None:
@@ -435,6 +436,11 @@ def test_a_trigger_that_was_stored_before_it_knew_of_the_connection_is_still_rea
     assert restored.serialize()[1] == stored | {"connection_found": None, "silent_fail": False}
 
 
+def test_a_trigger_that_knows_its_try_says_it_in_its_event(service: LocalAmplifyBackend, run: Run) -> None:
+    restored = through_the_database(trigger_for(seed_job(service, "COMPLETED"), try_number=2))
+    assert run(event_of(restored))["try_number"] == 2
+
+
 def test_a_moved_trigger_keeps_its_deadline_and_its_start(service: LocalAmplifyBackend, run: Run) -> None:
     trigger = trigger_for(seed_job(service), seconds=0.3, started=time.time() - 100)
     event = run(event_of(through_the_database(trigger)))
@@ -454,7 +460,7 @@ def test_the_event_survives_json(service: LocalAmplifyBackend, run: Run) -> None
 
 @pytest.mark.parametrize(("condition", "environment"), [("exists", "staging"), ("gone", "pr1"), ("idle", "staging")])
 def test_an_environment_is_waited_for(service: LocalAmplifyBackend, run: Run, condition: str, environment: str) -> None:
-    target = EnvironmentTarget(APP, environment, Condition(condition))
-    trigger = BackendEnvironmentTrigger.waiting_for(target, deadline=time.time() + 30, waiter_delay=0.1)
+    awaited = EnvironmentCondition(APP, environment, Condition(condition))
+    trigger = BackendEnvironmentTrigger.waiting_for(awaited, deadline=time.time() + 30, waiter_delay=0.1)
     assert through_the_database(trigger).serialize() == trigger.serialize()
-    assert events.check_event(run(event_of(trigger)), target)
+    assert events.check_event(run(event_of(trigger)), awaited)

@@ -11,10 +11,10 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, BaseOperator
 
-from airflow_provider_amplifybackend.jobs import Job, JobRef, Outcome
+from airflow_provider_amplifybackend.core.job import Job, JobRef, Outcome
 from airflow_provider_amplifybackend.operators.auth import CreateBackendAuthOperator, UpdateBackendAuthOperator
 from airflow_provider_amplifybackend.operators.environment import CloneBackendOperator, DeleteBackendOperator
-from airflow_provider_amplifybackend.triggers.events import job_of_event
+from airflow_provider_amplifybackend.triggers._events import job_of_event
 from airflow_provider_amplifybackend.triggers.job import BackendJobTrigger
 
 APP = "dcrash"

@@ -1,0 +1,107 @@
+"""The schedule of status checks of a job.
+
+A status check costs a request and shortens the time between the end of a job and its detection. Checks pay off most
+where the job is likely to end: their best density is proportional to the square root of the hazard, the chance that a
+job which is still running ends in the next second.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from airflow_provider_amplifybackend.core.timing import current
+
+# A wait of this age was begun elsewhere. Whoever made its last status check has stopped, so the next one is due.
+BEGUN_ELSEWHERE = 15.0
+# Status checks around the time at which such jobs end, compared with one each `waiter_delay`.
+DENSITY = 2.5
+# A few samples show less spread than there is.
+LEAST_SPREAD = 0.05
+GUESSED_SPREAD = 0.15
+# Jobs of this service end after half a minute to twenty minutes, whatever earlier ones did.
+SHORTEST, LONGEST = 25.0, 1200.0
+
+
+@dataclass(frozen=True)
+class Durations:
+    """The expected duration of jobs of one kind, from earlier ones: a log-normal law, and a broad doubt about it."""
+
+    median: float
+    spread: float
+    doubt: float
+
+    @classmethod
+    def of(cls, samples: Sequence[float]) -> Durations | None:
+        """Return the expectation from the durations of completed jobs, in seconds; None if there were none."""
+        logs = [math.log(sample) for sample in samples if sample > 0]
+        if not logs:
+            return None
+        mean = sum(logs) / len(logs)
+        variance = (GUESSED_SPREAD**2 + sum((value - mean) ** 2 for value in logs)) / len(logs)
+        spread = math.sqrt(variance * (1 + 1 / len(logs)))
+        return cls(math.exp(mean), max(LEAST_SPREAD, spread), doubt=1 / (len(logs) + 1))
+
+    def hazard(self, age: float) -> float:
+        """Return the chance per second that a job of this age ends now."""
+        ends, lasts = self._doubtful(age)
+        deviation = (math.log(age) - math.log(self.median)) / self.spread
+        ends += (1 - self.doubt) * math.exp(-deviation * deviation / 2) / (math.sqrt(2 * math.pi) * age * self.spread)
+        lasts += (1 - self.doubt) * math.erfc(deviation / math.sqrt(2)) / 2
+        return ends / lasts if lasts > 1e-9 else 1 / age
+
+    def _doubtful(self, age: float) -> tuple[float, float]:
+        """Return density and survival of the doubt: any duration, evenly by its order of magnitude."""
+        if age < SHORTEST:
+            return 0.0, self.doubt
+        if age >= LONGEST:
+            return 0.0, 0.0
+        magnitudes = math.log(LONGEST / SHORTEST)
+        return self.doubt / (age * magnitudes), self.doubt * math.log(LONGEST / age) / magnitudes
+
+
+class PollSchedule:
+    """The delays between status checks.
+
+    Without knowledge of earlier jobs: short at first, then backing off to ``waiter_delay``. Otherwise long before the
+    time at which such jobs end, and short around it. With jitter, so that waits which began together drift apart.
+    """
+
+    def __init__(self, waiter_delay: float, expected: Durations | None = None) -> None:
+        self.waiter_delay = waiter_delay
+        self.expected = expected
+        self._timing = current()
+        self._step = self._timing.first_check
+
+    def first_delay(self, age: float = 0.0) -> float:
+        """Return the seconds until the first status check.
+
+        :param age: Seconds since the wait began, here or elsewhere.
+        """
+        return random.uniform(0, 0.5) if age >= BEGUN_ELSEWHERE else self.next_delay(age)
+
+    def next_delay(self, age: float = 0.0) -> float:
+        """Return the seconds until the next status check, at most ``waiter_delay``.
+
+        :param age: Seconds since the job began.
+        """
+        if self.expected is None:
+            return self._back_off()
+        return min(self.waiter_delay, max(self._timing.densest_checks, self._until_worthwhile(self.expected, age)))
+
+    def _back_off(self) -> float:
+        longest = min(self._step, self.waiter_delay)
+        self._step = min(self._step * self._timing.backoff, max(self.waiter_delay, self._timing.first_check))
+        return random.uniform(0.75, 1.0) * longest
+
+    def _until_worthwhile(self, expected: Durations, age: float) -> float:
+        worth = random.uniform(0.85, 1.15)
+        density = DENSITY / self.waiter_delay
+        step = max(0.5, self.waiter_delay / 60)
+        delay = 0.0
+        while worth > 0 and delay < self.waiter_delay:
+            delay += step
+            worth -= step * density * math.sqrt(expected.hazard(max(1.0, age + delay)) * expected.median)
+        return delay

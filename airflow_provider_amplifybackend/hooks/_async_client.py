@@ -1,0 +1,114 @@
+"""An aiobotocore client for the triggerer whose creation and refreshes do not block the event loop.
+
+What blocks is the connection look-up, the credentials, and botocore's data files. All of it is done in a thread
+with the synchronous session of the hook; the asynchronous session is handed the results. On the assume-role path
+that also avoids a data loader of its own for every client, which is most of what a client costs.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from aiobotocore.credentials import AioCredentials
+from aiobotocore.session import AioSession
+from asgiref.sync import sync_to_async
+from botocore import UNSIGNED, loaders
+from botocore.config import Config
+from botocore.credentials import RefreshableCredentials
+from botocore.exceptions import NoCredentialsError
+
+from airflow_provider_amplifybackend import __version__
+from airflow_provider_amplifybackend.hooks._client_log import watch
+from airflow_provider_amplifybackend.hooks._errors import stop_at_quota
+from airflow_provider_amplifybackend.hooks._name_guard import guard_names
+from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
+from airflow_provider_amplifybackend.parameters import service_model
+
+if TYPE_CHECKING:
+    from botocore.credentials import Credentials, ReadOnlyCredentials
+
+WARMED_DATA = ("endpoints", "partitions", "sdk-default-configuration", "_retry")
+
+
+@lru_cache(maxsize=1)
+def warmed_loader() -> loaders.Loader:
+    """Return a loader of botocore's data files that has read what a client needs."""
+    loader = loaders.create_loader()
+    loader.load_service_model(service_model.SERVICE, "service-2")
+    loader.load_service_model(service_model.SERVICE, "endpoint-rule-set-1")
+    loader.load_service_model(service_model.SERVICE, "paginators-1")
+    for name in WARMED_DATA:
+        loader.load_data(name)
+    return loader
+
+
+class ThreadedCredentials(AioCredentials):  # type: ignore[misc]
+    """Credentials that are kept, and refreshed in a thread, by botocore's synchronous implementation."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        self._synchronous = credentials
+        self.method = credentials.method
+
+    async def get_frozen_credentials(self) -> ReadOnlyCredentials:
+        """Return the current credentials; a refresh asks STS, so it leaves the event loop."""
+        if isinstance(self._synchronous, RefreshableCredentials) and self._synchronous.refresh_needed():
+            return await sync_to_async(self._synchronous.get_frozen_credentials, thread_sensitive=False)()
+        return self._synchronous.get_frozen_credentials()
+
+
+class _Provider:
+    """The source of credentials that is registered with a session."""
+
+    def __init__(self, credentials: Credentials | None) -> None:
+        self._credentials = credentials
+
+    async def load_credentials(self) -> ThreadedCredentials | None:
+        return ThreadedCredentials(self._credentials) if self._credentials else None
+
+
+async def create_client(stack: AsyncExitStack, *, connection_found: bool | None = None, **hook_parameters: Any) -> Any:
+    """Create a client that lives as long as ``stack``.
+
+    :param connection_found: Whether whoever began the work has found the connection. Then its identity is used, and if
+        not then boto3's own, whatever can be found now. None: not known.
+    """
+    creator = await sync_to_async(_prepare, thread_sensitive=False)(connection_found, **hook_parameters)
+    client = await stack.enter_async_context(creator)
+    watch(client, masks=False)
+    stop_at_quota(client)
+    return client
+
+
+def _prepare(connection_found: bool | None, **hook_parameters: Any) -> AbstractAsyncContextManager[Any]:
+    hook = AmplifyBackendHook(**hook_parameters | ({"aws_conn_id": None} if connection_found is False else {}))
+    hook.connection_found = connection_found
+    synchronous = hook.get_session(region_name=hook.region_name)
+    credentials = synchronous.get_credentials()
+    if credentials:
+        credentials.get_frozen_credentials()
+    elif getattr(hook.config, "signature_version", None) is not UNSIGNED:
+        # Before there is a client: one without credentials would be made again for each status check.
+        raise NoCredentialsError
+    # A profile holds more than credentials: the rest is read from it for this client, too. With a role, the profile is
+    # only for the client that asks for the role.
+    session = AioSession(profile=None if hook.conn_config.role_arn else hook.conn_config.profile_name)
+    guard_names(session)
+    session.register_component("data_loader", warmed_loader())
+    session.register_component("credential_provider", _Provider(credentials))
+    creator: AbstractAsyncContextManager[Any] = session.create_client(
+        service_model.SERVICE,
+        region_name=hook.region_name or synchronous.region_name,
+        endpoint_url=hook.conn_config.get_service_endpoint_url(service_model.SERVICE),
+        config=_with_user_agent(hook.config, session),
+        verify=hook.verify,
+    )
+    return creator
+
+
+def _with_user_agent(config: Config, session: AioSession) -> Config:
+    """Name the client once: otherwise botocore puts the name together anew for each request, a fifth of its cost."""
+    if getattr(config, "user_agent", None):
+        return config
+    return config.merge(Config(user_agent=f"{session.user_agent()} airflow-provider-amplifybackend/{__version__}"))

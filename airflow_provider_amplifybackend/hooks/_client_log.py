@@ -1,0 +1,123 @@
+"""The log of a client's calls: one line for each at DEBUG, without secrets.
+
+botocore's own DEBUG lines have every request and answer with its body. A secret in them is masked before botocore
+writes them, and a body with a secret is not shown at all: the masker of Airflow 2 does not look into `bytes`, and no
+masker takes a text of a few characters for a secret. So nobody who looks for a fault at DEBUG publishes a key.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_provider_amplifybackend._compat import mask_secret
+from airflow_provider_amplifybackend.core.encodable import as_text, encodable
+from airflow_provider_amplifybackend.core.secrets import member_names, redact_secrets, secret_values, written_forms
+
+log = logging.getLogger(__name__)
+
+_CALL = "amplifybackend_call"
+# botocore's loggers that are given more than texts: requests, which show their URL, and dictionaries.
+_WORDY = ("botocore.endpoint", "botocore.parsers")
+
+
+class _Formatted(logging.Filter):
+    """Puts a line together before it is masked: Airflow 2 masks texts, and no object that shows itself as one."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.args:
+            record.msg, record.args = record.getMessage(), ()
+        return True
+
+
+_FORMATTED = _Formatted()
+
+
+def watch(client: Any, *, masks: bool = True) -> None:
+    """Log the calls of a client.
+
+    :param masks: Whether to mask secrets. In a triggerer that would block its loop, and nothing that is asked there
+        has any.
+    """
+    events = client.meta.events
+    if masks:
+        for name in _WORDY:
+            logging.getLogger(name).addFilter(_FORMATTED)
+        events.register("before-parameter-build.amplifybackend", _mask_request)
+        events.register("before-call.amplifybackend", _hide_request)
+        events.register("before-parse.amplifybackend", _mask_answer)
+        events.register("before-parse.amplifybackend", _hide_answer)
+    events.register("before-parameter-build.amplifybackend", _note_call)
+    events.register("after-call.amplifybackend", _log_answer)
+    events.register("after-call-error.amplifybackend", _log_error)
+
+
+def _mask(value: Any) -> None:
+    for secret in secret_values(value):
+        for text in written_forms(secret):
+            mask_secret(text)
+
+
+def _mask_request(params: Any, **_: Any) -> None:
+    _mask(params)
+
+
+def _mask_answer(response_dict: Mapping[str, Any], **_: Any) -> None:
+    try:
+        body = encodable(json.loads(response_dict["body"]))
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return
+    _mask(member_names(body))
+
+
+class _HiddenBody(bytes):
+    """A body that is sent or parsed like any other, while a log has nothing of it but its length."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} bytes with a secret, not shown>"
+
+    __str__ = __repr__
+
+
+def _hide_request(params: dict[str, Any], **_: Any) -> None:
+    _hide_body(params)
+
+
+def _hide_answer(response_dict: dict[str, Any], **_: Any) -> None:
+    _hide_body(response_dict)
+
+
+def _hide_body(message: dict[str, Any]) -> None:
+    body = message.get("body")
+    if isinstance(body, bytes) and next(secret_values(body.decode(errors="replace")), None):
+        message["body"] = _HiddenBody(body)
+
+
+def _note_call(params: Any, context: dict[str, Any], **_: Any) -> None:
+    if log.isEnabledFor(logging.DEBUG):
+        context[_CALL] = (redact_secrets(params), time.monotonic())
+
+
+def _log_answer(parsed: Mapping[str, Any], model: Any, context: dict[str, Any], **_: Any) -> None:
+    if _CALL in context:
+        request, begun = context.pop(_CALL)
+        about = encodable(parsed.get("ResponseMetadata", {}))
+        log.debug(
+            "%s %s: %s%s in %.3f s, %s retries, request id %s",
+            model.name,
+            request,
+            about.get("HTTPStatusCode"),
+            f" {as_text(parsed['Error'].get('Code') or '')}" if isinstance(parsed.get("Error"), Mapping) else "",
+            time.monotonic() - begun,
+            about.get("RetryAttempts"),
+            about.get("RequestId"),
+        )
+
+
+def _log_error(exception: Exception, context: dict[str, Any], **_: Any) -> None:
+    if _CALL in context:
+        request, begun = context.pop(_CALL)
+        log.debug("%s: %s after %.3f s", request, type(exception).__name__, time.monotonic() - begun)

@@ -1,0 +1,140 @@
+"""The hook's way to a client: its connection, credentials, TLS settings, and what guards each client."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+from botocore.config import Config
+
+from airflow_provider_amplifybackend._compat import AirflowException, AirflowNotFoundException
+from airflow_provider_amplifybackend.hooks._client_log import watch
+from airflow_provider_amplifybackend.hooks._errors import ConnectionLookupError, LateStartError, stop_at_quota
+from airflow_provider_amplifybackend.hooks._name_guard import guard_names
+from airflow_provider_amplifybackend.hooks._tls import read_client_cert, read_verify
+from airflow_provider_amplifybackend.parameters import service_model
+from airflow_provider_amplifybackend.parameters.client_config import for_botocore
+
+if TYPE_CHECKING:
+    from airflow.providers.amazon.aws.utils.connection_wrapper import AwsConnectionWrapper
+    from mypy_boto3_amplifybackend import AmplifyBackendClient
+
+# A start is sent once and within bounded time: an attempt that was given up must not send beside the next one.
+START_CONNECT_TIMEOUT = 5
+START_READ_TIMEOUT = 30
+START_CONFIG: dict[str, Any] = {
+    "connect_timeout": START_CONNECT_TIMEOUT,
+    "read_timeout": START_READ_TIMEOUT,
+    "retries": {"total_max_attempts": 1, "mode": "standard"},
+}
+
+
+def always() -> bool:
+    """Permit a request at any time."""
+    return True
+
+
+class ConnectedHook(AwsBaseHook):
+    """A hook whose clients are guarded: no path for a name, no secret in a log, no start that comes too late."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs["client_type"] = service_model.SERVICE
+        if isinstance(kwargs.get("config"), Mapping):
+            kwargs["config"] = for_botocore(kwargs["config"])
+        super().__init__(*args, **kwargs)
+        self._may_send: Callable[[], bool] = always
+        # Whether the connection was there; None: nobody has looked it up yet. It does not vanish unnoticed afterwards.
+        self.connection_found: bool | None = None
+        # Whether the service has taken its credentials. From then on credentials that cannot be had are a hiccup.
+        self.connection_works = False
+
+    @classmethod
+    def get_connection(cls, conn_id: str) -> Any:
+        """Look up a connection; whatever goes wrong then says nothing about the connection."""
+        try:
+            return super().get_connection(conn_id)
+        except (AirflowException, PermissionError):  # there is none, or Airflow's own no
+            raise
+        except Exception as error:
+            raise ConnectionLookupError(
+                f"the AWS connection aws_conn_id={conn_id!r} could not be looked up: {error}"
+            ) from error
+
+    @cached_property
+    def conn_config(self) -> AwsConnectionWrapper:
+        """The connection. One that was named and does not exist is an error, not a reason to use another identity."""
+        wrapper = super().conn_config
+        is_optional = self.aws_conn_id == self.default_conn_name and not self.connection_found
+        if self.aws_conn_id and not wrapper and not is_optional:
+            # The base class has cached it: the next access would go on with another identity.
+            self.__dict__.pop("conn_config", None)
+            raise AirflowNotFoundException(self._not_found())
+        self.connection_found = bool(wrapper)
+        return wrapper
+
+    def get_session(self, *args: Any, **kwargs: Any) -> Any:
+        """Return a session, of boto3 or aiobotocore; its clients send nothing that has a path for a name."""
+        session = super().get_session(*args, **kwargs)
+        guard_names(session)
+        return session
+
+    def _not_found(self) -> str:
+        """Return the message for a missing connection: Airflow reports any failed look-up as a missing one."""
+        connection = f"The AWS connection aws_conn_id={self.aws_conn_id!r}"
+        if self.connection_found:
+            return f"{connection} can no longer be found, although it was found earlier"
+        return f"{connection} does not exist. Create it, or set aws_conn_id=None to use boto3's own credentials."
+
+    @property
+    def verify(self) -> bool | str | None:
+        """The ``verify`` setting: True, False or the path of a readable CA bundle."""
+        return read_verify(super().verify, self._origin(self._verify))
+
+    @property
+    def config(self) -> Config:
+        """The configuration of clients, with client certificates that can be read."""
+        return read_client_cert(super().config, self._origin(self._config))
+
+    def _origin(self, own: Any) -> str:
+        """Return the origin of a setting, for messages."""
+        return "" if own is not None else f" in the extra of the connection {self.aws_conn_id!r}"
+
+    def get_client_type(self, *args: Any, **kwargs: Any) -> Any:
+        """Return a client of boto3, or what makes one of aiobotocore; what boto3's logs is free of secrets."""
+        client = super().get_client_type(*args, **kwargs)
+        if hasattr(client, "meta"):
+            watch(client)
+            stop_at_quota(client)
+        return client
+
+    def renew_clients(self) -> None:
+        """Make the next request with a new client, from the connection and the credentials as they are then."""
+        for name in ("conn", "_start_conn", "_client", "conn_config"):
+            self.__dict__.pop(name, None)
+
+    @cached_property
+    def _start_conn(self) -> AmplifyBackendClient:
+        """The client for starts: the connection's proxies and endpoint, but no retries and bounded time-outs."""
+        client: AmplifyBackendClient = self.get_client_type(region_name=self.region_name, config=self._start_config())
+        client.meta.events.register("before-send.amplifybackend", self._refuse_late_start)
+        return client
+
+    def _refuse_late_start(self, **_: Any) -> None:
+        """The last thing before the socket: a process that was stopped since the fence has lost its right to send."""
+        if not self._may_send():
+            raise LateStartError(
+                "nothing was sent: too much time has passed since the intent was stored (the process was paused, or "
+                "obtaining credentials took too long)"
+            )
+
+    def prepare_start(self) -> None:
+        """Make the client for starts now, so that it takes no time between the decision to start and the request."""
+        _ = self._start_conn
+
+    def _start_config(self) -> Config:
+        """The connection's configuration; time-outs of its own stay where they are shorter."""
+        own = {name: getattr(self.config, name) for name in ("connect_timeout", "read_timeout")}
+        shorter = {name: min(seconds, START_CONFIG[name]) for name, seconds in own.items() if seconds is not None}
+        return self.config.merge(Config(**START_CONFIG | shorter))

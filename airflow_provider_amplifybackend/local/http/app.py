@@ -1,0 +1,97 @@
+"""The ASGI front: tells apart whom a request is for, and puts the service and all that scripts it together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_amplifybackend.local.http import other_services
+from airflow_provider_amplifybackend.local.http.asgi import (
+    CONTROL_PREFIX,
+    ASGIApp,
+    ClientGoneError,
+    Receive,
+    Scope,
+    Send,
+    read_body,
+    send_json,
+)
+from airflow_provider_amplifybackend.local.http.browser_guard import BrowserGuard, Refusal
+from airflow_provider_amplifybackend.local.http.control_api import control_api
+from airflow_provider_amplifybackend.local.http.service_api import ServiceApi
+from airflow_provider_amplifybackend.local.http.signature import credential_of
+from airflow_provider_amplifybackend.local.http.wire import Wire
+from airflow_provider_amplifybackend.local.service.provisioner import Observer
+from airflow_provider_amplifybackend.local.service.service import Service
+from airflow_provider_amplifybackend.local.service.settings import Settings
+from airflow_provider_amplifybackend.local.testing.faults import FaultBook
+from airflow_provider_amplifybackend.local.testing.journal import Journal
+
+
+class LocalApp:
+    """The service and everything that scripts it, as one ASGI application."""
+
+    def __init__(
+        self,
+        *,
+        settings: dict[str, Any] | None = None,
+        strict_apps: bool = False,
+        apps: tuple[str, ...] = (),
+        observer: Observer | None = None,
+        other_services_app: ASGIApp | None = None,
+        guard: BrowserGuard | None = None,
+    ) -> None:
+        self._guard = guard or BrowserGuard()
+        self._initial_settings = dict(settings or {})
+        wire = Wire()
+        self.faults = FaultBook(wire.operation_names)
+        self.journal = Journal()
+        self.service = Service(apps=apps, strict_apps=strict_apps, observer=observer, fate_of=self.faults.fate_of)
+        self.service.settings.update(self._initial_settings)
+        self._service_api = ServiceApi(wire, self.service, self.faults, self.journal)
+        self._control_api = control_api(self.service, self.faults, self.journal, self.reset)
+        self._other_services = other_services_app or other_services.not_available
+
+    def reset(self) -> None:
+        """Go back to the start: state, faults, journal, clock and settings."""
+        self.service.reset()
+        self.faults.clear()
+        self.journal.clear()
+        self.service.settings = Settings()
+        self.service.settings.update(self._initial_settings)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":  # from another server than ours, which speaks HTTP only
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        if scope["type"] != "http":
+            raise RuntimeError(f"unexpected ASGI scope {scope['type']!r}")
+        try:
+            await self._pass(scope, receive, send)
+        except ClientGoneError:
+            return
+
+    async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand a request on: the guard stands before everything, then its path or its signature says whose it is."""
+        refusal = self._guard.refusal(scope)
+        if refusal is not None:
+            await _refuse(refusal, receive, send)
+            return
+        if f"{scope['path']}/".startswith(f"{CONTROL_PREFIX}/"):
+            await self._control_api(scope, receive, send)
+            return
+        signed = credential_of(scope["headers"], scope["query_string"])
+        raw_path = scope["raw_path"].decode("latin-1")
+        if self._service_api.is_asked(signed, raw_path):
+            await self._service_api.serve(raw_path, signed, scope, receive, send)
+            return
+        # A job that is due may make something there.
+        self.service.settle()
+        await self._other_services(scope, receive, send)
+
+
+async def _refuse(refusal: Refusal, receive: Receive, send: Send) -> None:
+    """Answer in both interfaces' own form: SDKs read the code and the message, the control's client the error."""
+    await read_body(receive, limit=0)
+    content = {"__type": refusal.code, "message": refusal.message, "error": refusal.message}
+    headers = ((b"x-amzn-errortype", refusal.code.encode()), (b"connection", b"close"))
+    await send_json(send, refusal.status, content, headers)

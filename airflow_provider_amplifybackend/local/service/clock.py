@@ -1,0 +1,81 @@
+"""The service's clock: it can differ from the caller's, jump ahead and stand still."""
+
+from __future__ import annotations
+
+import time
+from email.utils import formatdate
+
+from airflow_provider_amplifybackend.local.service import checks
+
+
+class Clock:
+    """Two times: `now()` drives jobs and tokens, `wall()` is the one that the service tells.
+
+    They are two, so that a new skew changes what the service says but neither ends nor delays a running job.
+    """
+
+    def __init__(self) -> None:
+        self.skew_seconds = 0.0
+        self._ahead = 0.0
+        self._frozen_at: float | None = None
+        self._epoch = time.time() - time.monotonic()
+
+    def now(self) -> float:
+        running = self._frozen_at
+        if running is None:
+            running = self._epoch + time.monotonic()
+        return running + self._ahead
+
+    def wall(self, moment: float | None = None) -> float:
+        return (self.now() if moment is None else moment) + self.skew_seconds
+
+    def http_date(self) -> str:
+        return formatdate(self.wall(), usegmt=True)
+
+    def advance(self, seconds: float) -> None:
+        if not seconds >= 0:
+            raise ValueError("time only runs forward: use skew_seconds for a clock that is behind")
+        self._check(self.now() + seconds, self.skew_seconds)
+        self._ahead += seconds
+
+    def skew(self, seconds: float) -> None:
+        self._check(self.now(), seconds)
+        self.skew_seconds = seconds
+
+    def _check(self, now: float, skew_seconds: float) -> None:
+        """Refuse a time that cannot be written: it would break every later answer."""
+        if not (checks.moment(now) and checks.moment(now + skew_seconds)):
+            raise ValueError("the clock must stay between the years 1970 and 3000")
+
+    @property
+    def frozen(self) -> bool:
+        return self._frozen_at is not None
+
+    def freeze(self, frozen: bool) -> None:
+        if frozen == self.frozen:
+            return
+        running = self._epoch + time.monotonic()
+        if frozen:
+            self._frozen_at = running
+        else:
+            # Go on from where the clock stood: a job must not jump by the frozen time.
+            self._ahead += (self._frozen_at or running) - running
+            self._frozen_at = None
+
+    def reset(self) -> None:
+        self.skew_seconds = 0.0
+        self._ahead = 0.0
+        self._frozen_at = None
+
+
+def epoch_millis(moment: float) -> str:
+    return str(round(moment * 1000))
+
+
+def format_moment(moment: float, style: str) -> str:
+    """Return a time in one of the forms that `Ttl` and `CreationDate` may have: nobody outside AWS knows which."""
+    if style == "epoch_seconds":
+        return str(int(moment))
+    if style == "epoch_milliseconds":
+        return epoch_millis(moment)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment)) + f".{int(moment % 1 * 1000):03d}Z"

@@ -1,0 +1,38 @@
+"""Errors as the service answers them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class AnsweredError(Exception):
+    """An error that the service answers: its code, its message, and the status and members that its model names."""
+
+    def __init__(self, code: str, message: str, *, status: int = 400, **members: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.status = status
+        self.members: dict[str, Any] = {"Message": message, **members}
+
+
+def bad_request(message: str) -> AnsweredError:
+    return AnsweredError("BadRequestException", message, status=400)
+
+
+def already_exists(what: str) -> AnsweredError:
+    return bad_request(f"{what} already exists")
+
+
+def not_found(resource_type: str, what: str) -> AnsweredError:
+    return AnsweredError("NotFoundException", f"{what} was not found", status=404, ResourceType=resource_type)
+
+
+def pending_job(app_id: str, environment: str) -> AnsweredError:
+    """Return the error in the real service's words and code (amplify-cli#9295); boto3 models no such exception."""
+    return AnsweredError(
+        "ValidationException",
+        f"There is already a pending job for the requested appId: {app_id} and "
+        f"backendEnvironmentName: {environment}, wait for it to complete before creating a new job.",
+        status=400,
+    )

@@ -1,0 +1,81 @@
+"""The service itself, without HTTP: one call per API operation, with boto3's names in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from airflow_provider_amplifybackend.local.service import checks
+from airflow_provider_amplifybackend.local.service.api_model import ENVIRONMENT_MEMBERS
+from airflow_provider_amplifybackend.local.service.errors import bad_request
+from airflow_provider_amplifybackend.local.service.invocation import Answer, Invocation
+from airflow_provider_amplifybackend.local.service.job_book import JobBook
+from airflow_provider_amplifybackend.local.service.operations import HANDLERS
+from airflow_provider_amplifybackend.local.service.provisioner import Observer
+from airflow_provider_amplifybackend.local.service.runtime import FateOf, Runtime, plain_fate
+from airflow_provider_amplifybackend.local.service.settings import Settings
+from airflow_provider_amplifybackend.local.service.store import DEFAULT_ACCOUNT, DEFAULT_REGION, App, Store
+
+# These become part of a path, if not in this request then in the next one about the same thing.
+_PATH_MEMBERS = ("AppId", *ENVIRONMENT_MEMBERS, "JobId", "SessionId")
+
+
+def _check_names(parameters: dict[str, Any]) -> None:
+    for member in ENVIRONMENT_MEMBERS:
+        name = parameters.get(member)
+        if name is not None and not 1 <= len(name) <= checks.LONGEST_NAME:
+            raise bad_request(f"{member} must have 1 to {checks.LONGEST_NAME} characters")
+    for member in _PATH_MEMBERS:
+        if parameters.get(member) in (".", ".."):
+            raise bad_request(f"{member} must not be a dot segment")
+
+
+class Service(Runtime):
+    """All accounts and regions of one local AmplifyBackend."""
+
+    def __init__(
+        self,
+        *,
+        apps: Iterable[str] = (),
+        strict_apps: bool = False,
+        settings: Settings | None = None,
+        observer: Observer | None = None,
+        fate_of: FateOf = plain_fate,
+    ) -> None:
+        super().__init__(strict_apps=strict_apps, settings=settings, observer=observer, fate_of=fate_of)
+        self.known_apps = tuple(apps)
+        self.stores: dict[tuple[str, str], Store] = {}
+
+    def store(self, account: str = DEFAULT_ACCOUNT, region: str = DEFAULT_REGION) -> Store:
+        store = self.stores.get((account, region))
+        if store is None:
+            store = Store(account, region)
+            store.apps = {app_id: App(app_id, app_id) for app_id in self.known_apps}
+            self.stores[account, region] = store
+        return store
+
+    def job_book_of(self, job_id: str) -> JobBook | None:
+        """Return the book that holds a job, whatever the job's account and region."""
+        return next((store.jobs for store in self.stores.values() if job_id in store.jobs.by_id), None)
+
+    def call(
+        self,
+        operation: str,
+        parameters: dict[str, Any],
+        *,
+        account: str = DEFAULT_ACCOUNT,
+        region: str = DEFAULT_REGION,
+    ) -> Answer:
+        """Perform one API operation.
+
+        :raises AnsweredError: The service's answer, where it is an error.
+        """
+        self.settle()
+        _check_names(parameters)
+        return HANDLERS[operation](Invocation(self, self.store(account, region), operation, parameters))
+
+    def reset(self) -> None:
+        self.provisioner.observer.reset()
+        self.stores.clear()
+        self.schedule.clear()
+        self.clock.reset()

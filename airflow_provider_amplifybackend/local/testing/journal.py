@@ -1,0 +1,76 @@
+"""The journal: every request that reached the service, for tests that count."""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from airflow_provider_amplifybackend.local.service.api_model import named_environments
+
+CAPACITY = 200_000
+
+
+@dataclass(slots=True)
+class Entry:
+    """One request and its result."""
+
+    seq: int
+    time: float
+    account: str
+    region: str
+    operation: str | None
+    parameters: dict[str, Any]
+    status_code: int
+    """0 where no answer was sent: the connection was reset."""
+    error_code: str | None
+    effective: bool
+    job_id: str | None
+    faults: list[str]
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class Journal:
+    """The entries in memory; beyond the capacity the oldest go, and `dropped` counts them."""
+
+    def __init__(self, capacity: int = CAPACITY) -> None:
+        self._entries: deque[Entry] = deque(maxlen=capacity)
+        self._numbers = itertools.count(1)
+        self.dropped = 0
+
+    @property
+    def count(self) -> int:
+        return len(self._entries)
+
+    def add(self, **fields: Any) -> Entry:
+        if len(self._entries) == self._entries.maxlen:
+            self.dropped += 1
+        entry = Entry(seq=next(self._numbers), **fields)
+        self._entries.append(entry)
+        return entry
+
+    def read(
+        self,
+        *,
+        operation: str | None = None,
+        effective: bool | None = None,
+        after: int = 0,
+        app_id: str | None = None,
+        environment: str | None = None,
+    ) -> list[Entry]:
+        return [
+            entry
+            for entry in self._entries
+            if entry.seq > after
+            and (operation is None or entry.operation == operation)
+            and (effective is None or entry.effective == effective)
+            and (app_id is None or entry.parameters.get("AppId") == app_id)
+            and (environment is None or environment in named_environments(entry.parameters))
+        ]
+
+    def clear(self) -> None:
+        self._entries.clear()
+        self.dropped = 0

@@ -1,0 +1,93 @@
+"""Seeding: apps, environments with resources, jobs and buckets that exist without having been created."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_provider_amplifybackend.local.service.errors import AnsweredError
+from airflow_provider_amplifybackend.local.service.job_book import FINISHED, Fate, JobRecord, Plan
+from airflow_provider_amplifybackend.local.service.service import Service
+from airflow_provider_amplifybackend.local.service.store import App, Store
+from airflow_provider_amplifybackend.local.testing.seed_document import (
+    SeededApp,
+    SeededEnvironment,
+    SeededJob,
+    SeedError,
+    read_seed,
+)
+
+
+def seed(service: Service, document: Mapping[str, Any]) -> None:
+    """Make what the document describes exist; a document that is refused has changed nothing."""
+    read = read_seed(document)
+    service.settle()
+    _refuse_taken(service, [job.job_id for app in read.apps for job in app.jobs if job.job_id is not None])
+    store = service.store(read.account, read.region)
+    for app in read.apps:
+        _make_app(service, store, app)
+    for name in read.buckets:
+        store.buckets.setdefault(name, service.clock.wall())
+        service.provisioner.observer.created(store, "bucket", {"BucketName": name}, {})
+
+
+def _refuse_taken(service: Service, job_ids: list[str]) -> None:
+    taken = set().union(*(store.jobs.by_id for store in service.stores.values()))
+    for job_id in job_ids:
+        if job_id in taken:
+            raise SeedError(f"job {job_id} already exists")
+        taken.add(job_id)
+
+
+def _make_app(service: Service, store: Store, entry: SeededApp) -> None:
+    app = store.apps.setdefault(entry.app_id, App(entry.app_id, entry.name))
+    if entry.config is not None:
+        app.admin_config = entry.config
+    for environment in entry.environments:
+        _make_environment(service, store, app, environment)
+    for job in entry.jobs:
+        _make_job(service, store, app, job)
+
+
+def _make_environment(service: Service, store: Store, app: App, entry: SeededEnvironment) -> None:
+    provisioner, now = service.provisioner, service.clock.wall()
+    environment = app.environments.get(entry.name) or provisioner.add_environment(store, app, entry.name, now)
+    if entry.meta is not None:
+        environment.meta = entry.meta
+    for kind, name, config in entry.resources:
+        try:
+            provisioner.add_resource(store, environment, kind, name, config, now)
+        except AnsweredError as error:
+            raise SeedError(f"{kind} resource {name} of {entry.name}: {error.message}") from None
+
+
+def _make_job(service: Service, store: Store, app: App, entry: SeededJob) -> None:
+    started_wall = service.clock.wall() - entry.age_seconds
+    job = JobRecord(
+        job_id=entry.job_id or service.new_job_id(),
+        account=store.account,
+        region=store.region,
+        operation=entry.operation,
+        plan=_plan_of_seeded(app.app_id, entry.environment),
+        fate=Fate(
+            ends=entry.seconds is not None,
+            error=entry.error,
+            fails=entry.error is not None,
+            shown_members=entry.shown,
+        ),
+        started=service.clock.now(),
+        created_wall=started_wall,
+        updated_wall=started_wall,
+        status=entry.status,
+    )
+    job.error = entry.error if entry.status in FINISHED else None
+    store.jobs.add(job)
+    if not job.finished and entry.seconds is not None:
+        service.schedule.end(job, store.jobs, entry.seconds)
+
+
+def _plan_of_seeded(app_id: str, environment: str) -> Plan:
+    def nothing() -> None:
+        pass
+
+    return Plan(app_id, (environment,), frozenset({environment}), frozenset(), nothing, nothing)

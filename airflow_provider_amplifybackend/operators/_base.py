@@ -1,0 +1,132 @@
+"""The base of all operators. An operator class itself is a name, a typed signature and a docstring."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_amplifybackend._compat import AirflowNotFoundException, mask_secret
+from airflow_provider_amplifybackend.core import names
+from airflow_provider_amplifybackend.core.secrets import MASKED_MEMBERS, redact_secrets, secret_values, written_forms
+from airflow_provider_amplifybackend.exceptions import BackendParameterError
+from airflow_provider_amplifybackend.links import AmplifyConsoleLink, AmplifyStudioLink, link_addresses
+from airflow_provider_amplifybackend.parameters import service_model
+from airflow_provider_amplifybackend.parameters.reading import EMPTY_RENDERINGS, is_template
+from airflow_provider_amplifybackend.tasks.aws_parameters import AwsParameters
+
+if TYPE_CHECKING:
+    from airflow_provider_amplifybackend._compat import Context
+
+
+class AmplifyBackendOperator(AwsParameters):
+    """Call one operation of AmplifyBackend and return its response.
+
+    Parameters that name a member of the API are templated, and coerced by the API's model after rendering. They are
+    checked in ``execute``, because before that they may be templates.
+
+    :raises BackendParameterError: A parameter cannot be sent. Nothing was sent, and a retry cannot help.
+    :raises BackendRequestError: The service refused the call, or it could not be made.
+    """
+
+    api_operation: ClassVar[str]
+    operator_extra_links = (AmplifyConsoleLink(), AmplifyStudioLink())
+    ui_color = "#fff3e0"
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "api_operation" in cls.__dict__:
+            named = inspect.signature(cls.__init__).parameters.values()
+            own = [parameter.name for parameter in named if parameter.kind is parameter.KEYWORD_ONLY]
+            cls.template_fields = tuple(dict.fromkeys((*own, *cls.template_fields)))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        # Airflow stores rendered fields before `execute`, and for mapped tasks it bypasses an overridden
+        # `render_template_fields`: the assignment is what both ways have in common.
+        if name in type(self).template_fields:
+            _mask_secrets(name, value)
+
+    def set_rendered(self, name: str, value: Any) -> None:
+        """Set a parameter to what was rendered, where what still looks like a template is the text of a secret."""
+        super().set_rendered(name, value)
+        _mask_secrets(name, value, is_rendered=True)
+
+    def execute(self, context: Context) -> Any:
+        """Call the operation."""
+        self.store_links(context)
+        return self.publish(context, self.hook.call(self.api_operation, self.build_request()))
+
+    @classmethod
+    def problems(cls, values: Mapping[str, Any], *, templates: bool = False) -> list[str]:
+        """Return a sentence for each parameter that cannot be sent or used."""
+        return service_model.problems(cls.api_operation, values, templates=templates) + super().problems(
+            values, templates=templates
+        )
+
+    def store_links(self, context: Context) -> None:
+        """Store the addresses of the links: only the task knows the region and the rendered names.
+
+        Before anything else, and empty where there is nothing to link to, because Airflow logs an error for a link
+        that it does not find. Anything else that is wrong with the connection is reported by the call.
+        """
+        environment = getattr(self, "target_environment_name", None) or getattr(self, "backend_environment_name", None)
+        app_id = getattr(self, "app_id", None)
+        addresses = dict.fromkeys((AmplifyConsoleLink.key, AmplifyStudioLink.key), "")
+        if all(names.can_name(name) and name not in EMPTY_RENDERINGS for name in (app_id, environment)):
+            try:
+                addresses = link_addresses(self.hook.conn_region_name, str(app_id), str(environment))
+            except AirflowNotFoundException:
+                raise
+            except Exception as error:  # noqa: BLE001
+                self.log.debug("No links stored: %s", error)
+        for key, address in addresses.items():
+            context["ti"].xcom_push(key=key, value=address)
+
+    def publish(self, context: Context, response: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a response as it goes into XCom, and push its members: ``get.output["ResourceConfig"]``."""
+        result = self.present(response)
+        self.push_members(context, result)
+        return result
+
+    def push_members(self, context: Context, members: Mapping[str, Any]) -> None:
+        """Push each member that there is as an XCom of its own."""
+        if self.do_xcom_push:
+            for name, value in members.items():
+                if value is not None:  # Airflow does not tell such an XCom from none at all
+                    context["ti"].xcom_push(key=name, value=value)
+
+    def build_request(self) -> dict[str, Any]:
+        """Return the request in the API's spelling.
+
+        :raises BackendParameterError: names every parameter that cannot be sent.
+        """
+        parameters = service_model.members(self.api_operation)
+        values = {name: getattr(self, name, None) for name in parameters}
+        try:
+            return service_model.build_request(self.api_operation, values)
+        except service_model.ParameterError as error:
+            raise BackendParameterError(f"{self.task_id}: {error}") from error
+
+    def present(self, response: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what of a response goes into XCom: no transport details, no secrets."""
+        members = {key: value for key, value in response.items() if key != "ResponseMetadata"}
+        redacted: dict[str, Any] = redact_secrets(members)
+        return redacted
+
+
+def _mask_secrets(name: str, value: Any, *, is_rendered: bool = False) -> None:
+    as_member = service_model_name(name)
+    for secret in secret_values({as_member: value}):
+        if is_rendered or not is_template(secret):
+            for text in written_forms(secret):
+                mask_secret(text)
+
+
+def service_model_name(parameter: str) -> str:
+    """Return the API's spelling of a parameter that is a secret itself; loading the model for that costs too much."""
+    return next((name for name in MASKED_MEMBERS if _snake(name) == parameter), parameter)
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")

@@ -1,0 +1,142 @@
+"""The driver: carries out the actions of a start, with a hook, a store and a clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+
+from airflow_provider_amplifybackend.core.job import Job, Outcome
+from airflow_provider_amplifybackend.core.requests import Call, ServiceError, drive
+from airflow_provider_amplifybackend.exceptions import AmplifyBackendError, BackendRequestError, BackendTimeoutError
+from airflow_provider_amplifybackend.start import course
+from airflow_provider_amplifybackend.start.actions import (
+    Action,
+    Announce,
+    AwaitEnd,
+    Load,
+    Log,
+    Obstacle,
+    Pause,
+    Prepare,
+    Save,
+    SendStart,
+    StartResult,
+    Steps,
+    T,
+)
+from airflow_provider_amplifybackend.start.attempt import STORE_KEY
+from airflow_provider_amplifybackend.start.intent import Intent
+from airflow_provider_amplifybackend.start.leftover import delete_after
+from airflow_provider_amplifybackend.start.protocol import StartProtocol
+
+
+class Hook(Protocol):
+    """The calls of the service, as far as a start needs them."""
+
+    def attempt(self, api_operation: str, request: Mapping[str, Any]) -> Mapping[str, Any]: ...
+    def attempt_start(self, api_operation: str, request: Mapping[str, Any], *, may_send: Callable[[], bool]) -> Job: ...
+    def prepare_start(self) -> None: ...
+
+
+class StateStore(Protocol):
+    """Airflow's task state store, as far as it is used here."""
+
+    def get(self, key: str, default: Any = None) -> Any: ...
+    def set(self, key: str, value: Any) -> None: ...
+
+
+class StartOnce:
+    """The protocol, driven with a hook, a store and a clock.
+
+    :param store: Where intents are stored; None where Airflow has no task state store.
+    :param wait: The function that waits for the end of a job. It may also not return, as in a deferral.
+    :param announce: Called with the job, before it is waited for.
+    :param options: Of :class:`~airflow_provider_amplifybackend.start.attempt.Attempt`.
+    """
+
+    def __init__(
+        self,
+        hook: Hook,
+        api_operation: str,
+        request: Mapping[str, Any],
+        *,
+        store: StateStore | None = None,
+        wait: Callable[[AwaitEnd], Job] | None = None,
+        announce: Callable[[Job | None], None] | None = None,
+        **options: Any,
+    ) -> None:
+        self.hook = hook
+        self.store = store
+        self._wait = wait
+        self._announce = announce
+        self.protocol = StartProtocol(api_operation, request, has_store=store is not None, **options)
+        self.drive(self.protocol.load())
+
+    @property
+    def intent(self) -> Intent | None:
+        """The intent: the knowledge about the start."""
+        return self.protocol.intent
+
+    def run(self, *, wait: bool = True) -> StartResult:
+        """See :func:`~airflow_provider_amplifybackend.start.course.run`."""
+        return self.drive(course.run(self.protocol, wait=wait))
+
+    def resume(self, outcome: Outcome, ended: Job) -> StartResult:
+        """See :func:`~airflow_provider_amplifybackend.start.course.resume`."""
+        return self.drive(course.resume(self.protocol, outcome, ended))
+
+    def resume_after_other(self, ended: Job | BackendTimeoutError | BackendRequestError, *, wait: bool) -> StartResult:
+        """See :func:`~airflow_provider_amplifybackend.start.course.resume_after_other`."""
+        return self.drive(course.resume_after_other(self.protocol, ended, wait=wait))
+
+    def delete_leftover(self, failed: Job, outcome: Outcome) -> str:
+        """See :func:`~airflow_provider_amplifybackend.start.leftover.delete_after`."""
+        return self.drive(delete_after(self.protocol, failed, outcome))
+
+    def advance(self) -> StartResult | Obstacle:
+        """See :meth:`StartProtocol.advance`."""
+        return self.drive(self.protocol.advance())
+
+    def disowns(self, job: Job) -> bool:
+        """See :meth:`StartProtocol.disowns`."""
+        return self.drive(self.protocol.disowns(job))
+
+    def drive(self, steps: Steps[T]) -> T:
+        """Carry out what a generator of actions asks for, and return its result."""
+        return drive(steps, self._do, thrown_in=(ServiceError, AmplifyBackendError))
+
+    def _do(self, action: Action) -> Any:
+        match action:
+            case Call(operation, request):
+                return self.hook.attempt(operation, request)
+            case SendStart(operation, request, may_send):
+                return self.hook.attempt_start(operation, request, may_send=may_send)
+            case Load(key):
+                return self.store.get(key) if self.store is not None else None
+            case Save(intent, key):
+                if self.store is not None:
+                    self.store.set(key, intent.to_stored())
+            case Pause(seconds):
+                self.protocol.timing.sleep(seconds)
+            case Prepare():
+                self.hook.prepare_start()
+            case Announce(job):
+                if self._announce:
+                    self._announce(job)
+            case AwaitEnd():
+                if self._wait is None:
+                    raise TypeError(f"nobody waits for the end of {action.ref}")
+                return self._wait(action)
+        return None
+
+
+def report(store: StateStore | None, job: Job, log: Log) -> None:
+    """Note that the task returns with this job: clearing it from now on means to do it again."""
+    try:
+        intent = Intent.from_stored(store.get(STORE_KEY)) if store else None
+        if store and intent and intent.job_id == job.job_id and not intent.reported:
+            store.set(STORE_KEY, replace(intent, reported=True).to_stored())
+    except Exception as error:  # noqa: BLE001
+        # The job is done all the same.
+        log.warning("Could not store that the job has ended (%s): %s", error, job.ref)

@@ -1,0 +1,77 @@
+"""Checking parameters where the DAG is written: Airflow itself fails on some of them and does not name them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_amplifybackend._compat import operator_partial
+from airflow_provider_amplifybackend.exceptions import BackendParameterError
+from airflow_provider_amplifybackend.parameters.reading import flaws
+
+
+class CheckedMapping:
+    """A task whose parameters are checked where the DAG is written, also those that a mapped task is expanded over."""
+
+    template_fields: Any
+
+    @classmethod
+    def written_problems(cls, name: str, value: Any) -> Iterable[str]:
+        """Return a sentence for each part of a parameter that Airflow could not even put into the DAG."""
+        return flaws(name, value) if name in cls.template_fields else ()
+
+    if not TYPE_CHECKING:  # as Airflow declares it, so that type checkers see its parameters
+
+        @classmethod
+        def partial(cls, **kwargs: Any) -> Any:
+            """Fix some parameters of a mapped task."""
+            partial = super().partial(**kwargs)
+            partial._expand_called = True  # or Airflow warns that it was never mapped: another takes its place
+            check_written(cls, partial.kwargs["task_id"], partial.kwargs)
+            return _checked_partial()(
+                operator_class=partial.operator_class, kwargs=partial.kwargs, params=partial.params
+            )
+
+
+def check_written(task_class: type[CheckedMapping], task_id: Any, parameters: Mapping[str, Any]) -> None:
+    """Refuse parameters that nothing can send, store or show.
+
+    :raises BackendParameterError: names the task and the parameter.
+    """
+    for name, value in parameters.items():
+        for problem in task_class.written_problems(name, value):
+            raise BackendParameterError(f"{task_id}: {problem}")
+
+
+@lru_cache(maxsize=1)
+def _checked_partial() -> Any:
+    base: Any = operator_partial()
+
+    class CheckedPartial(base):  # type: ignore[misc]
+        """The result of `partial(...)`: it reads the values before Airflow looks for references in them."""
+
+        def expand(self, **mapped_kwargs: Any) -> Any:
+            for name, values in mapped_kwargs.items():
+                for value in _each(values):
+                    self._check({name: value})
+            return super().expand(**mapped_kwargs)
+
+        def expand_kwargs(self, kwargs: Any, **options: Any) -> Any:
+            for parameters in kwargs if isinstance(kwargs, list | tuple) else ():
+                if isinstance(parameters, Mapping):
+                    self._check(parameters)
+            return super().expand_kwargs(kwargs, **options)
+
+        def _check(self, parameters: Mapping[str, Any]) -> None:
+            self._expand_called = True
+            check_written(self.operator_class, self.kwargs["task_id"], parameters)
+
+    return CheckedPartial
+
+
+def _each(values: Any) -> Iterable[Any]:
+    """Return what a mapped task is expanded over, one by one."""
+    if isinstance(values, Mapping):
+        return values.values()
+    return values if isinstance(values, list | tuple) else [values]

@@ -1,0 +1,3 @@
+from __future__ import annotations
+
+from tests.hooks.conftest import *  # noqa: F403  # the same hook and service, one layer below
