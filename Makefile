@@ -21,6 +21,9 @@ KILLS ?= 20
 CALLS ?= 2000
 SEED ?=
 
+# Where `make check` looks for quick tests (tests/conftest.py says which are): collecting all others would take longer than running these.
+QUICK := tests/core tests/parameters tests/start tests/test_exceptions.py tests/test_mutant_rules.py
+
 MINOR := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 BIN := $(VENV)/bin
 SOURCES := airflow_provider_amplifybackend example_dags tests benchmarks scripts docs
@@ -31,7 +34,7 @@ USABLE := $(shell [ "$$(cat $(VENV)/.made-for 2>/dev/null)" = "$(CURDIR) $(MINOR
 PINS := pyproject.toml scripts/venv.sh $(wildcard constraints/constraints-$(MINOR).txt)
 AGAIN := $(if $(USABLE),,again)
 
-.PHONY: help venv demo test lint format types test-system test-system-short test-crash test-crash-short test-faults test-faults-short \
+.PHONY: help venv demo test lint format types check test-system test-system-short test-crash test-crash-short test-faults test-faults-short \
 	test-mutants test-mutants-short test-js test-project test-matrix test-matrix-short bench bench-short docs constraints clean again
 
 help:  ## list the targets
@@ -69,8 +72,11 @@ format: $(VENV)/.dev-layer  ## let ruff mend and format
 	@$(BIN)/ruff check --fix $(PRESENT)
 	@$(BIN)/ruff format $(PRESENT)
 
-types: $(VENV)/.dev-layer  ## mypy
+types: $(VENV)/.dev-layer  ## mypy, strict: package, tests, scripts, benchmarks
 	@$(BIN)/mypy $(ARGS)
+
+check: lint types  ## before each commit: lint, types, the quick unit tests (no HTTP, no database; under a minute)
+	@$(BIN)/python -m pytest -q -m quick $(QUICK)
 
 test-system: $(VENV)/.system-layer  ## a real Airflow of several processes (minutes)
 	@$(BIN)/python -m pytest -m system tests/system $(ARGS)

@@ -69,6 +69,14 @@ def _isolate() -> Path:
 AIRFLOW_HOME = _isolate()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as `quick` what needs neither the local service nor Airflow's database."""
+    slow = {"airflow_home", "local_amplifybackend_server", "raw"}
+    for item in items:
+        if isinstance(item, pytest.Function) and slow.isdisjoint(item.fixturenames):
+            item.add_marker("quick")
+
+
 @pytest.fixture(scope="session")
 def airflow_home() -> Path:
     """The session's AIRFLOW_HOME, with a migrated database and an empty `dags` folder."""

@@ -119,7 +119,7 @@ def test_no_secret_is_missed_for_another_value_that_was_forgotten() -> None:
     assert set(secret_values(texts)) == {f"hush{number}" for number in range(1000)}
 
 
-def test_the_masker_gets_no_text_that_is_part_of_everybodys_log_lines():
+def test_the_masker_gets_no_text_that_is_part_of_everybodys_log_lines() -> None:
     """The masker of Airflow 2 takes any: with "s" it makes "%***" of a "%s", and the line cannot be written."""
     assert written_forms("s") == set()
     assert "ab" not in written_forms("a line of a key\nab")

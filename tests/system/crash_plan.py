@@ -153,5 +153,5 @@ def _attack(chance: random.Random, step: Step, deferrable: bool, celery: bool) -
     return Attack(step, strike, chance.random(), chance.random(), chance.choice(LOSSES))
 
 
-def _pick(chance: random.Random, weighted: tuple[tuple[str, int], ...]):  # type: ignore[no-untyped-def]
+def _pick(chance: random.Random, weighted: tuple[tuple[Picked, int], ...]) -> Picked:
     return chance.choices([what for what, _ in weighted], [weight for _, weight in weighted])[0]
