@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
-from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 DAG_ID = "example_ephemeral_environment"

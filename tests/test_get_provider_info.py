@@ -80,7 +80,7 @@ def test_the_version_is_that_of_the_package() -> None:
 def test_airflow_finds_the_provider() -> None:
     from airflow.providers_manager import ProvidersManager
 
-    manager = ProvidersManager()
+    manager = ProvidersManager()  # type: ignore[no-untyped-call]
     if "airflow-provider-amplifybackend" not in manager.providers:
         pytest.skip("the package is not installed here, so that it has no entry point")
     assert set(INFO["extra-links"]) <= set(manager.extra_links_class_names)

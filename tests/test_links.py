@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 import pytest
-from airflow.triggers.base import TriggerEvent
+
+if TYPE_CHECKING:
+    from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from tests.dag_run import DagRunner, Finished

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from botocore.model import StructureShape
 
 from airflow_provider_amplifybackend.core.secrets import (
     MASKED_MEMBERS,
@@ -61,7 +62,7 @@ def test_every_member_of_the_api_that_sounds_secret_is_one() -> None:
     """A newer botocore may bring more of them."""
     model = service_model()
     shapes = (model.shape_for(name) for name in model.shape_names)
-    members = {name for shape in shapes if shape.type_name == "structure" for name in shape.members}
+    members = {name for shape in shapes if isinstance(shape, StructureShape) for name in shape.members}
     sounding = {
         name for name in members if any(word in name for word in ("Secret", "Private", "Challenge", "Password"))
     }

@@ -162,7 +162,7 @@ def test_a_sensor_for_no_job_calls_what_the_page_says(dags: Any, service: Any, s
     assert {entry["operation"] for entry in service.control.journal()} == set(called)
 
 
-def outside_airflow() -> dict[str, Any]:
+def outside_airflow() -> Any:
     """As much of a context as a start needs; a whole run takes much longer."""
     instance = SimpleNamespace(max_tries=0, try_number=1, xcom_push=lambda key, value: None)
     return {"ti": instance, "dag_run": SimpleNamespace(clear_number=0, start_date=None)}

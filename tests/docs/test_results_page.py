@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_amplifybackend.parameters import service_model
+from tests.botocore_model import members_of
 from tests.docs.conftest import APP, ROOT
 from tests.operators.requests_by_operation import AUTH, FULL
 
@@ -58,7 +59,7 @@ def paths(shape: Any) -> dict[str, Any]:
 
 def config_shape(operation: str, *, output: bool = False) -> Any:
     model = service_model.service_model().operation_model(operation)
-    return (model.output_shape if output else model.input_shape).members["ResourceConfig"]
+    return members_of(model.output_shape if output else model.input_shape)["ResourceConfig"]
 
 
 @pytest.fixture

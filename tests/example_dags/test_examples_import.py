@@ -27,6 +27,8 @@ HOUR = 3600
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_an_example_imports_without_a_warning_and_is_called_like_its_file(path: Path, airflow_home: Path) -> None:
     spec = importlib.util.spec_from_file_location(f"imported_{path.stem}", path)
+    assert spec
+    assert spec.loader
     module = importlib.util.module_from_spec(spec)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from airflow_provider_amplifybackend.local.testing.isolated_airflow import connection_json
 from tests import conftest  # isolates this process: before anything of Airflow
 
 PART = 500  # task instances that share one set of the service's switches, and one journal
@@ -308,7 +309,7 @@ def run(calls: int, seed: int, *, first: int = 0, naive: bool = False, threads: 
     from tests.faults.airflow_stand_in import Triggerer
 
     with local_service() as endpoint_url, Triggerer() as triggerer:
-        os.environ["AIRFLOW_CONN_AWS_DEFAULT"] = conftest.connection_json(endpoint_url)
+        os.environ["AIRFLOW_CONN_AWS_DEFAULT"] = connection_json(endpoint_url)
         chaos.hurry()
         _be_quiet()
         options = {"aws_conn_id": "aws_default", "region_name": None, "verify": None, "connection_found": True}

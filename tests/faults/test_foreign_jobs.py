@@ -53,7 +53,7 @@ def task(
 ) -> Callable[..., TaskInstance]:
     """Makes a task instance before whose start somebody else starts `theirs`, with the same operation."""
 
-    def make(operator_class: type, theirs: dict[str, Any], **parameters: Any) -> TaskInstance:
+    def make(operator_class: type[Any], theirs: dict[str, Any], **parameters: Any) -> TaskInstance:
         hook = SomebodyElse(config={"retries": {"total_max_attempts": 2}})
 
         def before_start() -> None:
@@ -81,7 +81,7 @@ def task(
     return make
 
 
-METHODS: dict[type, str] = {
+METHODS: dict[type[Any], str] = {
     UpdateBackendStorageOperator: "update_backend_storage",
     CreateBackendStorageOperator: "create_backend_storage",
     DeleteBackendStorageOperator: "delete_backend_storage",

@@ -62,7 +62,7 @@ def accepted(service: LocalAmplifyBackend, *operations: str) -> list[str]:
 def test_the_leftover_goes_and_a_retry_works(
     service: LocalAmplifyBackend,
     task: Callable[..., TaskInstance],
-    operator_class: type,
+    operator_class: type[Any],
     deferrable: bool,
     lives: str,
     jobs: str,

@@ -17,7 +17,7 @@ from tests.faults.airflow_stand_in import TaskInstance, Triggerer
 
 APP = "d1a2b3c4d5"
 TASKS = 6
-READ = {"Permissions": {"Authenticated": ["READ"]}, "ServiceName": "S3"}
+READ: Any = {"Permissions": {"Authenticated": ["READ"]}, "ServiceName": "S3"}
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from airflow_provider_amplifybackend.operators.storage import UpdateBackendStora
 from tests.faults.airflow_stand_in import TaskInstance, Triggerer
 
 APP = "d1a2b3c4d5"
-READ = {"Permissions": {"Authenticated": ["READ"]}, "ServiceName": "S3"}
+READ: Any = {"Permissions": {"Authenticated": ["READ"]}, "ServiceName": "S3"}
 
 
 @pytest.fixture

@@ -388,7 +388,7 @@ class World:
             self.others_act()
             self.may_die()
             try:
-                job = self.run(check_job(ref))
+                job: Job = self.run(check_job(ref))
             except ServiceError as error:
                 try:
                     wait.missed(error, self.now)

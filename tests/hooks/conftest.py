@@ -40,7 +40,7 @@ def sent(service: LocalAmplifyBackend) -> Callable[[str], int]:
 @pytest.fixture
 def connection(monkeypatch: pytest.MonkeyPatch, service: LocalAmplifyBackend) -> Callable[..., str]:
     """Makes a connection with this extra, and returns its id."""
-    from tests.conftest import connection_json
+    from airflow_provider_amplifybackend.local.testing.isolated_airflow import connection_json
 
     def make(name: str = "other", *, endpoint_url: str | None = None, **extra: Any) -> str:
         content = connection_json(endpoint_url or service.endpoint_url, **extra)

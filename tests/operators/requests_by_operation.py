@@ -25,7 +25,7 @@ STAGING = {"BackendEnvironmentName": "staging"}
 JOB = "the job"  # stands for the id of a job that is there, one of its own for each operation
 SESSION = "the session"  # likewise
 
-AUTH = {
+AUTH: dict[str, Any] = {
     "AuthResources": "IDENTITY_POOL_AND_USER_POOL",
     "IdentityPoolConfigs": {"IdentityPoolName": "people", "UnauthenticatedLogin": True},
     "Service": "COGNITO",

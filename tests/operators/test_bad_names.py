@@ -27,7 +27,7 @@ from tests.operators.requests_by_operation import CASES, operator_classes, param
 APP = "d1a2b3c4d5"
 # What a template leaves that found nothing counts as nothing; where a name is optional, it is left out.
 NAMES = {name: says for name, says in BAD.items() if name.strip() not in EMPTY_RENDERINGS}
-SENSORS = {
+SENSORS: dict[Any, dict[str, str]] = {
     BackendJobSensor: {"app_id": APP, "backend_environment_name": "staging", "job_id": "job"},
     BackendEnvironmentSensor: {"app_id": APP, "backend_environment_name": "staging", "condition": "gone"},
 }
@@ -92,7 +92,7 @@ def _class(operation: str) -> Any:
 @pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "deferred"])
 @pytest.mark.parametrize("sensor", SENSORS)
 def test_every_sensor_refuses_every_bad_name_at_once(
-    service: LocalAmplifyBackend, sensor: str, deferrable: bool
+    service: LocalAmplifyBackend, sensor: Any, deferrable: bool
 ) -> None:
     service.control.clear_journal()
     for parameter in {*SENSORS[sensor]} - {"condition"}:

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from airflow_provider_amplifybackend.local.testing.isolated_airflow import connection_json
 from tests.airflow_versions import dag_serialization
-from tests.conftest import connection_json
 from tests.dag_run import DagRunner
 from tests.fixture_types import Names
 

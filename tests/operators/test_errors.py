@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
-from tests.conftest import connection_json
+from airflow_provider_amplifybackend.local.testing.isolated_airflow import connection_json
 from tests.dag_run import DagRunner
 from tests.fixture_types import Names
 
@@ -172,7 +172,7 @@ def test_a_service_that_cannot_be_reached_is_said_plainly(dags: DagRunner, monke
 # Events that end a wait
 
 
-FINISHED = {
+FINISHED: dict[str, Any] = {
     "version": 1,
     "kind": "finished",
     "job": {"app_id": APP, "backend_environment_name": "copy", "job_id": "j", "status": "COMPLETED"},
@@ -180,7 +180,7 @@ FINISHED = {
     "started": 1.0,
     "deadline": 2.0,
 }
-GARBAGE = [
+GARBAGE: list[Any] = [
     None,
     "success",
     "failed",

@@ -22,9 +22,9 @@ from airflow_provider_amplifybackend.tasks.aws_parameters import AwsParameters
 from tests.airflow_versions import dag_serialization
 
 
-def classes(package: Any, base: type) -> list[type]:
+def classes(package: Any, base: type) -> list[type[Any]]:
     """The classes that users write into DAGs: those with an operation, or a public sensor."""
-    found: dict[str, type] = {}
+    found: dict[str, type[Any]] = {}
     for module_info in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
         module = importlib.import_module(module_info.name)
         for name, value in vars(module).items():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
@@ -17,11 +19,11 @@ def _dag(*lines: str) -> str:
     return IMPORTS + "\n".join(lines)
 
 
-def _options(operation: str) -> dict[str, object]:
+def _options(operation: str) -> dict[str, Any]:
     return dict(QUICK) if operation in JOBS else {}
 
 
-def _journal(service: LocalAmplifyBackend, operation: str) -> list[dict]:
+def _journal(service: LocalAmplifyBackend, operation: str) -> list[dict[str, Any]]:
     """What was asked of an operation in its own app."""
     app_id = APPS[operation]
     entries = service.control.journal(operation)
@@ -78,9 +80,9 @@ def test_a_refusal_of_the_service_is_reported_with_its_words(dags: DagRunner, ap
     run = dags.run(_dag(*(requests.task(operation, **_options(operation)) for operation in CASES)))
     assert run.states == dict.fromkeys(CASES, "failed")
     for operation in CASES:
-        where = f"AppId={APPS[operation]}" if operation != "ListS3Buckets" else "this account"
+        place = f"AppId={APPS[operation]}" if operation != "ListS3Buckets" else "this account"
         error = run.error(operation)
-        assert error.startswith(f"BackendRequestError: {operation} failed (BadRequestException) for {where}")
+        assert error.startswith(f"BackendRequestError: {operation} failed (BadRequestException) for {place}")
         assert error.endswith("not today")
         assert len(_journal(apps, operation)) == 1
 

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from botocore.model import StructureShape
 
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.parameters import service_model
@@ -232,7 +233,7 @@ def test_every_configuration_is_shown_as_json_and_can_be_a_file() -> None:
     for name, cls in operator_classes().items():
         for parameter, member in service_model.members(cls.api_operation).items():
             shape = service_model.input_shape(cls.api_operation).members[member]
-            if shape.type_name == "structure" and shape.members:
+            if isinstance(shape, StructureShape) and shape.members:
                 assert cls.template_fields_renderers[parameter] == "json", name
                 assert ".json" in cls.template_ext, name
                 assert (".graphql" in cls.template_ext) or "TransformSchema" not in shape.members, name

@@ -12,7 +12,7 @@ from tests.operators import requests_by_operation as requests
 from tests.operators.requests_by_operation import APPS, IMPORTS, JOBS, shared_botocore_data  # noqa: F401
 
 MODES = pytest.mark.parametrize("deferrable", [False, True], ids=["on the worker", "deferred"])
-QUICK = {"waiter_delay": 0.1, "waiter_max_attempts": 300}
+QUICK: dict[str, Any] = {"waiter_delay": 0.1, "waiter_max_attempts": 300}
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from tests.operators.requests_by_operation import operator_classes
 
 MODEL = botocore.session.get_session().get_service_model("amplifybackend")
 OPERATIONS = tuple(MODEL.operation_names)
-CLASSES = operator_classes()
+CLASSES: dict[str, Any] = dict(operator_classes())
 each_operation = pytest.mark.parametrize("operation", OPERATIONS)
 
 
@@ -100,12 +100,12 @@ def test_every_parameter_has_the_type_of_its_member(operation: str) -> None:
 @each_operation
 def test_every_parameter_is_templated_and_documented(operation: str) -> None:
     cls = CLASSES[f"{operation}Operator"]
-    documented = dict(re.findall(r":param (\w+):((?:.|\n)*?)(?=:param|:return|\Z)", cls.__doc__))
+    documented = dict(re.findall(r":param (\w+):((?:.|\n)*?)(?=:param|:return|\Z)", cls.__doc__ or ""))
     assert [name for name in documented if name not in cls.readers] == list(own_parameters(operation))
     for name, text in documented.items():
         assert name in cls.template_fields
         assert "(templated)" in text
-    assert f"amplifybackend-2020-08-11/{operation}>`__" in cls.__doc__
+    assert f"amplifybackend-2020-08-11/{operation}>`__" in (cls.__doc__ or "")
 
 
 @each_operation
@@ -133,8 +133,8 @@ def test_exactly_the_operations_with_pages_are_paged(operation: str) -> None:
 
 
 def test_every_paginator_of_the_model_belongs_to_a_paged_operator() -> None:
-    paginators = botocore.session.get_session().get_paginator_model("amplifybackend")._paginator_config
-    for operation, paginator in paginators.items():
+    paginators = botocore.session.get_session().get_paginator_model("amplifybackend")
+    for operation, paginator in vars(paginators)["_paginator_config"].items():
         assert CLASSES[f"{operation}Operator"].items_member == paginator["result_key"]
         assert (paginator["input_token"], paginator["output_token"]) == ("NextToken", "NextToken")
         assert paginator.get("limit_key", "MaxResults") == "MaxResults"
@@ -145,7 +145,7 @@ def test_every_paginator_of_the_model_belongs_to_a_paged_operator() -> None:
 def test_the_values_of_a_parameter_that_is_an_enumeration_are_documented(
     operation: str, path: tuple[str, ...], values: list[str]
 ) -> None:
-    text = CLASSES[f"{operation}Operator"].__doc__
+    text = CLASSES[f"{operation}Operator"].__doc__ or ""
     described = text.split(f":param {xform_name(path[0])}:")[1].split(":param")[0]
     for value in values:
         assert f"``{value}``" in described

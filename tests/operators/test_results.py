@@ -39,7 +39,7 @@ def app(service: LocalAmplifyBackend) -> LocalAmplifyBackend:
     return service
 
 
-def run(dags: DagRunner, body: str, **options: str) -> Finished:
+def run(dags: DagRunner, body: str, **options: Any) -> Finished:
     finished = dags.run(IMPORTS + f"app_id = {APP!r}\n" + body, **options)
     assert set(finished.states.values()) == {"success"}, [finished.errors(task_id) for task_id in finished.states]
     return finished
@@ -193,7 +193,7 @@ def test_nothing_is_pushed_where_nothing_may_be(dags: DagRunner, app: LocalAmpli
     ],
     ids=lambda document: str(document)[:40],
 )
-def test_documents_of_any_form_have_outputs(document: str) -> None:
+def test_documents_of_any_form_have_outputs(document: Any) -> None:
     text = document if document is None or isinstance(document, str) else json.dumps(document)
     assert outputs(text) == dict.fromkeys(OUTPUTS)
 
@@ -233,7 +233,7 @@ def test_outputs_are_those_of_the_pool_the_graphql_api_and_the_bucket_whatever_e
     ],
 )
 def test_outputs_of_an_imported_pool_and_of_an_identity_pool_alone(
-    auth: dict[str, Any], expected: dict[str, Any]
+    auth: dict[str, Any], expected: tuple[str | None, str | None]
 ) -> None:
     found = outputs({"auth": {"groups": {"output": {"Role": "arn"}}, "it": auth}})
     assert (found["user_pool_id"], found["native_client_id"]) == expected
@@ -537,7 +537,8 @@ def test_a_listing_has_all_pages_and_ends_exactly_at_its_limit(
     result = listing(dags, **parameters)
     asked = [entry["parameters"] for entry in many_jobs.control.journal("ListBackendJobs")]
     assert [request["MaxResults"] for request in asked] == sizes
-    wanted = {"{{ params.most }}": 30, "{{ none }}": JOBS}.get(parameters.get("max_items"), parameters.get("max_items"))
+    most: Any = parameters.get("max_items")
+    wanted = {"{{ params.most }}": 30, "{{ none }}": JOBS}.get(most, most)
     ids = [job["JobId"] for job in result["Jobs"]]
     assert len(ids) == len(set(ids)) == min(wanted or JOBS, JOBS)
     assert ("NextToken" in result) is (len(ids) < JOBS)

@@ -12,6 +12,7 @@ import sqlite3
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,8 +41,8 @@ CONFIG = {
 }
 
 
-def config(secret: str, **more: object) -> dict:
-    document = json.loads(json.dumps(CONFIG).replace("SECRET", secret))
+def config(secret: str, **more: object) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(json.dumps(CONFIG).replace("SECRET", secret))
     document["UserPoolConfigs"]["OAuth"]["SocialProviderSettings"] |= more
     return document
 
@@ -170,7 +171,7 @@ def test_secrets_with_signs_that_json_escapes(
     assert_unseen(run, airflow_home, tail)
 
 
-def _with_secret(secret: str) -> dict:
+def _with_secret(secret: str) -> dict[str, Any]:
     document = config("x")
     document["UserPoolConfigs"]["OAuth"]["SocialProviderSettings"]["Google"]["ClientSecret"] = secret
     return document

@@ -52,7 +52,12 @@ class Written:
         text = config if isinstance(config, str) else json.dumps(config)
         self.file("configuration.json", text)
         value = {"dictionary": config, "text": text, "file": "configuration.json"}[form.split()[-1]]
-        common = {"task_id": "add", "app_id": "d1", "backend_environment_name": "staging", "resource_name": "r"}
+        common: dict[str, Any] = {
+            "task_id": "add",
+            "app_id": "d1",
+            "backend_environment_name": "staging",
+            "resource_name": "r",
+        }
         with DAG(
             "texts",
             schedule=None,
@@ -62,10 +67,10 @@ class Written:
         ) as dag:
             operator = operator_classes()[f"{operation}Operator"]
             if form.startswith("mapped"):
-                task = operator.partial(**common).expand(resource_config=[value])
+                task: Any = operator.partial(**common).expand(resource_config=[value])
             else:
                 task = operator(**common, resource_config=value)
-        dag.resolve_template_files()
+        dag.resolve_template_files()  # type: ignore[no-untyped-call]
         context: dict[str, Any] = {"params": PARAMS, "dag": dag, "task": task}
         context |= {"ti": SimpleNamespace(map_index=0, task=task), "dag_run": SimpleNamespace(conf={})}
         task.render_template_fields(context, dag.get_template_env())
@@ -577,7 +582,7 @@ PLAIN = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(words=st.lists(PLAIN | st.sampled_from(LIKE_PYTHON) | st.just("{####}\r\n"), min_size=3, max_size=3))
 def test_any_text_without_template_marks_arrives_as_it_was_written(
-    service: LocalAmplifyBackend, written: Written, words: str, native: bool
+    service: LocalAmplifyBackend, written: Written, words: list[str], native: bool
 ) -> None:
     name, secret, schema = words
     service.control.reset()

@@ -18,7 +18,7 @@ from airflow_provider_amplifybackend.parameters.reading import as_choice, as_fla
 from airflow_provider_amplifybackend.parameters.service_model import ParameterError, build_request
 from airflow_provider_amplifybackend.sensors.job import BackendJobSensor
 
-NAMES = {"app_id": "d1", "backend_environment_name": "dev", "resource_name": "r"}
+NAMES: dict[str, Any] = {"app_id": "d1", "backend_environment_name": "dev", "resource_name": "r"}
 
 
 class Shy:
@@ -68,8 +68,9 @@ EVERY_BAD = pytest.mark.parametrize(("value", "said"), BAD.values(), ids=BAD)
 @EVERY_BAD
 @pytest.mark.parametrize("nested", [False, True], ids=["bare", "nested"])
 def test_an_operator_refuses_it_where_the_dag_is_written(value: Any, said: str, nested: bool) -> None:
+    config: Any = {"Service": value} if nested else value
     with pytest.raises(BackendParameterError) as error:
-        CreateBackendAuthOperator(task_id="add", **NAMES, resource_config={"Service": value} if nested else value)
+        CreateBackendAuthOperator(task_id="add", **NAMES, resource_config=config)
     assert str(error.value).startswith("add: resource_config")
     assert said in str(error.value)
     with pytest.raises(BackendParameterError, match="clone: waiter_delay"):
@@ -155,7 +156,7 @@ def test_json_texts_that_are_no_configuration(text: str, said: str) -> None:
 @pytest.mark.parametrize(
     "value", [Shy(), "x" * 10_000, [], {}, object()], ids=["shy", "long text", "list", "dictionary", "object"]
 )
-def test_readers_refuse_or_take_a_value_and_never_fail(read: Callable[[Any], object], value: Any) -> None:
+def test_readers_refuse_or_take_a_value_and_never_fail(read: Callable[[str, Any], object], value: Any) -> None:
     try:
         assert read("waiter_delay", value) == value
     except BackendParameterError as error:
@@ -167,7 +168,8 @@ def test_readers_refuse_or_take_a_value_and_never_fail(read: Callable[[Any], obj
 
 
 def test_a_choice_can_be_anything() -> None:
-    for value in (Shy(), [], {}, 1, None, "x" * 10_000):
+    odd: tuple[Any, ...] = (Shy(), [], {}, 1, None, "x" * 10_000)
+    for value in odd:
         with pytest.raises(BackendParameterError, match="condition="):
             as_choice("condition", value, ("exists", "gone"))
 
@@ -246,6 +248,7 @@ def test_the_marks_of_a_get_operator_are_no_secret() -> None:
 
 
 def test_a_value_that_cannot_be_looked_into_is_refused() -> None:
+    config: Any = {"Service": Closed(a=1)}
     with pytest.raises(BackendParameterError) as error:
-        CreateBackendAuthOperator(task_id="add", **NAMES, resource_config={"Service": Closed(a=1)})
+        CreateBackendAuthOperator(task_id="add", **NAMES, resource_config=config)
     assert str(error.value) == "add: resource_config, a dict, cannot be read (RuntimeError)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 import pytest
 from airflow.sdk import DAG, task
@@ -16,8 +17,8 @@ from airflow_provider_amplifybackend.sensors.environment import BackendEnvironme
 from airflow_provider_amplifybackend.sensors.job import BackendJobSensor
 from airflow_provider_amplifybackend.validation import validate_dag
 
-ENVIRONMENT = {"app_id": "d1", "backend_environment_name": "staging"}
-AUTH = {
+ENVIRONMENT: dict[str, Any] = {"app_id": "d1", "backend_environment_name": "staging"}
+AUTH: Any = {
     "AuthResources": "USER_POOL_ONLY",
     "Service": "COGNITO",
     "UserPoolConfigs": {"RequiredSignUpAttributes": [], "SignInMethod": "EMAIL", "UserPoolName": "p"},
@@ -58,12 +59,14 @@ def test_every_problem_of_every_task_is_named_with_its_path_value_and_what_is_ac
 
 def test_values_that_are_yet_to_be_rendered_are_left_alone_at_every_depth(dag: DAG) -> None:
     @task
-    def name() -> str:
+    def name() -> Any:
         return "x"
 
+    name_of_task: Any = name()
     nested = AUTH | {"AuthResources": "{{ params.resources }}", "UserPoolConfigs": "{{ var.json.pool }}"}
-    CreateBackendAuthOperator(task_id="auth", **ENVIRONMENT, resource_name=name(), resource_config=nested)
-    ListBackendJobsOperator(task_id="jobs", **ENVIRONMENT, max_results="{{ params.page }}", max_items="{{ 3 }}")
+    CreateBackendAuthOperator(task_id="auth", **ENVIRONMENT, resource_name=name_of_task, resource_config=nested)
+    limits: Any = {"max_results": "{{ params.page }}", "max_items": "{{ 3 }}"}
+    ListBackendJobsOperator(task_id="jobs", **ENVIRONMENT, **limits)
     BackendJobSensor(task_id="job", **ENVIRONMENT, job_id="{{ ti.xcom_pull('x') }}")
     validate_dag(dag)
 

@@ -139,6 +139,7 @@ def test_the_last_pause_ends_with_the_time_budget(task: Task, pauses: Pauses) ->
 def test_what_is_reached_tells_how_long_earlier_jobs_took(task: Task) -> None:
     control = task.service.control
     first = task.start("CreateBackendStorage", STORAGE)
+    assert isinstance(first, StartResult)
     assert first == replace(first, durations=())
     task.end(first)
     task.report(first)

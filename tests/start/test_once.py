@@ -283,7 +283,7 @@ def test_the_services_clock_is_another_clock(task: Task, accepted: Accepted, ske
     assert [reached.job.job_id] == [entry["job_id"] for entry in accepted("CloneBackend")]
 
 
-STORAGE = {
+STORAGE: dict[str, Any] = {
     **DELETE,
     "ResourceName": "files",
     "ResourceConfig": {"Permissions": {"Authenticated": ["READ"]}, "ServiceName": "S3"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -195,7 +196,7 @@ def test_dot_segments_are_refused_however_they_are_encoded(
 
 @pytest.mark.parametrize("name", [".", ".."])
 def test_boto3_cannot_leave_its_operation_by_a_name(service: LocalAmplifyBackend, client: Any, name: str) -> None:
-    calls = {
+    calls: dict[str, Callable[[], Any]] = {
         "DeleteBackend": lambda: client.delete_backend(AppId=APP, BackendEnvironmentName=name),
         "DeleteToken": lambda: client.delete_token(AppId=APP, SessionId=name),
         "UpdateBackendJob": lambda: client.update_backend_job(
@@ -265,7 +266,7 @@ def test_state_is_per_account_and_region(service: LocalAmplifyBackend) -> None:
 
 def test_another_service_without_moto_says_what_to_do(service: LocalAmplifyBackend) -> None:
     config = Config(retries={"total_max_attempts": 1})
-    calls = [
+    calls: list[Callable[[], Any]] = [
         lambda: service.client("sts", config=config).get_caller_identity(),
         lambda: service.client("s3", config=config).list_buckets(),
         lambda: service.client("dynamodb", config=config).list_tables(),

@@ -12,6 +12,7 @@ import pytest
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.local.service import cognito_texts
 from airflow_provider_amplifybackend.local.service.api_model import service_model
+from tests.botocore_model import members_of
 
 APP = "d1a2b3c4d5"
 GUESTS = {"AppId": APP, "BackendEnvironmentName": "staging", "ResourceName": "guests"}
@@ -139,8 +140,8 @@ def test_the_limits_are_those_of_cognitos_model() -> None:
 @pytest.mark.parametrize("operation", ["CreateBackendAuth", "UpdateBackendAuth"])
 def test_every_message_of_the_api_is_checked(operation: str) -> None:
     """A message that a later model has, and that is not in the table, is noticed here."""
-    shape = service_model().operation_model(operation).input_shape.members["ResourceConfig"]
-    found = {path for path in _paths(shape.members["UserPoolConfigs"]) if path[-1].endswith(("Message", "Subject"))}
+    shape = members_of(service_model().operation_model(operation).input_shape)["ResourceConfig"]
+    found = {path for path in _paths(members_of(shape)["UserPoolConfigs"]) if path[-1].endswith(("Message", "Subject"))}
     assert found == set(cognito_texts.TEXTS)
 
 

@@ -266,11 +266,12 @@ def test_native_clients_can_have_a_secret(
     named = {**STAGING, "ResourceName": "guests", "ResourceConfig": auth_config}
     change = {"AuthResources": "USER_POOL_ONLY", "Service": "COGNITO", "UserPoolConfigs": {}}
     imported = {"NativeClientId": "n", "WebClientId": "w", "UserPoolId": "us-east-1_P"}
-    for start in (
+    starts: tuple[Callable[[], Any], ...] = (
         lambda: client.create_backend_auth(**named),
         lambda: client.update_backend_auth(**{**named, "ResourceConfig": change}),
         lambda: client.import_backend_auth(**STAGING, **imported),
-    ):
+    )
+    for start in starts:
         start()
         service.control.advance(60)
     auth = json.loads(client.get_backend(**STAGING)["AmplifyMetaConfig"])["auth"]

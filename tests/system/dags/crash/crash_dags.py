@@ -13,7 +13,7 @@ from typing import Any
 from airflow.sdk import DAG, BaseOperator
 
 from airflow_provider_amplifybackend._compat import Context
-from airflow_provider_amplifybackend.core.job import Job, JobRef, Outcome
+from airflow_provider_amplifybackend.core.job import Job, JobRef, JobResult, Outcome
 from airflow_provider_amplifybackend.operators._base import AmplifyBackendOperator
 from airflow_provider_amplifybackend.operators.auth import CreateBackendAuthOperator, UpdateBackendAuthOperator
 from airflow_provider_amplifybackend.operators.environment import CloneBackendOperator, DeleteBackendOperator
@@ -33,7 +33,7 @@ AUTH_CHANGE = {
     "Service": "COGNITO",
     "UserPoolConfigs": {"PasswordPolicy": {"MinimumLength": 12}},
 }
-TASKS = {
+TASKS: dict[str, tuple[Any, dict[str, Any]]] = {
     "clone": (
         CloneBackendOperator,
         {"backend_environment_name": SOURCE, "target_environment_name": ENVIRONMENT},
@@ -61,7 +61,7 @@ class NaiveJobOperator(BaseOperator):
         self.request = request
         self.deferrable = deferrable
 
-    def execute(self, context: Context):
+    def execute(self, context: Context) -> JobResult:
         from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
         from botocore import xform_name
 
@@ -76,21 +76,21 @@ class NaiveJobOperator(BaseOperator):
             self.defer(trigger=trigger, method_name="execute_complete")
         return self._wait_here(ref)
 
-    def _wait_here(self, ref: JobRef):
+    def _wait_here(self, ref: JobRef) -> JobResult:
         from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 
         return self._end(AmplifyBackendHook().wait_for_job(ref, timeout=600, waiter_delay=2))
 
-    def execute_complete(self, context: Context, event: dict[str, Any] | None = None):
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> JobResult:
         return self._end(job_of_event(event))
 
-    def _end(self, job: Job):
+    def _end(self, job: Job) -> JobResult:
         if job.is_failed:
             raise RuntimeError(f"{job.ref} failed")
         return job.to_xcom(Outcome.STARTED)
 
 
-def _naive(task_id: str, operator: type[AmplifyBackendOperator], parameters: dict[str, Any]):
+def _naive(task_id: str, operator: type[AmplifyBackendOperator], parameters: dict[str, Any]) -> BaseOperator:
     members = {
         "backend_environment_name": "BackendEnvironmentName",
         "target_environment_name": "TargetEnvironmentName",
