@@ -19,6 +19,7 @@ from airflow_provider_amplifybackend.core.status_check import (
     check,
     check_job,
 )
+from airflow_provider_amplifybackend.core.timing import REAL_TIME
 from airflow_provider_amplifybackend.core.waiting import Wait
 
 APP = "d1"

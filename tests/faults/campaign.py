@@ -163,9 +163,10 @@ class Campaign:
     # ------------------------------------------------------------------------------------------------ one case
 
     def _run_case(self, case: Any) -> Any:
-        from tests.faults.airflow_stand_in import StateStore, TaskInstance
+        from tests.faults.airflow_stand_in import TaskInstance
         from tests.faults.chaos import Chaos
         from tests.faults.oracle import Round, Story
+        from tests.state_store import StateStore
 
         chaos = Chaos(case.seed)
         chaos.rule_this_thread()

@@ -41,8 +41,9 @@ from airflow_provider_amplifybackend.local.service.store import App, Environment
 from airflow_provider_amplifybackend.local.testing.seed import seed
 from airflow_provider_amplifybackend.operators._base import AmplifyBackendOperator
 from airflow_provider_amplifybackend.triggers import _events as events
-from tests.faults.airflow_stand_in import Killed, StateStore, TaskInstance
+from tests.faults.airflow_stand_in import Killed, TaskInstance
 from tests.operators.requests_by_operation import API, STORAGE, operator_classes
+from tests.state_store import StateStore
 
 APP = "d1a2b3c4d5"
 # In seconds, the service's: a request that was given up arrives up to LATE later, and is listed up to LAG after that.

@@ -20,9 +20,10 @@ from airflow_provider_amplifybackend.sensors.environment import BackendEnvironme
 from airflow_provider_amplifybackend.sensors.job import BackendJobSensor
 from airflow_provider_amplifybackend.validation import validate_dag
 from tests.dag_run import DagRunner
-from tests.faults.airflow_stand_in import StateStore, _execute
+from tests.faults.airflow_stand_in import _execute
 from tests.name_cases import BAD, GOOD
 from tests.operators.requests_by_operation import CASES, operator_classes, parameters
+from tests.state_store import StateStore
 
 APP = "d1a2b3c4d5"
 # What a template leaves that found nothing counts as nothing; where a name is optional, it is left out.

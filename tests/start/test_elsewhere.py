@@ -22,12 +22,12 @@ from tests.start.test_once import (
     STORAGE,
     UPDATE,
     Accepted,
-    Crash,
     Task,
     outcome,
     presumed,
 )
 from tests.start.test_once import task as task
+from tests.state_store import Crash
 
 AUTH = {**DELETE, "ResourceName": "main", "ResourceConfig": UPDATE}
 MODELS = {"AppId": APP, "BackendEnvironmentName": "api", "ResourceName": "graph"}

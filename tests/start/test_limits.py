@@ -18,8 +18,9 @@ from airflow_provider_amplifybackend.start.actions import StartPolicy, StartResu
 from airflow_provider_amplifybackend.start.attempt import STORE_KEY
 from airflow_provider_amplifybackend.start.driver import StartOnce, report
 from airflow_provider_amplifybackend.start.sending import Fence
-from tests.start.test_once import APP, CLONE, DELETE, STORAGE, Accepted, Store, Task, outcome
+from tests.start.test_once import APP, CLONE, DELETE, STORAGE, Accepted, Task, outcome
 from tests.start.test_once import task as task
+from tests.state_store import StateStore
 
 LOG = logging.getLogger("start")
 
@@ -177,7 +178,7 @@ def test_a_report_needs_neither_a_store_nor_a_start(
     started: Job, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     report(None, started, LOG)
-    empty = Store()
+    empty = StateStore()
     report(empty, started, LOG)
     assert not empty.content
     assert not caplog.records
