@@ -41,7 +41,7 @@ class ServiceClock:
 
     @property
     def has_been_read(self) -> bool:
-        """Whether the service has answered at all, with whatever."""
+        """Tell whether the service has answered at all."""
         return self._time_ms is not None
 
     @property
@@ -72,7 +72,7 @@ class ServiceClock:
 
 @dataclass(frozen=True)
 class Observation:
-    """What the service showed at one time."""
+    """The state of the service at one time, as far as a decision depends on it."""
 
     # Those that the job may live in.
     environments: tuple[str, ...]
@@ -83,7 +83,7 @@ class Observation:
 
 
 class Observer:
-    """What a start asks the service for, before and after it is sent."""
+    """The reads of a start, before and after it is sent."""
 
     def __init__(self, operation: Operation, request: Mapping[str, Any], timing: Timing) -> None:
         self.operation = operation
@@ -92,7 +92,7 @@ class Observer:
         self.clock = ServiceClock(timing)
 
     def observe(self, intent: Intent | None) -> Calls[Observation]:
-        """Look at everything that a decision depends on, and at the job of an intent wherever it is."""
+        """Read everything that a decision depends on, and the job of an intent wherever it is."""
         environments = yield from self.environments()
         listed = yield from self.jobs(environments)
         known = (yield from self.job_of(intent, environments)) or (yield from self.job_elsewhere(intent, environments))
@@ -162,7 +162,7 @@ class Observer:
             raise request_error(error, self.request) from error
 
     def job_elsewhere(self, intent: Intent | None, looked_in: Iterable[str]) -> Calls[Job | None]:
-        """Look for the job of a lost start where this try's request would not: its parameters may have changed."""
+        """Check for the job of a lost start outside this try's environments: its parameters may have changed."""
         if intent is None or not is_unanswered(intent):
             return None
         elsewhere = [name for name in intent.environments if name not in set(looked_in)]

@@ -172,7 +172,7 @@ def test_nothing_is_pushed_where_nothing_may_be(dags: DagRunner, app: LocalAmpli
     [
         None,
         "",
-        "not JSON",
+        "not valid JSON",
         "[]",
         "{}",
         {"auth": None, "api": [], "storage": "x", "providers": {"awscloudformation": None}},

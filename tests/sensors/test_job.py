@@ -70,7 +70,7 @@ def test_a_job_that_fails(dags: DagRunner, job: SeedJob, mode: str, wish: str, s
         error = run.error("sensor")
         assert error.startswith("BackendJobFailedError: FAILED after ")
         assert f" s: UpdateBackendAPI, environment staging (app {APP}, job theirs).\n" in error
-        assert error.endswith("\nThe service says: AuthStack: Limit exceeded")
+        assert error.endswith("\nAmplifyBackend reported: AuthStack: Limit exceeded")
 
 
 @IN_EVERY_MODE
