@@ -20,8 +20,9 @@ from airflow_provider_amplifybackend.operators.storage import (
     UpdateBackendStorageOperator,
 )
 from airflow_provider_amplifybackend.start.attempt import STORE_KEY
-from tests.faults.airflow_stand_in import StateStore, TaskInstance, Triggerer
+from tests.faults.airflow_stand_in import TaskInstance, Triggerer
 from tests.not_started import not_started
+from tests.state_store import StateStore
 
 APP = "d1a2b3c4d5"
 PLACE = {"AppId": APP, "BackendEnvironmentName": "staging"}

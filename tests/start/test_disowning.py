@@ -21,7 +21,7 @@ from airflow_provider_amplifybackend.start.course import after_failed_wait
 from airflow_provider_amplifybackend.start.driver import StartOnce
 from airflow_provider_amplifybackend.start.intent import Intent, Round, arrived, travelling
 from tests.not_started import not_started
-from tests.start.test_once import APP, DELETE, FIRST, STORAGE, Accepted, Store, Task, outcome
+from tests.start.test_once import APP, DELETE, FIRST, STORAGE, Accepted, Task, outcome
 from tests.start.test_once import task as task
 from tests.state_store import StateStore
 

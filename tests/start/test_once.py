@@ -26,6 +26,7 @@ from airflow_provider_amplifybackend.start.driver import StartOnce, report
 from airflow_provider_amplifybackend.start.intent import Intent, Round
 from airflow_provider_amplifybackend.start.sending import MAX_UNEXPLAINED_REFUSALS, Fence
 from tests.not_started import not_started
+from tests.state_store import Crash, StateStore
 
 APP = "d1a2b3c4d5"
 FIRST = Round(max_tries=3, clear_number=0)

@@ -25,7 +25,7 @@ APP = "d1a2b3c4d5"
 def triggers_for(name: str) -> dict[str, Any]:
     """Every trigger with the name in every place, by the member that the error names."""
     patient: dict[str, Any] = {"deadline": time.time() + 600, "waiter_delay": 600}
-    targets: list[tuple[str, JobRef | EnvironmentTarget]] = [
+    targets: list[tuple[str, JobRef | EnvironmentCondition]] = [
         ("AppId", JobRef(name, "job", ("staging",))),
         ("JobId", JobRef(APP, name, ("staging",))),
         ("BackendEnvironmentName", JobRef(APP, "job", (name,))),

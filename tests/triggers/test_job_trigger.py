@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_amplifybackend.core.job import JobRef
+from airflow_provider_amplifybackend.core.requests import ServiceError
 from airflow_provider_amplifybackend.core.status_check import Condition, EnvironmentCondition
 from airflow_provider_amplifybackend.exceptions import BackendJobTimeoutError, BackendRequestError
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
@@ -325,7 +326,7 @@ def test_a_429_slows_everybody_down_and_recovers(service: LocalAmplifyBackend, r
             async with shared.watch(ref, waiter_delay=0.01, deadline=time.time() + 60) as watch:
                 await asyncio.to_thread(service.control.add_fault, "GetBackendJob", kind="throttle", times=2)
                 for _ in range(2):
-                    with pytest.raises(poller.ServiceError):
+                    with pytest.raises(ServiceError):
                         await watch.check()
                 slowest = shared.slowdown
                 for _ in range(30):
