@@ -30,11 +30,11 @@ from airflow_provider_amplifybackend.local.testing.isolated_airflow import (
 )
 from tests.airflow_versions import forget_masked_texts, log_to
 from tests.dag_run import DagRunner
+from tests.samples import APP
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 
-APP = "d1a2b3c4d5"
 REGION = "us-east-1"
 # Every job operator returns these, whatever it did and wherever it waited.
 RESULT_KEYS = {

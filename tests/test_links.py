@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.samples import APP
+
 if TYPE_CHECKING:
     from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from tests.dag_run import DagRunner, Finished
 
-APP = "d1a2b3c4d5"
 CLONE = """
 CloneBackendOperator(
     task_id="clone", app_id=APP, backend_environment_name="staging", target_environment_name="copy",

@@ -41,9 +41,9 @@ from airflow_provider_amplifybackend.start.intent import Intent, Round, answered
 from airflow_provider_amplifybackend.triggers import _events as events
 from airflow_provider_amplifybackend.triggers.environment import BackendEnvironmentTrigger
 from airflow_provider_amplifybackend.triggers.job import BackendJobTrigger
-from tests.conftest import APP
 from tests.operators.requests_by_operation import CASES, JOB, SESSION, operator_classes, parameters
 from tests.raw_service import RawService, raw_service
+from tests.samples import APP
 
 HALF_EMOJI = "stopped \ud83d"
 NUL = "before\x00after"

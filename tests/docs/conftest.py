@@ -10,7 +10,6 @@ from airflow_provider_amplifybackend.core import timing
 from tests.dag_run import Finished
 
 ROOT = Path(__file__).parents[2]
-APP = "d1a2b3c4d5"
 EXAMPLES = ROOT / "docs" / "examples" / "operators.py"
 
 

@@ -35,7 +35,8 @@ from airflow_provider_amplifybackend.start.attempt import STORE_KEY
 from airflow_provider_amplifybackend.start.driver import StartOnce
 from airflow_provider_amplifybackend.start.intent import Intent, Round
 from airflow_provider_amplifybackend.triggers import _events as events
-from tests.docs.conftest import APP, ROOT
+from tests.docs.conftest import ROOT
+from tests.samples import APP, auth
 from tests.state_store import StateStore
 
 PAGE = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
@@ -143,16 +144,7 @@ def test_each_reason_has_its_section_with_the_message_that_the_code_raises(
 
 
 def refused_parameter(service: LocalAmplifyBackend) -> str:
-    config = {
-        "AuthResources": "USER_POOL_ONLY",
-        "Service": "COGNITO",
-        "UserPoolConfigs": {
-            "Mfa": {"MFAMode": "MAYBE"},
-            "RequiredSignUpAttributes": ["EMAIL"],
-            "SignInMethod": "EMAIL",
-            "UserPoolName": "people",
-        },
-    }
+    config = auth(Mfa={"MFAMode": "MAYBE"})
     values = {"app_id": "a", "backend_environment_name": "dev", "resource_name": "r", "resource_config": config}
     return "; ".join(service_model.problems("CreateBackendAuth", values))
 

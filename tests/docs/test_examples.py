@@ -13,7 +13,8 @@ from airflow_provider_amplifybackend.core.permissions import needed_operations
 from airflow_provider_amplifybackend.exceptions import BackendJobFailedError
 from airflow_provider_amplifybackend.sensors.job import BackendJobSensor
 from scripts import docs as generator
-from tests.docs.conftest import APP, EXAMPLES
+from tests.docs.conftest import EXAMPLES
+from tests.samples import APP
 
 CLASSES = [each for classes in generator.task_classes().values() for each in classes]
 # What the service can leave out of an answer, and left out in the examples.

@@ -12,8 +12,9 @@ import pytest
 
 from airflow_provider_amplifybackend.parameters import service_model
 from tests.botocore_model import members_of
-from tests.docs.conftest import APP, ROOT
+from tests.docs.conftest import ROOT
 from tests.operators.requests_by_operation import AUTH, FULL
+from tests.samples import APP
 
 PAGE = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
 IMPORTS = """

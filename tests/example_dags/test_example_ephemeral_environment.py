@@ -13,8 +13,8 @@ import pytest
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from tests.dag_run import DagRunner
 from tests.fixture_types import Names, RunExample
+from tests.samples import APP
 
-APP = "d1a2b3c4d5"
 DAG_ID = "example_ephemeral_environment"
 SOURCE = Path(__file__).parents[2] / "example_dags" / f"{DAG_ID}.py"
 UNTOUCHED = ["staging"]

@@ -17,10 +17,10 @@ from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from tests.dag_run import DagRunner
 from tests.fixture_types import RunExample
 from tests.operators.requests_by_operation import FULL, shared_botocore_data  # noqa: F401
+from tests.samples import APP
 
 FOLDER = Path(__file__).parents[2] / "example_dags"
 FILES = sorted(FOLDER.glob("*.py"))
-APP = "d1a2b3c4d5"
 HOUR = 3600
 
 

@@ -22,12 +22,12 @@ from airflow_provider_amplifybackend.operators.storage import (
 from airflow_provider_amplifybackend.start.attempt import STORE_KEY
 from tests.faults.airflow_stand_in import TaskInstance, Triggerer
 from tests.not_started import not_started
+from tests.samples import APP, storage
 from tests.state_store import StateStore
 
-APP = "d1a2b3c4d5"
 PLACE = {"AppId": APP, "BackendEnvironmentName": "staging"}
-READ = {"Permissions": {"Authenticated": ["READ"]}, "ServiceName": "S3"}
-DELETE = {"Permissions": {"Authenticated": ["DELETE"]}, "ServiceName": "S3"}
+READ = storage()
+DELETE = storage("DELETE")
 POOL = {"NativeClientId": "native", "UserPoolId": "us-east-1_Ours", "WebClientId": "web"}
 
 

@@ -14,9 +14,9 @@ from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.operators.environment import CloneBackendOperator, CreateBackendOperator
 from tests.faults.airflow_stand_in import Killed, TaskInstance, Triggerer
 from tests.not_started import not_started
+from tests.samples import APP
 from tests.state_store import StateStore
 
-APP = "d1a2b3c4d5"
 OURS = r"Deleted environment ours, which it left behind; a retry can create it again \(job .+\)"
 
 

@@ -25,8 +25,8 @@ from airflow_provider_amplifybackend.exceptions import (
 )
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from tests.samples import APP
 
-APP = "d1a2b3c4d5"
 CLONE = {"AppId": APP, "BackendEnvironmentName": "staging", "TargetEnvironmentName": "pr1"}
 Sent = Callable[[str], int]
 Accepted = Callable[..., list[dict[str, Any]]]

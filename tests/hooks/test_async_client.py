@@ -14,8 +14,7 @@ from airflow_provider_amplifybackend.hooks import _async_client as async_client
 from airflow_provider_amplifybackend.hooks._async_client import ThreadedCredentials, create_client
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
-
-APP = "d1a2b3c4d5"
+from tests.samples import APP
 
 
 def test_a_client_answers_as_boto3_does(service: LocalAmplifyBackend) -> None:

@@ -29,13 +29,13 @@ from tests.botocore_model import members_of
 from tests.dag_run import DagRunner
 from tests.fixture_types import MakeConnection
 from tests.operators.requests_by_operation import shared_botocore_data  # noqa: F401
+from tests.samples import APP, auth
 
 TEXT = (Path(__file__).parents[2] / "docs" / "connection.md").read_text(encoding="utf-8")
 SECTIONS = {
     match["title"]: match["body"]
     for match in re.finditer(r"^### (?P<title>.+)\n(?P<body>(?:(?!^##).*\n?)*)", TEXT, re.MULTILINE)
 }
-APP = "d1a2b3c4d5"
 ACCOUNT, ROLE_ACCOUNT = "210987654321", "111122223333"
 IMPORTS = "from airflow_provider_amplifybackend.operators.environment import *\n"
 # What an example has to name, and a test has elsewhere.
@@ -462,22 +462,16 @@ def test_botocore_logs_no_body_that_holds_a_secret_whatever_masks_the_log(
                 AppId=APP,
                 BackendEnvironmentName="staging",
                 ResourceName="people",
-                ResourceConfig={
-                    "AuthResources": "USER_POOL_ONLY",
-                    "Service": "COGNITO",
-                    "UserPoolConfigs": {
-                        "OAuth": {
-                            "OAuthGrantType": "CODE",
-                            "OAuthScopes": ["OPENID"],
-                            "RedirectSignInURIs": [],
-                            "RedirectSignOutURIs": [],
-                            "SocialProviderSettings": tiny,
-                        },
-                        "RequiredSignUpAttributes": ["EMAIL"],
-                        "SignInMethod": "ANOTHER",
-                        "UserPoolName": "people",
+                ResourceConfig=auth(
+                    OAuth={
+                        "OAuthGrantType": "CODE",
+                        "OAuthScopes": ["OPENID"],
+                        "RedirectSignInURIs": [],
+                        "RedirectSignOutURIs": [],
+                        "SocialProviderSettings": tiny,
                     },
-                },
+                    SignInMethod="ANOTHER",
+                ),
             )
         client.get_backend(AppId=APP)
     assert token["ChallengeCode"] not in caplog.text

@@ -34,8 +34,8 @@ from airflow_provider_amplifybackend.local.testing.isolated_airflow import conne
 from airflow_provider_amplifybackend.parameters import service_model
 from tests.name_cases import BAD, GOOD
 from tests.operators.requests_by_operation import CASES, shared_botocore_data  # noqa: F401
+from tests.samples import APP
 
-APP = "d1a2b3c4d5"
 ACCOUNT, PASSWORD = "123456789012", "not-a-secret"
 RETRY_MODES = pytest.mark.parametrize("mode", ["legacy", "standard", "adaptive"])
 

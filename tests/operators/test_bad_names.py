@@ -23,9 +23,9 @@ from tests.dag_run import DagRunner
 from tests.faults.airflow_stand_in import _execute
 from tests.name_cases import BAD, GOOD
 from tests.operators.requests_by_operation import CASES, operator_classes, parameters
+from tests.samples import APP
 from tests.state_store import StateStore
 
-APP = "d1a2b3c4d5"
 # What a template leaves that found nothing counts as nothing; where a name is optional, it is left out.
 NAMES = {name: says for name, says in BAD.items() if name.strip() not in EMPTY_RENDERINGS}
 SENSORS: dict[Any, dict[str, str]] = {

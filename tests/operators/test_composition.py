@@ -11,8 +11,7 @@ from airflow_provider_amplifybackend.local.testing.isolated_airflow import conne
 from tests.airflow_versions import dag_serialization
 from tests.dag_run import DagRunner
 from tests.fixture_types import Names
-
-APP = "d1a2b3c4d5"
+from tests.samples import APP
 
 
 def test_results_go_from_operator_to_operator_and_taskflow(dags: DagRunner, starts: Names) -> None:

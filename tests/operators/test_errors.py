@@ -11,8 +11,8 @@ from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.local.testing.isolated_airflow import connection_json
 from tests.dag_run import DagRunner
 from tests.fixture_types import Names
+from tests.samples import APP
 
-APP = "d1a2b3c4d5"
 BOTH_MODES = pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "deferred"])
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from tests.dag_run import DagRunner
+from tests.samples import APP
 
-APP = "d1a2b3c4d5"
 ADD_AUTH = """
 CreateBackendAuthOperator(
     task_id="add_auth", app_id=APP, backend_environment_name="staging", resource_name="people",

@@ -12,8 +12,7 @@ from airflow_provider_amplifybackend.core import timing
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from tests.dag_run import DagRunner
 from tests.fixture_types import Names
-
-APP = "d1a2b3c4d5"
+from tests.samples import APP
 
 CLONE = """
 CloneBackendOperator(

@@ -18,27 +18,19 @@ import pytest
 
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from tests.dag_run import DagRunner, Finished
-
-APP = "d1a2b3c4d5"
+from tests.samples import APP, auth
 
 pytestmark = pytest.mark.usefixtures("everything_is_logged")
 
-CONFIG = {
-    "AuthResources": "USER_POOL_ONLY",
-    "Service": "COGNITO",
-    "UserPoolConfigs": {
-        "RequiredSignUpAttributes": ["EMAIL"],
-        "SignInMethod": "EMAIL",
-        "UserPoolName": "people",
-        "OAuth": {
-            "OAuthGrantType": "CODE",
-            "OAuthScopes": ["EMAIL"],
-            "RedirectSignInURIs": ["https://example.com/"],
-            "RedirectSignOutURIs": ["https://example.com/"],
-            "SocialProviderSettings": {"Google": {"ClientId": "google-id", "ClientSecret": "SECRET"}},
-        },
+CONFIG = auth(
+    OAuth={
+        "OAuthGrantType": "CODE",
+        "OAuthScopes": ["EMAIL"],
+        "RedirectSignInURIs": ["https://example.com/"],
+        "RedirectSignOutURIs": ["https://example.com/"],
+        "SocialProviderSettings": {"Google": {"ClientId": "google-id", "ClientSecret": "SECRET"}},
     },
-}
+)
 
 
 def config(secret: str, **more: object) -> dict[str, Any]:

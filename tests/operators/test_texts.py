@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.parameters.reading import is_template
+from tests import samples
 from tests.dag_run import DagRunner
 from tests.fixture_types import WriteFile
 from tests.operators.requests_by_operation import IMPORTS, operator_classes, shared_botocore_data  # noqa: F401
@@ -90,8 +91,7 @@ def written(tmp_path: Path) -> Written:
 
 
 def auth(**user_pool: Any) -> dict[str, Any]:
-    pool = {"RequiredSignUpAttributes": ["EMAIL"], "SignInMethod": "EMAIL", "UserPoolName": "guests"}
-    return {"AuthResources": "USER_POOL_ONLY", "Service": "COGNITO", "UserPoolConfigs": pool | user_pool}
+    return samples.auth(**{"UserPoolName": "guests"} | user_pool)
 
 
 def api(schema: str) -> dict[str, Any]:

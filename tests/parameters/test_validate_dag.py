@@ -16,13 +16,10 @@ from airflow_provider_amplifybackend.operators.job import ListBackendJobsOperato
 from airflow_provider_amplifybackend.sensors.environment import BackendEnvironmentSensor
 from airflow_provider_amplifybackend.sensors.job import BackendJobSensor
 from airflow_provider_amplifybackend.validation import validate_dag
+from tests.samples import auth
 
 ENVIRONMENT: dict[str, Any] = {"app_id": "d1", "backend_environment_name": "staging"}
-AUTH: Any = {
-    "AuthResources": "USER_POOL_ONLY",
-    "Service": "COGNITO",
-    "UserPoolConfigs": {"RequiredSignUpAttributes": [], "SignInMethod": "EMAIL", "UserPoolName": "p"},
-}
+AUTH: Any = auth(RequiredSignUpAttributes=[])
 
 
 @pytest.fixture

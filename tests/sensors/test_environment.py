@@ -6,8 +6,8 @@ import pytest
 
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from tests.dag_run import DagRunner
+from tests.samples import APP
 
-APP = "d1a2b3c4d5"
 IN_EVERY_MODE = pytest.mark.parametrize(
     "mode",
     ["mode='poke', deferrable=False", "mode='reschedule', deferrable=False", "deferrable=True"],

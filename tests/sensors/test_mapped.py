@@ -6,8 +6,8 @@ import pytest
 
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from tests.dag_run import DagRunner
+from tests.samples import APP
 
-APP = "d1a2b3c4d5"
 DAG = """
     @task
     def names():

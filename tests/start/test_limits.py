@@ -20,7 +20,8 @@ from airflow_provider_amplifybackend.start.attempt import STORE_KEY
 from airflow_provider_amplifybackend.start.driver import StartOnce, report
 from airflow_provider_amplifybackend.start.sending import Fence
 from tests.not_started import not_started
-from tests.start.test_once import APP, CLONE, DELETE, STORAGE, Accepted, Task, outcome
+from tests.samples import APP
+from tests.start.test_once import CLONE, DELETE, STORAGE, Accepted, Task, outcome
 from tests.start.test_once import task as task
 from tests.state_store import StateStore
 

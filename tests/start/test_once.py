@@ -26,9 +26,9 @@ from airflow_provider_amplifybackend.start.driver import StartOnce, report
 from airflow_provider_amplifybackend.start.intent import Intent, Round
 from airflow_provider_amplifybackend.start.sending import MAX_UNEXPLAINED_REFUSALS, Fence
 from tests.not_started import not_started
+from tests.samples import APP, auth_change, storage
 from tests.state_store import Crash, StateStore
 
-APP = "d1a2b3c4d5"
 FIRST = Round(max_tries=3, clear_number=0)
 CLEARED = Round(max_tries=7, clear_number=1)
 CLONE = {"AppId": APP, "BackendEnvironmentName": "staging", "TargetEnvironmentName": "pr1"}
@@ -237,7 +237,7 @@ def test_a_job_that_shows_up_after_patience_is_still_ours(task: Task, accepted: 
     assert len(task.service.control.journal("UpdateBackendAuth")) > 1
 
 
-UPDATE = {"AuthResources": "USER_POOL_ONLY", "Service": "COGNITO", "UserPoolConfigs": {"Mfa": {"MFAMode": "OFF"}}}
+UPDATE = auth_change(Mfa={"MFAMode": "OFF"})
 
 
 @pytest.mark.parametrize("skew", [-7200, -3, 3, 7200])
@@ -256,7 +256,7 @@ def test_the_services_clock_is_another_clock(task: Task, accepted: Accepted, ske
 STORAGE: dict[str, Any] = {
     **DELETE,
     "ResourceName": "files",
-    "ResourceConfig": {"Permissions": {"Authenticated": ["READ"]}, "ServiceName": "S3"},
+    "ResourceConfig": storage(),
 }
 
 

@@ -47,8 +47,8 @@ from airflow_provider_amplifybackend.start.situation import (
     write_intent,
 )
 from tests.botocore_model import answer_of
+from tests.samples import APP
 
-APP = "d1a2b3c4d5"
 NOW = 1_700_000_000_000
 SEEN = NOW + 60_000  # when a difference was seen
 FIRST = Round(max_tries=2, clear_number=0)

@@ -17,9 +17,8 @@ from airflow_provider_amplifybackend.triggers import _events as events
 from airflow_provider_amplifybackend.triggers.environment import BackendEnvironmentTrigger
 from airflow_provider_amplifybackend.triggers.job import BackendJobTrigger
 from tests.name_cases import BAD
+from tests.samples import APP
 from tests.triggers.conftest import Run
-
-APP = "d1a2b3c4d5"
 
 
 def triggers_for(name: str) -> dict[str, Any]:

@@ -19,9 +19,9 @@ from airflow_provider_amplifybackend.triggers import _events as events
 from airflow_provider_amplifybackend.triggers import _poller as poller
 from airflow_provider_amplifybackend.triggers.environment import BackendEnvironmentTrigger
 from airflow_provider_amplifybackend.triggers.job import BackendJobTrigger
+from tests.samples import APP
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
-APP = "d1a2b3c4d5"
 HOOK = {"aws_conn_id": "aws_default", "region_name": None, "verify": None, "config": None}
 
 

@@ -20,8 +20,8 @@ from airflow_provider_amplifybackend.local.service.api_model import service_mode
 from airflow_provider_amplifybackend.local.service.settings import Settings
 from airflow_provider_amplifybackend.local.testing.fault_kinds import KINDS
 from tests.local import raw
+from tests.samples import APP
 
-APP = "d1a2b3c4d5"
 DEEP = 5_000
 MODEL = service_model()
 few = settings(max_examples=120, deadline=None, derandomize=True, database=None)
