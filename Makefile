@@ -20,6 +20,10 @@ BENCHMARKS ?= detection imports hook waiting engine
 KILLS ?= 20
 CALLS ?= 2000
 SEED ?=
+WHOLE ?=
+
+# Where `make check` looks for quick tests; tests/conftest.py says which are. To collect all others takes as long as these.
+QUICK := tests/core tests/parameters tests/start tests/test_exceptions.py tests/test_mutant_rules.py
 
 MINOR := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 BIN := $(VENV)/bin
@@ -31,7 +35,7 @@ USABLE := $(shell [ "$$(cat $(VENV)/.made-for 2>/dev/null)" = "$(CURDIR) $(MINOR
 PINS := pyproject.toml scripts/venv.sh $(wildcard constraints/constraints-$(MINOR).txt)
 AGAIN := $(if $(USABLE),,again)
 
-.PHONY: help venv demo test lint format types test-system test-system-short test-crash test-crash-short test-faults test-faults-short \
+.PHONY: help venv demo test lint format types check coverage test-system test-system-short test-crash test-crash-short test-faults test-faults-short \
 	test-mutants test-mutants-short test-js test-project test-matrix test-matrix-short bench bench-short docs constraints clean again
 
 help:  ## list the targets
@@ -69,8 +73,14 @@ format: $(VENV)/.dev-layer  ## let ruff fix and format
 	@$(BIN)/ruff check --fix $(PRESENT)
 	@$(BIN)/ruff format $(PRESENT)
 
-types: $(VENV)/.dev-layer  ## mypy
+types: $(VENV)/.dev-layer  ## mypy, strict: package, tests, scripts, benchmarks
 	@$(BIN)/mypy $(ARGS)
+
+check: lint types  ## before each commit: lint, types, the quick unit tests (no HTTP, no database; under a minute)
+	@$(BIN)/python -m pytest -q -m quick $(QUICK)
+
+coverage: $(VENV)/.dev-layer  ## line and branch coverage under the quick tests, with its floor (WHOLE=yes: under `make test`)
+	@$(BIN)/python -m pytest -q --cov --cov-report=term $(if $(WHOLE),-n $(JOBS) --dist loadfile,-m quick $(QUICK)) $(ARGS)
 
 test-system: $(VENV)/.system-layer  ## a real Airflow of several processes (minutes)
 	@$(BIN)/python -m pytest -m system tests/system $(ARGS)
@@ -125,5 +135,5 @@ constraints:  ## renew constraints/constraints-*.txt to the newest versions
 
 clean:  ## remove the environments and what tools leave behind
 	@if [ -e $(VENV)/pyvenv.cfg ]; then rm -rf $(VENV); fi
-	@rm -rf .venvs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis docs/_build dist build tests/local/js/node_modules
+	@rm -rf .coverage .venvs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis docs/_build dist build tests/local/js/node_modules
 	@find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +

@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 from functools import lru_cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow import __version__ as airflow_version
 
@@ -77,9 +77,17 @@ _VERSION = tuple(map(int, airflow_version.split(".")[:2]))
 XCOM_MAY_BE_NONE = not (3, 0) <= _VERSION < (3, 2)
 
 
-def task_state_store(context: Context) -> Any | None:
+class StateStore(Protocol):
+    """Airflow's task state store, as far as it is used here: JSON, without None."""
+
+    def get(self, key: str, default: Any = None) -> Any: ...
+    def set(self, key: str, value: Any) -> None: ...
+
+
+def task_state_store(context: Context) -> StateStore | None:
     """Return the task state store of this task instance, or None before Airflow 3.3."""
-    return context.get("task_state_store")
+    store: StateStore | None = context.get("task_state_store")
+    return store
 
 
 def try_to_remember() -> int | None:
@@ -172,6 +180,7 @@ __all__ = [
     "BaseSensorOperator",
     "Context",
     "PokeReturnValue",
+    "StateStore",
     "XCom",
     "conf",
     "first_reschedule_date",

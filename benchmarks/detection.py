@@ -16,6 +16,7 @@ import random
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 from airflow_provider_amplifybackend.core.schedule import Durations, PollSchedule
@@ -100,14 +101,11 @@ def compare(report: Report, workload: Workload, options: argparse.Namespace) -> 
     rng = random.Random(options.seed)
     jobs = [workload.job(rng) for _ in range(options.jobs)]
     random.seed(options.seed)  # the schedule's jitter
-    fixed = {delay: simulate(jobs, delay, lambda _, delay=delay: every(delay)) for delay in FIXED}
+    fixed = {delay: simulate(jobs, delay, partial(_every, delay)) for delay in FIXED}
     curves: dict[str, list[Point]] = {}
     for known in HISTORIES:
         histories = [[workload.draw(rng) for _ in range(known)] for _ in jobs]
-        curves[after(known)] = [
-            simulate(jobs, delay, lambda number, delay=delay, known=histories: ours(delay, known[number]))
-            for delay in OUR_DELAYS
-        ]
+        curves[after(known)] = [simulate(jobs, delay, partial(_ours_knowing, delay, histories)) for delay in OUR_DELAYS]
     curves["the limit"] = limit(jobs)
     table_at_fixed(report, workload, fixed, curves)
     for name in (after(0), after(10)):
@@ -121,6 +119,18 @@ def compare(report: Report, workload: Workload, options: argparse.Namespace) -> 
 
 def after(known: int) -> str:
     return "no history" if not known else f"after {known} job{'s' * (known > 1)}"
+
+
+def _every(delay: float, _: int) -> Iterator[float]:
+    return every(delay)
+
+
+def _ours_knowing(delay: float, histories: Sequence[Sequence[float]], number: int) -> Iterator[float]:
+    return ours(delay, histories[number])
+
+
+def _always(looks: Sequence[float], _: int) -> Iterator[float]:
+    return iter(looks)
 
 
 def every(delay: float) -> Iterator[float]:
@@ -166,7 +176,7 @@ def limit(jobs: Sequence[float]) -> list[Point]:
     points = []
     for price in (0.1, 0.2, 0.5, 1, 2, 3.5, 6, 10, 16, 25, 40, 70, 120, 200, 400, 800):
         looks = _best_looks(horizon, alive, weight, price)
-        points.append(simulate(jobs, price, lambda _, looks=looks: iter(looks)))
+        points.append(simulate(jobs, price, partial(_always, looks)))
     return points
 
 
@@ -251,7 +261,7 @@ def times(value: float | None) -> str:
 
 def interpolate(curve: Sequence[Point], known: str, wanted: str, value: float) -> float | None:
     """Read the curve at a value, on logarithmic scales; None beyond its ends."""
-    points = sorted((getattr(point, known), getattr(point, wanted)) for point in curve)
+    points: list[tuple[float, float]] = sorted((getattr(point, known), getattr(point, wanted)) for point in curve)
     for (x0, y0), (x1, y1) in pairwise(points):
         if x0 <= value <= x1:
             if x0 == x1 or min(x0, x1, y0, y1) <= 0:

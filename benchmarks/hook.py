@@ -41,7 +41,11 @@ def main() -> None:
     rounds = 80 if options.short else options.rounds
     report = Report("hook", {"rounds": rounds, "calls_per_round": CALLS_PER_BLOCK})
     with tempfile.TemporaryDirectory(prefix="amplify-bench-") as folder, local_service() as control:
-        work = {"job": seed_jobs(control, [3600.0])[0], "endpoint_url": control.endpoint_url, "rounds": rounds}
+        work: dict[str, Any] = {
+            "job": seed_jobs(control, [3600.0])[0],
+            "endpoint_url": control.endpoint_url,
+            "rounds": rounds,
+        }
         work["result"] = str(Path(folder) / "result.json")
         environment = clean_environment(Path(folder), bench=connection(control.endpoint_url))
         command = [sys.executable, "-m", "benchmarks.hook", "--inside", json.dumps(work)]
@@ -100,7 +104,8 @@ def ways_to_call(work: dict[str, Any]) -> dict[str, Callable[[], Any]]:
     known = json.loads(os.environ["AIRFLOW_CONN_BENCH"])
 
     # The amazon provider's hook names Airflow in the user agent, which botocore puts together for every request.
-    config = hook.config.merge(Config(user_agent_extra=hook.conn.meta.config.user_agent_extra))
+    used: Any = hook.conn.meta.config  # botocore gives its settings at run time
+    config = hook.config.merge(Config(user_agent_extra=used.user_agent_extra))
 
     def client() -> Any:
         session = boto3.session.Session(known["login"], known["password"], region_name=known["extra"]["region_name"])

@@ -254,7 +254,7 @@ def judge(report: Report, kind: str) -> None:
     ours, peer = find(report, "ours", kind, count), find(report, "peer", kind, count)
     where = f"{count} jobs, {kind} connection"
     for what, key in (("CPU", "cpu"), ("memory growth", "memory_growth")):
-        times, at_least = ratio(peer and peer[key], ours and ours[key]), ""
+        times, at_least = ratio(peer[key] if peer else None, ours[key] if ours else None), ""
         if times is None and ours:
             broken = next((row for row in report.rows if is_of(row, "peer", kind, count)), {})
             times, at_least = ratio(broken.get(f"{key}_at_least"), ours[key]), " or less: amazon's had not ended"

@@ -16,8 +16,13 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 
 ROOT = Path(__file__).resolve().parent.parent
 DAG_ID = "example_ephemeral_environment"
@@ -57,7 +62,7 @@ def say(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
 
 
-def seed(service) -> None:
+def seed(service: LocalAmplifyBackend) -> None:
     """Make an app with the environment that is to be cloned."""
     service.client().create_backend(AppId=APP_ID, AppName="example", BackendEnvironmentName=SOURCE)
     service.control.advance(3600)
@@ -91,7 +96,7 @@ def prepare_airflow(home: Path, endpoint_url: str, *, verbose: bool) -> None:
         raise SystemExit(f"airflow db migrate failed:\n{migrate.stdout}{migrate.stderr}")
 
 
-def run_dag(options: argparse.Namespace, service):
+def run_dag(options: argparse.Namespace, service: LocalAmplifyBackend) -> Any:
     """Run the DAG through Airflow: real task processes' code, a real trigger, a real database."""
     import warnings
 
@@ -107,7 +112,7 @@ def run_dag(options: argparse.Namespace, service):
 
 
 @contextmanager
-def progress(service):
+def progress(service: LocalAmplifyBackend) -> Iterator[None]:
     """Say each change of a task in Airflow's database and of a job in the service, as it happens."""
     database = sqlite3.connect(
         f"file:{os.environ['AIRFLOW_HOME']}/airflow.db?mode=ro", uri=True, check_same_thread=False
@@ -132,7 +137,7 @@ def progress(service):
         database.close()
 
 
-def current_states(database: sqlite3.Connection, service):
+def current_states(database: sqlite3.Connection, service: LocalAmplifyBackend) -> Iterator[tuple[str, str]]:
     with suppress(sqlite3.OperationalError):  # locked for a moment
         for task, state in database.execute("SELECT task_id, state FROM task_instance WHERE state IS NOT NULL"):
             yield f"task {task}", state
@@ -141,7 +146,7 @@ def current_states(database: sqlite3.Connection, service):
             yield f"    job {job['Operation']} of {job['BackendEnvironmentName']}", job["Status"]
 
 
-def report(run, service, *, fail_check: bool) -> list[str]:
+def report(run: Any, service: LocalAmplifyBackend, *, fail_check: bool) -> list[str]:
     """Print what happened, and return what should not have."""
     tasks = sorted(run.get_task_instances(), key=lambda task: str(task.start_date))
     clone_name = None
@@ -157,7 +162,9 @@ def report(run, service, *, fail_check: bool) -> list[str]:
     return list(problems(run, tasks, service, clone_name, fail_check=fail_check))
 
 
-def problems(run, tasks, service, clone_name, *, fail_check):
+def problems(
+    run: Any, tasks: list[Any], service: LocalAmplifyBackend, clone_name: Any, *, fail_check: bool
+) -> Iterator[str]:
     states = {task.task_id: str(task.state) for task in tasks}
     expected = dict.fromkeys(states, "success") | ({"check": "failed"} if fail_check else {})
     if states != expected or len(states) != 5:

@@ -17,6 +17,9 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from botocore.model import StructureShape
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # the classes of this checkout, whichever is installed
@@ -102,7 +105,7 @@ def _own_classes(name: str) -> list[type]:
     return [each for each in vars(module).values() if inspect.isclass(each) and each.__module__ == name]
 
 
-def result_keys(task_class: type) -> tuple[str, ...]:
+def result_keys(task_class: type[Any]) -> tuple[str, ...]:
     """Return the keys of what an operator returns: those of every member that the answer can have."""
     from airflow_provider_amplifybackend.operators._job_base import AmplifyBackendJobOperator
     from airflow_provider_amplifybackend.parameters import service_model
@@ -110,6 +113,7 @@ def result_keys(task_class: type) -> tuple[str, ...]:
     if issubclass(task_class, AmplifyBackendJobOperator):
         return job_keys()
     shape = service_model.service_model().operation_model(task_class.api_operation).output_shape
+    assert isinstance(shape, StructureShape)
     answer = {name: [] if member.type_name == "list" else "" for name, member in shape.members.items()}
     required = {parameter.name: "an example" for parameter in _own_parameters(task_class) if _is_required(parameter)}
     return tuple(task_class(task_id="example", **required).present(answer))
@@ -122,7 +126,7 @@ def job_keys() -> tuple[str, ...]:
     return tuple(Job("app", "environment", "id").to_xcom(Outcome.STARTED))
 
 
-def _own_parameters(task_class: type) -> list[inspect.Parameter]:
+def _own_parameters(task_class: type[Any]) -> list[inspect.Parameter]:
     return [
         each for each in inspect.signature(task_class.__init__).parameters.values() if each.kind is each.KEYWORD_ONLY
     ]
@@ -151,7 +155,7 @@ def table_parameters(task_class: type, *, only_own: bool = False) -> dict[str, t
     descriptions: dict[str, str] = {}
     for each in ours:
         descriptions = read_docstring(each).parameters | descriptions
-    signature = {}
+    signature: dict[str, inspect.Parameter] = {}
     for each in task_class.__mro__:
         if "__init__" in vars(each):
             signature = {parameter.name: parameter for parameter in _own_parameters(each)} | signature
@@ -267,7 +271,7 @@ def _entry(task_class: type, example: str) -> Iterator[str]:
     yield _returns(task_class, docstring)
 
 
-def _table(task_class: type, parameters: dict[str, tuple[inspect.Parameter, str]]) -> str:
+def _table(task_class: type[Any], parameters: dict[str, tuple[inspect.Parameter, str]]) -> str:
     rows = ["| parameter | required | templated | meaning |", "|---|---|---|---|"]
     for name, (parameter, description) in parameters.items():
         description = description.removesuffix("(templated)").strip()

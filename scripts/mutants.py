@@ -292,7 +292,8 @@ class Task:
 
     @property
     def function(self) -> str:
-        return self.mutant.id.partition(":")[0]
+        name: str = self.mutant.id.partition(":")[0]
+        return name
 
 
 class Campaign:

@@ -41,7 +41,9 @@ def dag_serialization() -> Any:
     try:
         from airflow.serialization.serialized_objects import DagSerialization
     except ImportError:  # before 3.2
-        from airflow.serialization.serialized_objects import SerializedDAG as DagSerialization
+        from airflow.serialization import serialized_objects
+
+        return vars(serialized_objects)["SerializedDAG"]
     return DagSerialization
 
 
@@ -61,7 +63,7 @@ def log_to(log: BinaryIO) -> None:
         masked: Any = _Masked(log)
         configure_logging(enable_pretty_log=False, log_level="DEBUG", output=masked, cache_logger_on_first_use=False)
     else:
-        from airflow.utils.log.secrets_masker import _secrets_masker
+        from airflow.utils.log.secrets_masker import _secrets_masker  # type: ignore[no-redef]
 
         airflow.settings.MASK_SECRETS_IN_LOGS = True  # as `airflow tasks run` sets it
         redact = _as_it_is  # nobody masks a line as a whole there

@@ -30,11 +30,11 @@ from airflow_provider_amplifybackend.local.testing.isolated_airflow import (
 )
 from tests.airflow_versions import forget_masked_texts, log_to
 from tests.dag_run import DagRunner
+from tests.samples import APP
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 
-APP = "d1a2b3c4d5"
 REGION = "us-east-1"
 # Every job operator returns these, whatever it did and wherever it waited.
 RESULT_KEYS = {
@@ -67,6 +67,14 @@ def _isolate() -> Path:
 
 
 AIRFLOW_HOME = _isolate()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as `quick` what needs neither the local service nor Airflow's database."""
+    slow = {"airflow_home", "local_amplifybackend_server", "raw"}
+    for item in items:
+        if isinstance(item, pytest.Function) and slow.isdisjoint(item.fixturenames):
+            item.add_marker("quick")
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.airflow_versions import DAG_IMPORTS
+from tests.samples import APP, auth
 
 HEADER = """\
 from __future__ import annotations
@@ -27,14 +28,8 @@ from airflow_provider_amplifybackend.operators.environment import *
 from airflow_provider_amplifybackend.sensors.environment import BackendEnvironmentSensor
 from airflow_provider_amplifybackend.sensors.job import BackendJobSensor
 
-APP = "d1a2b3c4d5"
-AUTH = {{
-    "AuthResources": "USER_POOL_ONLY",
-    "Service": "COGNITO",
-    "UserPoolConfigs": {{
-        "RequiredSignUpAttributes": ["EMAIL"], "SignInMethod": "EMAIL", "UserPoolName": "people"
-    }},
-}}
+APP = {app!r}
+AUTH = {auth!r}
 
 with DAG("{dag_id}", schedule=None, start_date=datetime(2026, 1, 1), catchup=False, {options}):
 """
@@ -121,9 +116,9 @@ class DagRunner:
     def load(self, body: str, *, options: str = "") -> Any:
         """Load a DAG whose tasks are `body`, the content of a `with DAG(...)` block; `options` are the DAG's."""
         dag_id = f"dag_{uuid.uuid4().hex[:12]}"
-        text = HEADER.format(imports=DAG_IMPORTS, dag_id=dag_id, options=options) + textwrap.indent(
-            textwrap.dedent(body), "    "
-        )
+        text = HEADER.format(
+            imports=DAG_IMPORTS, app=APP, auth=auth(), dag_id=dag_id, options=options
+        ) + textwrap.indent(textwrap.dedent(body), "    ")
         return self.load_file(text, dag_id)
 
     def load_file(self, text: str, dag_id: str) -> Any:

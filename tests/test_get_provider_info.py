@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -17,7 +18,7 @@ INFO = get_provider_info()
 PARTS = {"hooks": "Hook", "operators": "Operator", "sensors": "Sensor", "triggers": "Trigger"}
 
 
-def test_airflow_takes_it():
+def test_airflow_takes_it() -> None:
     import json
 
     import airflow
@@ -28,7 +29,7 @@ def test_airflow_takes_it():
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_every_module_is_listed_and_can_be_imported(part):
+def test_every_module_is_listed_and_can_be_imported(part: str) -> None:
     folder = Path(airflow_provider_amplifybackend.__file__).parent / part
     names = {module.name for module in pkgutil.iter_modules([str(folder)]) if not module.name.startswith("_")}
     modules = [importlib.import_module(f"{PACKAGE}.{part}.{name}") for name in names]
@@ -37,17 +38,17 @@ def test_every_module_is_listed_and_can_be_imported(part):
     assert sorted(listed) == sorted(there)
 
 
-def _is_own(module, name, part):
+def _is_own(module: ModuleType, name: str, part: str) -> bool:
     return name.endswith(PARTS[part]) and getattr(vars(module)[name], "__module__", None) == module.__name__
 
 
-def test_every_part_belongs_to_a_listed_integration():
+def test_every_part_belongs_to_a_listed_integration() -> None:
     integrations = {entry["integration-name"] for entry in INFO["integrations"]}
     for part in PARTS:
         assert {entry["integration-name"] for entry in INFO[part]} <= integrations
 
 
-def test_every_extra_link_is_listed_and_can_be_imported():
+def test_every_extra_link_is_listed_and_can_be_imported() -> None:
     from airflow_provider_amplifybackend import links
     from airflow_provider_amplifybackend._compat import BaseOperatorLink
 
@@ -59,7 +60,7 @@ def test_every_extra_link_is_listed_and_can_be_imported():
     assert set(INFO["extra-links"]) == there
 
 
-def test_every_setting_that_is_read_is_described():
+def test_every_setting_that_is_read_is_described() -> None:
     import re
 
     sources = Path(airflow_provider_amplifybackend.__file__).parent.rglob("*.py")
@@ -72,14 +73,14 @@ def test_every_setting_that_is_read_is_described():
     assert read <= set(INFO["config"]["amplifybackend"]["options"])
 
 
-def test_the_version_is_that_of_the_package():
+def test_the_version_is_that_of_the_package() -> None:
     assert INFO["versions"] == [airflow_provider_amplifybackend.__version__]
 
 
-def test_airflow_finds_the_provider():
+def test_airflow_finds_the_provider() -> None:
     from airflow.providers_manager import ProvidersManager
 
-    manager = ProvidersManager()
+    manager = ProvidersManager()  # type: ignore[no-untyped-call]
     if "airflow-provider-amplifybackend" not in manager.providers:
         pytest.skip("the package is not installed here, so that it has no entry point")
     assert set(INFO["extra-links"]) <= set(manager.extra_links_class_names)

@@ -48,7 +48,7 @@ def loaded_by(program: str) -> list[str]:
     return found
 
 
-def test_no_module_of_dag_files_loads_boto():
+def test_no_module_of_dag_files_loads_boto() -> None:
     assert loaded_by("\n".join(f"import {module}" for module in modules_of_dag_files())) == []
 
 
@@ -63,7 +63,7 @@ def test_no_module_of_dag_files_loads_boto():
         ),
     ],
 )
-def test_no_dag_loads_boto(last):
+def test_no_dag_loads_boto(last: str) -> None:
     program = f"""
 from airflow.sdk import DAG
 from airflow_provider_amplifybackend.operators.environment import CloneBackendOperator, DeleteBackendOperator

@@ -39,6 +39,12 @@ def always() -> bool:
 class ConnectedHook(AwsBaseHook):
     """A hook whose clients are guarded: no path for a name, no secret in a log, no start that comes too late."""
 
+    if TYPE_CHECKING:
+
+        @cached_property
+        def conn(self) -> AmplifyBackendClient:
+            """The client of boto3. The base class makes it, and cannot say of which service."""
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs["client_type"] = service_model.SERVICE
         if isinstance(kwargs.get("config"), Mapping):

@@ -169,7 +169,7 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
             self.push_members(context, result)
         return result
 
-    def _starter(self, context: Context, budget: Budget, event: Any = None) -> StartOnce:
+    def _starter(self, context: Context, budget: Budget, event: object = None) -> StartOnce:
         """Return an attempt to start the job.
 
         :param event: Of the deferral after which the try continues; without a store it carries what is known.
@@ -182,7 +182,7 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
 
         self._stay_who_we_were(event)
         store = task_state_store(context)
-        carried = event.get("start") if isinstance(event, Mapping) else None
+        carried = _content(event).get("start")
         starter = StartOnce(
             self.hook,
             self.api_operation,
@@ -268,7 +268,7 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
         )
         raise AssertionError("defer does not return")
 
-    def resume_start(self, context: Context, event: Any = None) -> JobResult:
+    def resume_start(self, context: Context, event: object = None) -> JobResult:
         """Continue with the start after another job has ended, well or badly."""
         ended: Job | BackendTimeoutError | BackendRequestError
         try:
@@ -279,10 +279,10 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
         result = starter.resume_after_other(ended, wait=self.read("wait_for_completion"))
         return self._finish(context, starter, result)
 
-    def execute_complete(self, context: Context, event: Any = None) -> JobResult:
+    def execute_complete(self, context: Context, event: object = None) -> JobResult:
         """Return the job that has ended, or raise its error."""
         job = job_of_event(event)
-        outcome = Outcome(event.get("outcome") or Outcome.STARTED)
+        outcome = Outcome(_content(event).get("outcome") or Outcome.STARTED)
 
         def make_starter() -> StartOnce:
             return self._starter(context, self._carried_budget(event), event)
@@ -299,17 +299,22 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
         seconds = self.read("waiter_delay") * self.read("waiter_max_attempts")
         return Budget.of(seconds, self.execution_timeout, started=started)
 
-    def _carried_budget(self, event: Any) -> Budget:
+    def _carried_budget(self, event: object) -> Budget:
         """Return the time budget of the try, as the event has carried it."""
-        carried = event if isinstance(event, Mapping) else {}
+        carried = _content(event)
         started = carried.get("started") or current().now()
         deadline = carried.get("deadline")
         return Budget(started, deadline) if deadline else self._budget(started)
 
-    def _stay_who_we_were(self, event: Any) -> None:
+    def _stay_who_we_were(self, event: object) -> None:
         """Refuse to continue with boto3's own identity, if the connection was found when the try began."""
-        if isinstance(event, Mapping) and event.get("connection_found"):
+        if _content(event).get("connection_found"):
             self.hook.connection_found = True
+
+
+def _content(event: object) -> Mapping[str, Any]:
+    """Return what an event carries, nothing if it is none."""
+    return event if isinstance(event, Mapping) else {}
 
 
 class CreatingOperator(AmplifyBackendJobOperator):

@@ -112,7 +112,7 @@ class WaitSensor(AwsParameters, BaseSensorOperator):
         """Return the result for XCom, or raise if the job failed."""
         raise NotImplementedError  # each sensor has its own
 
-    def result_of_event(self, event: Any) -> dict[str, Any]:
+    def result_of_event(self, event: object) -> dict[str, Any]:
         """Return the result for XCom after a deferral."""
         raise NotImplementedError  # each sensor has its own
 
@@ -215,7 +215,7 @@ class WaitSensor(AwsParameters, BaseSensorOperator):
         self.defer(trigger=trigger, method_name="execute_complete", timeout=budget.deferral_timeout)
         raise AssertionError("defer does not return")
 
-    def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
+    def execute_complete(self, context: Context, event: object = None) -> dict[str, Any]:
         """Return the result, or raise the error."""
         with self._softened():
             try:

@@ -56,7 +56,7 @@ class BackendEnvironmentSensor(WaitSensor):
         """Return the environment and the condition."""
         return environment_result(self.awaited())
 
-    def result_of_event(self, event: Any) -> dict[str, Any]:
+    def result_of_event(self, event: object) -> dict[str, Any]:
         """Return the environment and the condition, if the event confirms it."""
         events.check_event(event, self.awaited())
         return environment_result(self.awaited())

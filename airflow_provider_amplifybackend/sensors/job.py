@@ -96,7 +96,7 @@ class BackendJobSensor(WaitSensor):
             return dict(seen.to_xcom(Outcome.FOUND))
         raise BackendJobFailedError(seen)
 
-    def result_of_event(self, event: Any) -> dict[str, Any]:
+    def result_of_event(self, event: object) -> dict[str, Any]:
         """Return the job that has ended, or raise its error."""
         awaited = self.awaited()
         if isinstance(awaited, EnvironmentCondition):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_amplifybackend.core.job import Job, Outcome
 from airflow_provider_amplifybackend.core.requests import Call, ServiceError, drive
@@ -30,6 +30,9 @@ from airflow_provider_amplifybackend.start.intent import Intent
 from airflow_provider_amplifybackend.start.leftover import delete_after
 from airflow_provider_amplifybackend.start.protocol import StartProtocol
 
+if TYPE_CHECKING:
+    from airflow_provider_amplifybackend._compat import StateStore
+
 
 class Hook(Protocol):
     """The calls of the service, as far as a start needs them."""
@@ -37,13 +40,6 @@ class Hook(Protocol):
     def attempt(self, api_operation: str, request: Mapping[str, Any]) -> Mapping[str, Any]: ...
     def attempt_start(self, api_operation: str, request: Mapping[str, Any], *, may_send: Callable[[], bool]) -> Job: ...
     def prepare_start(self) -> None: ...
-
-
-class StateStore(Protocol):
-    """Airflow's task state store, as far as it is used here."""
-
-    def get(self, key: str, default: Any = None) -> Any: ...
-    def set(self, key: str, value: Any) -> None: ...
 
 
 class StartOnce:

@@ -52,7 +52,7 @@ def _event(kind: str, **content: Any) -> dict[str, Any]:
     return event
 
 
-def job_of_event(event: Any) -> Job:
+def job_of_event(event: object) -> Job:
     """Return the ended job of an event. Nothing but a well-formed one is ever taken for an ended job.
 
     :raises BackendTimeoutError: The wait timed out.
@@ -66,7 +66,7 @@ def job_of_event(event: Any) -> Job:
     raise _unusable(event)
 
 
-def check_event(event: Any, awaited: EnvironmentCondition) -> str:
+def check_event(event: object, awaited: EnvironmentCondition) -> str:
     """Return the status of an environment that has reached its condition. Raises as :func:`job_of_event` does."""
     with _well_formed(event) as content:
         if content["target"] == asdict(awaited):
@@ -75,17 +75,18 @@ def check_event(event: Any, awaited: EnvironmentCondition) -> str:
 
 
 @contextmanager
-def _well_formed(event: Any) -> Iterator[Mapping[str, Any]]:
+def _well_formed(event: object) -> Iterator[Mapping[str, Any]]:
     """Give the content of an event whose wait came to its end; raise the error of any other."""
+    content: Mapping[str, Any] = event if isinstance(event, Mapping) else {}
     try:
-        kind = event["kind"] if isinstance(event, Mapping) else None
+        kind = content.get("kind")
         if kind == TIMEOUT:
-            raise _timeout(event)
+            raise _timeout(content)
         if kind == ERROR:
-            raise BackendRequestError(str(event["message"]))
+            raise BackendRequestError(str(content["message"]))
         if kind != FINISHED:
             raise _unusable(event)
-        yield event
+        yield content
     except (AttributeError, KeyError, TypeError, ValueError, IndexError) as malformed:
         raise _unusable(event) from malformed
 
@@ -104,7 +105,7 @@ def _timeout(event: Mapping[str, Any]) -> BackendTimeoutError:
     return BackendJobTimeoutError(job, **facts)
 
 
-def _unusable(event: Any) -> AmplifyBackendError:
+def _unusable(event: object) -> AmplifyBackendError:
     shape = sorted(event) if isinstance(event, Mapping) else type(event).__name__
     return AmplifyBackendError(
         f"Unusable event at the end of the wait ({shape}): the outcome is unknown. A retry of the task checks the "

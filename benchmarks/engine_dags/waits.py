@@ -32,7 +32,8 @@ class PeerJobOperator(AwsBaseOperator[PeerHook]):
 
     def execute(self, context: Any) -> str:
         names = {"AppId": self.app_id, "BackendEnvironmentName": self.backend_environment_name, "JobId": self.job_id}
-        if self.hook.conn.get_backend_job(**names)["Status"] == "COMPLETED":
+        client: Any = self.hook.conn
+        if client.get_backend_job(**names)["Status"] == "COMPLETED":
             return self.job_id
         self.defer(
             trigger=PeerJobTrigger(

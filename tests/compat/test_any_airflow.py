@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+
 pytestmark = pytest.mark.matrix
 
 DAG_FILE = """
@@ -138,7 +140,9 @@ def airflow(home: Path, endpoint_url: str, *arguments: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_the_life_of_an_environment_on_the_worker_deferred_and_with_sensors(home, local_amplifybackend_server):
+def test_the_life_of_an_environment_on_the_worker_deferred_and_with_sensors(
+    home: Path, local_amplifybackend_server: LocalAmplifyBackend
+) -> None:
     service = local_amplifybackend_server
     service.control.reset()
     service.control.seed_app("d1a2b3c4d5", "staging")
@@ -157,7 +161,9 @@ def test_the_life_of_an_environment_on_the_worker_deferred_and_with_sensors(home
 
 
 @pytest.mark.parametrize("native", [False, True], ids=["as text", "natively"])
-def test_texts_arrive_as_they_were_written_but_for_their_templates(home, local_amplifybackend_server, native):
+def test_texts_arrive_as_they_were_written_but_for_their_templates(
+    home: Path, local_amplifybackend_server: LocalAmplifyBackend, native: bool
+) -> None:
     service = local_amplifybackend_server
     service.control.reset()
     service.control.seed_app("d1a2b3c4d5", "a", "b")
@@ -186,7 +192,7 @@ def test_texts_arrive_as_they_were_written_but_for_their_templates(home, local_a
     ]
 
 
-def test_the_provider_shows_itself(home, local_amplifybackend_server):
+def test_the_provider_shows_itself(home: Path, local_amplifybackend_server: LocalAmplifyBackend) -> None:
     said = airflow(home, local_amplifybackend_server.endpoint_url, "providers", "links")
     if "airflow_provider_amplifybackend" not in said:
         pytest.skip("the package runs from its source here and is not installed, so Airflow does not list it")
@@ -228,7 +234,9 @@ READS = """
 """
 
 
-def test_members_of_what_is_read_are_xcoms_and_mapped_tasks_are_labelled(home, local_amplifybackend_server):
+def test_members_of_what_is_read_are_xcoms_and_mapped_tasks_are_labelled(
+    home: Path, local_amplifybackend_server: LocalAmplifyBackend
+) -> None:
     service = local_amplifybackend_server
     service.control.reset()
     service.control.seed_app("d1a2b3c4d5", "staging")

@@ -42,7 +42,8 @@ def compare(operation: str, request: dict[str, Any], answer: dict[str, Any] | Se
         else:
             looking.send(answer)
     except StopIteration as end:
-        return end.value
+        difference: str | None = end.value
+        return difference
     raise AssertionError("one look is enough")
 
 

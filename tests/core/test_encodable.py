@@ -35,14 +35,15 @@ from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS
 from airflow_provider_amplifybackend.core.status_check import Condition, EnvironmentCondition
 from airflow_provider_amplifybackend.exceptions import AmplifyBackendError
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
+from airflow_provider_amplifybackend.local.testing.isolated_airflow import connection_json
 from airflow_provider_amplifybackend.parameters import service_model
 from airflow_provider_amplifybackend.start.intent import Intent, Round, answered
 from airflow_provider_amplifybackend.triggers import _events as events
 from airflow_provider_amplifybackend.triggers.environment import BackendEnvironmentTrigger
 from airflow_provider_amplifybackend.triggers.job import BackendJobTrigger
-from tests.conftest import APP, connection_json
 from tests.operators.requests_by_operation import CASES, JOB, SESSION, operator_classes, parameters
 from tests.raw_service import RawService, raw_service
+from tests.samples import APP
 
 HALF_EMOJI = "stopped \ud83d"
 NUL = "before\x00after"
@@ -385,7 +386,7 @@ def test_a_time_beyond_all_dates_is_left_out(raw: RawService, hook: AmplifyBacke
     raw.answer(json.dumps({"jobId": "j", "status": "COMPLETED", "createTime": last, "updateTime": beyond}))
     job = hook.get_job(APP, "staging", "j")
     assert (job.create_time_ms, job.update_time_ms) == (int(last), None)
-    assert job.to_xcom(Outcome.FOUND)["created_at"].startswith("9999-12-31T23:59:59.99")
+    assert str(job.to_xcom(Outcome.FOUND)["created_at"]).startswith("9999-12-31T23:59:59.99")
 
 
 def test_a_date_beyond_all_dates_does_not_end_a_look(raw: RawService, hook: AmplifyBackendHook) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from botocore.model import StructureShape
 
 from airflow_provider_amplifybackend.core.secrets import (
     MASKED_MEMBERS,
@@ -61,7 +62,7 @@ def test_every_member_of_the_api_that_sounds_secret_is_one() -> None:
     """A newer botocore may bring more of them."""
     model = service_model()
     shapes = (model.shape_for(name) for name in model.shape_names)
-    members = {name for shape in shapes if shape.type_name == "structure" for name in shape.members}
+    members = {name for shape in shapes if isinstance(shape, StructureShape) for name in shape.members}
     sounding = {
         name for name in members if any(word in name for word in ("Secret", "Private", "Challenge", "Password"))
     }
@@ -119,7 +120,7 @@ def test_no_secret_is_missed_for_another_value_that_was_forgotten() -> None:
     assert set(secret_values(texts)) == {f"hush{number}" for number in range(1000)}
 
 
-def test_the_masker_gets_no_text_that_is_part_of_everybodys_log_lines():
+def test_the_masker_gets_no_text_that_is_part_of_everybodys_log_lines() -> None:
     """The masker of Airflow 2 takes any: with "s" it makes "%***" of a "%s", and the line cannot be written."""
     assert written_forms("s") == set()
     assert "ab" not in written_forms("a line of a key\nab")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_amplifybackend.core import waiting as polling
-from airflow_provider_amplifybackend.core.job import Job, JobRef
+from airflow_provider_amplifybackend.core.job import Job, JobRef, duration_text
 from airflow_provider_amplifybackend.core.requests import Call, FaultKind, ServiceError
 from airflow_provider_amplifybackend.core.schedule import Durations, PollSchedule
 from airflow_provider_amplifybackend.core.status_check import (
@@ -162,7 +162,7 @@ def test_an_environment_exists_or_is_gone(condition: str, environment: str, fini
 
 @pytest.mark.parametrize(("last", "finished"), [("COMPLETED", True), ("RUNNING", False), ("BREWING", False)])
 def test_an_environment_is_idle_when_no_page_lists_a_pending_job(last: str, finished: bool) -> None:
-    pages = {
+    pages: dict[str | None, dict[str, Any]] = {
         None: {"Jobs": [{"JobId": "a", "Status": "FAILED"}], "NextToken": "next"},
         "next": {"Jobs": [{"JobId": "b", "Status": last}]},
     }
@@ -296,7 +296,7 @@ def test_the_line_of_a_waiting_task_names_the_trouble_that_there_is(wait: Wait) 
     ("seconds", "text"), [(-1, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (3599, "59 min 59 s"), (7500, "2 h 5 min")]
 )
 def test_durations_are_written_as_people_say_them(seconds: float, text: str) -> None:
-    assert polling.duration_text(seconds) == text
+    assert duration_text(seconds) == text
 
 
 def test_a_job_that_was_not_seen_yet_may_be_missed_for_a_while(wait: Wait) -> None:

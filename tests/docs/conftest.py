@@ -10,7 +10,6 @@ from airflow_provider_amplifybackend.core import timing
 from tests.dag_run import Finished
 
 ROOT = Path(__file__).parents[2]
-APP = "d1a2b3c4d5"
 EXAMPLES = ROOT / "docs" / "examples" / "operators.py"
 
 
@@ -34,7 +33,7 @@ def calls_by_task(service: Any) -> Callable[[Finished], dict[str, set[str]]]:
 
         with create_session() as session:
             rows = session.query(TaskInstance).filter_by(dag_id=run.dag_id, run_id=run.run_id).all()
-            ends = sorted((row.end_date.timestamp(), row.task_id) for row in rows)
+            ends = sorted((row.end_date.timestamp(), row.task_id) for row in rows if row.end_date)
         calls: dict[str, set[str]] = {task_id: set() for _, task_id in ends}
         for entry in service.control.journal():
             task_id = next(task_id for end, task_id in ends if entry["time"] <= end)

@@ -35,7 +35,9 @@ from airflow_provider_amplifybackend.start.attempt import STORE_KEY
 from airflow_provider_amplifybackend.start.driver import StartOnce
 from airflow_provider_amplifybackend.start.intent import Intent, Round
 from airflow_provider_amplifybackend.triggers import _events as events
-from tests.docs.conftest import APP, ROOT
+from tests.docs.conftest import ROOT
+from tests.samples import APP, auth
+from tests.state_store import StateStore
 
 PAGE = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
 SECTIONS = dict(
@@ -52,23 +54,12 @@ def messages(section: str) -> list[str]:
     return [block.rstrip("\n") for block in re.findall(r"^```text\n(.*?)^```", SECTIONS[section], re.S | re.M)]
 
 
-class Store(dict[str, Any]):
-    """The task's state, whose writes take a while by ``clock``."""
-
-    clock = 0.0
-    write_seconds = 0.0
-
-    def set(self, key: str, value: Any) -> None:
-        self.clock += self.write_seconds
-        self[key] = value
-
-
 def start(
     request: dict[str, Any], operation: str = "CloneBackend", *, seconds: float = 30, **options: Any
 ) -> BackendStartError:
     """Return the error of a start."""
-    options = {"policy": StartPolicy(on_pending_job="fail"), "store": Store()} | options
-    timing = options.get("timing") or Timing()
+    given: dict[str, Any] = {"policy": StartPolicy(on_pending_job="fail"), "store": StateStore()} | options
+    timing: Timing = given.get("timing") or Timing()
     with pytest.raises(BackendStartError) as error:
         StartOnce(
             AmplifyBackendHook(),
@@ -77,7 +68,7 @@ def start(
             round=ROUND,
             deadline=timing.now() + seconds,
             log=logging.getLogger(__name__),
-            **options,
+            **given,
         ).advance()
     return error.value
 
@@ -116,13 +107,16 @@ def out_of_time(service: LocalAmplifyBackend) -> BackendStartError:
 
 
 def unreadable_state(service: LocalAmplifyBackend) -> BackendStartError:
-    return start(CLONE, store=Store({STORE_KEY: {"version": 9}}))
+    return start(CLONE, store=StateStore({STORE_KEY: '{"version": 9}'}))
 
 
 def slow_store(service: LocalAmplifyBackend) -> BackendStartError:
-    store = Store()
-    store.write_seconds = 6
-    return start(CLONE, store=store, timing=Timing(now=lambda: time.time() + store.clock))
+    writes: list[str] = []
+    return start(
+        CLONE,
+        store=StateStore(at=writes.append),
+        timing=Timing(now=lambda: time.time() + 6 * writes.count("before write")),
+    )
 
 
 REASONS: dict[StartFailure, Callable[[LocalAmplifyBackend], BackendStartError]] = {
@@ -150,16 +144,7 @@ def test_each_reason_has_its_section_with_the_message_that_the_code_raises(
 
 
 def refused_parameter(service: LocalAmplifyBackend) -> str:
-    config = {
-        "AuthResources": "USER_POOL_ONLY",
-        "Service": "COGNITO",
-        "UserPoolConfigs": {
-            "Mfa": {"MFAMode": "MAYBE"},
-            "RequiredSignUpAttributes": ["EMAIL"],
-            "SignInMethod": "EMAIL",
-            "UserPoolName": "people",
-        },
-    }
+    config = auth(Mfa={"MFAMode": "MAYBE"})
     values = {"app_id": "a", "backend_environment_name": "dev", "resource_name": "r", "resource_config": config}
     return "; ".join(service_model.problems("CreateBackendAuth", values))
 

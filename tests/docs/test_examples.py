@@ -13,7 +13,8 @@ from airflow_provider_amplifybackend.core.permissions import needed_operations
 from airflow_provider_amplifybackend.exceptions import BackendJobFailedError
 from airflow_provider_amplifybackend.sensors.job import BackendJobSensor
 from scripts import docs as generator
-from tests.docs.conftest import APP, EXAMPLES
+from tests.docs.conftest import EXAMPLES
+from tests.samples import APP
 
 CLASSES = [each for classes in generator.task_classes().values() for each in classes]
 # What the service can leave out of an answer, and left out in the examples.
@@ -162,7 +163,7 @@ def test_a_sensor_for_no_job_calls_what_the_page_says(dags: Any, service: Any, s
     assert {entry["operation"] for entry in service.control.journal()} == set(called)
 
 
-def outside_airflow() -> dict[str, Any]:
+def outside_airflow() -> Any:
     """As much of a context as a start needs; a whole run takes much longer."""
     instance = SimpleNamespace(max_tries=0, try_number=1, xcom_push=lambda key, value: None)
     return {"ti": instance, "dag_run": SimpleNamespace(clear_number=0, start_date=None)}

@@ -10,8 +10,8 @@ import pytest
 
 from airflow_provider_amplifybackend.core.permissions import iam_actions, needed_operations
 from scripts.docs import task_classes
-from tests.docs.conftest import APP
 from tests.docs.policies import ARNS, actions, policies, resource_types
+from tests.samples import APP
 
 POLICIES = policies()
 EXAMPLE = Path(__file__).parents[2] / "example_dags" / "example_ephemeral_environment.py"

@@ -15,7 +15,8 @@ import pytest
 from airflow_provider_amplifybackend import exceptions
 from airflow_provider_amplifybackend.get_provider_info import get_provider_info
 from airflow_provider_amplifybackend.operators._job_base import AmplifyBackendJobOperator
-from tests.docs.conftest import APP, ROOT
+from tests.docs.conftest import ROOT
+from tests.samples import APP
 
 DOCS = ROOT / "docs"
 PAGES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(DOCS.glob("*.md"))}

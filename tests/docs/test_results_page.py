@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from airflow_provider_amplifybackend.parameters import service_model
-from tests.docs.conftest import APP, ROOT
+from tests.botocore_model import members_of
+from tests.docs.conftest import ROOT
 from tests.operators.requests_by_operation import AUTH, FULL
+from tests.samples import APP
 
 PAGE = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
 IMPORTS = """
@@ -58,7 +60,7 @@ def paths(shape: Any) -> dict[str, Any]:
 
 def config_shape(operation: str, *, output: bool = False) -> Any:
     model = service_model.service_model().operation_model(operation)
-    return (model.output_shape if output else model.input_shape).members["ResourceConfig"]
+    return members_of(model.output_shape if output else model.input_shape)["ResourceConfig"]
 
 
 @pytest.fixture

@@ -10,14 +10,18 @@ from typing import Any
 
 import pytest
 
-APP = "d1a2b3c4d5"
+from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from tests.dag_run import DagRunner
+from tests.fixture_types import Names, RunExample
+from tests.samples import APP
+
 DAG_ID = "example_ephemeral_environment"
 SOURCE = Path(__file__).parents[2] / "example_dags" / f"{DAG_ID}.py"
 UNTOUCHED = ["staging"]
 
 
 @pytest.fixture
-def example(dags) -> Callable[..., Any]:
+def example(dags: DagRunner) -> Callable[..., Any]:
     """Run the example as it is written, but impatiently; `changes` are parameters of the clone."""
 
     def run(*, fail_check: bool = False, app_id: str = APP, retries: int = 0, **changes: Any) -> Any:
@@ -36,12 +40,12 @@ def example(dags) -> Callable[..., Any]:
 
 
 @pytest.fixture
-def environments(service) -> Callable[[], list[str]]:
+def environments(service: LocalAmplifyBackend) -> Callable[[], list[str]]:
     return lambda: sorted(service.client().get_backend(AppId=APP)["BackendEnvironmentList"])
 
 
 @pytest.fixture
-def effective(service) -> Callable[[], list[str]]:
+def effective(service: LocalAmplifyBackend) -> Callable[[], list[str]]:
     """The operations that started a job."""
 
     def read() -> list[str]:
@@ -51,7 +55,7 @@ def effective(service) -> Callable[[], list[str]]:
     return read
 
 
-def test_a_run_in_which_all_is_well(example, environments, effective):
+def test_a_run_in_which_all_is_well(example: RunExample, environments: Names, effective: Names) -> None:
     run = example()
     assert run.states == dict.fromkeys(("reserve_name", "clone", "add_auth", "check", "tear_down"), "success")
     assert run.state == "success"
@@ -63,7 +67,7 @@ def test_a_run_in_which_all_is_well(example, environments, effective):
     assert environments() == UNTOUCHED
 
 
-def test_a_check_that_fails(example, environments, effective):
+def test_a_check_that_fails(example: RunExample, environments: Names, effective: Names) -> None:
     run = example(fail_check=True)
     assert run.state == "failed"
     assert (run.states["check"], run.states["tear_down"]) == ("failed", "success")
@@ -71,7 +75,9 @@ def test_a_check_that_fails(example, environments, effective):
     assert environments() == UNTOUCHED
 
 
-def test_a_clone_that_fails_and_leaves_an_empty_environment(example, service, environments):
+def test_a_clone_that_fails_and_leaves_an_empty_environment(
+    example: RunExample, service: LocalAmplifyBackend, environments: Names
+) -> None:
     service.control.add_fault("CloneBackend", kind="job_fails", error="CREATE_FAILED")
     run = example()
     assert run.state == "failed"
@@ -87,7 +93,7 @@ def test_a_clone_that_fails_and_leaves_an_empty_environment(example, service, en
     assert environments() == UNTOUCHED
 
 
-def test_an_auth_job_that_fails(example, service, environments):
+def test_an_auth_job_that_fails(example: RunExample, service: LocalAmplifyBackend, environments: Names) -> None:
     service.control.add_fault("CreateBackendAuth", kind="job_fails")
     run = example()
     assert run.state == "failed"
@@ -95,7 +101,9 @@ def test_an_auth_job_that_fails(example, service, environments):
     assert environments() == UNTOUCHED
 
 
-def test_a_clone_that_times_out_is_waited_for_before_it_is_torn_down(example, service, environments, effective):
+def test_a_clone_that_times_out_is_waited_for_before_it_is_torn_down(
+    example: RunExample, service: LocalAmplifyBackend, environments: Names, effective: Names
+) -> None:
     service.control.set(job_seconds={"CloneBackend": 3.0})
     run = example(retries=1, waiter_max_attempts=5)
     assert run.state == "failed"
@@ -107,7 +115,13 @@ def test_a_clone_that_times_out_is_waited_for_before_it_is_torn_down(example, se
     assert environments() == UNTOUCHED
 
 
-def test_a_clone_task_that_dies_while_its_job_runs(example, service, environments, effective, monkeypatch):
+def test_a_clone_task_that_dies_while_its_job_runs(
+    example: RunExample,
+    service: LocalAmplifyBackend,
+    environments: Names,
+    effective: Names,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 
     class DiedError(Exception):
@@ -126,7 +140,9 @@ def test_a_clone_task_that_dies_while_its_job_runs(example, service, environment
     assert environments() == UNTOUCHED
 
 
-def test_a_clone_that_is_refused_leaves_nothing_to_tear_down(example, service, environments, effective):
+def test_a_clone_that_is_refused_leaves_nothing_to_tear_down(
+    example: RunExample, service: LocalAmplifyBackend, environments: Names, effective: Names
+) -> None:
     service.control.add_fault("CloneBackend", kind="error", status=400, code="BadRequestException", message="No.")
     run = example()
     assert run.state == "failed"
@@ -137,14 +153,16 @@ def test_a_clone_that_is_refused_leaves_nothing_to_tear_down(example, service, e
     assert environments() == UNTOUCHED
 
 
-def test_an_app_that_nobody_knows(example, environments):
+def test_an_app_that_nobody_knows(example: RunExample, environments: Names) -> None:
     run = example(app_id="dunknown")
     assert run.state == "failed"
     assert run.states["tear_down"] == "success"
     assert run.xcom("tear_down")["outcome"] == "skipped"
 
 
-def test_a_teardown_that_fails_is_tried_again(example, service, environments, effective):
+def test_a_teardown_that_fails_is_tried_again(
+    example: RunExample, service: LocalAmplifyBackend, environments: Names, effective: Names
+) -> None:
     service.control.add_fault("DeleteBackend", kind="job_fails", times=1)
     run = example(retries=1)
     assert run.state == "success"

@@ -6,23 +6,29 @@ import importlib.util
 import json
 import shutil
 import warnings
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from tests.dag_run import DagRunner
+from tests.fixture_types import RunExample
 from tests.operators.requests_by_operation import FULL, shared_botocore_data  # noqa: F401
+from tests.samples import APP
 
 FOLDER = Path(__file__).parents[2] / "example_dags"
 FILES = sorted(FOLDER.glob("*.py"))
-APP = "d1a2b3c4d5"
 HOUR = 3600
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_an_example_imports_without_a_warning_and_is_called_like_its_file(path, airflow_home):
+def test_an_example_imports_without_a_warning_and_is_called_like_its_file(path: Path, airflow_home: Path) -> None:
     spec = importlib.util.spec_from_file_location(f"imported_{path.stem}", path)
+    assert spec
+    assert spec.loader
     module = importlib.util.module_from_spec(spec)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -35,14 +41,14 @@ def test_an_example_imports_without_a_warning_and_is_called_like_its_file(path, 
     assert set(dag.tags) == {"amplifybackend"}
 
 
-def test_every_resource_has_an_example():
+def test_every_resource_has_an_example() -> None:
     text = "".join(path.read_text() for path in FILES)
     for resource in ("environment", "auth", "api", "storage", "config", "token", "job"):
         assert f"airflow_provider_amplifybackend.operators.{resource} import" in text
 
 
 @pytest.fixture
-def example(dags, airflow_home):
+def example(dags: DagRunner, airflow_home: Path) -> Iterator[RunExample]:
     """Runs an example as it is written, but impatiently."""
     beside = [
         shutil.copy(path, airflow_home / "dags") for path in FOLDER.iterdir() if path.suffix in (".json", ".graphql")
@@ -69,7 +75,9 @@ def succeeded(run: Any) -> Any:
     return run
 
 
-def test_the_inventory_writes_every_environment_down(example, service, tmp_path):
+def test_the_inventory_writes_every_environment_down(
+    example: RunExample, service: LocalAmplifyBackend, tmp_path: Path
+) -> None:
     service.control.seed_app(APP, FULL | {"name": "prod"})
     run = succeeded(example("example_environment_inventory", folder=f"file://{tmp_path}/inventory"))
     files = {path.name: json.loads(path.read_text()) for path in (tmp_path / "inventory").iterdir()}
@@ -80,7 +88,9 @@ def test_the_inventory_writes_every_environment_down(example, service, tmp_path)
     assert run.xcom("write")["staging"]["bucket"] is None
 
 
-def test_auth_is_created_and_made_stricter_and_a_second_run_changes_nothing_else(example, service):
+def test_auth_is_created_and_made_stricter_and_a_second_run_changes_nothing_else(
+    example: RunExample, service: LocalAmplifyBackend
+) -> None:
     succeeded(example("example_auth", environment="staging", name="visitors"))
     again = succeeded(example("example_auth", environment="staging", name="visitors"))
     assert again.xcom("create")["outcome"] == "found"
@@ -90,7 +100,7 @@ def test_auth_is_created_and_made_stricter_and_a_second_run_changes_nothing_else
     assert len(service.control.journal("CreateBackendAuth")) == 1
 
 
-def test_an_api_gets_its_schema_and_its_models(example, service):
+def test_an_api_gets_its_schema_and_its_models(example: RunExample, service: LocalAmplifyBackend) -> None:
     run = succeeded(example("example_api", environment="staging"))
     models = run.xcom("check")
     # The table's own reader of Airflow 3 also reads a text that is JSON.
@@ -102,7 +112,7 @@ def test_an_api_gets_its_schema_and_its_models(example, service):
 
 
 @pytest.mark.parametrize("exists", [False, True])
-def test_a_bucket_is_created_or_taken_over(example, service, exists):
+def test_a_bucket_is_created_or_taken_over(example: RunExample, service: LocalAmplifyBackend, exists: bool) -> None:
     service.control.seed(buckets=["our-pictures"] if exists else [])
     run = succeeded(example("example_storage", environment="staging", bucket="our-pictures"))
     chosen, other = ("import", "create") if exists else ("create", "import")
@@ -111,7 +121,7 @@ def test_a_bucket_is_created_or_taken_over(example, service, exists):
     assert [resource["output"]["BucketName"] for resource in meta["storage"].values()] == ["our-pictures"]
 
 
-def test_studio_gets_the_log_in_of_an_environment(example, service):
+def test_studio_gets_the_log_in_of_an_environment(example: RunExample, service: LocalAmplifyBackend) -> None:
     service.control.seed_app(APP, FULL | {"name": "prod"})
     run = succeeded(example("example_config", environment="prod"))
     login = run.xcom("update")["LoginAuthConfig"]
@@ -119,13 +129,13 @@ def test_studio_gets_the_log_in_of_an_environment(example, service):
     assert login["AwsCognitoRegion"] == "us-east-1"
 
 
-def test_a_token_is_gone_after_the_run(example, service):
+def test_a_token_is_gone_after_the_run(example: RunExample, service: LocalAmplifyBackend) -> None:
     run = succeeded(example("example_token"))
     assert run.xcom("look")["SessionId"] == run.xcom("create")["SessionId"]
     assert [app["tokens"] for store in service.control.state() for app in store["apps"]] == [[]]
 
 
-def test_failures_are_listed_once_the_environment_is_quiet(example, service):
+def test_failures_are_listed_once_the_environment_is_quiet(example: RunExample, service: LocalAmplifyBackend) -> None:
     jobs = [
         {"environment": "staging", "job_id": "recent", "status": "FAILED", "error": "no quota", "age_seconds": HOUR},
         {"environment": "staging", "job_id": "old", "status": "FAILED", "age_seconds": 30 * 24 * HOUR},
@@ -139,7 +149,7 @@ def test_failures_are_listed_once_the_environment_is_quiet(example, service):
 
 
 @pytest.fixture
-def jobs_of_all_ages(service):
+def jobs_of_all_ages(service: LocalAmplifyBackend) -> None:
     service.control.seed_app(APP, "prod", "idle")
     ages = {"young": HOUR, "old": 5 * HOUR, "ancient": 7 * 24 * HOUR}
     service.control.seed_app(
@@ -155,7 +165,7 @@ def jobs_of_all_ages(service):
 STUCK = {f"{status}-{age}" for status in ("RUNNING", "PENDING") for age in ("old", "ancient")}
 
 
-def test_stuck_jobs_of_all_environments_fail_the_run_and_are_named(example, jobs_of_all_ages):
+def test_stuck_jobs_of_all_environments_fail_the_run_and_are_named(example: RunExample, jobs_of_all_ages: None) -> None:
     run = example("example_stuck_jobs")
     assert run.state == "failed"
     error = run.error("find")
@@ -165,7 +175,7 @@ def test_stuck_jobs_of_all_environments_fail_the_run_and_are_named(example, jobs
     assert len(reports) == 4
 
 
-def test_stuck_jobs_can_be_reported_without_failing(example, jobs_of_all_ages):
+def test_stuck_jobs_can_be_reported_without_failing(example: RunExample, jobs_of_all_ages: None) -> None:
     run = succeeded(example("example_stuck_jobs", fail=False))
     found = {job["JobId"]: job for job in run.xcom("find")}
     assert set(found) == STUCK
@@ -177,7 +187,7 @@ def test_stuck_jobs_can_be_reported_without_failing(example, jobs_of_all_ages):
     }
 
 
-def test_without_stuck_jobs_or_environments_all_is_well(example, service):
+def test_without_stuck_jobs_or_environments_all_is_well(example: RunExample, service: LocalAmplifyBackend) -> None:
     assert succeeded(example("example_stuck_jobs")).xcom("find") == []
     service.control.seed_app("dempty")
     run = succeeded(example("example_stuck_jobs", app_id="dempty"))

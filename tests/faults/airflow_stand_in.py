@@ -18,38 +18,13 @@ from airflow.sdk.bases.operator import ExecutorSafeguard
 from airflow.sdk.exceptions import TaskDeferred
 
 from airflow_provider_amplifybackend.triggers._poller import shared_poller
+from tests.state_store import StateStore, nothing
 
 EVENT_SECONDS = 120.0
 
 
 class Killed(BaseException):
     """The task's process dies here."""
-
-
-def nothing(moment: str) -> None:
-    """Let the process live."""
-
-
-@dataclass
-class StateStore:
-    """A task state store as Airflow's: JSON, no None, and it survives everything that a process does not."""
-
-    content: dict[str, str] = field(default_factory=dict)
-    at: Callable[[str], None] = nothing
-    """Called with `before write` and `after write`; may raise."""
-
-    def get(self, key: str, default: Any = None) -> Any:
-        return json.loads(self.content[key]) if key in self.content else default
-
-    def set(self, key: str, value: Any) -> None:
-        text = json.dumps(value, allow_nan=False)
-        assert "null" not in text.replace('"null"', ""), f"Airflow takes no None: {text}"
-        self.at("before write")
-        self.content[key] = text
-        self.at("after write")
-
-    def delete(self, key: str) -> None:
-        self.content.pop(key, None)
 
 
 class Triggerer:

@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from airflow_provider_amplifybackend.local.testing.isolated_airflow import connection_json
 from tests import conftest  # isolates this process: before anything of Airflow
 
 PART = 500  # task instances that share one set of the service's switches, and one journal
@@ -162,9 +163,10 @@ class Campaign:
     # ------------------------------------------------------------------------------------------------ one case
 
     def _run_case(self, case: Any) -> Any:
-        from tests.faults.airflow_stand_in import StateStore, TaskInstance
+        from tests.faults.airflow_stand_in import TaskInstance
         from tests.faults.chaos import Chaos
         from tests.faults.oracle import Round, Story
+        from tests.state_store import StateStore
 
         chaos = Chaos(case.seed)
         chaos.rule_this_thread()
@@ -308,7 +310,7 @@ def run(calls: int, seed: int, *, first: int = 0, naive: bool = False, threads: 
     from tests.faults.airflow_stand_in import Triggerer
 
     with local_service() as endpoint_url, Triggerer() as triggerer:
-        os.environ["AIRFLOW_CONN_AWS_DEFAULT"] = conftest.connection_json(endpoint_url)
+        os.environ["AIRFLOW_CONN_AWS_DEFAULT"] = connection_json(endpoint_url)
         chaos.hurry()
         _be_quiet()
         options = {"aws_conn_id": "aws_default", "region_name": None, "verify": None, "connection_found": True}

@@ -53,7 +53,8 @@ class Case:
     @property
     def theirs(self) -> dict[str, Any]:
         """The stranger's request."""
-        return _merged(self.request, THEIRS[self.operation])
+        request: dict[str, Any] = _merged(self.request, THEIRS[self.operation])
+        return request
 
     def is_ours(self, parameters: Mapping[str, Any]) -> bool:
         """Whether a request in the journal is this task's and not the stranger's."""

@@ -102,4 +102,4 @@ def hurry() -> None:
     delays.__enter__()  # for as long as the process lives
     import botocore.endpoint
 
-    botocore.endpoint.time = SimpleNamespace(sleep=lambda seconds: time.sleep(seconds / 20))
+    vars(botocore.endpoint)["time"] = SimpleNamespace(sleep=lambda seconds: time.sleep(seconds / 20))

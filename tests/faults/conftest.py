@@ -8,8 +8,6 @@ from airflow_provider_amplifybackend.core import timing
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from tests.faults.airflow_stand_in import Triggerer
 
-APP = "d1a2b3c4d5"
-
 
 @pytest.fixture(scope="module")
 def triggerer() -> Iterator[Triggerer]:

@@ -24,8 +24,8 @@ class NaiveOperator:
         Chaos.current().at("after start")
         environment = answer.get("BackendEnvironmentName") or self.request["BackendEnvironmentName"]
         names = {"AppId": self.request["AppId"], "BackendEnvironmentName": environment, "JobId": answer["JobId"]}
-        for _ in range(200):
-            job = self.client.get_backend_job(**names)
+        for _try in range(200):
+            job: dict[str, Any] = self.client.get_backend_job(**names)
             if job.get("Status") == "COMPLETED":
                 return {"JobId": answer["JobId"], "Status": "COMPLETED", "outcome": "started"}
             if job.get("Status") == "FAILED":

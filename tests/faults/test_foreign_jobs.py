@@ -20,13 +20,14 @@ from airflow_provider_amplifybackend.operators.storage import (
     UpdateBackendStorageOperator,
 )
 from airflow_provider_amplifybackend.start.attempt import STORE_KEY
-from tests.faults.airflow_stand_in import StateStore, TaskInstance, Triggerer
+from tests.faults.airflow_stand_in import TaskInstance, Triggerer
 from tests.not_started import not_started
+from tests.samples import APP, storage
+from tests.state_store import StateStore
 
-APP = "d1a2b3c4d5"
 PLACE = {"AppId": APP, "BackendEnvironmentName": "staging"}
-READ = {"Permissions": {"Authenticated": ["READ"]}, "ServiceName": "S3"}
-DELETE = {"Permissions": {"Authenticated": ["DELETE"]}, "ServiceName": "S3"}
+READ = storage()
+DELETE = storage("DELETE")
 POOL = {"NativeClientId": "native", "UserPoolId": "us-east-1_Ours", "WebClientId": "web"}
 
 
@@ -55,7 +56,7 @@ def task(
 ) -> Callable[..., TaskInstance]:
     """Makes a task instance before whose start somebody else starts `theirs`, with the same operation."""
 
-    def make(operator_class: type, theirs: dict[str, Any], **parameters: Any) -> TaskInstance:
+    def make(operator_class: type[Any], theirs: dict[str, Any], **parameters: Any) -> TaskInstance:
         hook = SomebodyElse(config={"retries": {"total_max_attempts": 2}})
 
         def before_start() -> None:
@@ -83,7 +84,7 @@ def task(
     return make
 
 
-METHODS: dict[type, str] = {
+METHODS: dict[type[Any], str] = {
     UpdateBackendStorageOperator: "update_backend_storage",
     CreateBackendStorageOperator: "create_backend_storage",
     DeleteBackendStorageOperator: "delete_backend_storage",

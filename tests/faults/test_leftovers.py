@@ -12,10 +12,11 @@ from airflow_provider_amplifybackend.exceptions import BackendJobFailedError, Ba
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.operators.environment import CloneBackendOperator, CreateBackendOperator
-from tests.faults.airflow_stand_in import Killed, StateStore, TaskInstance, Triggerer
+from tests.faults.airflow_stand_in import Killed, TaskInstance, Triggerer
 from tests.not_started import not_started
+from tests.samples import APP
+from tests.state_store import StateStore
 
-APP = "d1a2b3c4d5"
 OURS = r"Deleted environment ours, which it left behind; a retry can create it again \(job .+\)"
 
 
@@ -64,7 +65,7 @@ def accepted(service: LocalAmplifyBackend, *operations: str) -> list[str]:
 def test_the_leftover_goes_and_a_retry_works(
     service: LocalAmplifyBackend,
     task: Callable[..., TaskInstance],
-    operator_class: type,
+    operator_class: type[Any],
     deferrable: bool,
     lives: str,
     jobs: str,

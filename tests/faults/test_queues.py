@@ -14,10 +14,10 @@ from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackend
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.operators.storage import CreateBackendStorageOperator
 from tests.faults.airflow_stand_in import TaskInstance, Triggerer
+from tests.samples import APP, storage
 
-APP = "d1a2b3c4d5"
 TASKS = 6
-READ = {"Permissions": {"Authenticated": ["READ"]}, "ServiceName": "S3"}
+READ: Any = storage()
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -14,9 +15,9 @@ from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.operators.storage import UpdateBackendStorageOperator
 from tests.faults.airflow_stand_in import TaskInstance, Triggerer
 from tests.not_started import not_started
+from tests.samples import APP, storage
 
-APP = "d1a2b3c4d5"
-READ = {"Permissions": {"Authenticated": ["READ"]}, "ServiceName": "S3"}
+READ: Any = storage()
 
 
 @pytest.fixture

@@ -41,10 +41,11 @@ from airflow_provider_amplifybackend.local.service.store import App, Environment
 from airflow_provider_amplifybackend.local.testing.seed import seed
 from airflow_provider_amplifybackend.operators._base import AmplifyBackendOperator
 from airflow_provider_amplifybackend.triggers import _events as events
-from tests.faults.airflow_stand_in import Killed, StateStore, TaskInstance
+from tests.faults.airflow_stand_in import Killed, TaskInstance
 from tests.operators.requests_by_operation import API, STORAGE, operator_classes
+from tests.samples import APP, auth, auth_change
+from tests.state_store import StateStore
 
-APP = "d1a2b3c4d5"
 # In seconds, the service's: a request that was given up arrives up to LATE later, and is listed up to LAG after that.
 LATE, LAG, PATIENCE = 5.0, 10.0, 25.0
 MOST_ACTIONS = 5_000
@@ -63,14 +64,8 @@ CHOICES: dict[str, tuple[Any, ...]] = {
 }
 
 
-def auth(name: str) -> dict[str, Any]:
-    pool = {"RequiredSignUpAttributes": ["EMAIL"], "SignInMethod": "EMAIL", "UserPoolName": name}
-    return {"AuthResources": "USER_POOL_ONLY", "Service": "COGNITO", "UserPoolConfigs": pool}
-
-
 def _new_auth(length: float) -> dict[str, Any]:
-    pool = {"PasswordPolicy": {"MinimumLength": length}}
-    return {"AuthResources": "USER_POOL_ONLY", "Service": "COGNITO", "UserPoolConfigs": pool}
+    return auth_change(PasswordPolicy={"MinimumLength": length})
 
 
 def _resource(name: str, config: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -87,7 +82,7 @@ def request_of(operation: str, whose: str) -> dict[str, Any]:
         "CreateBackend": {"AppId": APP, "AppName": "shop", "BackendEnvironmentName": "pr"},
         "DeleteBackend": {"AppId": APP, "BackendEnvironmentName": "pr"},
         "RemoveAllBackends": {"AppId": APP},
-        "CreateBackendAuth": _resource("main", auth(whose)),
+        "CreateBackendAuth": _resource("main", auth(UserPoolName=whose)),
         "UpdateBackendAuth": _resource("main", _new_auth(14.0 if ours else 10.0)),
         "ImportBackendAuth": {
             "AppId": APP,
@@ -388,7 +383,7 @@ class World:
             self.others_act()
             self.may_die()
             try:
-                job = self.run(check_job(ref))
+                job: Job = self.run(check_job(ref))
             except ServiceError as error:
                 try:
                     wait.missed(error, self.now)

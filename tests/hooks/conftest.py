@@ -8,6 +8,7 @@ import pytest
 
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from tests.samples import APP, auth
 
 
 @functools.cache
@@ -40,7 +41,7 @@ def sent(service: LocalAmplifyBackend) -> Callable[[str], int]:
 @pytest.fixture
 def connection(monkeypatch: pytest.MonkeyPatch, service: LocalAmplifyBackend) -> Callable[..., str]:
     """Makes a connection with this extra, and returns its id."""
-    from tests.conftest import connection_json
+    from airflow_provider_amplifybackend.local.testing.isolated_airflow import connection_json
 
     def make(name: str = "other", *, endpoint_url: str | None = None, **extra: Any) -> str:
         content = connection_json(endpoint_url or service.endpoint_url, **extra)
@@ -54,31 +55,24 @@ def connection(monkeypatch: pytest.MonkeyPatch, service: LocalAmplifyBackend) ->
 def auth_request() -> Mapping[str, Any]:
     """A request for an auth resource, with secrets in it."""
     return {
-        "AppId": "d1a2b3c4d5",
+        "AppId": APP,
         "BackendEnvironmentName": "staging",
         "ResourceName": "main",
-        "ResourceConfig": {
-            "AuthResources": "USER_POOL_ONLY",
-            "Service": "COGNITO",
-            "UserPoolConfigs": {
-                "OAuth": {
-                    "OAuthGrantType": "CODE",
-                    "OAuthScopes": ["OPENID"],
-                    "RedirectSignInURIs": ["https://example.com/"],
-                    "RedirectSignOutURIs": ["https://example.com/out/"],
-                    "SocialProviderSettings": {
-                        "Google": {"ClientId": "google", "ClientSecret": "hush-google"},
-                        "SignInWithApple": {
-                            "ClientId": "apple",
-                            "KeyId": "key",
-                            "PrivateKey": "hush-apple",
-                            "TeamId": "team",
-                        },
+        "ResourceConfig": auth(
+            OAuth={
+                "OAuthGrantType": "CODE",
+                "OAuthScopes": ["OPENID"],
+                "RedirectSignInURIs": ["https://example.com/"],
+                "RedirectSignOutURIs": ["https://example.com/out/"],
+                "SocialProviderSettings": {
+                    "Google": {"ClientId": "google", "ClientSecret": "hush-google"},
+                    "SignInWithApple": {
+                        "ClientId": "apple",
+                        "KeyId": "key",
+                        "PrivateKey": "hush-apple",
+                        "TeamId": "team",
                     },
                 },
-                "RequiredSignUpAttributes": ["EMAIL"],
-                "SignInMethod": "EMAIL",
-                "UserPoolName": "people",
             },
-        },
+        ),
     }

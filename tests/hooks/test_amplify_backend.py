@@ -25,8 +25,8 @@ from airflow_provider_amplifybackend.exceptions import (
 )
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from tests.samples import APP
 
-APP = "d1a2b3c4d5"
 CLONE = {"AppId": APP, "BackendEnvironmentName": "staging", "TargetEnvironmentName": "pr1"}
 Sent = Callable[[str], int]
 Accepted = Callable[..., list[dict[str, Any]]]
@@ -344,13 +344,14 @@ def test_starts_keep_the_connections_proxy_and_endpoint(
     assert hook.environment_exists(APP, "staging")
     assert hook.start_operation("CloneBackend", CLONE).job_id
     assert hosts == ["http://amplify.example:8000"] * 2
-    start = hook._start_conn.meta.config
+    start: Any = hook._start_conn.meta.config  # botocore gives its settings at run time
     assert (start.read_timeout, start.connect_timeout) == (17, 5)
 
 
 def test_the_time_of_a_start_is_bounded_whatever_the_configuration_says(service: LocalAmplifyBackend) -> None:
     hook = AmplifyBackendHook(config={"read_timeout": 900, "connect_timeout": 900, "user_agent_extra": "us"})
-    start, read = hook._start_conn.meta.config, hook.conn.meta.config
+    configs: list[Any] = [hook._start_conn.meta.config, hook.conn.meta.config]
+    start, read = configs
     assert (start.read_timeout, start.connect_timeout, read.read_timeout) == (30, 5, 900)
     assert "us" in start.user_agent_extra
     assert hook._start_conn.meta.endpoint_url == service.endpoint_url
@@ -496,7 +497,7 @@ def test_a_wait_says_from_time_to_time_that_it_waits(
 ) -> None:
     pace(report_every=0.2)
     own = AmplifyBackendHook()
-    own._log = logging.getLogger("tests.wait")
+    vars(own)["_log"] = logging.getLogger("tests.wait")
     caplog.set_level("INFO", "tests.wait")
     running = seed_job(service, seconds=1)
     assert own.await_end(running, deadline=time.time() + 60, waiter_delay=0.5, durations=[222.0]).is_completed
@@ -512,7 +513,12 @@ def test_a_wait_says_from_time_to_time_that_it_waits(
 @pytest.mark.parametrize("mode", ["legacy", "standard"])
 @pytest.mark.parametrize("status", [400, 429])
 def test_a_quota_is_no_reason_to_ask_again(service: LocalAmplifyBackend, sent: Sent, mode: str, status: int) -> None:
-    fault = {"kind": "error", "status": status, "code": "LimitExceededException", "message": "Too many apps"}
+    fault: dict[str, Any] = {
+        "kind": "error",
+        "status": status,
+        "code": "LimitExceededException",
+        "message": "Too many apps",
+    }
     own = AmplifyBackendHook(config={"retries": {"mode": mode, "max_attempts": 3}})
     for operation in ("GetBackend", "CloneBackend"):
         service.control.add_fault(operation, **fault)

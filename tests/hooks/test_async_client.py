@@ -12,9 +12,9 @@ from botocore.credentials import Credentials, RefreshableCredentials
 
 from airflow_provider_amplifybackend.hooks import _async_client as async_client
 from airflow_provider_amplifybackend.hooks._async_client import ThreadedCredentials, create_client
+from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
-
-APP = "d1a2b3c4d5"
+from tests.samples import APP
 
 
 def test_a_client_answers_as_boto3_does(service: LocalAmplifyBackend) -> None:
@@ -30,7 +30,7 @@ def test_a_client_answers_as_boto3_does(service: LocalAmplifyBackend) -> None:
 
 def test_the_async_connection_of_the_hook_works_too(service: LocalAmplifyBackend) -> None:
     async def look() -> Any:
-        async with await async_client.AmplifyBackendHook().get_async_conn() as client:
+        async with await AmplifyBackendHook().get_async_conn() as client:  # type: ignore[no-untyped-call]
             return await client.get_backend(AppId=APP)
 
     assert asyncio.run(look())["AppName"] == "shop"

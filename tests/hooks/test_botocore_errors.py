@@ -17,7 +17,7 @@ URL = {"endpoint_url": "https://x"}
 def answered(status: int, code: str | None = None) -> boto.ClientError:
     error = {"Code": code, "Message": "words"} if code else {}
     metadata = {"HTTPStatusCode": status, "HTTPHeaders": {"date": "today"}}
-    return boto.ClientError({"Error": error, "ResponseMetadata": metadata}, "CloneBackend")  # type: ignore[arg-type,typeddict-item]
+    return boto.ClientError({"Error": error, "ResponseMetadata": metadata}, "CloneBackend")  # type: ignore[typeddict-item]
 
 
 MEANINGS: list[tuple[Exception, FaultKind]] = [
@@ -39,7 +39,7 @@ MEANINGS: list[tuple[Exception, FaultKind]] = [
     (boto.ReadTimeoutError(**URL), FaultKind.UNCLEAR),
     (boto.ConnectionClosedError(**URL), FaultKind.UNCLEAR),
     # Both can come after the request was sent.
-    (boto.SSLError(error="bad record", **URL), FaultKind.UNCLEAR),
+    (boto.SSLError(error=Exception("bad record"), **URL), FaultKind.UNCLEAR),
     (boto.ProxyConnectionError(error="reset", proxy_url="http://p"), FaultKind.UNCLEAR),
     (boto.HTTPClientError(error="?"), FaultKind.UNCLEAR),
     (ResponseParserError("half a document"), FaultKind.UNCLEAR),

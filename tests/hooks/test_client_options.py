@@ -12,7 +12,7 @@ import re
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,14 +25,17 @@ import pytest
 from airflow_provider_amplifybackend.hooks._async_client import create_client
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from tests.botocore_model import members_of
+from tests.dag_run import DagRunner
+from tests.fixture_types import MakeConnection
 from tests.operators.requests_by_operation import shared_botocore_data  # noqa: F401
+from tests.samples import APP, auth
 
 TEXT = (Path(__file__).parents[2] / "docs" / "connection.md").read_text(encoding="utf-8")
 SECTIONS = {
     match["title"]: match["body"]
     for match in re.finditer(r"^### (?P<title>.+)\n(?P<body>(?:(?!^##).*\n?)*)", TEXT, re.MULTILINE)
 }
-APP = "d1a2b3c4d5"
 ACCOUNT, ROLE_ACCOUNT = "210987654321", "111122223333"
 IMPORTS = "from airflow_provider_amplifybackend.operators.environment import *\n"
 # What an example has to name, and a test has elsewhere.
@@ -59,7 +62,7 @@ CLONE = CLONE_PARAMETERS + f'task_id="clone", app_id="{APP}", aws_conn_id="examp
 
 
 @pytest.fixture
-def connect(service, monkeypatch):
+def connect(service: LocalAmplifyBackend, monkeypatch: pytest.MonkeyPatch) -> MakeConnection:
     """Makes the connection of an example, and leads boto3 to the local service where the example says nothing of it."""
 
     def make(code: str, endpoint_url: str | None = service.endpoint_url) -> str:
@@ -72,11 +75,11 @@ def connect(service, monkeypatch):
     return make
 
 
-def seed(service, account: str = ACCOUNT, region: str = "us-east-1") -> None:
+def seed(service: LocalAmplifyBackend, account: str = ACCOUNT, region: str = "us-east-1") -> None:
     service.control.seed_app(APP, "staging", account=account, region=region)
 
 
-def clone(dags, service, code: str = CLONE) -> set[tuple[str, str]]:
+def clone(dags: DagRunner, service: LocalAmplifyBackend, code: str = CLONE) -> set[tuple[str, str]]:
     """Clone and wait in a trigger; return the accounts and regions that asked for anything."""
     service.control.set(job_seconds=1.5)  # longer than the start takes, so that it is deferred
     service.control.clear_journal()
@@ -143,7 +146,7 @@ class Front:
 
 
 @pytest.fixture
-def front(service) -> Iterator[Front]:
+def front(service: LocalAmplifyBackend) -> Iterator[Front]:
     with Front(service.endpoint_url).running() as running:
         yield running
 
@@ -151,13 +154,15 @@ def front(service) -> Iterator[Front]:
 # Credentials
 
 
-def test_static_keys(dags, service, connect):
+def test_static_keys(dags: DagRunner, service: LocalAmplifyBackend, connect: MakeConnection) -> None:
     seed(service)
     connect(example("Static keys"))
     assert clone(dags, service) == {(ACCOUNT, "us-east-1")}
 
 
-def test_a_session_token_goes_with_every_request(dags, service, connect, front):
+def test_a_session_token_goes_with_every_request(
+    dags: DagRunner, service: LocalAmplifyBackend, connect: MakeConnection, front: Front
+) -> None:
     seed(service)
     connect(example("Session token"), front.endpoint_url)
     assert clone(dags, service) == {(ACCOUNT, "us-east-1")}
@@ -165,7 +170,13 @@ def test_a_session_token_goes_with_every_request(dags, service, connect, front):
     assert {request["x-amz-security-token"] for request in front.asked} == {"the session token"}
 
 
-def test_a_profile_gives_credentials_and_everything_else_that_it_sets(dags, service, connect, monkeypatch, tmp_path):
+def test_a_profile_gives_credentials_and_everything_else_that_it_sets(
+    dags: DagRunner,
+    service: LocalAmplifyBackend,
+    connect: MakeConnection,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
     seed(service)
     files = tmp_path / "config"
     files.write_text(
@@ -185,7 +196,7 @@ def with_moto() -> Iterator[LocalAmplifyBackend]:
 
 
 @pytest.fixture
-def sts(with_moto, monkeypatch):
+def sts(with_moto: LocalAmplifyBackend, monkeypatch: pytest.MonkeyPatch) -> LocalAmplifyBackend:
     """The local service with moto's STS, and keys of the worker's own."""
     with_moto.control.reset()
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCOUNT)
@@ -194,12 +205,14 @@ def sts(with_moto, monkeypatch):
     return with_moto
 
 
-def test_an_assumed_role(dags, sts, connect):
+def test_an_assumed_role(dags: DagRunner, sts: LocalAmplifyBackend, connect: MakeConnection) -> None:
     connect(example("Assume role"), sts.endpoint_url)
     assert clone(dags, sts) == {(ROLE_ACCOUNT, "us-east-1")}
 
 
-def test_a_web_identity(dags, sts, connect, tmp_path, monkeypatch):
+def test_a_web_identity(
+    dags: DagRunner, sts: LocalAmplifyBackend, connect: MakeConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     token = tmp_path / "token"
@@ -209,7 +222,9 @@ def test_a_web_identity(dags, sts, connect, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("what", [str, deferred], ids=["as it is", "deferred"])
-def test_boto3s_own_search(dags, service, monkeypatch, what):
+def test_boto3s_own_search(
+    dags: DagRunner, service: LocalAmplifyBackend, monkeypatch: pytest.MonkeyPatch, what: Callable[[str], str]
+) -> None:
     seed(service)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCOUNT)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
@@ -222,7 +237,7 @@ def test_boto3s_own_search(dags, service, monkeypatch, what):
 # Where
 
 
-def test_the_region_of_a_task_comes_before_the_connections(dags, service):
+def test_the_region_of_a_task_comes_before_the_connections(dags: DagRunner, service: LocalAmplifyBackend) -> None:
     seed(service, "123456789012", "eu-west-1")
     code = example("Region")
     run = dags.run(IMPORTS + code)
@@ -231,12 +246,12 @@ def test_the_region_of_a_task_comes_before_the_connections(dags, service):
     assert clone(dags, service, deferred(code)) == {("123456789012", "eu-west-1")}
 
 
-def test_an_endpoint_of_the_connection(dags, service, connect):
+def test_an_endpoint_of_the_connection(dags: DagRunner, service: LocalAmplifyBackend, connect: MakeConnection) -> None:
     connect(example("Custom endpoint", **{"http://127.0.0.1:40121": service.endpoint_url}), endpoint_url=None)
     assert clone(dags, service) == {("123456789012", "us-east-1")}
 
 
-def test_endpoints_of_single_services(dags, sts, connect):
+def test_endpoints_of_single_services(dags: DagRunner, sts: LocalAmplifyBackend, connect: MakeConnection) -> None:
     code = example("Custom endpoint of one service", **{"http://127.0.0.1:40121": sts.endpoint_url})
     connect(code, endpoint_url=None)
     assert clone(dags, sts) == {(ROLE_ACCOUNT, "us-east-1")}
@@ -249,7 +264,9 @@ def test_endpoints_of_single_services(dags, sts, connect):
         ("Dual-stack endpoint", "https://amplifybackend.us-east-1.api.aws"),
     ],
 )
-def test_fips_and_dual_stack_endpoints_hold_for_every_client(dags, connect, title, endpoint_url):
+def test_fips_and_dual_stack_endpoints_hold_for_every_client(
+    dags: DagRunner, connect: MakeConnection, title: str, endpoint_url: str
+) -> None:
     connect(example("Static keys"), endpoint_url=None)
     task = dags.load(IMPORTS + example(title).replace("app_id=", 'aws_conn_id="example", app_id=')).get_task("get")
     assert task.hook.conn.meta.endpoint_url == endpoint_url
@@ -267,14 +284,14 @@ def test_fips_and_dual_stack_endpoints_hold_for_every_client(dags, connect, titl
 # How
 
 
-def test_the_attempts_are_as_many_as_set(dags, service):
+def test_the_attempts_are_as_many_as_set(dags: DagRunner, service: LocalAmplifyBackend) -> None:
     service.control.add_fault("GetBackend", kind="throttle")
     run = dags.run(IMPORTS + example("Retry mode and attempts"))
     assert "TooManyRequestsException" in run.error("get")
     assert len(service.control.journal("GetBackend")) == 3
 
 
-def test_an_attempt_ends_at_its_time_out(dags, service):
+def test_an_attempt_ends_at_its_time_out(dags: DagRunner, service: LocalAmplifyBackend) -> None:
     service.control.add_fault("GetBackend", kind="delay", seconds=2)
     run = dags.run(IMPORTS + example("Time-outs"))
     assert "ReadTimeoutError" in run.error("get")
@@ -282,7 +299,9 @@ def test_an_attempt_ends_at_its_time_out(dags, service):
         time.sleep(0.1)
 
 
-def test_requests_of_workers_and_triggers_go_through_the_proxy(dags, service, connect, front):
+def test_requests_of_workers_and_triggers_go_through_the_proxy(
+    dags: DagRunner, service: LocalAmplifyBackend, connect: MakeConnection, front: Front
+) -> None:
     seed(service)
     connect(example("Proxies", **{"http://proxy.example.com:3128": front.endpoint_url}))
     assert clone(dags, service) == {(ACCOUNT, "us-east-1")}
@@ -291,7 +310,7 @@ def test_requests_of_workers_and_triggers_go_through_the_proxy(dags, service, co
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory) -> Path:
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate that signed itself, with its key, in one file."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
@@ -316,21 +335,25 @@ def certificate(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def tls_front(service, certificate) -> Iterator[Front]:
+def tls_front(service: LocalAmplifyBackend, certificate: Path) -> Iterator[Front]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     with Front(service.endpoint_url).running(context) as running:
         yield running
 
 
-def test_a_ca_bundle_makes_a_certificate_good(dags, service, connect, tls_front, certificate):
+def test_a_ca_bundle_makes_a_certificate_good(
+    dags: DagRunner, service: LocalAmplifyBackend, connect: MakeConnection, tls_front: Front, certificate: Path
+) -> None:
     seed(service)
     connect(example("CA bundle", **{"/etc/ssl/our-ca.pem": str(certificate)}), tls_front.endpoint_url)
     assert clone(dags, service) == {(ACCOUNT, "us-east-1")}
     assert len(tls_front.asked) == len(service.control.journal())
 
 
-def test_without_it_nothing_is_sent_and_verification_can_be_turned_off(dags, service, connect, tls_front):
+def test_without_it_nothing_is_sent_and_verification_can_be_turned_off(
+    dags: DagRunner, service: LocalAmplifyBackend, connect: MakeConnection, tls_front: Front
+) -> None:
     connect(example("Static keys"), tls_front.endpoint_url)
     seed(service)
     code = example("Verify off").replace("app_id=", 'aws_conn_id="example", app_id=')
@@ -343,7 +366,9 @@ def test_without_it_nothing_is_sent_and_verification_can_be_turned_off(dags, ser
     assert clone(dags, service, deferred(code)) == {(ACCOUNT, "us-east-1")}
 
 
-def test_verification_can_be_turned_off_by_a_text_of_the_connection(dags, service, connect, tls_front, certificate):
+def test_verification_can_be_turned_off_by_a_text_of_the_connection(
+    dags: DagRunner, service: LocalAmplifyBackend, connect: MakeConnection, tls_front: Front, certificate: Path
+) -> None:
     seed(service)
     code = example("CA bundle", **{"/etc/ssl/our-ca.pem": "False"})
     assert '"verify": "False"' in code
@@ -351,7 +376,9 @@ def test_verification_can_be_turned_off_by_a_text_of_the_connection(dags, servic
     assert clone(dags, service) == {(ACCOUNT, "us-east-1")}
 
 
-def test_a_trigger_that_does_not_trust_the_certificate_says_so_at_once(service, connect, tls_front):
+def test_a_trigger_that_does_not_trust_the_certificate_says_so_at_once(
+    service: LocalAmplifyBackend, connect: MakeConnection, tls_front: Front
+) -> None:
     from airflow_provider_amplifybackend.triggers.job import BackendJobTrigger
 
     connect(example("Static keys"), tls_front.endpoint_url)
@@ -372,7 +399,9 @@ def test_a_trigger_that_does_not_trust_the_certificate_says_so_at_once(service, 
 # What is logged
 
 
-def test_each_call_is_a_line_without_secrets(dags, service, everything_is_logged):
+def test_each_call_is_a_line_without_secrets(
+    dags: DagRunner, service: LocalAmplifyBackend, everything_is_logged: None
+) -> None:
     from airflow_provider_amplifybackend.hooks import _client_log as client_log
 
     assert f"{client_log.__name__}=DEBUG" in example("Request logging")
@@ -421,8 +450,10 @@ look()
     assert token not in stored
 
 
-def test_botocore_logs_no_body_that_holds_a_secret_whatever_masks_the_log(service, caplog):
-    client = AmplifyBackendHook().conn
+def test_botocore_logs_no_body_that_holds_a_secret_whatever_masks_the_log(
+    service: LocalAmplifyBackend, caplog: pytest.LogCaptureFixture
+) -> None:
+    client: Any = AmplifyBackendHook().conn  # what follows is refused by its types, too
     tiny = {"Google": {"ClientId": "c", "ClientSecret": "hshh"}}  # too short for Airflow's masker
     with caplog.at_level("DEBUG", "botocore"):
         token = client.create_token(AppId=APP)
@@ -431,22 +462,16 @@ def test_botocore_logs_no_body_that_holds_a_secret_whatever_masks_the_log(servic
                 AppId=APP,
                 BackendEnvironmentName="staging",
                 ResourceName="people",
-                ResourceConfig={
-                    "AuthResources": "USER_POOL_ONLY",
-                    "Service": "COGNITO",
-                    "UserPoolConfigs": {
-                        "OAuth": {
-                            "OAuthGrantType": "CODE",
-                            "OAuthScopes": ["OPENID"],
-                            "RedirectSignInURIs": [],
-                            "RedirectSignOutURIs": [],
-                            "SocialProviderSettings": tiny,
-                        },
-                        "RequiredSignUpAttributes": ["EMAIL"],
-                        "SignInMethod": "ANOTHER",
-                        "UserPoolName": "people",
+                ResourceConfig=auth(
+                    OAuth={
+                        "OAuthGrantType": "CODE",
+                        "OAuthScopes": ["OPENID"],
+                        "RedirectSignInURIs": [],
+                        "RedirectSignOutURIs": [],
+                        "SocialProviderSettings": tiny,
                     },
-                },
+                    SignInMethod="ANOTHER",
+                ),
             )
         client.get_backend(AppId=APP)
     assert token["ChallengeCode"] not in caplog.text
@@ -455,7 +480,9 @@ def test_botocore_logs_no_body_that_holds_a_secret_whatever_masks_the_log(servic
     assert '"backendEnvironmentList"' in caplog.text  # what holds none is shown
 
 
-def test_a_call_that_got_no_answer_is_a_line_too(service, caplog):
+def test_a_call_that_got_no_answer_is_a_line_too(
+    service: LocalAmplifyBackend, caplog: pytest.LogCaptureFixture
+) -> None:
     service.control.add_fault("GetBackend", kind="reset_before")
     hook = AmplifyBackendHook(config={"retries": {"total_max_attempts": 1}})
     with caplog.at_level("DEBUG", "airflow_provider_amplifybackend.hooks._client_log"), pytest.raises(Exception):  # noqa: B017, PT011
@@ -463,7 +490,7 @@ def test_a_call_that_got_no_answer_is_a_line_too(service, caplog):
     assert any("ConnectionClosedError after" in record.getMessage() for record in caplog.records)
 
 
-def test_the_secret_members_are_written_in_bodies_as_the_model_says():
+def test_the_secret_members_are_written_in_bodies_as_the_model_says() -> None:
     from airflow_provider_amplifybackend.core.secrets import MASKED_MEMBERS, WIRE_NAMES
     from airflow_provider_amplifybackend.parameters import service_model
 
@@ -472,7 +499,7 @@ def test_the_secret_members_are_written_in_bodies_as_the_model_says():
     found = {
         (member.serialization["name"], name)
         for shape in shapes
-        for name, member in shape.members.items()
+        for name, member in members_of(shape).items()
         if name in MASKED_MEMBERS and member.serialization.get("location") != "uri"
     }
     assert found == set(WIRE_NAMES.items())
@@ -481,7 +508,7 @@ def test_the_secret_members_are_written_in_bodies_as_the_model_says():
 # Without AWS
 
 
-def test_stubbed_responses(monkeypatch):
+def test_stubbed_responses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
     monkeypatch.setenv("AWS_ENDPOINT_URL_AMPLIFYBACKEND", "")
@@ -490,6 +517,6 @@ def test_stubbed_responses(monkeypatch):
     assert names["environments"] == ["staging"]
 
 
-def test_every_example_has_its_test():
+def test_every_example_has_its_test() -> None:
     tests = Path(__file__).read_text(encoding="utf-8")
     assert [title for title in SECTIONS if f'"{title}"' not in tests] == []

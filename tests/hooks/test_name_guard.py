@@ -6,7 +6,7 @@ import asyncio
 import functools
 import http.client
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -30,12 +30,12 @@ from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.hooks._async_client import create_client
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from airflow_provider_amplifybackend.local.testing.isolated_airflow import connection_json
 from airflow_provider_amplifybackend.parameters import service_model
-from tests.conftest import connection_json
 from tests.name_cases import BAD, GOOD
 from tests.operators.requests_by_operation import CASES, shared_botocore_data  # noqa: F401
+from tests.samples import APP
 
-APP = "d1a2b3c4d5"
 ACCOUNT, PASSWORD = "123456789012", "not-a-secret"
 RETRY_MODES = pytest.mark.parametrize("mode", ["legacy", "standard", "adaptive"])
 
@@ -95,7 +95,7 @@ def test_every_operation_refuses_every_bad_name_on_asynchronous_clients(
     async def ask() -> None:
         async with AsyncExitStack() as stack:
             of_triggers = await create_client(stack, aws_conn_id="aws_default")
-            of_users = await stack.enter_async_context(await hook.get_async_conn())
+            of_users = await stack.enter_async_context(await hook.get_async_conn())  # type: ignore[no-untyped-call]
             for operation, _, request, said in bad_requests():
                 for client in (of_triggers, of_users):
                     with pytest.raises(BackendParameterError) as error:
@@ -191,7 +191,7 @@ def change_address(request: Any, **_: Any) -> None:
     request.url = request.url.replace("/staging/", "/%2e%2E/")
 
 
-CHANGES = {
+CHANGES: dict[str, Callable[..., Any]] = {
     "provide-client-params": return_dots,
     "before-parameter-build": set_dots,
     "before-call": change_path,
@@ -368,7 +368,7 @@ def good_requests() -> Iterator[tuple[str, dict[str, Any]]]:
             yield operation, request_for(operation) | dict.fromkeys(name_members(operation), name)
 
 
-def check(service: LocalAmplifyBackend, proxy: ResolvingProxy, asked: list[tuple[str, Mapping[str, Any]]]) -> None:
+def check(service: LocalAmplifyBackend, proxy: ResolvingProxy, asked: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
     """What was signed is what was sent, resolved or not, and it arrived as the operation that was meant."""
     assert len(proxy.requests) == len(asked)
     for request in proxy.requests:

@@ -12,12 +12,11 @@ from airflow_provider_amplifybackend.local.pytest_plugin import (  # noqa: F401
     local_amplifybackend_server,
 )
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
-
-APP = "d1a2b3c4d5"
+from tests.samples import APP
 
 
 @pytest.fixture
-def service(local_amplifybackend: LocalAmplifyBackend) -> LocalAmplifyBackend:  # noqa: F811
+def backend(local_amplifybackend: LocalAmplifyBackend) -> LocalAmplifyBackend:  # noqa: F811
     """A running service that knows one app with a full `staging`, and whose clock only moves when told."""
     local_amplifybackend.control.set_clock(frozen=True)
     local_amplifybackend.control.seed_app(
@@ -29,19 +28,19 @@ def service(local_amplifybackend: LocalAmplifyBackend) -> LocalAmplifyBackend:  
 
 
 @pytest.fixture
-def client(service: LocalAmplifyBackend) -> Iterator[Any]:
+def client(backend: LocalAmplifyBackend) -> Iterator[Any]:
     """boto3 without retries: every fault is seen, and every request is one entry in the journal."""
-    made = service.client(config=Config(retries={"total_max_attempts": 1}, read_timeout=10))
+    made = backend.client(config=Config(retries={"total_max_attempts": 1}, read_timeout=10))
     yield made
     made.close()
 
 
 @pytest.fixture
-def finish(service: LocalAmplifyBackend, client: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
+def finish(backend: LocalAmplifyBackend, client: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """Let the job of an answer run to its end, and return its row."""
 
     def run(answer: dict[str, Any]) -> dict[str, Any]:
-        service.control.advance(60)
+        backend.control.advance(60)
         row: dict[str, Any] = client.get_backend_job(
             AppId=answer["AppId"],
             BackendEnvironmentName=answer.get("BackendEnvironmentName", "staging"),

@@ -14,23 +14,23 @@ from typing import Any
 import pytest
 
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from tests.samples import APP
 
-APP = "d1a2b3c4d5"
 STAGING = {"AppId": APP, "BackendEnvironmentName": "staging"}
 CREDENTIALS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
 
 
-def test_the_life_of_an_environment_with_aiobotocore(service: LocalAmplifyBackend, auth_config: dict[str, Any]) -> None:
+def test_the_life_of_an_environment_with_aiobotocore(backend: LocalAmplifyBackend, auth_config: dict[str, Any]) -> None:
     session = pytest.importorskip("aiobotocore.session").get_session()
 
     async def wait(client: Any, answer: dict[str, Any]) -> None:
-        service.control.advance(60)
+        backend.control.advance(60)
         where = {name: answer[name] for name in ("AppId", "BackendEnvironmentName", "JobId")}
         assert (await client.get_backend_job(**where))["Status"] == "COMPLETED"
 
     async def life() -> None:
         async with session.create_client(
-            "amplifybackend", region_name="us-east-1", endpoint_url=service.endpoint_url, **CREDENTIALS
+            "amplifybackend", region_name="us-east-1", endpoint_url=backend.endpoint_url, **CREDENTIALS
         ) as client:
             copy = {"AppId": APP, "BackendEnvironmentName": "copy"}
             await wait(client, await client.clone_backend(**STAGING, TargetEnvironmentName="copy"))
@@ -48,7 +48,7 @@ def test_the_life_of_an_environment_with_aiobotocore(service: LocalAmplifyBacken
     asyncio.run(life())
 
 
-def test_each_modelled_error_with_aiobotocore(service: LocalAmplifyBackend) -> None:
+def test_each_modelled_error_with_aiobotocore(backend: LocalAmplifyBackend) -> None:
     aio_session = pytest.importorskip("aiobotocore.session")
     from aiobotocore.config import AioConfig
 
@@ -56,7 +56,7 @@ def test_each_modelled_error_with_aiobotocore(service: LocalAmplifyBackend) -> N
         async with aio_session.get_session().create_client(
             "amplifybackend",
             region_name="us-east-1",
-            endpoint_url=service.endpoint_url,
+            endpoint_url=backend.endpoint_url,
             config=AioConfig(retries={"total_max_attempts": 1}),
             **CREDENTIALS,
         ) as client:
@@ -66,11 +66,11 @@ def test_each_modelled_error_with_aiobotocore(service: LocalAmplifyBackend) -> N
             with pytest.raises(client.exceptions.NotFoundException) as missing:
                 await client.get_backend(AppId="dnone")
             assert missing.value.response["ResourceType"] == "App"
-            service.control.add_fault("GetBackend", kind="throttle", times=1)
+            backend.control.add_fault("GetBackend", kind="throttle", times=1)
             with pytest.raises(client.exceptions.TooManyRequestsException) as throttled:
                 await client.get_backend(AppId=APP)
             assert throttled.value.response["LimitType"]
-            service.control.add_fault("GetBackend", kind="timeout_before", times=1)
+            backend.control.add_fault("GetBackend", kind="timeout_before", times=1)
             with pytest.raises(client.exceptions.GatewayTimeoutException) as late:
                 await client.get_backend(AppId=APP)
             assert late.value.response["Message"]
@@ -106,20 +106,20 @@ class TestAwsCli:
         answer: dict[str, Any] = json.loads(done.stdout)
         return answer
 
-    def test_the_life_of_an_environment(self, service: LocalAmplifyBackend) -> None:
+    def test_the_life_of_an_environment(self, backend: LocalAmplifyBackend) -> None:
         source = ("--app-id", APP, "--backend-environment-name", "staging")
         copy = ("--app-id", APP, "--backend-environment-name", "copy")
-        job = self.answer(service, "clone-backend", *source, "--target-environment-name", "copy")
-        service.control.advance(60)
-        row = self.answer(service, "get-backend-job", *copy, "--job-id", job["JobId"])
+        job = self.answer(backend, "clone-backend", *source, "--target-environment-name", "copy")
+        backend.control.advance(60)
+        row = self.answer(backend, "get-backend-job", *copy, "--job-id", job["JobId"])
         assert row["Status"] == "COMPLETED"
-        meta = json.loads(self.answer(service, "get-backend", *copy)["AmplifyMetaConfig"])
+        meta = json.loads(self.answer(backend, "get-backend", *copy)["AmplifyMetaConfig"])
         assert meta["auth"]["main"]["output"]["UserPoolId"]
-        assert self.answer(service, "delete-backend", *copy)["Status"] == "PENDING"
-        service.control.advance(60)
-        listed = self.answer(service, "list-backend-jobs", *copy)["Jobs"]
+        assert self.answer(backend, "delete-backend", *copy)["Status"] == "PENDING"
+        backend.control.advance(60)
+        listed = self.answer(backend, "list-backend-jobs", *copy)["Jobs"]
         assert {job["Operation"] for job in listed} == {"CloneBackend", "DeleteBackend"}
-        assert self.answer(service, "get-backend", "--app-id", APP)["BackendEnvironmentList"] == ["staging"]
+        assert self.answer(backend, "get-backend", "--app-id", APP)["BackendEnvironmentList"] == ["staging"]
 
     @pytest.mark.parametrize(
         ("kind", "app", "code"),
@@ -129,16 +129,16 @@ class TestAwsCli:
             (None, "dnone", "NotFoundException"),
         ],
     )
-    def test_a_modelled_error(self, service: LocalAmplifyBackend, kind: str | None, app: str, code: str) -> None:
+    def test_a_modelled_error(self, backend: LocalAmplifyBackend, kind: str | None, app: str, code: str) -> None:
         if kind:
-            service.control.add_fault("GetBackend", kind=kind)
-        done = self.run(service, "get-backend", "--app-id", app)
+            backend.control.add_fault("GetBackend", kind=kind)
+        done = self.run(backend, "get-backend", "--app-id", app)
         assert done.returncode != 0
         assert code in done.stderr
 
-    def test_a_bad_request(self, service: LocalAmplifyBackend) -> None:
+    def test_a_bad_request(self, backend: LocalAmplifyBackend) -> None:
         done = self.run(
-            service, "clone-backend", "--app-id", APP, "--backend-environment-name", "staging",
+            backend, "clone-backend", "--app-id", APP, "--backend-environment-name", "staging",
             "--target-environment-name", "staging",
         )  # fmt: skip
         assert done.returncode != 0

@@ -44,13 +44,13 @@ def test_every_control_request_and_method_is_there() -> None:
         assert name.startswith("_") or f"{name}(" in TEXT, name
 
 
-def test_the_seed_example_works(service: LocalAmplifyBackend) -> None:
-    service.control.reset()
+def test_the_seed_example_works(backend: LocalAmplifyBackend) -> None:
+    backend.control.reset()
     (document,) = [json.loads(block) for block in blocks("json")]
-    service.control.seed(document)
-    (store,) = service.control.state()
+    backend.control.seed(document)
+    (store,) = backend.control.state()
     assert [app["app_id"] for app in store["apps"]] == ["dbare", "d1a2b3c4"]
-    assert {job["Status"] for job in service.control.jobs()} == {"FAILED", "RUNNING"}
+    assert {job["Status"] for job in backend.control.jobs()} == {"FAILED", "RUNNING"}
     assert {"my-files", "somebody-elses"} <= set(store["buckets"])
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from tests.samples import APP
 
-APP = "d1a2b3c4d5"
 HERE = Path(__file__).parent / "js"
 
 pytestmark = [
@@ -23,9 +23,9 @@ pytestmark = [
 ]
 
 
-def test_the_life_of_an_environment_and_each_modelled_error(service: LocalAmplifyBackend) -> None:
+def test_the_life_of_an_environment_and_each_modelled_error(backend: LocalAmplifyBackend) -> None:
     done = subprocess.run(
-        ["node", "life.mjs", service.endpoint_url, APP],
+        ["node", "life.mjs", backend.endpoint_url, APP],
         cwd=HERE,
         capture_output=True,
         text=True,

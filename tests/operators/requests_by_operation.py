@@ -15,6 +15,7 @@ import pytest
 from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS
 from airflow_provider_amplifybackend.operators._base import AmplifyBackendOperator
 from airflow_provider_amplifybackend.parameters import service_model
+from tests.samples import auth_change, storage
 
 RESOURCES = ("environment", "auth", "api", "storage", "config", "token", "job")
 IMPORTS = "\n".join(f"from airflow_provider_amplifybackend.operators.{name} import *" for name in RESOURCES) + "\n"
@@ -25,7 +26,7 @@ STAGING = {"BackendEnvironmentName": "staging"}
 JOB = "the job"  # stands for the id of a job that is there, one of its own for each operation
 SESSION = "the session"  # likewise
 
-AUTH = {
+AUTH: dict[str, Any] = {
     "AuthResources": "IDENTITY_POOL_AND_USER_POOL",
     "IdentityPoolConfigs": {"IdentityPoolName": "people", "UnauthenticatedLogin": True},
     "Service": "COGNITO",
@@ -52,17 +53,13 @@ AUTH = {
         "UserPoolName": "people",
     },
 }
-NEW_AUTH = {
-    "AuthResources": "USER_POOL_ONLY",
-    "Service": "COGNITO",
-    "UserPoolConfigs": {"PasswordPolicy": {"MinimumLength": 14.0}},
-}
+NEW_AUTH = auth_change(PasswordPolicy={"MinimumLength": 14.0})
 API = {
     "ApiName": "notes",
     "DefaultAuthType": {"Mode": "API_KEY", "Settings": {"ExpirationTime": 7.0}},
     "TransformSchema": "type Note @model { id: ID! }",
 }
-STORAGE = {"Permissions": {"Authenticated": ["READ"]}, "ServiceName": "S3"}
+STORAGE = storage()
 
 
 @dataclass(frozen=True)

@@ -13,19 +13,22 @@ from airflow.sdk import DAG
 from airflow_provider_amplifybackend.core import names
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
+from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.parameters import service_model
 from airflow_provider_amplifybackend.parameters.reading import EMPTY_RENDERINGS, is_template
 from airflow_provider_amplifybackend.sensors.environment import BackendEnvironmentSensor
 from airflow_provider_amplifybackend.sensors.job import BackendJobSensor
 from airflow_provider_amplifybackend.validation import validate_dag
-from tests.faults.airflow_stand_in import StateStore, _execute
+from tests.dag_run import DagRunner
+from tests.faults.airflow_stand_in import _execute
 from tests.name_cases import BAD, GOOD
 from tests.operators.requests_by_operation import CASES, operator_classes, parameters
+from tests.samples import APP
+from tests.state_store import StateStore
 
-APP = "d1a2b3c4d5"
 # What a template leaves that found nothing counts as nothing; where a name is optional, it is left out.
 NAMES = {name: says for name, says in BAD.items() if name.strip() not in EMPTY_RENDERINGS}
-SENSORS = {
+SENSORS: dict[Any, dict[str, str]] = {
     BackendJobSensor: {"app_id": APP, "backend_environment_name": "staging", "job_id": "job"},
     BackendEnvironmentSensor: {"app_id": APP, "backend_environment_name": "staging", "condition": "gone"},
 }
@@ -58,7 +61,9 @@ class Context(dict):  # type: ignore[type-arg]
 
 
 @pytest.mark.parametrize("operation", CASES)
-def test_every_operator_refuses_every_bad_name_before_anything_is_sent_or_stored(service, operation):
+def test_every_operator_refuses_every_bad_name_before_anything_is_sent_or_stored(
+    service: LocalAmplifyBackend, operation: str
+) -> None:
     service.control.clear_journal()
     hook = AmplifyBackendHook()  # one for all: making its client takes longer than everything else
     skip = {name: "skip" for name in ("if_exists", "if_missing") if name in _class(operation).template_fields}
@@ -87,7 +92,9 @@ def _class(operation: str) -> Any:
 
 @pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "deferred"])
 @pytest.mark.parametrize("sensor", SENSORS)
-def test_every_sensor_refuses_every_bad_name_at_once(service, sensor, deferrable):
+def test_every_sensor_refuses_every_bad_name_at_once(
+    service: LocalAmplifyBackend, sensor: Any, deferrable: bool
+) -> None:
     service.control.clear_journal()
     for parameter in {*SENSORS[sensor]} - {"condition"}:
         for name, says in NAMES.items():
@@ -99,7 +106,7 @@ def test_every_sensor_refuses_every_bad_name_at_once(service, sensor, deferrable
 
 
 @pytest.mark.parametrize("name", ["", " ", "None"])
-def test_what_a_template_left_empty_names_nothing(service, name):
+def test_what_a_template_left_empty_names_nothing(service: LocalAmplifyBackend, name: str) -> None:
     service.control.clear_journal()
     for operation in CASES:
         for parameter in name_parameters(operation):
@@ -109,7 +116,7 @@ def test_what_a_template_left_empty_names_nothing(service, name):
     assert service.control.journal() == []
 
 
-def test_an_odd_name_is_sent_as_it_is():
+def test_an_odd_name_is_sent_as_it_is() -> None:
     for operation in CASES:
         for name in GOOD:
             given = parameters(operation) | dict.fromkeys(name_parameters(operation), name)
@@ -139,8 +146,8 @@ NOT_RENDERED = [
 @pytest.mark.parametrize("options", ["deferrable=False", "deferrable=True"])
 @pytest.mark.parametrize(("name", "shown"), NOT_RENDERED)
 def test_a_template_that_is_still_one_is_not_an_environment_that_is_missing(
-    dags, service, name, shown, options, native
-):
+    dags: DagRunner, service: LocalAmplifyBackend, name: str, shown: str, options: str, native: bool
+) -> None:
     service.control.clear_journal()
     run = dags.run(
         DELETE.format(name=name, options=options),
@@ -154,7 +161,9 @@ def test_a_template_that_is_still_one_is_not_an_environment_that_is_missing(
 
 
 @pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "deferred"])
-def test_of_a_mapped_task_only_the_one_with_a_bad_name_fails(dags, service, deferrable):
+def test_of_a_mapped_task_only_the_one_with_a_bad_name_fails(
+    dags: DagRunner, service: LocalAmplifyBackend, deferrable: bool
+) -> None:
     service.control.clear_journal()
     run = dags.run(
         f"""
@@ -186,7 +195,7 @@ def test_of_a_mapped_task_only_the_one_with_a_bad_name_fails(dags, service, defe
     ],
 )
 @pytest.mark.parametrize("name", ["'..'", "'{{ params.name }}'", "'\\u202egnigats'"])
-def test_whatever_reads_refuses_it_too(dags, service, task, name):
+def test_whatever_reads_refuses_it_too(dags: DagRunner, service: LocalAmplifyBackend, task: str, name: str) -> None:
     service.control.clear_journal()
     run = dags.run(task.format(name=name), options="params={'name': '{{ ds }}'}")
     assert run.states == {"task": "failed"}
@@ -195,7 +204,7 @@ def test_whatever_reads_refuses_it_too(dags, service, task, name):
     assert service.control.journal() == []
 
 
-def test_no_link_leads_out_of_an_address(dags):
+def test_no_link_leads_out_of_an_address(dags: DagRunner) -> None:
     run = dags.run('GetBackendOperator(task_id="task", app_id="..", backend_environment_name="staging")')
     assert set(run.links("task").values()) == {""}
 
@@ -203,7 +212,7 @@ def test_no_link_leads_out_of_an_address(dags):
 # Before it runs
 
 
-def test_validate_dag_finds_every_bad_name_that_is_not_yet_to_be_rendered():
+def test_validate_dag_finds_every_bad_name_that_is_not_yet_to_be_rendered() -> None:
     with DAG("checked", schedule=None, start_date=datetime(2026, 1, 1).astimezone()) as dag:
         for operation in CASES:
             given = parameters(operation) | dict.fromkeys(name_parameters(operation), "..")
@@ -231,7 +240,7 @@ def test_validate_dag_finds_every_bad_name_that_is_not_yet_to_be_rendered():
     assert "later" not in said
 
 
-def test_every_bad_name_is_found_before_it_runs():
+def test_every_bad_name_is_found_before_it_runs() -> None:
     for operation in CASES:
         for parameter in name_parameters(operation):
             for name, says in NAMES.items():

@@ -6,13 +6,15 @@ import json
 
 import pytest
 
+from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from airflow_provider_amplifybackend.local.testing.isolated_airflow import connection_json
 from tests.airflow_versions import dag_serialization
-from tests.conftest import connection_json
+from tests.dag_run import DagRunner
+from tests.fixture_types import Names
+from tests.samples import APP
 
-APP = "d1a2b3c4d5"
 
-
-def test_results_go_from_operator_to_operator_and_taskflow(dags, starts):
+def test_results_go_from_operator_to_operator_and_taskflow(dags: DagRunner, starts: Names) -> None:
     run = dags.run("""
         @task
         def choose():
@@ -45,7 +47,7 @@ def test_results_go_from_operator_to_operator_and_taskflow(dags, starts):
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
-def test_each_member_of_a_result_is_an_xcom_wherever_the_task_waited(dags, deferrable):
+def test_each_member_of_a_result_is_an_xcom_wherever_the_task_waited(dags: DagRunner, deferrable: bool) -> None:
     run = dags.run(f"""
         CloneBackendOperator(
             task_id="clone", app_id=APP, backend_environment_name="staging", target_environment_name="copy",
@@ -58,7 +60,7 @@ def test_each_member_of_a_result_is_an_xcom_wherever_the_task_waited(dags, defer
     assert {name: str(value) for name, value in pushed.items()} == {name: str(value) for name, value in result.items()}
 
 
-def test_a_task_that_keeps_its_result_to_itself(dags):
+def test_a_task_that_keeps_its_result_to_itself(dags: DagRunner) -> None:
     run = dags.run("""
         CloneBackendOperator(
             task_id="clone", app_id=APP, backend_environment_name="staging", target_environment_name="copy",
@@ -69,7 +71,7 @@ def test_a_task_that_keeps_its_result_to_itself(dags):
     assert all("link" in key for _, _, key in run.xcoms())
 
 
-def test_mapped_environments_configurations_and_waits(dags, starts):
+def test_mapped_environments_configurations_and_waits(dags: DagRunner, starts: Names) -> None:
     run = dags.run(
         """
         @task
@@ -109,7 +111,7 @@ def test_mapped_environments_configurations_and_waits(dags, starts):
     assert run.rendered("clone", 1)["app_id"] == APP
 
 
-def test_one_mapped_task_that_cannot_be_sent_fails_alone(dags, starts):
+def test_one_mapped_task_that_cannot_be_sent_fails_alone(dags: DagRunner, starts: Names) -> None:
     run = dags.run("""
         CloneBackendOperator.partial(
             task_id="clone", app_id=APP, backend_environment_name="staging", waiter_delay=0.1
@@ -120,7 +122,9 @@ def test_one_mapped_task_that_cannot_be_sent_fails_alone(dags, starts):
 
 
 @pytest.mark.parametrize("work", ["pass", "raise ValueError('no')"])
-def test_an_environment_as_setup_and_teardown(dags, service, starts, work):
+def test_an_environment_as_setup_and_teardown(
+    dags: DagRunner, service: LocalAmplifyBackend, starts: Names, work: str
+) -> None:
     run = dags.run(f"""
         @task
         def work():
@@ -140,7 +144,9 @@ def test_an_environment_as_setup_and_teardown(dags, service, starts, work):
     assert starts() == ["CloneBackend copy", "DeleteBackend copy"]
 
 
-def test_default_arguments_hold_for_every_operator_and_sensor(dags, service, aws_default, monkeypatch):
+def test_default_arguments_hold_for_every_operator_and_sensor(
+    dags: DagRunner, service: LocalAmplifyBackend, aws_default: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_ELSEWHERE", connection_json(aws_default, region_name="eu-west-1"))
     service.control.seed_app("deurope", "staging", region="eu-west-1")
     run = dags.run(
@@ -164,7 +170,9 @@ def test_default_arguments_hold_for_every_operator_and_sensor(dags, service, aws
     assert {entry["region"] for entry in service.control.journal()} == {"eu-west-1"}
 
 
-def test_the_region_of_the_operator_comes_before_that_of_the_connection(dags, service):
+def test_the_region_of_the_operator_comes_before_that_of_the_connection(
+    dags: DagRunner, service: LocalAmplifyBackend
+) -> None:
     service.control.seed_app(APP, "staging", region="eu-west-1")
     for deferrable in (False, True):
         service.control.clear_journal()
@@ -182,7 +190,7 @@ def test_the_region_of_the_operator_comes_before_that_of_the_connection(dags, se
 # Serialization
 
 
-def test_every_operator_and_sensor_survives_the_serialization_of_its_dag(dags):
+def test_every_operator_and_sensor_survives_the_serialization_of_its_dag(dags: DagRunner) -> None:
     dag = dags.load("""
         clone = CloneBackendOperator(
             task_id="clone", app_id="{{ params.app }}", backend_environment_name="staging",

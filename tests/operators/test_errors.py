@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
-from tests.conftest import connection_json
+from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from airflow_provider_amplifybackend.local.testing.isolated_airflow import connection_json
+from tests.dag_run import DagRunner
+from tests.fixture_types import Names
+from tests.samples import APP
 
-APP = "d1a2b3c4d5"
 BOTH_MODES = pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "deferred"])
 
 
@@ -22,7 +26,9 @@ CloneBackendOperator(
 
 
 @BOTH_MODES
-def test_a_failed_job_is_reported_with_the_words_of_the_service(dags, service, deferrable):
+def test_a_failed_job_is_reported_with_the_words_of_the_service(
+    dags: DagRunner, service: LocalAmplifyBackend, deferrable: bool
+) -> None:
     words = "The following resources failed to create:\n  AuthStack\n  -> Limit exceeded"
     service.control.add_fault("CloneBackend", kind="job_fails", error=words)
     run = dags.run(clone(f"deferrable={deferrable}"))
@@ -43,7 +49,9 @@ def test_a_failed_job_is_reported_with_the_words_of_the_service(dags, service, d
 
 
 @BOTH_MODES
-def test_a_failed_job_with_a_text_that_is_too_long_says_the_rest_first(dags, service, deferrable):
+def test_a_failed_job_with_a_text_that_is_too_long_says_the_rest_first(
+    dags: DagRunner, service: LocalAmplifyBackend, deferrable: bool
+) -> None:
     service.control.add_fault("CloneBackend", kind="job_fails", error="line of the CLI\n" * 5_000)
     error = dags.run(clone(f"deferrable={deferrable}")).error("clone")
     assert error.endswith("... [cut: 7,000 of 80,000 characters shown]")
@@ -52,14 +60,18 @@ def test_a_failed_job_with_a_text_that_is_too_long_says_the_rest_first(dags, ser
 
 
 @BOTH_MODES
-def test_a_failed_job_without_words_is_reported_as_such(dags, service, deferrable):
+def test_a_failed_job_without_words_is_reported_as_such(
+    dags: DagRunner, service: LocalAmplifyBackend, deferrable: bool
+) -> None:
     service.control.add_fault("CloneBackend", kind="job_fails", error="")
     run = dags.run(clone(f"deferrable={deferrable}"))
     assert run.error("clone").endswith("\nAmplifyBackend reported no error text.")
 
 
 @BOTH_MODES
-def test_a_time_out_says_how_long_what_was_seen_last_and_how_to_go_on(dags, service, deferrable):
+def test_a_time_out_says_how_long_what_was_seen_last_and_how_to_go_on(
+    dags: DagRunner, service: LocalAmplifyBackend, deferrable: bool
+) -> None:
     service.control.add_fault("CloneBackend", kind="job_stuck")
     run = dags.run(clone(f"deferrable={deferrable}, waiter_max_attempts=10"))
     (start,) = service.control.journal("CloneBackend")
@@ -74,7 +86,7 @@ def test_a_time_out_says_how_long_what_was_seen_last_and_how_to_go_on(dags, serv
     assert "raise waiter_delay or waiter_max_attempts" in error
 
 
-def test_execution_timeout_ends_a_wait_that_is_deferred(dags, service):
+def test_execution_timeout_ends_a_wait_that_is_deferred(dags: DagRunner, service: LocalAmplifyBackend) -> None:
     """On the worker Airflow sees to it; a little before it we say what was waited for, if there is time."""
     service.control.add_fault("CloneBackend", kind="job_stuck")
     run = dags.run(clone("deferrable=True, execution_timeout=timedelta(seconds=2)"))
@@ -82,14 +94,16 @@ def test_execution_timeout_ends_a_wait_that_is_deferred(dags, service):
     assert "execution_timeout" in run.error("clone")
 
 
-def test_execution_timeout_ends_a_wait_on_the_worker(dags, service):
+def test_execution_timeout_ends_a_wait_on_the_worker(dags: DagRunner, service: LocalAmplifyBackend) -> None:
     service.control.add_fault("CloneBackend", kind="job_stuck")
     run = dags.run(clone("deferrable=False, execution_timeout=timedelta(seconds=2)"))
     assert "Timeout" in run.error("clone")
 
 
 @pytest.mark.parametrize("reason", ["throttle", "timeout_before", "reset_before"])
-def test_a_time_out_says_if_the_job_could_not_be_looked_at(dags, service, reason):
+def test_a_time_out_says_if_the_job_could_not_be_looked_at(
+    dags: DagRunner, service: LocalAmplifyBackend, reason: str
+) -> None:
     service.control.add_fault("CloneBackend", kind="job_stuck")
     service.control.add_fault("GetBackendJob", kind=reason)
     run = dags.run(
@@ -98,7 +112,7 @@ def test_a_time_out_says_if_the_job_could_not_be_looked_at(dags, service, reason
     assert "last status: not observed; last error: GetBackendJob: " in run.error("clone")
 
 
-def test_a_refused_call_is_reported_with_its_code_and_place(dags, service):
+def test_a_refused_call_is_reported_with_its_code_and_place(dags: DagRunner, service: LocalAmplifyBackend) -> None:
     run = dags.run("""
         GetBackendOperator(task_id="get", app_id="dunknown", backend_environment_name="staging")
         CreateBackendAuthOperator(
@@ -120,14 +134,14 @@ def test_a_refused_call_is_reported_with_its_code_and_place(dags, service):
 
 
 @BOTH_MODES
-def test_a_connection_that_does_not_exist_is_named(dags, starts, deferrable):
+def test_a_connection_that_does_not_exist_is_named(dags: DagRunner, starts: Names, deferrable: bool) -> None:
     run = dags.run(clone(f"deferrable={deferrable}, aws_conn_id='no_such_connection'"))
     assert "no_such_connection" in run.error("clone")
     assert "does not exist" in run.error("clone")
     assert starts() == []
 
 
-def test_a_missing_region_is_said_plainly(dags, aws_default, monkeypatch):
+def test_a_missing_region_is_said_plainly(dags: DagRunner, aws_default: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_NO_REGION", connection_json(aws_default, region_name=None))
     run = dags.run("""
         GetBackendOperator(task_id="get", app_id=APP, aws_conn_id="no_region")
@@ -139,7 +153,7 @@ def test_a_missing_region_is_said_plainly(dags, aws_default, monkeypatch):
         assert "AttributeError" not in run.error(task_id)
 
 
-def test_missing_credentials_are_said_plainly(dags):
+def test_missing_credentials_are_said_plainly(dags: DagRunner) -> None:
     run = dags.run("""
         GetBackendOperator(task_id="get", app_id=APP, aws_conn_id=None, region_name="us-east-1")
     """)
@@ -147,7 +161,7 @@ def test_missing_credentials_are_said_plainly(dags):
     assert "credentials" in run.error("get")
 
 
-def test_a_service_that_cannot_be_reached_is_said_plainly(dags, monkeypatch):
+def test_a_service_that_cannot_be_reached_is_said_plainly(dags: DagRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_NOBODY", connection_json("http://127.0.0.1:9"))
     run = dags.run(
         clone("aws_conn_id='nobody', botocore_config={'retries': {'total_max_attempts': 1}}, waiter_max_attempts=2")
@@ -158,7 +172,7 @@ def test_a_service_that_cannot_be_reached_is_said_plainly(dags, monkeypatch):
 # Events that end a wait
 
 
-FINISHED = {
+FINISHED: dict[str, Any] = {
     "version": 1,
     "kind": "finished",
     "job": {"app_id": APP, "backend_environment_name": "copy", "job_id": "j", "status": "COMPLETED"},
@@ -166,7 +180,7 @@ FINISHED = {
     "started": 1.0,
     "deadline": 2.0,
 }
-GARBAGE = [
+GARBAGE: list[Any] = [
     None,
     "success",
     "failed",
@@ -187,7 +201,7 @@ GARBAGE = [
 
 @pytest.mark.parametrize("event", GARBAGE, ids=str)
 @pytest.mark.parametrize("method", ["execute_complete", "resume_start"])
-def test_a_garbled_event_is_never_a_success(method, event):
+def test_a_garbled_event_is_never_a_success(method: str, event: Any) -> None:
     from airflow_provider_amplifybackend.exceptions import AmplifyBackendError
     from airflow_provider_amplifybackend.operators.environment import DeleteBackendOperator
 
@@ -196,14 +210,14 @@ def test_a_garbled_event_is_never_a_success(method, event):
         getattr(operator, method)({}, event=event)
 
 
-def test_a_well_formed_event_is_a_success():
+def test_a_well_formed_event_is_a_success() -> None:
     from airflow_provider_amplifybackend.operators.environment import DeleteBackendOperator
 
     operator = DeleteBackendOperator(task_id="delete", app_id=APP, backend_environment_name="copy")
     assert operator.execute_complete({}, event=FINISHED)["Status"] == "COMPLETED"
 
 
-def test_an_event_of_a_trigger_that_carries_nothing_back_still_ends_the_task():
+def test_an_event_of_a_trigger_that_carries_nothing_back_still_ends_the_task() -> None:
     from airflow_provider_amplifybackend.operators.environment import DeleteBackendOperator
 
     event = {key: FINISHED[key] for key in ("version", "kind", "job")}

@@ -22,9 +22,9 @@ from airflow_provider_amplifybackend.tasks.aws_parameters import AwsParameters
 from tests.airflow_versions import dag_serialization
 
 
-def classes(package: Any, base: type) -> list[type]:
+def classes(package: Any, base: type) -> list[type[Any]]:
     """The classes that users write into DAGs: those with an operation, or a public sensor."""
-    found: dict[str, type] = {}
+    found: dict[str, type[Any]] = {}
     for module_info in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
         module = importlib.import_module(module_info.name)
         for name, value in vars(module).items():
@@ -65,17 +65,17 @@ def parameters(cls: type) -> dict[str, inspect.Parameter]:
     return found
 
 
-def test_there_is_an_operator_for_every_operation():
+def test_there_is_an_operator_for_every_operation() -> None:
     assert sorted(operator.api_operation for operator in OPERATORS) == sorted(service_model.operation_names())
 
 
 @EVERY_OPERATOR
-def test_it_is_named_after_its_operation(operator):
+def test_it_is_named_after_its_operation(operator: type[AmplifyBackendOperator]) -> None:
     assert operator.__name__ == f"{operator.api_operation}Operator"
 
 
 @EVERY_OPERATOR
-def test_the_members_of_the_api_are_its_parameters(operator):
+def test_the_members_of_the_api_are_its_parameters(operator: type[AmplifyBackendOperator]) -> None:
     members = set(service_model.members(operator.api_operation))
     # Pages are this package's business.
     missing = members - set(parameters(operator))
@@ -89,13 +89,13 @@ def test_the_members_of_the_api_are_its_parameters(operator):
 
 
 @EVERY_CLASS
-def test_every_parameter_is_a_template_field(cls):
+def test_every_parameter_is_a_template_field(cls: type[Any]) -> None:
     assert set(parameters(cls)) - AIRFLOWS_OWN == set(cls.template_fields)
     assert len(cls.template_fields) == len(set(cls.template_fields))
 
 
 @EVERY_CLASS
-def test_every_parameter_can_be_given_by_name_only(cls):
+def test_every_parameter_can_be_given_by_name_only(cls: type[Any]) -> None:
     signature = inspect.signature(inspect.unwrap(cls.__init__))
     assert {parameter.kind for name, parameter in signature.parameters.items() if name != "self"} <= {
         inspect.Parameter.KEYWORD_ONLY,
@@ -104,7 +104,7 @@ def test_every_parameter_can_be_given_by_name_only(cls):
 
 
 @EVERY_CLASS
-def test_its_docstring_names_every_parameter_and_links_the_api(cls):
+def test_its_docstring_names_every_parameter_and_links_the_api(cls: type[Any]) -> None:
     own = inspect.getdoc(cls) or ""
     inherited = "\n".join(inspect.getdoc(base) or "" for base in cls.__mro__[1:] if base.__module__ != "builtins")
     names = inspect.signature(inspect.unwrap(cls.__init__)).parameters
@@ -119,13 +119,13 @@ def test_its_docstring_names_every_parameter_and_links_the_api(cls):
 
 
 @EVERY_OPERATOR
-def test_its_docstring_links_its_own_operation(operator):
+def test_its_docstring_links_its_own_operation(operator: type[AmplifyBackendOperator]) -> None:
     link = f"https://docs.aws.amazon.com/goto/WebAPI/amplifybackend-2020-08-11/{operator.api_operation}>"
     assert link in (inspect.getdoc(operator) or "")
 
 
 @EVERY_CLASS
-def test_init_only_assigns(cls):
+def test_init_only_assigns(cls: type[Any]) -> None:
     """Values may be templates or XComArgs, and of a mapped task there is no instance when it is parsed."""
     for base in cls.__mro__:
         if not base.__module__.startswith("airflow_provider_amplifybackend") or "__init__" not in vars(base):
@@ -147,7 +147,7 @@ def test_init_only_assigns(cls):
 
 
 @pytest.mark.parametrize("base", BASES, ids=lambda base: base.__name__)
-def test_no_attribute_of_a_base_hides_a_member_of_the_api(base):
+def test_no_attribute_of_a_base_hides_a_member_of_the_api(base: type) -> None:
     members = {name for operation in service_model.operation_names() for name in service_model.members(operation)}
     # A parameter that a base has for the API's member of that name is what it says.
     own = set(parameters(base)) & members
@@ -156,12 +156,12 @@ def test_no_attribute_of_a_base_hides_a_member_of_the_api(base):
 
 
 @EVERY_OPERATOR
-def test_operations_that_start_a_job_are_job_operators(operator):
+def test_operations_that_start_a_job_are_job_operators(operator: type[AmplifyBackendOperator]) -> None:
     assert issubclass(operator, AmplifyBackendJobOperator) == (operator.api_operation in JOB_OPERATIONS)
 
 
 @EVERY_OPERATOR
-def test_creations_and_removals_have_their_policies(operator):
+def test_creations_and_removals_have_their_policies(operator: type[AmplifyBackendOperator]) -> None:
     job = JOB_OPERATIONS.get(operator.api_operation)
     removes = job is not None and job.effect is Effect.REMOVES
     assert ("if_missing" in operator.template_fields) == (removes or operator.api_operation == "GetBackend")
@@ -171,13 +171,13 @@ def test_creations_and_removals_have_their_policies(operator):
 
 
 @EVERY_CLASS
-def test_it_can_be_mapped_over_every_parameter(cls):
+def test_it_can_be_mapped_over_every_parameter(cls: type[Any]) -> None:
     for name in parameters(cls):
         cls.partial(task_id="task").expand(**{name: ["x"]})
 
 
 @EVERY_CLASS
-def test_it_survives_the_serialization_of_a_dag(cls):
+def test_it_survives_the_serialization_of_a_dag(cls: type[Any]) -> None:
     from airflow import DAG
 
     values = {name: f"{{{{ params.{name} }}}}" for name in parameters(cls)}

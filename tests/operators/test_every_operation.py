@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.parameters import service_model
+from tests.dag_run import DagRunner
 from tests.operators import requests_by_operation as requests
 from tests.operators.requests_by_operation import APPS, CASES, IMPORTS, JOBS, shared_botocore_data  # noqa: F401
 
@@ -15,11 +19,11 @@ def _dag(*lines: str) -> str:
     return IMPORTS + "\n".join(lines)
 
 
-def _options(operation: str) -> dict[str, object]:
+def _options(operation: str) -> dict[str, Any]:
     return dict(QUICK) if operation in JOBS else {}
 
 
-def _journal(service, operation: str) -> list[dict]:
+def _journal(service: LocalAmplifyBackend, operation: str) -> list[dict[str, Any]]:
     """What was asked of an operation in its own app."""
     app_id = APPS[operation]
     entries = service.control.journal(operation)
@@ -27,18 +31,20 @@ def _journal(service, operation: str) -> list[dict]:
 
 
 @pytest.fixture
-def apps(service):
+def apps(service: LocalAmplifyBackend) -> LocalAmplifyBackend:
     """An app for each operation, with what its request needs."""
     service.control.set(job_seconds=0.1)
     requests.seed(service)
     return service
 
 
-def test_every_operation_of_the_service_has_a_case():
+def test_every_operation_of_the_service_has_a_case() -> None:
     assert set(CASES) == set(service_model.operation_names())
 
 
-def test_every_operation_succeeds_with_exactly_the_request_that_its_parameters_say(dags, apps, result_keys):
+def test_every_operation_succeeds_with_exactly_the_request_that_its_parameters_say(
+    dags: DagRunner, apps: LocalAmplifyBackend, result_keys: set[str]
+) -> None:
     ids = requests.real_ids(apps)
     apps.control.clear_journal()
     run = dags.run(_dag(*(requests.task(operation, ids[operation], **_options(operation)) for operation in CASES)))
@@ -65,7 +71,7 @@ def test_every_operation_succeeds_with_exactly_the_request_that_its_parameters_s
             assert result["BackendEnvironmentName"]
 
 
-def test_a_refusal_of_the_service_is_reported_with_its_words(dags, apps):
+def test_a_refusal_of_the_service_is_reported_with_its_words(dags: DagRunner, apps: LocalAmplifyBackend) -> None:
     for operation, app_id in APPS.items():
         # Only for the operation's own app: the same reads serve to look before a start elsewhere.
         where = {} if operation == "ListS3Buckets" else {"app_id": app_id}
@@ -74,14 +80,14 @@ def test_a_refusal_of_the_service_is_reported_with_its_words(dags, apps):
     run = dags.run(_dag(*(requests.task(operation, **_options(operation)) for operation in CASES)))
     assert run.states == dict.fromkeys(CASES, "failed")
     for operation in CASES:
-        where = f"AppId={APPS[operation]}" if operation != "ListS3Buckets" else "this account"
+        place = f"AppId={APPS[operation]}" if operation != "ListS3Buckets" else "this account"
         error = run.error(operation)
-        assert error.startswith(f"BackendRequestError: {operation} failed (BadRequestException) for {where}")
+        assert error.startswith(f"BackendRequestError: {operation} failed (BadRequestException) for {place}")
         assert error.endswith("not today")
         assert len(_journal(apps, operation)) == 1
 
 
-def test_an_app_that_the_service_does_not_know_is_named(dags, apps):
+def test_an_app_that_the_service_does_not_know_is_named(dags: DagRunner, apps: LocalAmplifyBackend) -> None:
     known_without_app = {"ListS3Buckets", "CreateBackend"}  # has no app; makes it known
     operations = [operation for operation in CASES if operation not in known_without_app]
     run = dags.run(
@@ -98,7 +104,7 @@ def test_an_app_that_the_service_does_not_know_is_named(dags, apps):
     assert not [entry for entry in apps.control.journal(effective=True) if entry["parameters"].get("AppId")]
 
 
-def test_a_bad_parameter_is_named_and_nothing_is_sent(dags, apps):
+def test_a_bad_parameter_is_named_and_nothing_is_sent(dags: DagRunner, apps: LocalAmplifyBackend) -> None:
     apps.control.clear_journal()
     run = dags.run(_dag(*(requests.task(operation, retries=2, **case.wrong) for operation, case in CASES.items())))
     assert run.states == dict.fromkeys(CASES, "failed")
@@ -112,7 +118,7 @@ def test_a_bad_parameter_is_named_and_nothing_is_sent(dags, apps):
         assert run.tries[operation] == 1
 
 
-def test_what_a_template_left_empty_never_names_an_app(dags, apps):
+def test_what_a_template_left_empty_never_names_an_app(dags: DagRunner, apps: LocalAmplifyBackend) -> None:
     apps.control.clear_journal()
     operations = [operation for operation in CASES if operation != "ListS3Buckets"]
     run = dags.run(
@@ -124,7 +130,7 @@ def test_what_a_template_left_empty_never_names_an_app(dags, apps):
     assert apps.control.journal() == []
 
 
-def test_what_cannot_be_seen_to_exist_cannot_be_skipped(dags, apps):
+def test_what_cannot_be_seen_to_exist_cannot_be_skipped(dags: DagRunner, apps: LocalAmplifyBackend) -> None:
     with pytest.raises(AssertionError, match="if_exists"):
         dags.load(_dag(requests.task("CreateBackendConfig", if_exists="skip")))
     apps.control.seed_app("dconfigured", config={})

@@ -6,8 +6,12 @@ import json
 from typing import Any
 
 import pytest
+from botocore.model import StructureShape
 
+from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.parameters import service_model
+from tests.dag_run import DagRunner, Finished
+from tests.fixture_types import WriteFile
 from tests.operators.requests_by_operation import (
     API,
     AUTH,
@@ -22,7 +26,7 @@ SCHEMA = "type {{ params.kind }} @model { id: ID! }"
 RENDERED_SCHEMA = "type Note @model { id: ID! }"
 
 
-def run(dags, body: str, **options):
+def run(dags: DagRunner, body: str, **options: Any) -> Finished:
     finished = dags.run(IMPORTS + COMMON + body, options='params={"kind": "Note", "length": 12}', **options)
     assert set(finished.states.values()) == {"success"}, [finished.errors(task_id) for task_id in finished.states]
     return finished
@@ -33,12 +37,14 @@ def _is_stored(line: dict[str, Any]) -> bool:
     return "MaskSecret" not in str(line)
 
 
-def configs(service, operation: str) -> list[dict[str, Any]]:
+def configs(service: LocalAmplifyBackend, operation: str) -> list[dict[str, Any]]:
     """The configurations that the service was given, in the order in which it got them."""
     return [entry["parameters"]["ResourceConfig"] for entry in service.control.journal(operation, effective=True)]
 
 
-def test_a_configuration_can_be_a_json_file_with_templates_inside(dags, service, files):
+def test_a_configuration_can_be_a_json_file_with_templates_inside(
+    dags: DagRunner, service: LocalAmplifyBackend, files: WriteFile
+) -> None:
     text = (
         json.dumps(AUTH)
         .replace('"people"', '"{{ params.kind }}{{ dag.dag_id[:3] }}"')
@@ -58,7 +64,9 @@ def test_a_configuration_can_be_a_json_file_with_templates_inside(dags, service,
     assert "s3cret" not in "".join(map(str, filter(_is_stored, finished.log_lines)))
 
 
-def test_the_configuration_of_a_login_can_be_a_json_file(dags, service, files):
+def test_the_configuration_of_a_login_can_be_a_json_file(
+    dags: DagRunner, service: LocalAmplifyBackend, files: WriteFile
+) -> None:
     service.control.seed_app("dconfigured", config={})
     files("login.json", '{"AwsUserPoolsId": "us-east-1_{{ params.kind }}"}')
     run(dags, 'UpdateBackendConfigOperator(task_id="login", app_id="dconfigured", login_auth_config="login.json")')
@@ -67,7 +75,9 @@ def test_the_configuration_of_a_login_can_be_a_json_file(dags, service, files):
 
 
 @pytest.mark.parametrize("folder", ["", "schemas/"])
-def test_a_schema_file_can_be_named_inside_a_dictionary(dags, service, files, folder):
+def test_a_schema_file_can_be_named_inside_a_dictionary(
+    dags: DagRunner, service: LocalAmplifyBackend, files: WriteFile, folder: str
+) -> None:
     files(f"{folder}notes.graphql", SCHEMA)
     config = API | {"TransformSchema": f"{folder}notes.graphql"}
     finished = run(
@@ -77,14 +87,18 @@ def test_a_schema_file_can_be_named_inside_a_dictionary(dags, service, files, fo
     assert finished.rendered("api")["resource_config"]["TransformSchema"] == RENDERED_SCHEMA
 
 
-def test_a_schema_file_can_be_named_inside_a_json_file(dags, service, files):
+def test_a_schema_file_can_be_named_inside_a_json_file(
+    dags: DagRunner, service: LocalAmplifyBackend, files: WriteFile
+) -> None:
     files("notes.graphql", RENDERED_SCHEMA)
     files("api.json", API | {"TransformSchema": "notes.graphql"})
     run(dags, 'CreateBackendAPIOperator(task_id="api", resource_name="n", resource_config="api.json", **common)')
     assert configs(service, "CreateBackendAPI") == [API | {"TransformSchema": RENDERED_SCHEMA}]
 
 
-def test_a_file_that_is_not_there_is_named_and_nothing_is_sent(dags, service, files):
+def test_a_file_that_is_not_there_is_named_and_nothing_is_sent(
+    dags: DagRunner, service: LocalAmplifyBackend, files: WriteFile
+) -> None:
     service.control.clear_journal()
     files("api.json", API | {"TransformSchema": "nowhere.graphql"})
     finished = dags.run(
@@ -103,7 +117,9 @@ CreateBackendAPIOperator(
     assert not service.control.journal("CreateBackendAPI")
 
 
-def test_a_file_that_is_no_json_is_reported_without_its_content(dags, service, files):
+def test_a_file_that_is_no_json_is_reported_without_its_content(
+    dags: DagRunner, service: LocalAmplifyBackend, files: WriteFile
+) -> None:
     files("auth.json", '{"ClientSecret": "s3cret-of-google",}')
     finished = dags.run(
         IMPORTS
@@ -117,7 +133,7 @@ def test_a_file_that_is_no_json_is_reported_without_its_content(dags, service, f
     assert not service.control.journal("CreateBackendAuth")
 
 
-def test_values_that_merely_end_like_a_file_are_literals(dags, service):
+def test_values_that_merely_end_like_a_file_are_literals(dags: DagRunner, service: LocalAmplifyBackend) -> None:
     run(
         dags,
         """
@@ -166,7 +182,9 @@ CreateBackendAuthOperator(task_id="whole", resource_name="whole", resource_confi
 """
 
 
-def test_results_of_other_tasks_work_at_every_depth_of_a_configuration(dags, service):
+def test_results_of_other_tasks_work_at_every_depth_of_a_configuration(
+    dags: DagRunner, service: LocalAmplifyBackend
+) -> None:
     user_pool = AUTH["UserPoolConfigs"]
     values = {
         "login": True,
@@ -186,7 +204,9 @@ def named(name):
     assert configs(service, "CreateBackendAuth") == [AUTH, AUTH]
 
 
-def test_mapped_tasks_take_configurations_from_other_tasks_and_files(dags, service, files):
+def test_mapped_tasks_take_configurations_from_other_tasks_and_files(
+    dags: DagRunner, service: LocalAmplifyBackend, files: WriteFile
+) -> None:
     service.control.seed_app("dmapped", "one", "two", "three")
     files("one.json", STORAGE)
     finished = run(
@@ -209,11 +229,11 @@ CreateBackendStorageOperator.partial(
     assert finished.xcom("storage", map_index=1)["BackendEnvironmentName"] == "two"
 
 
-def test_every_configuration_is_shown_as_json_and_can_be_a_file():
+def test_every_configuration_is_shown_as_json_and_can_be_a_file() -> None:
     for name, cls in operator_classes().items():
         for parameter, member in service_model.members(cls.api_operation).items():
             shape = service_model.input_shape(cls.api_operation).members[member]
-            if shape.type_name == "structure" and shape.members:
+            if isinstance(shape, StructureShape) and shape.members:
                 assert cls.template_fields_renderers[parameter] == "json", name
                 assert ".json" in cls.template_ext, name
                 assert (".graphql" in cls.template_ext) or "TransformSchema" not in shape.members, name

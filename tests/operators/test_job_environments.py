@@ -2,38 +2,44 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from tests.dag_run import DagRunner, Finished
 from tests.operators import requests_by_operation as requests
 from tests.operators.requests_by_operation import APPS, IMPORTS, JOBS, shared_botocore_data  # noqa: F401
 
 MODES = pytest.mark.parametrize("deferrable", [False, True], ids=["on the worker", "deferred"])
-QUICK = {"waiter_delay": 0.1, "waiter_max_attempts": 300}
+QUICK: dict[str, Any] = {"waiter_delay": 0.1, "waiter_max_attempts": 300}
 
 
 @pytest.fixture
-def apps(service):
+def apps(service: LocalAmplifyBackend) -> LocalAmplifyBackend:
     """An app for each operation, with what its request needs."""
     service.control.set(job_seconds=0.2)
     requests.seed(service)
     return service
 
 
-def run_tasks(dags, *operations: str, deferrable: bool):
+def run_tasks(dags: DagRunner, *operations: str, deferrable: bool) -> Finished:
     lines = (requests.task(operation, deferrable=deferrable, **QUICK) for operation in operations)
     run = dags.run(IMPORTS + "\n".join(lines))
     assert run.states == dict.fromkeys(operations, "success"), [run.errors(operation) for operation in operations]
     return run
 
 
-def journal(service, operation: str, **filters) -> list[dict]:
+def journal(service: LocalAmplifyBackend, operation: str, **filters: Any) -> list[dict[str, Any]]:
     return service.control.journal(operation, app_id=APPS[operation], **filters)
 
 
 @pytest.mark.parametrize(
     ("named", "deferrable"), [("observed", True), ("always", True), ("never", True), ("never", False)]
 )
-def test_a_job_is_awaited_whether_or_not_the_answer_names_its_operation(dags, apps, named, deferrable):
+def test_a_job_is_awaited_whether_or_not_the_answer_names_its_operation(
+    dags: DagRunner, apps: LocalAmplifyBackend, named: str, deferrable: bool
+) -> None:
     apps.control.set(operation_in_answers=named)
     run = run_tasks(dags, *JOBS, deferrable=deferrable)
     jobs = {(job["Operation"], job["AppId"]): job for job in apps.control.jobs()}
@@ -48,7 +54,9 @@ def test_a_job_is_awaited_whether_or_not_the_answer_names_its_operation(dags, ap
 @MODES
 @pytest.mark.parametrize("lives_in", ["source", "target"])
 @pytest.mark.parametrize("answered", ["source", "target"])
-def test_a_clone_is_awaited_in_its_source_or_its_target(dags, apps, answered, lives_in, deferrable):
+def test_a_clone_is_awaited_in_its_source_or_its_target(
+    dags: DagRunner, apps: LocalAmplifyBackend, answered: str, lives_in: str, deferrable: bool
+) -> None:
     apps.control.set(clone_answer_environment=answered, clone_job_environment=lives_in)
     run = run_tasks(dags, "CloneBackend", deferrable=deferrable)
     home = {"source": "staging", "target": "copy"}[lives_in]
@@ -57,7 +65,9 @@ def test_a_clone_is_awaited_in_its_source_or_its_target(dags, apps, answered, li
 
 
 @MODES
-def test_a_clone_whose_environments_both_do_not_know_it_yet_is_awaited(dags, apps, deferrable):
+def test_a_clone_whose_environments_both_do_not_know_it_yet_is_awaited(
+    dags: DagRunner, apps: LocalAmplifyBackend, deferrable: bool
+) -> None:
     apps.control.add_fault("CloneBackend", kind="list_lag", seconds=0.5, get_too=True)
     apps.control.set(job_seconds=0.8)
     run = run_tasks(dags, "CloneBackend", deferrable=deferrable)
@@ -68,8 +78,8 @@ def test_a_clone_whose_environments_both_do_not_know_it_yet_is_awaited(dags, app
 @pytest.mark.parametrize("jobs_of_the_gone", ["readable", "NotFoundException"])
 @pytest.mark.parametrize("lives_in", ["every", "first", "last"])
 def test_the_removal_of_all_environments_is_awaited_in_whichever_knows_it(
-    dags, apps, lives_in, jobs_of_the_gone, deferrable
-):
+    dags: DagRunner, apps: LocalAmplifyBackend, lives_in: str, jobs_of_the_gone: str, deferrable: bool
+) -> None:
     apps.control.set(remove_all_job_environment=lives_in, deleted_environment_jobs=jobs_of_the_gone)
     apps.control.seed_app(APPS["RemoveAllBackends"], "prod", "test")
     run = run_tasks(dags, "RemoveAllBackends", deferrable=deferrable)
@@ -82,7 +92,9 @@ def test_the_removal_of_all_environments_is_awaited_in_whichever_knows_it(
 
 @MODES
 @pytest.mark.parametrize("gone", ["NotFoundException", "ValidationException", "absent"])
-def test_a_deleted_environment_may_take_its_job_with_it(dags, apps, gone, deferrable):
+def test_a_deleted_environment_may_take_its_job_with_it(
+    dags: DagRunner, apps: LocalAmplifyBackend, gone: str, deferrable: bool
+) -> None:
     apps.control.set(deleted_environment_jobs="NotFoundException", gone_environment=gone)
     run = run_tasks(dags, "DeleteBackend", deferrable=deferrable)
     assert run.xcom("DeleteBackend")["Status"] == "COMPLETED"
@@ -92,7 +104,9 @@ def test_a_deleted_environment_may_take_its_job_with_it(dags, apps, gone, deferr
 @MODES
 @pytest.mark.parametrize("operation", ["RemoveAllBackends", "DeleteBackend"])
 @pytest.mark.parametrize("clean", [False, True])
-def test_a_removal_that_is_done_at_once_leaves_no_environment_to_look_in(dags, apps, operation, clean, deferrable):
+def test_a_removal_that_is_done_at_once_leaves_no_environment_to_look_in(
+    dags: DagRunner, apps: LocalAmplifyBackend, operation: str, clean: bool, deferrable: bool
+) -> None:
     apps.control.set(job_seconds=0, deleted_environment_jobs="NotFoundException")
     more = {"clean_amplify_app": clean} if operation == "RemoveAllBackends" else {}
     run = dags.run(IMPORTS + requests.task(operation, deferrable=deferrable, **QUICK | more))
@@ -104,8 +118,8 @@ def test_a_removal_that_is_done_at_once_leaves_no_environment_to_look_in(dags, a
 @MODES
 @pytest.mark.parametrize("environments", [[], ["main", "staging"]], ids=["app without environments", "first of two"])
 def test_the_job_of_a_configuration_is_awaited_in_the_environment_that_the_answer_names(
-    dags, service, environments, deferrable
-):
+    dags: DagRunner, service: LocalAmplifyBackend, environments: list[str], deferrable: bool
+) -> None:
     service.control.set(job_seconds=0.3)
     service.control.seed_app(APPS["CreateBackendConfig"], *environments)
     run = run_tasks(dags, "CreateBackendConfig", deferrable=deferrable)
@@ -118,7 +132,9 @@ def test_the_job_of_a_configuration_is_awaited_in_the_environment_that_the_answe
 
 @MODES
 @pytest.mark.parametrize("operation", ["CloneBackend", "RemoveAllBackends", "CreateBackendConfig", "DeleteBackend"])
-def test_a_failed_job_is_found_wherever_it_lives(dags, apps, operation, deferrable):
+def test_a_failed_job_is_found_wherever_it_lives(
+    dags: DagRunner, apps: LocalAmplifyBackend, operation: str, deferrable: bool
+) -> None:
     apps.control.set(clone_job_environment="source", remove_all_job_environment="last")
     apps.control.seed_app(APPS["RemoveAllBackends"], "prod")
     apps.control.add_fault(operation, kind="job_fails", error="no more quota")

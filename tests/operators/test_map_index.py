@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-APP = "d1a2b3c4d5"
+from tests.samples import APP
+
 OTHER_IMPORTS = """
 from airflow_provider_amplifybackend.operators.job import *
 from airflow_provider_amplifybackend.operators.storage import *

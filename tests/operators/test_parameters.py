@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-APP = "d1a2b3c4d5"
+from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from tests.dag_run import DagRunner
+from tests.samples import APP
+
 ADD_AUTH = """
 CreateBackendAuthOperator(
     task_id="add_auth", app_id=APP, backend_environment_name="staging", resource_name="people",
@@ -13,7 +18,7 @@ CreateBackendAuthOperator(
 """
 
 
-def refused(dags, service, body: str, task_id: str = "task") -> str:
+def refused(dags: DagRunner, service: LocalAmplifyBackend, body: str, task_id: str = "task") -> str:
     """The error of a task whose parameters cannot be sent; it is final, and the service has heard nothing."""
     service.control.clear_journal()
     run = dags.run(body)
@@ -26,7 +31,7 @@ def refused(dags, service, body: str, task_id: str = "task") -> str:
 
 
 @pytest.mark.parametrize("value", ["None", "' '", "'{{ params.nothing }}'", "'{{ none }}'"])
-def test_a_required_name_that_is_empty_is_refused(dags, service, value):
+def test_a_required_name_that_is_empty_is_refused(dags: DagRunner, service: LocalAmplifyBackend, value: Any) -> None:
     error = refused(
         dags,
         service,
@@ -40,7 +45,7 @@ def test_a_required_name_that_is_empty_is_refused(dags, service, value):
     assert "missing a value" in error
 
 
-def test_every_wrong_parameter_is_named_at_once(dags, service):
+def test_every_wrong_parameter_is_named_at_once(dags: DagRunner, service: LocalAmplifyBackend) -> None:
     error = refused(
         dags,
         service,
@@ -86,19 +91,21 @@ def test_every_wrong_parameter_is_named_at_once(dags, service):
         ),
     ],
 )
-def test_a_wrong_member_is_named_with_its_path_value_and_what_is_accepted(dags, service, change, said):
+def test_a_wrong_member_is_named_with_its_path_value_and_what_is_accepted(
+    dags: DagRunner, service: LocalAmplifyBackend, change: str, said: str
+) -> None:
     config = f"{{key: value for key, value in (AUTH | {change!r}).items() if value is not None}}"
     error = refused(dags, service, ADD_AUTH.format(config=config), "add_auth")
     assert said in error
 
 
-def test_text_that_is_not_json_is_refused_without_quoting_it(dags, service):
+def test_text_that_is_not_json_is_refused_without_quoting_it(dags: DagRunner, service: LocalAmplifyBackend) -> None:
     error = refused(dags, service, ADD_AUTH.format(config="""'{"ClientSecret": "hush-hush",}'"""), "add_auth")
     assert "resource_config is not valid JSON" in error
     assert "hush-hush" not in error
 
 
-def test_a_secret_of_the_wrong_kind_is_not_quoted(dags, service):
+def test_a_secret_of_the_wrong_kind_is_not_quoted(dags: DagRunner, service: LocalAmplifyBackend) -> None:
     config = """AUTH | {"UserPoolConfigs": AUTH["UserPoolConfigs"] | {"OAuth": {
         "OAuthGrantType": "CODE", "OAuthScopes": ["EMAIL"], "RedirectSignInURIs": [], "RedirectSignOutURIs": [],
         "SocialProviderSettings": {"Google": {"ClientId": "id", "ClientSecret": ["hush-hush"]}},
@@ -128,7 +135,9 @@ CONFIG_TEXT = """
 
 @pytest.mark.parametrize("native", [False, True], ids=["rendered as text", "rendered natively"])
 @pytest.mark.parametrize("form", ["members", "whole", "text"])
-def test_what_templates_render_becomes_what_the_api_takes(dags, service, native, form):
+def test_what_templates_render_becomes_what_the_api_takes(
+    dags: DagRunner, service: LocalAmplifyBackend, native: bool, form: str
+) -> None:
     config = {
         "members": """{
             "AuthResources": "{{ params.resources }}",
@@ -181,7 +190,7 @@ def test_what_templates_render_becomes_what_the_api_takes(dags, service, native,
 
 
 @pytest.mark.parametrize("native", [False, True], ids=["rendered as text", "rendered natively"])
-def test_names_that_look_like_numbers_stay_names(dags, service, native):
+def test_names_that_look_like_numbers_stay_names(dags: DagRunner, service: LocalAmplifyBackend, native: bool) -> None:
     service.control.seed_app("12345", "678")
     run = dags.run(
         """
@@ -194,14 +203,14 @@ def test_names_that_look_like_numbers_stay_names(dags, service, native):
     assert run.xcom("get")["BackendEnvironmentName"] == "678"
 
 
-def test_an_optional_name_that_renders_empty_is_left_out(dags, service):
+def test_an_optional_name_that_renders_empty_is_left_out(dags: DagRunner, service: LocalAmplifyBackend) -> None:
     run = dags.run("""
         GetBackendOperator(task_id="get", app_id=APP, backend_environment_name="{{ dag_run.conf.get('env') or '' }}")
     """)
     assert run.xcom("get")["BackendEnvironmentList"] == ["staging"]
 
 
-def test_what_is_rendered_is_what_the_run_shows(dags, service):
+def test_what_is_rendered_is_what_the_run_shows(dags: DagRunner, service: LocalAmplifyBackend) -> None:
     run = dags.run(
         """
         CloneBackendOperator(

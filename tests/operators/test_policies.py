@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
 from airflow_provider_amplifybackend.core import timing
-
-APP = "d1a2b3c4d5"
+from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from tests.dag_run import DagRunner
+from tests.fixture_types import Names
+from tests.samples import APP
 
 CLONE = """
 CloneBackendOperator(
@@ -31,19 +34,21 @@ DeleteBackendOperator(
 
 
 @pytest.fixture(autouse=True)
-def hurry():
+def hurry() -> Iterator[None]:
     with timing.replaced(between_checks=0.1, before_resend=0.1):
         yield
 
 
-def environments(service):
+def environments(service: LocalAmplifyBackend) -> list[str]:
     return sorted(service.client().get_backend(AppId=APP)["BackendEnvironmentList"])
 
 
 # What exists already
 
 
-def test_what_exists_already_is_an_error_that_says_how_to_go_on(dags, service, starts):
+def test_what_exists_already_is_an_error_that_says_how_to_go_on(
+    dags: DagRunner, service: LocalAmplifyBackend, starts: Names
+) -> None:
     service.control.seed_app(APP, "copy")
     run = dags.run(CLONE.format(options=""))
     assert run.state == "failed"
@@ -54,7 +59,9 @@ def test_what_exists_already_is_an_error_that_says_how_to_go_on(dags, service, s
 
 
 @pytest.mark.parametrize("if_exists", ["'skip'", "'{{ params.wish }}'"])
-def test_with_skip_what_exists_already_is_a_success(dags, service, starts, result_keys, if_exists):
+def test_with_skip_what_exists_already_is_a_success(
+    dags: DagRunner, service: LocalAmplifyBackend, starts: Names, result_keys: set[str], if_exists: str
+) -> None:
     service.control.seed_app(APP, "copy", {"name": "staging", "auth": {"people": None}})
     run = dags.run(
         CLONE.format(options=f"if_exists={if_exists}") + ADD_AUTH.format(options=f"if_exists={if_exists}"),
@@ -77,7 +84,9 @@ def test_with_skip_what_exists_already_is_a_success(dags, service, starts, resul
 
 
 @pytest.mark.parametrize("if_exists", ["fail", "skip"])
-def test_what_a_failed_clone_left_behind_does_not_count_as_existing(dags, service, starts, if_exists):
+def test_what_a_failed_clone_left_behind_does_not_count_as_existing(
+    dags: DagRunner, service: LocalAmplifyBackend, starts: Names, if_exists: str
+) -> None:
     service.control.seed_app(
         APP, "copy", jobs=[{"environment": "copy", "operation": "CloneBackend", "status": "FAILED", "error": "no"}]
     )
@@ -87,7 +96,9 @@ def test_what_a_failed_clone_left_behind_does_not_count_as_existing(dags, servic
     assert starts() == []
 
 
-def test_an_auth_of_another_name_is_no_reason_not_to_create_one(dags, service, starts):
+def test_an_auth_of_another_name_is_no_reason_not_to_create_one(
+    dags: DagRunner, service: LocalAmplifyBackend, starts: Names
+) -> None:
     service.control.seed_app(APP, "other")
     run = dags.run(ADD_AUTH.format(options="if_exists='skip'"))
     assert run.xcom("add_auth")["outcome"] == "started"
@@ -97,7 +108,7 @@ def test_an_auth_of_another_name_is_no_reason_not_to_create_one(dags, service, s
 # What is missing
 
 
-def test_nothing_to_delete_is_an_error_that_says_how_to_go_on(dags, starts):
+def test_nothing_to_delete_is_an_error_that_says_how_to_go_on(dags: DagRunner, starts: Names) -> None:
     run = dags.run(DELETE.format(options=""))
     assert run.state == "failed"
     assert "DeleteBackend (app d1a2b3c4d5, environment copy)" in run.error("delete")
@@ -107,7 +118,9 @@ def test_nothing_to_delete_is_an_error_that_says_how_to_go_on(dags, starts):
 
 
 @pytest.mark.parametrize("gone", ["NotFoundException", "ValidationException", "absent"])
-def test_with_skip_nothing_to_delete_is_a_success_however_the_service_says_it(dags, service, starts, result_keys, gone):
+def test_with_skip_nothing_to_delete_is_a_success_however_the_service_says_it(
+    dags: DagRunner, service: LocalAmplifyBackend, starts: Names, result_keys: set[str], gone: str
+) -> None:
     service.control.set(gone_environment=gone)
     run = dags.run(DELETE.format(options="if_missing='skip'"))
     assert run.states == {"delete": "success"}
@@ -117,7 +130,7 @@ def test_with_skip_nothing_to_delete_is_a_success_however_the_service_says_it(da
     assert starts() == []
 
 
-def test_with_skip_an_app_that_nobody_knows_has_nothing_to_delete(dags, starts):
+def test_with_skip_an_app_that_nobody_knows_has_nothing_to_delete(dags: DagRunner, starts: Names) -> None:
     run = dags.run("""
         DeleteBackendOperator(
             task_id="delete", app_id="dunknown", backend_environment_name="copy", if_missing="skip"
@@ -136,7 +149,9 @@ def test_with_skip_an_app_that_nobody_knows_has_nothing_to_delete(dags, starts):
         ("NotFoundException", "readable"),
     ],
 )
-def test_a_delete_ends_well_even_if_its_job_goes_with_the_environment(dags, service, gone, jobs):
+def test_a_delete_ends_well_even_if_its_job_goes_with_the_environment(
+    dags: DagRunner, service: LocalAmplifyBackend, gone: str, jobs: str
+) -> None:
     service.control.seed_app(APP, "copy")
     service.control.set(gone_environment=gone, deleted_environment_jobs=jobs)
     run = dags.run(DELETE.format(options="deferrable=False"))
@@ -149,7 +164,9 @@ def test_a_delete_ends_well_even_if_its_job_goes_with_the_environment(dags, serv
 
 @pytest.mark.parametrize("deferrable", [False, True])
 @pytest.mark.parametrize("end", ["COMPLETED", "FAILED"])
-def test_a_pending_job_is_waited_for_however_it_ends(dags, service, starts, deferrable, end):
+def test_a_pending_job_is_waited_for_however_it_ends(
+    dags: DagRunner, service: LocalAmplifyBackend, starts: Names, deferrable: bool, end: str
+) -> None:
     job = {"environment": "copy", "status": "RUNNING", "seconds": 0.5}
     service.control.seed_app(APP, "copy", jobs=[job | ({"error": "it broke"} if end == "FAILED" else {})])
     run = dags.run(DELETE.format(options=f"deferrable={deferrable}"))
@@ -158,7 +175,9 @@ def test_a_pending_job_is_waited_for_however_it_ends(dags, service, starts, defe
     assert starts() == ["DeleteBackend copy"]
 
 
-def test_a_pending_job_is_an_error_if_it_is_not_to_be_waited_for(dags, service, starts):
+def test_a_pending_job_is_an_error_if_it_is_not_to_be_waited_for(
+    dags: DagRunner, service: LocalAmplifyBackend, starts: Names
+) -> None:
     service.control.seed_app(APP, "copy", jobs=[{"environment": "copy", "status": "RUNNING", "job_id": "somebodys"}])
     run = dags.run(DELETE.format(options="on_pending_job='fail'"))
     assert run.state == "failed"
@@ -168,7 +187,9 @@ def test_a_pending_job_is_an_error_if_it_is_not_to_be_waited_for(dags, service, 
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
-def test_a_pending_job_is_not_waited_for_beyond_the_budget(dags, service, starts, deferrable):
+def test_a_pending_job_is_not_waited_for_beyond_the_budget(
+    dags: DagRunner, service: LocalAmplifyBackend, starts: Names, deferrable: bool
+) -> None:
     service.control.seed_app(APP, "copy", jobs=[{"environment": "copy", "status": "RUNNING", "job_id": "somebodys"}])
     run = dags.run(DELETE.format(options=f"waiter_max_attempts=8, deferrable={deferrable}"))
     assert run.state == "failed"
@@ -179,14 +200,16 @@ def test_a_pending_job_is_not_waited_for_beyond_the_budget(dags, service, starts
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
-def test_a_pending_job_that_the_service_forgets_is_not_in_the_way_any_more(dags, service, starts, deferrable):
+def test_a_pending_job_that_the_service_forgets_is_not_in_the_way_any_more(
+    dags: DagRunner, service: LocalAmplifyBackend, starts: Names, deferrable: bool
+) -> None:
     control = service.control
     control.set(failed_creation_leaves_environment=False, deleted_environment_jobs="NotFoundException")
     control.add_fault("CloneBackend", kind="job_stuck", times=1)
     names = {"AppId": APP, "BackendEnvironmentName": "staging", "TargetEnvironmentName": "copy"}
     theirs = service.client().clone_backend(**names)["JobId"]
 
-    def fail_once_seen():
+    def fail_once_seen() -> None:
         until = time.monotonic() + 60
         while not control.journal("GetBackendJob") and time.monotonic() < until:
             time.sleep(0.05)
@@ -201,7 +224,9 @@ def test_a_pending_job_that_the_service_forgets_is_not_in_the_way_any_more(dags,
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
-def test_a_pending_job_that_cannot_be_looked_at_is_said(dags, service, starts, deferrable):
+def test_a_pending_job_that_cannot_be_looked_at_is_said(
+    dags: DagRunner, service: LocalAmplifyBackend, starts: Names, deferrable: bool
+) -> None:
     service.control.seed_app(APP, "copy", jobs=[{"environment": "copy", "status": "RUNNING", "job_id": "somebodys"}])
     service.control.add_fault("GetBackendJob", kind="error", status=403, code="AccessDenied", message="not you")
     run = dags.run(DELETE.format(options=f"deferrable={deferrable}"))
@@ -212,14 +237,18 @@ def test_a_pending_job_that_cannot_be_looked_at_is_said(dags, service, starts, d
     assert starts() == []
 
 
-def test_a_refusal_for_a_pending_job_that_no_list_shows_is_tried_again(dags, service, starts):
+def test_a_refusal_for_a_pending_job_that_no_list_shows_is_tried_again(
+    dags: DagRunner, service: LocalAmplifyBackend, starts: Names
+) -> None:
     service.control.add_fault("CloneBackend", kind="pending", times=2)
     run = dags.run(CLONE.format(options=""))
     assert run.xcom("clone")["outcome"] == "started"
     assert starts() == ["CloneBackend copy"]
 
 
-def test_two_clones_of_one_source_where_the_service_lets_only_one_read_it(dags, service, starts):
+def test_two_clones_of_one_source_where_the_service_lets_only_one_read_it(
+    dags: DagRunner, service: LocalAmplifyBackend, starts: Names
+) -> None:
     service.control.set(clone_holds_source="exclusive", job_seconds=0.3)
     run = dags.run("""
         CloneBackendOperator.partial(
@@ -237,7 +266,9 @@ RETRY = "retries=1, retry_delay=timedelta(0), {options}"
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
-def test_a_retry_after_a_time_out_goes_on_with_the_job_of_the_first_try(dags, service, starts, deferrable):
+def test_a_retry_after_a_time_out_goes_on_with_the_job_of_the_first_try(
+    dags: DagRunner, service: LocalAmplifyBackend, starts: Names, deferrable: bool
+) -> None:
     service.control.set(job_seconds=1.5)
     run = dags.run(CLONE.format(options=RETRY.format(options=f"waiter_max_attempts=10, deferrable={deferrable}")))
     assert run.tries == {"clone": 2}
@@ -247,7 +278,9 @@ def test_a_retry_after_a_time_out_goes_on_with_the_job_of_the_first_try(dags, se
 
 
 @pytest.mark.parametrize("kind", ["timeout_after", "reset_after", "truncate"])
-def test_a_start_whose_answer_is_lost_is_not_sent_again(dags, service, starts, kind):
+def test_a_start_whose_answer_is_lost_is_not_sent_again(
+    dags: DagRunner, service: LocalAmplifyBackend, starts: Names, kind: str
+) -> None:
     service.control.add_fault("CloneBackend", kind=kind, times=1)
     run = dags.run(CLONE.format(options=""))
     assert run.xcom("clone")["outcome"] == "adopted"
@@ -255,7 +288,7 @@ def test_a_start_whose_answer_is_lost_is_not_sent_again(dags, service, starts, k
     assert starts() == ["CloneBackend copy"]
 
 
-def test_a_retry_starts_a_failed_delete_anew(dags, service, starts):
+def test_a_retry_starts_a_failed_delete_anew(dags: DagRunner, service: LocalAmplifyBackend, starts: Names) -> None:
     service.control.seed_app(APP, "copy")
     service.control.add_fault("DeleteBackend", kind="job_fails", times=1, error="try again")
     run = dags.run(DELETE.format(options=RETRY.format(options="")))
@@ -265,7 +298,7 @@ def test_a_retry_starts_a_failed_delete_anew(dags, service, starts):
     assert environments(service) == ["staging"]
 
 
-def test_a_start_that_is_throttled_is_sent_later(dags, service, starts):
+def test_a_start_that_is_throttled_is_sent_later(dags: DagRunner, service: LocalAmplifyBackend, starts: Names) -> None:
     service.control.add_fault("CloneBackend", kind="throttle", times=2)
     run = dags.run(CLONE.format(options=""))
     assert run.xcom("clone")["outcome"] == "started"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ from typing import Any
 import pytest
 
 from airflow_provider_amplifybackend.core.meta_config import outputs, parse_document
+from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.local.service import meta_documents
+from tests.dag_run import DagRunner, Finished
 from tests.operators.requests_by_operation import AUTH, FULL, IMPORTS, shared_botocore_data  # noqa: F401
 
 APP = "d9z8y7x6"
@@ -30,26 +33,26 @@ OUTPUTS = {
 
 
 @pytest.fixture
-def app(service):
+def app(service: LocalAmplifyBackend) -> LocalAmplifyBackend:
     """An app with a full environment and an empty one."""
     service.control.seed_app(APP, FULL, "empty", app_name="shop")
     return service
 
 
-def run(dags, body: str, **options):
+def run(dags: DagRunner, body: str, **options: Any) -> Finished:
     finished = dags.run(IMPORTS + f"app_id = {APP!r}\n" + body, **options)
     assert set(finished.states.values()) == {"success"}, [finished.errors(task_id) for task_id in finished.states]
     return finished
 
 
-def real_meta(service, environment: str = "staging") -> dict[str, Any]:
+def real_meta(service: LocalAmplifyBackend, environment: str = "staging") -> dict[str, Any]:
     """The document as the service gives it, API key included."""
     answer = service.client().get_backend(AppId=APP, BackendEnvironmentName=environment)
     document: dict[str, Any] = json.loads(answer["AmplifyMetaConfig"])
     return document
 
 
-def test_the_documents_of_an_environment_are_parsed(dags, app):
+def test_the_documents_of_an_environment_are_parsed(dags: DagRunner, app: LocalAmplifyBackend) -> None:
     result = run(dags, 'GetBackendOperator(task_id="get", app_id=app_id, backend_environment_name="staging")').xcom(
         "get"
     )
@@ -63,7 +66,7 @@ def test_the_documents_of_an_environment_are_parsed(dags, app):
     assert (result["AppId"], result["AppName"]) == (APP, "shop")
 
 
-def test_the_outputs_name_what_an_environment_consists_of(dags, app):
+def test_the_outputs_name_what_an_environment_consists_of(dags: DagRunner, app: LocalAmplifyBackend) -> None:
     finished = run(dags, 'GetBackendOperator(task_id="get", app_id=app_id, backend_environment_name="staging")')
     meta = real_meta(app)
     auth, api = meta["auth"]["main"]["output"], meta["api"]["graph"]["output"]
@@ -87,7 +90,7 @@ def test_the_outputs_name_what_an_environment_consists_of(dags, app):
     assert {name: finished.xcom("get", key=name) for name in OUTPUTS} == expected
 
 
-def test_outputs_that_an_environment_does_not_have_are_none(dags, app):
+def test_outputs_that_an_environment_does_not_have_are_none(dags: DagRunner, app: LocalAmplifyBackend) -> None:
     finished = run(
         dags,
         """
@@ -106,7 +109,7 @@ GetBackendOperator(task_id="listing", app_id=app_id)
     assert finished.xcom("listing")["BackendEnvironmentList"] == ["staging", "empty"]
 
 
-def test_a_task_that_takes_an_output_which_is_none_says_which(dags, app):
+def test_a_task_that_takes_an_output_which_is_none_says_which(dags: DagRunner, app: LocalAmplifyBackend) -> None:
     finished = dags.run(
         IMPORTS
         + f"""
@@ -123,7 +126,7 @@ use(get.output["user_pool_id"])
     assert 'key="user_pool_id" is not found' in finished.error("use")
 
 
-def test_outputs_feed_other_tasks_also_from_mapped_ones(dags, app):
+def test_outputs_feed_other_tasks_also_from_mapped_ones(dags: DagRunner, app: LocalAmplifyBackend) -> None:
     app.control.seed_app(APP, {"name": "prod", "auth": {"main": None}})
     app.control.seed_app("dlogin", config={})
     run(
@@ -156,7 +159,7 @@ UpdateBackendConfigOperator.partial(task_id="each", app_id="dlogin").expand(
     assert {entry["parameters"]["LoginAuthConfig"]["AwsUserPoolsId"] for entry in logins} == set(pools)
 
 
-def test_nothing_is_pushed_where_nothing_may_be(dags, app):
+def test_nothing_is_pushed_where_nothing_may_be(dags: DagRunner, app: LocalAmplifyBackend) -> None:
     finished = run(
         dags,
         'GetBackendOperator(task_id="get", app_id=app_id, backend_environment_name="staging", do_xcom_push=False)',
@@ -190,12 +193,12 @@ def test_nothing_is_pushed_where_nothing_may_be(dags, app):
     ],
     ids=lambda document: str(document)[:40],
 )
-def test_documents_of_any_form_have_outputs(document):
+def test_documents_of_any_form_have_outputs(document: Any) -> None:
     text = document if document is None or isinstance(document, str) else json.dumps(document)
     assert outputs(text) == dict.fromkeys(OUTPUTS)
 
 
-def test_outputs_are_those_of_the_pool_the_graphql_api_and_the_bucket_whatever_else_there_is():
+def test_outputs_are_those_of_the_pool_the_graphql_api_and_the_bucket_whatever_else_there_is() -> None:
     document = {
         "auth": {
             "userPoolGroups": {"service": "Cognito-UserPool-Groups", "output": {"AdminGroupRole": "arn:1"}},
@@ -229,13 +232,15 @@ def test_outputs_are_those_of_the_pool_the_graphql_api_and_the_bucket_whatever_e
         ({"service": "Cognito", "output": {"IdentityPoolId": "i"}}, (None, None)),
     ],
 )
-def test_outputs_of_an_imported_pool_and_of_an_identity_pool_alone(auth, expected):
+def test_outputs_of_an_imported_pool_and_of_an_identity_pool_alone(
+    auth: dict[str, Any], expected: tuple[str | None, str | None]
+) -> None:
     found = outputs({"auth": {"groups": {"output": {"Role": "arn"}}, "it": auth}})
     assert (found["user_pool_id"], found["native_client_id"]) == expected
     assert found["identity_pool_id"] == auth["output"].get("IdentityPoolId")
 
 
-def test_a_document_holds_only_what_airflow_can_store():
+def test_a_document_holds_only_what_airflow_can_store() -> None:
     text = '{"a\\ud800": "x\\u0000y", "n": NaN, "f": 1e999, "d": 1.5, "i": 7, "big": 99999999999999999999, "t": true}'
     assert parse_document(text) == {
         "a\ufffd": "x\ufffdy",
@@ -252,7 +257,7 @@ def test_a_document_holds_only_what_airflow_can_store():
 
 
 @pytest.fixture
-def answering(service, monkeypatch):
+def answering(service: LocalAmplifyBackend, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Let GetBackend answer with a document as it is."""
 
     def answer(document: str) -> None:
@@ -263,8 +268,8 @@ def answering(service, monkeypatch):
 
 @pytest.mark.parametrize("case", ["meta_native_client_secret.json", "meta_compact.txt"])
 def test_the_secrets_of_a_real_document_are_seen_nowhere_and_its_outputs_are_right(
-    dags, app, answering, everything_is_logged, case
-):
+    dags: DagRunner, app: LocalAmplifyBackend, answering: Callable[[str], None], everything_is_logged: None, case: str
+) -> None:
     answering((CASES / case).read_text())
     finished = run(dags, 'GetBackendOperator(task_id="get", app_id=app_id, backend_environment_name="staging")')
     result = finished.xcom("get")
@@ -293,7 +298,7 @@ def test_the_secrets_of_a_real_document_are_seen_nowhere_and_its_outputs_are_rig
     }
 
 
-def test_an_environment_that_was_never_pushed_has_the_outputs_of_its_stack_only():
+def test_an_environment_that_was_never_pushed_has_the_outputs_of_its_stack_only() -> None:
     found = outputs((CASES / "meta_nothing_pushed.json").read_text())
     assert {name for name, value in found.items() if value is not None} == PROVIDER_OUTPUTS
 
@@ -312,7 +317,13 @@ def test_an_environment_that_was_never_pushed_has_the_outputs_of_its_stack_only(
     ],
     ids=lambda document: document[:40],
 )
-def test_an_odd_document_is_no_reason_to_fail_and_shows_no_secret(dags, app, answering, everything_is_logged, document):
+def test_an_odd_document_is_no_reason_to_fail_and_shows_no_secret(
+    dags: DagRunner,
+    app: LocalAmplifyBackend,
+    answering: Callable[[str], None],
+    everything_is_logged: None,
+    document: str,
+) -> None:
     answering(document)
     finished = run(dags, 'GetBackendOperator(task_id="get", app_id=app_id, backend_environment_name="staging")')
     assert set(finished.xcom("get")["outputs"]) == OUTPUTS
@@ -323,7 +334,7 @@ def test_an_odd_document_is_no_reason_to_fail_and_shows_no_secret(dags, app, ans
 # Members
 
 
-def test_every_member_of_what_is_read_is_an_xcom_of_its_own(dags, app):
+def test_every_member_of_what_is_read_is_an_xcom_of_its_own(dags: DagRunner, app: LocalAmplifyBackend) -> None:
     app.control.seed(buckets=["my-files"])
     job = app.client().delete_backend(AppId=APP, BackendEnvironmentName="empty")["JobId"]
     session = app.client().create_token(AppId=APP)["SessionId"]
@@ -357,7 +368,9 @@ GetTokenOperator(task_id="silent", app_id=app_id, session_id={session!r}, do_xco
     assert {finished.xcom(task_id, key="ChallengeCode") for task_id in ("create", "token")} == {"***"}
 
 
-def test_members_feed_other_tasks_and_what_is_nested_in_them_does_in_a_template(dags, app):
+def test_members_feed_other_tasks_and_what_is_nested_in_them_does_in_a_template(
+    dags: DagRunner, app: LocalAmplifyBackend
+) -> None:
     app.control.seed_app("dlogin", config={})
     run(
         dags,
@@ -389,7 +402,9 @@ UpdateBackendConfigOperator(
 
 
 @pytest.mark.parametrize("gone", ["NotFoundException", "ValidationException", "absent"])
-def test_a_missing_environment_is_skipped_or_fails_in_whatever_form_the_service_says_so(dags, app, gone):
+def test_a_missing_environment_is_skipped_or_fails_in_whatever_form_the_service_says_so(
+    dags: DagRunner, app: LocalAmplifyBackend, gone: str
+) -> None:
     app.control.set(gone_environment=gone)
     finished = dags.run(
         IMPORTS
@@ -419,7 +434,9 @@ GetBackendOperator(task_id="fails", **lost)
     assert not [message for message in finished.messages("warning") if "unknown to the service" in message]
 
 
-def test_an_app_that_the_service_does_not_know_is_skipped_with_a_warning(dags, app):
+def test_an_app_that_the_service_does_not_know_is_skipped_with_a_warning(
+    dags: DagRunner, app: LocalAmplifyBackend
+) -> None:
     finished = run(
         dags,
         """
@@ -436,7 +453,9 @@ GetBackendOperator(task_id="listing", app_id="dtypo", if_missing="skip")
 
 
 @pytest.mark.parametrize("name", ["staging", "lost", None])
-def test_a_refusal_for_another_reason_is_not_taken_for_a_missing_environment(dags, app, name):
+def test_a_refusal_for_another_reason_is_not_taken_for_a_missing_environment(
+    dags: DagRunner, app: LocalAmplifyBackend, name: str | None
+) -> None:
     app.control.add_fault("GetBackend", kind="error", code="ValidationException", status=400)
     finished = dags.run(
         IMPORTS
@@ -448,7 +467,9 @@ GetBackendOperator(task_id="get", app_id={APP!r}, backend_environment_name={name
     assert "ValidationException" in finished.error("get")
 
 
-def test_an_environment_that_is_listed_is_not_missing_whatever_the_service_says_of_it(dags, app):
+def test_an_environment_that_is_listed_is_not_missing_whatever_the_service_says_of_it(
+    dags: DagRunner, app: LocalAmplifyBackend
+) -> None:
     app.control.add_fault("GetBackend", kind="error", code="ValidationException", status=400, times=1)
     finished = dags.run(
         IMPORTS
@@ -459,7 +480,9 @@ GetBackendOperator(task_id="get", app_id={APP!r}, backend_environment_name="stag
     assert finished.states == {"get": "failed"}
 
 
-def test_what_to_do_about_a_missing_environment_is_checked_before_anything_is_sent(dags, app):
+def test_what_to_do_about_a_missing_environment_is_checked_before_anything_is_sent(
+    dags: DagRunner, app: LocalAmplifyBackend
+) -> None:
     app.control.clear_journal()
     finished = dags.run(
         IMPORTS + f'GetBackendOperator(task_id="get", app_id={APP!r}, if_missing="{{{{ 1 }}}}")',
@@ -474,7 +497,7 @@ JOBS = 60
 
 
 @pytest.fixture
-def many_jobs(app):
+def many_jobs(app: LocalAmplifyBackend) -> LocalAmplifyBackend:
     app.control.seed_app(
         "dbusy", "main", jobs=[{"environment": "main", "job_id": f"job{n:03}", "age_seconds": n} for n in range(JOBS)]
     )
@@ -482,7 +505,7 @@ def many_jobs(app):
     return app
 
 
-def listing(dags, **parameters: Any) -> dict[str, Any]:
+def listing(dags: DagRunner, **parameters: Any) -> dict[str, Any]:
     given = ", ".join(f"{name}={value!r}" for name, value in parameters.items())
     finished = run(
         dags,
@@ -508,17 +531,20 @@ def listing(dags, **parameters: Any) -> dict[str, Any]:
         ({"max_items": "{{ none }}"}, [25, 25, 25]),
     ],
 )
-def test_a_listing_has_all_pages_and_ends_exactly_at_its_limit(dags, many_jobs, parameters, sizes):
+def test_a_listing_has_all_pages_and_ends_exactly_at_its_limit(
+    dags: DagRunner, many_jobs: LocalAmplifyBackend, parameters: dict[str, Any], sizes: list[int]
+) -> None:
     result = listing(dags, **parameters)
     asked = [entry["parameters"] for entry in many_jobs.control.journal("ListBackendJobs")]
     assert [request["MaxResults"] for request in asked] == sizes
-    wanted = {"{{ params.most }}": 30, "{{ none }}": JOBS}.get(parameters.get("max_items"), parameters.get("max_items"))
+    most: Any = parameters.get("max_items")
+    wanted = {"{{ params.most }}": 30, "{{ none }}": JOBS}.get(most, most)
     ids = [job["JobId"] for job in result["Jobs"]]
     assert len(ids) == len(set(ids)) == min(wanted or JOBS, JOBS)
     assert ("NextToken" in result) is (len(ids) < JOBS)
 
 
-def test_a_listing_goes_on_where_its_limit_ended_the_last_one(dags, many_jobs):
+def test_a_listing_goes_on_where_its_limit_ended_the_last_one(dags: DagRunner, many_jobs: LocalAmplifyBackend) -> None:
     first = listing(dags, max_items=35)
     rest = listing(dags, next_token=first["NextToken"])
     ids = [job["JobId"] for job in first["Jobs"] + rest["Jobs"]]
@@ -526,7 +552,7 @@ def test_a_listing_goes_on_where_its_limit_ended_the_last_one(dags, many_jobs):
     assert "NextToken" not in rest
 
 
-def test_the_times_of_jobs_are_readable(dags, many_jobs):
+def test_the_times_of_jobs_are_readable(dags: DagRunner, many_jobs: LocalAmplifyBackend) -> None:
     finished = run(
         dags,
         """
@@ -546,7 +572,9 @@ UpdateBackendJobOperator(task_id="update", status="COMPLETED", **common)
 
 @pytest.mark.parametrize("page_size", [3, 50])
 @pytest.mark.parametrize("limit", [None, 1, 3, 4, 6, 100])
-def test_buckets_are_listed_over_all_pages_up_to_the_limit(dags, service, page_size, limit):
+def test_buckets_are_listed_over_all_pages_up_to_the_limit(
+    dags: DagRunner, service: LocalAmplifyBackend, page_size: int, limit: int | None
+) -> None:
     service.control.set(bucket_page_size=page_size)
     service.control.seed(buckets=[f"bucket-{n}" for n in range(7)])
     everything = [bucket["Name"] for bucket in service.client().list_s3_buckets()["Buckets"]]
@@ -567,7 +595,7 @@ def test_buckets_are_listed_over_all_pages_up_to_the_limit(dags, service, page_s
 # Secrets
 
 
-def test_no_result_holds_a_secret(dags, app, everything_is_logged):
+def test_no_result_holds_a_secret(dags: DagRunner, app: LocalAmplifyBackend, everything_is_logged: None) -> None:
     config = json.loads(json.dumps(AUTH))
     app.control.seed_app(APP, {"name": "secretive", "auth": {"people": config}, "api": {"graph": None}})
     client = app.client()

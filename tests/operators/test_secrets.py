@@ -10,33 +10,31 @@ from __future__ import annotations
 import json
 import sqlite3
 import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-APP = "d1a2b3c4d5"
+from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from tests.dag_run import DagRunner, Finished
+from tests.samples import APP, auth
 
 pytestmark = pytest.mark.usefixtures("everything_is_logged")
 
-CONFIG = {
-    "AuthResources": "USER_POOL_ONLY",
-    "Service": "COGNITO",
-    "UserPoolConfigs": {
-        "RequiredSignUpAttributes": ["EMAIL"],
-        "SignInMethod": "EMAIL",
-        "UserPoolName": "people",
-        "OAuth": {
-            "OAuthGrantType": "CODE",
-            "OAuthScopes": ["EMAIL"],
-            "RedirectSignInURIs": ["https://example.com/"],
-            "RedirectSignOutURIs": ["https://example.com/"],
-            "SocialProviderSettings": {"Google": {"ClientId": "google-id", "ClientSecret": "SECRET"}},
-        },
+CONFIG = auth(
+    OAuth={
+        "OAuthGrantType": "CODE",
+        "OAuthScopes": ["EMAIL"],
+        "RedirectSignInURIs": ["https://example.com/"],
+        "RedirectSignOutURIs": ["https://example.com/"],
+        "SocialProviderSettings": {"Google": {"ClientId": "google-id", "ClientSecret": "SECRET"}},
     },
-}
+)
 
 
-def config(secret: str, **more: object) -> dict:
-    document = json.loads(json.dumps(CONFIG).replace("SECRET", secret))
+def config(secret: str, **more: object) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(json.dumps(CONFIG).replace("SECRET", secret))
     document["UserPoolConfigs"]["OAuth"]["SocialProviderSettings"] |= more
     return document
 
@@ -49,7 +47,7 @@ def new_secret() -> str:
 ASKS_FOR_MASKING = "MaskSecret"
 
 
-def assert_unseen(run, airflow_home, *secrets: str, unless: tuple[str, ...] = ()) -> None:
+def assert_unseen(run: Finished, airflow_home: Path, *secrets: str, unless: tuple[str, ...] = ()) -> None:
     """None of the secrets is in the log of our task or in any table but `unless`, however it is written there."""
     lines = [json.dumps(line) for line in run.log_lines if line["task"] == "add_auth"]
     assert lines
@@ -60,7 +58,7 @@ def assert_unseen(run, airflow_home, *secrets: str, unless: tuple[str, ...] = ()
         assert [name for name, text in tables.items() if secret in text and name not in unless] == []
 
 
-def _tables(airflow_home):
+def _tables(airflow_home: Path) -> Iterator[tuple[str, str]]:
     with sqlite3.connect(airflow_home / "airflow.db") as database:
         for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
             rows = database.execute(f'SELECT * FROM "{name}"').fetchall()
@@ -77,7 +75,14 @@ CreateBackendAuthOperator(
 
 @pytest.mark.parametrize("deferrable", [False, True])
 @pytest.mark.parametrize("form", ["member", "whole", "text"])
-def test_a_secret_from_a_variable(dags, service, airflow_home, monkeypatch, form, deferrable):
+def test_a_secret_from_a_variable(
+    dags: DagRunner,
+    service: LocalAmplifyBackend,
+    airflow_home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    form: str,
+    deferrable: bool,
+) -> None:
     secret = new_secret()
     monkeypatch.setenv("AIRFLOW_VAR_GOOGLE", secret)
     monkeypatch.setenv("AIRFLOW_VAR_CONFIG", json.dumps(config(secret)))
@@ -95,7 +100,9 @@ def test_a_secret_from_a_variable(dags, service, airflow_home, monkeypatch, form
     assert_unseen(run, airflow_home, secret)
 
 
-def test_a_secret_from_an_xcom_stays_in_that_xcom(dags, airflow_home, monkeypatch):
+def test_a_secret_from_an_xcom_stays_in_that_xcom(
+    dags: DagRunner, airflow_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     secret = new_secret()
     monkeypatch.setenv("AIRFLOW_VAR_CONFIG", json.dumps(config(secret)))
     run = dags.run(
@@ -117,7 +124,9 @@ def test_a_secret_from_an_xcom_stays_in_that_xcom(dags, airflow_home, monkeypatc
     assert_unseen(run, airflow_home, secret, unless=("xcom",))
 
 
-def test_the_secrets_of_mapped_configurations(dags, service, airflow_home, monkeypatch):
+def test_the_secrets_of_mapped_configurations(
+    dags: DagRunner, service: LocalAmplifyBackend, airflow_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     secrets = [new_secret(), new_secret()]
     monkeypatch.setenv("AIRFLOW_VAR_CONFIGS", json.dumps([config(secret) for secret in secrets]))
     service.control.seed_app(APP, "one", "two")
@@ -143,7 +152,9 @@ def test_the_secrets_of_mapped_configurations(dags, service, airflow_home, monke
     assert_unseen(run, airflow_home, *secrets, unless=("xcom",))
 
 
-def test_secrets_with_signs_that_json_escapes(dags, service, airflow_home, monkeypatch):
+def test_secrets_with_signs_that_json_escapes(
+    dags: DagRunner, service: LocalAmplifyBackend, airflow_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tail = uuid.uuid4().hex
     secret = f'hush"quoted"\\and\\{tail}'
     monkeypatch.setenv("AIRFLOW_VAR_CONFIG", json.dumps(_with_secret(secret)))
@@ -152,14 +163,16 @@ def test_secrets_with_signs_that_json_escapes(dags, service, airflow_home, monke
     assert_unseen(run, airflow_home, tail)
 
 
-def _with_secret(secret: str) -> dict:
+def _with_secret(secret: str) -> dict[str, Any]:
     document = config("x")
     document["UserPoolConfigs"]["OAuth"]["SocialProviderSettings"]["Google"]["ClientSecret"] = secret
     return document
 
 
 @pytest.mark.parametrize("form", ["dictionary", "text"])
-def test_a_private_key_of_several_lines(dags, service, airflow_home, monkeypatch, form):
+def test_a_private_key_of_several_lines(
+    dags: DagRunner, service: LocalAmplifyBackend, airflow_home: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
     lines = [uuid.uuid4().hex * 2 for _ in range(3)]
     key = "\n".join(["-----BEGIN PRIVATE KEY-----", *lines, "-----END PRIVATE KEY-----", ""])
     apple = {"ClientId": "apple-id", "KeyId": "key-id", "PrivateKey": key, "TeamId": "team-id"}
@@ -173,7 +186,9 @@ def test_a_private_key_of_several_lines(dags, service, airflow_home, monkeypatch
     assert_unseen(run, airflow_home, *lines)
 
 
-def test_a_configuration_too_long_for_the_page_of_rendered_fields(dags, airflow_home, monkeypatch):
+def test_a_configuration_too_long_for_the_page_of_rendered_fields(
+    dags: DagRunner, airflow_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     secret = new_secret()
     document = config(secret)
     uris = [f"https://example.com/{number:05}" for number in range(400)]
@@ -188,7 +203,9 @@ def test_a_configuration_too_long_for_the_page_of_rendered_fields(dags, airflow_
 
 
 @pytest.mark.parametrize("form", ["json with a comma too many", "a dictionary as Python writes it"])
-def test_text_that_is_not_json_after_all(dags, airflow_home, monkeypatch, form):
+def test_text_that_is_not_json_after_all(
+    dags: DagRunner, airflow_home: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
     secret = new_secret()
     document = config(secret)
     monkeypatch.setenv("AIRFLOW_VAR_CONFIG", json.dumps(document)[:-1] + ",}" if "comma" in form else repr(document))
@@ -197,7 +214,9 @@ def test_text_that_is_not_json_after_all(dags, airflow_home, monkeypatch, form):
     assert_unseen(run, airflow_home, secret)
 
 
-def test_what_the_service_answers_goes_into_xcom_without_its_api_key(dags, service, airflow_home):
+def test_what_the_service_answers_goes_into_xcom_without_its_api_key(
+    dags: DagRunner, service: LocalAmplifyBackend, airflow_home: Path
+) -> None:
     service.control.seed_app(APP, {"name": "full", "api": {"graph": None}})
     answer = service.client().get_backend(AppId=APP, BackendEnvironmentName="full")
     ((_, api),) = json.loads(answer["AmplifyMetaConfig"])["api"].items()

@@ -15,7 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
+from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.parameters.reading import is_template
+from tests import samples
+from tests.dag_run import DagRunner
+from tests.fixture_types import WriteFile
 from tests.operators.requests_by_operation import IMPORTS, operator_classes, shared_botocore_data  # noqa: F401
 
 BOTH_RENDERINGS = pytest.mark.parametrize("native", [False, True], ids=["as text", "natively"])
@@ -49,7 +53,12 @@ class Written:
         text = config if isinstance(config, str) else json.dumps(config)
         self.file("configuration.json", text)
         value = {"dictionary": config, "text": text, "file": "configuration.json"}[form.split()[-1]]
-        common = {"task_id": "add", "app_id": "d1", "backend_environment_name": "staging", "resource_name": "r"}
+        common: dict[str, Any] = {
+            "task_id": "add",
+            "app_id": "d1",
+            "backend_environment_name": "staging",
+            "resource_name": "r",
+        }
         with DAG(
             "texts",
             schedule=None,
@@ -59,10 +68,10 @@ class Written:
         ) as dag:
             operator = operator_classes()[f"{operation}Operator"]
             if form.startswith("mapped"):
-                task = operator.partial(**common).expand(resource_config=[value])
+                task: Any = operator.partial(**common).expand(resource_config=[value])
             else:
                 task = operator(**common, resource_config=value)
-        dag.resolve_template_files()
+        dag.resolve_template_files()  # type: ignore[no-untyped-call]
         context: dict[str, Any] = {"params": PARAMS, "dag": dag, "task": task}
         context |= {"ti": SimpleNamespace(map_index=0, task=task), "dag_run": SimpleNamespace(conf={})}
         task.render_template_fields(context, dag.get_template_env())
@@ -82,8 +91,7 @@ def written(tmp_path: Path) -> Written:
 
 
 def auth(**user_pool: Any) -> dict[str, Any]:
-    pool = {"RequiredSignUpAttributes": ["EMAIL"], "SignInMethod": "EMAIL", "UserPoolName": "guests"}
-    return {"AuthResources": "USER_POOL_ONLY", "Service": "COGNITO", "UserPoolConfigs": pool | user_pool}
+    return samples.auth(**{"UserPoolName": "guests"} | user_pool)
 
 
 def api(schema: str) -> dict[str, Any]:
@@ -119,7 +127,7 @@ MESSAGES = auth(
 @BOTH_RENDERINGS
 @IN_EVERY_FORM
 @pytest.mark.parametrize("operation", ["CreateBackendAuth", "UpdateBackendAuth"])
-def test_the_place_for_a_code_reaches_the_service(written, operation, form, native):
+def test_the_place_for_a_code_reaches_the_service(written: Written, operation: str, form: str, native: bool) -> None:
     config = copy.deepcopy(MESSAGES)
     if operation == "UpdateBackendAuth":
         del config["UserPoolConfigs"]["RequiredSignUpAttributes"]
@@ -146,12 +154,14 @@ def test_the_place_for_a_code_reaches_the_service(written, operation, form, nati
         ("{###} {##}", "{###} {##}"),
     ],
 )
-def test_the_place_for_a_code_beside_templates(written, words, arrives, form, native):
+def test_the_place_for_a_code_beside_templates(
+    written: Written, words: str, arrives: str, form: str, native: bool
+) -> None:
     assert message_of(written.sent(message(words), form, native=native)) == arrives
 
 
 @BOTH_RENDERINGS
-def test_what_is_rendered_is_not_rendered_again(written, native):
+def test_what_is_rendered_is_not_rendered_again(written: Written, native: bool) -> None:
     config = message("{{ params.words }}")
     assert message_of(written.sent(config, native=native)) == (
         "{{ params.shop }} {% x {# no comment #} {####} {##here##}"
@@ -159,7 +169,7 @@ def test_what_is_rendered_is_not_rendered_again(written, native):
 
 
 @BOTH_RENDERINGS
-def test_a_comment_that_is_not_closed_names_the_way_out(written, native):
+def test_a_comment_that_is_not_closed_names_the_way_out(written: Written, native: bool) -> None:
     error = written.refused(message("Type {####}\nor {# {{ params.shop }}"), native=native)
     assert "resource_config.UserPoolConfigs.VerificationMessage.EmailSettings.EmailMessage, line 2: " in error
     assert "{% raw %}" in error
@@ -208,13 +218,15 @@ IN_EVERY_PLACE = pytest.mark.parametrize("where", SCHEMA_PLACES)
 @BOTH_RENDERINGS
 @IN_EVERY_PLACE
 @pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
-def test_a_schema_arrives_byte_for_byte(written, schema, where, native):
+def test_a_schema_arrives_byte_for_byte(written: Written, schema: str, where: str, native: bool) -> None:
     assert sent_schema(written, schema, where, native=native) == schema
 
 
 @BOTH_RENDERINGS
 @pytest.mark.parametrize("where", SCHEMA_PLACES)
-def test_the_templates_of_a_schema_are_rendered_and_nothing_else_is_touched(written, where, native):
+def test_the_templates_of_a_schema_are_rendered_and_nothing_else_is_touched(
+    written: Written, where: str, native: bool
+) -> None:
     schema = "type {{ params.kind }} @model {# {{ params.shop }}\r\n  id: ID! #}\r\n}\n{% if false %}x{% endif %}\r\n"
     arrives = "type Note @model {# Corner\r\n  id: ID! #}\r\n}\n\r\n"
     assert sent_schema(written, schema, where, native=native) == arrives
@@ -231,7 +243,9 @@ def test_the_templates_of_a_schema_are_rendered_and_nothing_else_is_touched(writ
         ("# {{#each}}{{/each}}\ntype Visit @model { id: ID! }\n", 1),
     ],
 )
-def test_marks_that_are_no_template_are_refused_with_place_line_and_way_out(written, schema, line, where, native):
+def test_marks_that_are_no_template_are_refused_with_place_line_and_way_out(
+    written: Written, schema: str, line: int, where: str, native: bool
+) -> None:
     config = api(schema)
     if "schema file" in where:
         written.file("visits.graphql", schema)
@@ -249,32 +263,32 @@ def test_marks_that_are_no_template_are_refused_with_place_line_and_way_out(writ
         assert f"resource_config.TransformSchema, line {line}: " in error
 
 
-def test_a_schema_in_a_json_text_with_templates_of_its_own_keeps_its_comments(written):
+def test_a_schema_in_a_json_text_with_templates_of_its_own_keeps_its_comments(written: Written) -> None:
     text = '{"ApiName": {{ params.kind | tojson }}, "TransformSchema": "type A @model {# a\\n id: ID! #}\\n}"}'
     arrives = {"ApiName": "Note", "TransformSchema": "type A @model {# a\n id: ID! #}\n}"}
     assert written.sent(text, "text", operation="CreateBackendAPI") == arrives
 
 
 @pytest.mark.parametrize("form", ["dictionary", "text", "file", "mapped file"])
-def test_a_file_can_be_named_by_a_template(written, form):
+def test_a_file_can_be_named_by_a_template(written: Written, form: str) -> None:
     written.file("Note.graphql", "type {{ params.kind }} @model { id: ID! }\n")
     config = api("{{ params.kind }}.graphql")
     assert written.sent(config, form, operation="CreateBackendAPI") == api("type Note @model { id: ID! }\n")
 
 
-def test_a_file_that_is_no_utf_8_is_named(written):
+def test_a_file_that_is_no_utf_8_is_named(written: Written) -> None:
     written.file("schema.graphql", "type Gr\u00fc\u00dfe @model { id: ID! }".encode("latin-1"))
     error = written.refused(api("schema.graphql"), operation="CreateBackendAPI")
     assert "resource_config.TransformSchema='schema.graphql' is not a UTF-8 file" in error
 
 
 @pytest.mark.parametrize("form", ["dictionary", "text", "mapped dictionary"])
-def test_a_file_that_cannot_be_found_is_named(written, form):
+def test_a_file_that_cannot_be_found_is_named(written: Written, form: str) -> None:
     error = written.refused(api("nowhere.graphql"), form, operation="CreateBackendAPI")
     assert "resource_config.TransformSchema='nowhere.graphql' cannot be found" in error
 
 
-def test_a_json_file_with_a_byte_order_mark_is_read(written):
+def test_a_json_file_with_a_byte_order_mark_is_read(written: Written) -> None:
     written.file("bom.json", b"\xef\xbb\xbf" + json.dumps(auth()).encode())
     assert written.sent("bom.json") == auth()
 
@@ -284,7 +298,9 @@ def test_a_json_file_with_a_byte_order_mark_is_read(written):
 
 @pytest.mark.parametrize("ending", [".json", ".graphql"])
 @pytest.mark.parametrize("mapped", [False, True])
-def test_only_configurations_and_schemas_can_be_files(dags, service, ending, mapped):
+def test_only_configurations_and_schemas_can_be_files(
+    dags: DagRunner, service: LocalAmplifyBackend, ending: str, mapped: bool
+) -> None:
     name = f"pictures{ending}"
     config = {"BucketName": name, "Permissions": {"Authenticated": ["READ"]}, "ServiceName": "S3"}
     made = f".partial(task_id='storage', {{}}).expand(resource_name=[{name!r}])"
@@ -298,7 +314,7 @@ def test_only_configurations_and_schemas_can_be_files(dags, service, ending, map
     assert entry["parameters"]["ResourceConfig"] == config
 
 
-def test_addresses_that_end_like_a_file_are_addresses(written):
+def test_addresses_that_end_like_a_file_are_addresses(written: Written) -> None:
     oauth = {
         "OAuthGrantType": "CODE",
         "OAuthScopes": ["EMAIL"],
@@ -310,7 +326,7 @@ def test_addresses_that_end_like_a_file_are_addresses(written):
     assert pool["OAuth"]["RedirectSignOutURIs"] == ["https://shop.example/Note.graphql"]
 
 
-def test_a_configuration_file_is_not_stored_with_the_dag(dags, files):
+def test_a_configuration_file_is_not_stored_with_the_dag(dags: DagRunner, files: WriteFile) -> None:
     files("auth.json", auth(UserPoolName="only-in-the-file"))
     dag = dags.load(
         'CreateBackendAuthOperator(task_id="add", app_id=APP, backend_environment_name="staging", resource_name="r", '
@@ -346,7 +362,7 @@ def settings_of(word: str) -> dict[str, Any]:
 
 @BOTH_RENDERINGS
 @pytest.mark.parametrize("form", ["dictionary", "text", "file", "mapped dictionary"])
-def test_a_word_that_looks_like_python_arrives_as_it_was_written(written, form, native):
+def test_a_word_that_looks_like_python_arrives_as_it_was_written(written: Written, form: str, native: bool) -> None:
     for word in LIKE_PYTHON:
         assert written.sent(settings_of(word), form, native=native) == settings_of(word)
 
@@ -365,12 +381,16 @@ def test_a_word_that_looks_like_python_arrives_as_it_was_written(written, form, 
         ("{{ '1234567890123456789012e5' }}", "1234567890123456789012e5"),
     ],
 )
-def test_a_template_in_a_text_is_rendered_as_text(written, template, arrives, form, native):
+def test_a_template_in_a_text_is_rendered_as_text(
+    written: Written, template: str, arrives: str, form: str, native: bool
+) -> None:
     assert written.sent(settings_of(template), form, native=native) == settings_of(arrives)
 
 
 @BOTH_RENDERINGS
-def test_names_and_connections_that_look_like_numbers(dags, service, monkeypatch, aws_default, native):
+def test_names_and_connections_that_look_like_numbers(
+    dags: DagRunner, service: LocalAmplifyBackend, monkeypatch: pytest.MonkeyPatch, aws_default: str, native: bool
+) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_123456789012", os.environ["AIRFLOW_CONN_AWS_DEFAULT"])
     service.control.seed_app("1e3", "0x1F")
     run = dags.run(
@@ -391,7 +411,7 @@ def test_names_and_connections_that_look_like_numbers(dags, service, monkeypatch
 
 @BOTH_RENDERINGS
 @pytest.mark.parametrize("form", ["dictionary", "text", "file", "mapped dictionary"])
-def test_a_whole_number_is_taken_as_its_digits(written, form, native):
+def test_a_whole_number_is_taken_as_its_digits(written: Written, form: str, native: bool) -> None:
     config = settings_of("12345678901234567890")
     config["UserPoolConfigs"]["OAuth"]["SocialProviderSettings"]["Google"]["ClientSecret"] = 12345678901234567890
     config["UserPoolConfigs"]["OAuth"]["DomainPrefix"] = 12345678901234567890
@@ -400,7 +420,7 @@ def test_a_whole_number_is_taken_as_its_digits(written, form, native):
 
 @pytest.mark.parametrize("form", ["dictionary", "text", "file", "mapped dictionary"])
 @pytest.mark.parametrize("number", [1.5, 1e26, True, False])
-def test_a_fraction_or_a_boolean_is_no_text(written, form, number):
+def test_a_fraction_or_a_boolean_is_no_text(written: Written, form: str, number: Any) -> None:
     config = settings_of("x")
     config["UserPoolConfigs"]["OAuth"]["SocialProviderSettings"]["Google"]["ClientSecret"] = number
     config["UserPoolConfigs"]["UserPoolName"] = number
@@ -413,7 +433,9 @@ def test_a_fraction_or_a_boolean_is_no_text(written, form, number):
 @pytest.mark.parametrize("form", ["text", "file", "mapped text", "mapped file"])
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e400"])
 @pytest.mark.parametrize("member", ["MinimumLength", "Unknown"])
-def test_what_is_no_finite_number_is_refused_in_a_json_text_too(written, form, number, member, native):
+def test_what_is_no_finite_number_is_refused_in_a_json_text_too(
+    written: Written, form: str, number: Any, member: str, native: bool
+) -> None:
     text = json.dumps(auth(PasswordPolicy={member: "NUMBER"})).replace('"NUMBER"', number)
     error = written.refused(text, form, native=native)
     assert f"resource_config.UserPoolConfigs.PasswordPolicy.{member}=" in error
@@ -425,7 +447,9 @@ def test_what_is_no_finite_number_is_refused_in_a_json_text_too(written, form, n
 
 @BOTH_RENDERINGS
 @pytest.mark.parametrize("form", ["dictionary", "text", "file", "mapped dictionary", "mapped file"])
-def test_a_list_without_tojson_is_a_list_natively_and_otherwise_refused(written, form, native):
+def test_a_list_without_tojson_is_a_list_natively_and_otherwise_refused(
+    written: Written, form: str, native: bool
+) -> None:
     config = auth(RequiredSignUpAttributes="{{ params.attributes }}")
     if native:
         assert written.sent(config, form, native=True) == auth()
@@ -437,7 +461,7 @@ def test_a_list_without_tojson_is_a_list_natively_and_otherwise_refused(written,
 
 @BOTH_RENDERINGS
 @pytest.mark.parametrize("form", ["dictionary", "text", "file", "mapped dictionary", "mapped file"])
-def test_a_list_with_tojson_is_a_list(written, form, native):
+def test_a_list_with_tojson_is_a_list(written: Written, form: str, native: bool) -> None:
     config = auth(RequiredSignUpAttributes="{{ params.attributes | tojson }}")
     assert written.sent(config, form, native=native) == auth()
 
@@ -446,7 +470,7 @@ WHOLE = "{{ params.config }}"
 
 
 @pytest.mark.parametrize("template", [WHOLE, f"\n  {WHOLE}\n", "{{ ti.xcom_pull('choose') }}"])
-def test_a_whole_configuration_without_tojson(dags, service, template):
+def test_a_whole_configuration_without_tojson(dags: DagRunner, service: LocalAmplifyBackend, template: str) -> None:
     chooser = f"@task\ndef choose():\n    return {auth()!r}\n\n"
     options = f"params={{'config': {auth()!r}}}"
     body = f"""
@@ -463,13 +487,15 @@ choose() >> CreateBackendAuthOperator(
     assert entry["parameters"]["ResourceConfig"] == auth()
 
 
-def test_python_that_a_native_dag_puts_together_is_still_read(written):
+def test_python_that_a_native_dag_puts_together_is_still_read(written: Written) -> None:
     config = auth(RequiredSignUpAttributes="['{{ params.attributes[0] }}']")
     assert written.sent(config, native=True) == auth()
 
 
 @BOTH_RENDERINGS
-def test_numbers_of_botocore_settings_stay_numbers_where_they_did(dags, service, native):
+def test_numbers_of_botocore_settings_stay_numbers_where_they_did(
+    dags: DagRunner, service: LocalAmplifyBackend, native: bool
+) -> None:
     seconds = "{{ 7 }}" if native else 7
     run = dags.run(
         f"GetBackendOperator(task_id='get', app_id=APP, botocore_config={{'read_timeout': {seconds!r}}})",
@@ -479,7 +505,7 @@ def test_numbers_of_botocore_settings_stay_numbers_where_they_did(dags, service,
     assert run.rendered("get")["botocore_config"] == {"read_timeout": 7}
 
 
-def test_an_error_of_a_template_quotes_no_secret(written):
+def test_an_error_of_a_template_quotes_no_secret(written: Written) -> None:
     config = settings_of("hush{{hidden words}}")
     error = written.refused(config)
     assert "hidden" not in error.split("ClientSecret")[-1].split(";")[0]
@@ -488,7 +514,9 @@ def test_an_error_of_a_template_quotes_no_secret(written):
     assert "words" not in error
 
 
-def test_a_mistake_in_a_template_is_named_with_task_parameter_and_line(dags, service):
+def test_a_mistake_in_a_template_is_named_with_task_parameter_and_line(
+    dags: DagRunner, service: LocalAmplifyBackend
+) -> None:
     run = dags.run(
         "GetBackendOperator(task_id='get', app_id='{{ parms.app }}', retries=2)\n"
         "BackendEnvironmentSensor(task_id='sensor', app_id=APP, backend_environment_name='{{ x')\n"
@@ -530,7 +558,9 @@ def choose_one():
 
 @BOTH_RENDERINGS
 @pytest.mark.parametrize("operation", ["CreateBackendAuth", "CreateBackendAPI"])
-def test_what_reaches_the_service_in_every_form(dags, service, files, operation, native):
+def test_what_reaches_the_service_in_every_form(
+    dags: DagRunner, service: LocalAmplifyBackend, files: WriteFile, operation: str, native: bool
+) -> None:
     schema = UNCLOSED + AFTER_BRACE + CRLF
     arrives, config = (MESSAGES, MESSAGES) if operation == "CreateBackendAuth" else (api(schema), api("crlf.graphql"))
     files("crlf.graphql", schema)
@@ -551,7 +581,9 @@ PLAIN = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=
 @pytest.mark.parametrize("native", [False, True], ids=["as text", "natively"])
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(words=st.lists(PLAIN | st.sampled_from(LIKE_PYTHON) | st.just("{####}\r\n"), min_size=3, max_size=3))
-def test_any_text_without_template_marks_arrives_as_it_was_written(service, written, words, native):
+def test_any_text_without_template_marks_arrives_as_it_was_written(
+    service: LocalAmplifyBackend, written: Written, words: list[str], native: bool
+) -> None:
     name, secret, schema = words
     service.control.reset()
     service.control.seed_app("d1", {"name": "staging", "auth": {"r": None}, "api": {"r": None}})
@@ -575,6 +607,6 @@ def test_any_text_without_template_marks_arrives_as_it_was_written(service, writ
 
 
 @BOTH_RENDERINGS
-def test_a_number_that_python_does_not_write_down_is_refused(written, native):
+def test_a_number_that_python_does_not_write_down_is_refused(written: Written, native: bool) -> None:
     said = written.refused(message("{{ 10 ** 5000 }}"), native=native)
     assert "EmailSettings.EmailMessage: Jinja cannot render it (Exceeds the limit (4300 digits)" in said

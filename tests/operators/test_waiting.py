@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from tests.dag_run import DagRunner
+from tests.fixture_types import Names
+
 LIFE = """
 common = dict(app_id=APP, waiter_delay=0.1, {mode})
 create = CreateBackendOperator(
@@ -31,7 +35,9 @@ OPERATIONS = {
 
 
 @pytest.mark.parametrize("mode", ["deferrable=False", "deferrable=True"])
-def test_a_whole_life_on_the_worker_or_deferred_returns_the_same(dags, service, starts, result_keys, mode):
+def test_a_whole_life_on_the_worker_or_deferred_returns_the_same(
+    dags: DagRunner, service: LocalAmplifyBackend, starts: Names, result_keys: set[str], mode: str
+) -> None:
     run = dags.run(LIFE.format(mode=mode))
     assert run.states == dict.fromkeys(OPERATIONS, "success")
     for task_id, operation in OPERATIONS.items():
@@ -47,7 +53,9 @@ def test_a_whole_life_on_the_worker_or_deferred_returns_the_same(dags, service, 
     assert sorted(service.client().get_backend(AppId="d1a2b3c4d5")["BackendEnvironmentList"]) == ["blank", "staging"]
 
 
-def test_a_retry_of_a_deferred_task_begins_anew_and_does_not_get_the_event_of_the_try_before(dags, service, starts):
+def test_a_retry_of_a_deferred_task_begins_anew_and_does_not_get_the_event_of_the_try_before(
+    dags: DagRunner, service: LocalAmplifyBackend, starts: Names
+) -> None:
     service.control.add_fault("DeleteBackend", kind="job_fails", times=1)
     run = dags.run("""
         DeleteBackendOperator(
@@ -60,7 +68,9 @@ def test_a_retry_of_a_deferred_task_begins_anew_and_does_not_get_the_event_of_th
     assert starts() == ["DeleteBackend staging"] * 2
 
 
-def test_without_waiting_the_task_ends_once_the_job_has_started(dags, service, starts, result_keys):
+def test_without_waiting_the_task_ends_once_the_job_has_started(
+    dags: DagRunner, service: LocalAmplifyBackend, starts: Names, result_keys: set[str]
+) -> None:
     service.control.set(job_seconds=3600)
     run = dags.run("""
         CloneBackendOperator.partial(
@@ -89,7 +99,7 @@ def test_without_waiting_the_task_ends_once_the_job_has_started(dags, service, s
     assert "running trigger in line" not in run.log
 
 
-def test_a_wait_that_is_deferred_goes_through_a_trigger(dags, service):
+def test_a_wait_that_is_deferred_goes_through_a_trigger(dags: DagRunner, service: LocalAmplifyBackend) -> None:
     service.control.set(job_seconds=1)
     run = dags.run("""
         CloneBackendOperator(
@@ -101,7 +111,7 @@ def test_a_wait_that_is_deferred_goes_through_a_trigger(dags, service):
     assert "running trigger in line" in run.log
 
 
-def test_a_job_that_is_done_at_the_first_look_needs_no_trigger(dags, service):
+def test_a_job_that_is_done_at_the_first_look_needs_no_trigger(dags: DagRunner, service: LocalAmplifyBackend) -> None:
     service.control.set(job_seconds=0)
     run = dags.run("""
         CloneBackendOperator(
@@ -114,7 +124,9 @@ def test_a_job_that_is_done_at_the_first_look_needs_no_trigger(dags, service):
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
-def test_a_status_that_nobody_knows_is_waited_out_and_said_once(dags, service, deferrable):
+def test_a_status_that_nobody_knows_is_waited_out_and_said_once(
+    dags: DagRunner, service: LocalAmplifyBackend, deferrable: bool
+) -> None:
     service.control.add_fault("CloneBackend", kind="job_status", status="HALFWAY", seconds=2.5)
     service.control.set(job_seconds=2.6)
     run = dags.run(f"""
@@ -128,7 +140,9 @@ def test_a_status_that_nobody_knows_is_waited_out_and_said_once(dags, service, d
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
-def test_errors_of_a_look_are_not_errors_of_the_job(dags, service, deferrable):
+def test_errors_of_a_look_are_not_errors_of_the_job(
+    dags: DagRunner, service: LocalAmplifyBackend, deferrable: bool
+) -> None:
     service.control.set(job_seconds=0.5)
     for kind in ("throttle", "timeout_before", "reset_after", "truncate", "empty"):
         service.control.add_fault("GetBackendJob", kind=kind, times=1)
@@ -142,7 +156,9 @@ def test_errors_of_a_look_are_not_errors_of_the_job(dags, service, deferrable):
 
 
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED"])
-def test_on_resume_after_another_job_the_log_says_which_and_how_it_ended(dags, service, status):
+def test_on_resume_after_another_job_the_log_says_which_and_how_it_ended(
+    dags: DagRunner, service: LocalAmplifyBackend, status: str
+) -> None:
     error = {"error": "it broke"} if status == "FAILED" else {}
     job = {"environment": "staging", "job_id": "theirs", "operation": "UpdateBackendAPI", "status": "RUNNING"}
     service.control.seed_app("d1a2b3c4d5", jobs=[job | {"seconds": 5} | error])
@@ -163,7 +179,9 @@ def test_on_resume_after_another_job_the_log_says_which_and_how_it_ended(dags, s
     assert (line in run.messages("warning")) is (status == "FAILED")
 
 
-def test_a_trigger_is_given_the_identity_that_the_task_has_used(dags, monkeypatch):
+def test_a_trigger_is_given_the_identity_that_the_task_has_used(
+    dags: DagRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
     code = 'GetBackendOperator(task_id="get", app_id=APP)'
     task = dags.load(code).get_task("get")
     assert task.hook.conn_config

@@ -10,8 +10,10 @@ import botocore.config
 import pytest
 
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
+from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.parameters.client_config import as_client_config, for_botocore
 from airflow_provider_amplifybackend.validation import validate_dag
+from tests.dag_run import DagRunner
 
 CYCLE: dict[str, Any] = {}
 CYCLE["proxies"] = CYCLE
@@ -127,7 +129,9 @@ CONFIG = "botocore_config=__import__('botocore.config', fromlist=['Config']).Con
     ("task", "options"),
     [(CLONE, "deferrable=True"), (CLONE, "deferrable=False"), (GET, ""), (SENSOR, "deferrable=True"), (SENSOR, "")],
 )
-def test_a_config_object_is_refused_before_anything_is_sent(dags, service, task, options):
+def test_a_config_object_is_refused_before_anything_is_sent(
+    dags: DagRunner, service: LocalAmplifyBackend, task: str, options: str
+) -> None:
     dag = dags.load(task.format(options=f"{options}, {CONFIG}" if options else CONFIG))
     with pytest.raises(BackendParameterError, match=r"task: botocore_config is a Config: pass the keyword arguments"):
         validate_dag(dag)
@@ -139,14 +143,16 @@ def test_a_config_object_is_refused_before_anything_is_sent(dags, service, task,
 
 
 @pytest.mark.parametrize("deferrable", [True, False])
-def test_json_text_and_rendered_numbers_reach_the_client(dags, service, deferrable):
+def test_json_text_and_rendered_numbers_reach_the_client(
+    dags: DagRunner, service: LocalAmplifyBackend, deferrable: bool
+) -> None:
     service.control.set(job_seconds=0.3)
     text = """botocore_config='{"read_timeout": "{{ 7 }}", "retries": {"total_max_attempts": 2}}'"""
     run = dags.run(CLONE.format(options=f"deferrable={deferrable}, {text}"))
     assert run.states == {"task": "success"}
 
 
-def test_a_dag_may_hold_templates_in_it_and_mistakes_beside_them(dags):
+def test_a_dag_may_hold_templates_in_it_and_mistakes_beside_them(dags: DagRunner) -> None:
     validate_dag(dags.load(GET.format(options="botocore_config={'read_timeout': '{{ var.value.t }}'}")))
     with pytest.raises(BackendParameterError, match="reed_timeout"):
         validate_dag(dags.load(GET.format(options="botocore_config={'reed_timeout': 1}")))

@@ -18,7 +18,7 @@ from airflow_provider_amplifybackend.parameters.reading import as_choice, as_fla
 from airflow_provider_amplifybackend.parameters.service_model import ParameterError, build_request
 from airflow_provider_amplifybackend.sensors.job import BackendJobSensor
 
-NAMES = {"app_id": "d1", "backend_environment_name": "dev", "resource_name": "r"}
+NAMES: dict[str, Any] = {"app_id": "d1", "backend_environment_name": "dev", "resource_name": "r"}
 
 
 class Shy:
@@ -67,9 +67,10 @@ EVERY_BAD = pytest.mark.parametrize(("value", "said"), BAD.values(), ids=BAD)
 
 @EVERY_BAD
 @pytest.mark.parametrize("nested", [False, True], ids=["bare", "nested"])
-def test_an_operator_refuses_it_where_the_dag_is_written(value, said, nested):
+def test_an_operator_refuses_it_where_the_dag_is_written(value: Any, said: str, nested: bool) -> None:
+    config: Any = {"Service": value} if nested else value
     with pytest.raises(BackendParameterError) as error:
-        CreateBackendAuthOperator(task_id="add", **NAMES, resource_config={"Service": value} if nested else value)
+        CreateBackendAuthOperator(task_id="add", **NAMES, resource_config=config)
     assert str(error.value).startswith("add: resource_config")
     assert said in str(error.value)
     with pytest.raises(BackendParameterError, match="clone: waiter_delay"):
@@ -82,7 +83,7 @@ NAMES_OF_CLONE = {"app_id": "d1", "backend_environment_name": "dev", "target_env
 
 
 @EVERY_BAD
-def test_a_sensor_refuses_it_where_the_dag_is_written(value, said):
+def test_a_sensor_refuses_it_where_the_dag_is_written(value: Any, said: str) -> None:
     for name in ("job_id", "app_id", "no_job_pending", "region_name"):
         parameters = {"app_id": "d1", "backend_environment_name": "dev", "job_id": "j", name: value}
         with pytest.raises(BackendParameterError, match=f"^sensor: {name}"):
@@ -106,7 +107,7 @@ WAYS_TO_MAP: dict[str, Callable[[Any], Any]] = {
 
 @EVERY_BAD
 @pytest.mark.parametrize("way", WAYS_TO_MAP)
-def test_a_mapped_task_is_refused_where_the_dag_is_written(value, said, way):
+def test_a_mapped_task_is_refused_where_the_dag_is_written(value: Any, said: str, way: str) -> None:
     with DAG("mapped", schedule=None), pytest.raises(BackendParameterError) as error:
         WAYS_TO_MAP[way]({"Service": value})
     assert str(error.value).startswith("add: resource_config")
@@ -115,7 +116,7 @@ def test_a_mapped_task_is_refused_where_the_dag_is_written(value, said, way):
 
 @pytest.mark.parametrize("name", ["poke_interval", "timeout"])
 @pytest.mark.parametrize("value", [-1, 1e308, 10**30, float("nan"), float("inf"), "60", "{{ x }}s", [], Shy(), True])
-def test_seconds_of_a_sensor_that_airflow_fails_on(name, value):
+def test_seconds_of_a_sensor_that_airflow_fails_on(name: str, value: Any) -> None:
     given: dict[str, Any] = {"task_id": "wait", "app_id": "d1", "backend_environment_name": "dev", "job_id": "j"}
     with pytest.raises(BackendParameterError, match=f"^wait: {name}"):
         BackendJobSensor(**given, **{name: value})
@@ -143,7 +144,7 @@ def test_seconds_of_a_sensor_that_airflow_fails_on(name, value):
     ],
     ids=lambda text: text[:12],
 )
-def test_json_texts_that_are_no_configuration(text, said):
+def test_json_texts_that_are_no_configuration(text: str, said: str) -> None:
     operator = CreateBackendAuthOperator(task_id="add", **NAMES, resource_config=text)
     with pytest.raises(BackendParameterError, match="add: ") as error:
         operator.build_request()
@@ -155,7 +156,7 @@ def test_json_texts_that_are_no_configuration(text, said):
 @pytest.mark.parametrize(
     "value", [Shy(), "x" * 10_000, [], {}, object()], ids=["shy", "long text", "list", "dictionary", "object"]
 )
-def test_readers_refuse_or_take_a_value_and_never_fail(read, value):
+def test_readers_refuse_or_take_a_value_and_never_fail(read: Callable[[str, Any], object], value: Any) -> None:
     try:
         assert read("waiter_delay", value) == value
     except BackendParameterError as error:
@@ -166,13 +167,14 @@ def test_readers_refuse_or_take_a_value_and_never_fail(read, value):
     assert len(said) < 500
 
 
-def test_a_choice_can_be_anything():
-    for value in (Shy(), [], {}, 1, None, "x" * 10_000):
+def test_a_choice_can_be_anything() -> None:
+    odd: tuple[Any, ...] = (Shy(), [], {}, 1, None, "x" * 10_000)
+    for value in odd:
         with pytest.raises(BackendParameterError, match="condition="):
             as_choice("condition", value, ("exists", "gone"))
 
 
-def test_values_shared_by_many_are_looked_at_once():
+def test_values_shared_by_many_are_looked_at_once() -> None:
     value: list[Any] = []
     for _ in range(60):
         value = [value, value]
@@ -180,7 +182,7 @@ def test_values_shared_by_many_are_looked_at_once():
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists))
-def test_whatever_json_can_hold_is_sound(value):
+def test_whatever_json_can_hold_is_sound(value: Any) -> None:
     json.dumps(value)
     assert [*flaws("p", value)] == []
     assert len(shown(value)) < 300
@@ -215,7 +217,7 @@ LOOKALIKES: list[tuple[str, Any, str]] = [
 
 @pytest.mark.parametrize("as_text", [False, True], ids=["dictionary", "text"])
 @pytest.mark.parametrize(("config", "said"), [case[1:] for case in LOOKALIKES], ids=[case[0] for case in LOOKALIKES])
-def test_what_is_written_for_somebody_else_gets_one_sentence(config, said, as_text):
+def test_what_is_written_for_somebody_else_gets_one_sentence(config: Any, said: str, as_text: bool) -> None:
     with pytest.raises(ParameterError) as error:
         build_request("UpdateBackendAuth", NAMES | {"resource_config": json.dumps(config) if as_text else config})
     (problem,) = [problem for problem in error.value.problems if "is missing: it is required" not in problem]
@@ -224,7 +226,7 @@ def test_what_is_written_for_somebody_else_gets_one_sentence(config, said, as_te
     assert "hush" not in str(error.value)
 
 
-def test_many_unknown_members_get_one_sentence():
+def test_many_unknown_members_get_one_sentence() -> None:
     with pytest.raises(ParameterError) as error:
         build_request("CreateBackendAuth", NAMES | {"resource_config": {f"Member{number}": 1 for number in range(40)}})
     assert "resource_config has Member0, Member1, Member2, Member3 and 36 more, which are not members of" in str(
@@ -233,7 +235,7 @@ def test_many_unknown_members_get_one_sentence():
     assert len(str(error.value)) < 600
 
 
-def test_the_marks_of_a_get_operator_are_no_secret():
+def test_the_marks_of_a_get_operator_are_no_secret() -> None:
     social = {
         "Google": {"ClientId": "shop", "ClientSecret": "***"},
         "SignInWithApple": {"ClientId": "shop", "KeyId": "K1", "TeamId": "T1", "PrivateKey": "***"},
@@ -246,6 +248,7 @@ def test_the_marks_of_a_get_operator_are_no_secret():
 
 
 def test_a_value_that_cannot_be_looked_into_is_refused() -> None:
+    config: Any = {"Service": Closed(a=1)}
     with pytest.raises(BackendParameterError) as error:
-        CreateBackendAuthOperator(task_id="add", **NAMES, resource_config={"Service": Closed(a=1)})
+        CreateBackendAuthOperator(task_id="add", **NAMES, resource_config=config)
     assert str(error.value) == "add: resource_config, a dict, cannot be read (RuntimeError)"

@@ -12,6 +12,7 @@ from airflow_provider_amplifybackend.core.budget import Budget
 from airflow_provider_amplifybackend.core.job import JobRef
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
+from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.parameters.limits import (
     LONGEST_WAIT,
     as_bounded,
@@ -20,6 +21,7 @@ from airflow_provider_amplifybackend.parameters.limits import (
     budget_problems,
 )
 from airflow_provider_amplifybackend.validation import validate_dag
+from tests.dag_run import DagRunner
 
 NO_DEADLINES = (
     1e12,
@@ -94,7 +96,9 @@ SENSOR = 'BackendEnvironmentSensor(task_id="task", app_id=APP, backend_environme
     ],
 )
 @pytest.mark.parametrize("deferrable", [False, True])
-def test_it_is_refused_before_anything_is_sent(dags, service, task, options, complaint, deferrable):
+def test_it_is_refused_before_anything_is_sent(
+    dags: DagRunner, service: LocalAmplifyBackend, task: str, options: str, complaint: str, deferrable: bool
+) -> None:
     dag = dags.load(task.format(options=f"{options}, deferrable={deferrable}"))
     with pytest.raises(BackendParameterError, match=complaint):
         validate_dag(dag)
@@ -105,7 +109,7 @@ def test_it_is_refused_before_anything_is_sent(dags, service, task, options, com
     assert service.control.journal() == []
 
 
-def test_it_is_refused_for_mapped_sensors(dags, service):
+def test_it_is_refused_for_mapped_sensors(dags: DagRunner, service: LocalAmplifyBackend) -> None:
     sensor = 'BackendEnvironmentSensor.partial(task_id="task", app_id=APP, timeout=1e12)'
     dag = dags.load(f'{sensor}.expand(backend_environment_name=["a", "b"])')
     with pytest.raises(BackendParameterError, match="timeout"):

@@ -10,6 +10,7 @@ from botocore.validate import ParamValidator
 
 from airflow_provider_amplifybackend.parameters import service_model
 from airflow_provider_amplifybackend.parameters.service_model import ParameterError, build_request
+from tests.samples import storage
 
 NAMES = {"app_id": "d1", "backend_environment_name": "dev", "resource_name": "main"}
 OPERATIONS = sorted(service_model.operation_names())
@@ -158,7 +159,7 @@ def test_a_template_without_a_value_is_not_a_name(empty: str) -> None:
 
 
 def test_the_callers_values_stay_as_they_are() -> None:
-    config = {"Permissions": {"Authenticated": ["READ"]}, "ServiceName": "S3"}
+    config = storage()
     before = json.dumps(config)
     build_request("CreateBackendStorage", NAMES | {"resource_config": config})
     assert json.dumps(config) == before

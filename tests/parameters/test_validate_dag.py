@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 import pytest
 from airflow.sdk import DAG, task
@@ -14,17 +16,14 @@ from airflow_provider_amplifybackend.operators.job import ListBackendJobsOperato
 from airflow_provider_amplifybackend.sensors.environment import BackendEnvironmentSensor
 from airflow_provider_amplifybackend.sensors.job import BackendJobSensor
 from airflow_provider_amplifybackend.validation import validate_dag
+from tests.samples import auth
 
-ENVIRONMENT = {"app_id": "d1", "backend_environment_name": "staging"}
-AUTH = {
-    "AuthResources": "USER_POOL_ONLY",
-    "Service": "COGNITO",
-    "UserPoolConfigs": {"RequiredSignUpAttributes": [], "SignInMethod": "EMAIL", "UserPoolName": "p"},
-}
+ENVIRONMENT: dict[str, Any] = {"app_id": "d1", "backend_environment_name": "staging"}
+AUTH: Any = auth(RequiredSignUpAttributes=[])
 
 
 @pytest.fixture
-def dag():
+def dag() -> Iterator[DAG]:
     with DAG("checked", schedule=None, start_date=datetime(2026, 1, 1)) as dag:
         yield dag
 
@@ -35,7 +34,7 @@ def problems(dag: DAG) -> str:
     return str(error.value)
 
 
-def test_a_dag_without_problems_passes(dag):
+def test_a_dag_without_problems_passes(dag: DAG) -> None:
     CloneBackendOperator(task_id="clone", **ENVIRONMENT, target_environment_name="rehearsal")
     CreateBackendAuthOperator(task_id="auth", **ENVIRONMENT, resource_name="auth", resource_config=AUTH)
     BackendJobSensor(task_id="idle", **ENVIRONMENT, no_job_pending=True)
@@ -43,7 +42,7 @@ def test_a_dag_without_problems_passes(dag):
     validate_dag(dag)
 
 
-def test_every_problem_of_every_task_is_named_with_its_path_value_and_what_is_accepted(dag):
+def test_every_problem_of_every_task_is_named_with_its_path_value_and_what_is_accepted(dag: DAG) -> None:
     config = AUTH | {"UserPoolConfigs": AUTH["UserPoolConfigs"] | {"Mfa": {"MFAMode": "MAYBE"}}}
     CreateBackendAuthOperator(task_id="auth", **ENVIRONMENT, resource_name="auth", resource_config=config)
     CloneBackendOperator(task_id="clone", **ENVIRONMENT, target_environment_name="", waiter_delay=-1, if_exists="maybe")
@@ -55,25 +54,27 @@ def test_every_problem_of_every_task_is_named_with_its_path_value_and_what_is_ac
     assert "clone: if_exists='maybe' is not accepted; accepted values: fail, skip" in said
 
 
-def test_values_that_are_yet_to_be_rendered_are_left_alone_at_every_depth(dag):
+def test_values_that_are_yet_to_be_rendered_are_left_alone_at_every_depth(dag: DAG) -> None:
     @task
-    def name() -> str:
+    def name() -> Any:
         return "x"
 
+    name_of_task: Any = name()
     nested = AUTH | {"AuthResources": "{{ params.resources }}", "UserPoolConfigs": "{{ var.json.pool }}"}
-    CreateBackendAuthOperator(task_id="auth", **ENVIRONMENT, resource_name=name(), resource_config=nested)
-    ListBackendJobsOperator(task_id="jobs", **ENVIRONMENT, max_results="{{ params.page }}", max_items="{{ 3 }}")
+    CreateBackendAuthOperator(task_id="auth", **ENVIRONMENT, resource_name=name_of_task, resource_config=nested)
+    limits: Any = {"max_results": "{{ params.page }}", "max_items": "{{ 3 }}"}
+    ListBackendJobsOperator(task_id="jobs", **ENVIRONMENT, **limits)
     BackendJobSensor(task_id="job", **ENVIRONMENT, job_id="{{ ti.xcom_pull('x') }}")
     validate_dag(dag)
 
 
-def test_what_stands_beside_a_template_is_checked(dag):
+def test_what_stands_beside_a_template_is_checked(dag: DAG) -> None:
     nested = AUTH | {"AuthResources": "{{ params.resources }}", "Service": "LDAP"}
     CreateBackendAuthOperator(task_id="auth", **ENVIRONMENT, resource_name="auth", resource_config=nested)
     assert "resource_config.Service='LDAP'" in problems(dag)
 
 
-def test_every_value_that_a_task_is_mapped_over_is_checked(dag):
+def test_every_value_that_a_task_is_mapped_over_is_checked(dag: DAG) -> None:
     CloneBackendOperator.partial(task_id="clones", **ENVIRONMENT, on_pending_job="perhaps").expand(
         target_environment_name=["one", "", "three"]
     )
@@ -86,7 +87,7 @@ def test_every_value_that_a_task_is_mapped_over_is_checked(dag):
     assert "max_results=99 is out of range; accepted: 1 to 25" in said
 
 
-def test_a_task_that_is_mapped_over_another_tasks_result_is_left_alone(dag):
+def test_a_task_that_is_mapped_over_another_tasks_result_is_left_alone(dag: DAG) -> None:
     @task
     def names() -> list[str]:
         return ["a"]
@@ -95,7 +96,7 @@ def test_a_task_that_is_mapped_over_another_tasks_result_is_left_alone(dag):
     validate_dag(dag)
 
 
-def test_a_sensor_for_a_job_needs_one_or_the_other(dag):
+def test_a_sensor_for_a_job_needs_one_or_the_other(dag: DAG) -> None:
     BackendJobSensor(task_id="neither", **ENVIRONMENT)
     BackendJobSensor(task_id="both", **ENVIRONMENT, job_id="j", no_job_pending=True)
     BackendEnvironmentSensor(task_id="odd", **ENVIRONMENT, condition="idle")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-APP = "d1a2b3c4d5"
+from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from tests.dag_run import DagRunner
+from tests.samples import APP
+
 IN_EVERY_MODE = pytest.mark.parametrize(
     "mode",
     ["mode='poke', deferrable=False", "mode='reschedule', deferrable=False", "deferrable=True"],
@@ -18,7 +21,7 @@ BackendEnvironmentSensor(
 
 
 @IN_EVERY_MODE
-def test_an_environment_that_exists(dags, service, mode):
+def test_an_environment_that_exists(dags: DagRunner, service: LocalAmplifyBackend, mode: str) -> None:
     service.control.seed_app(APP, "copy")
     run = dags.run(SENSOR.format(mode=mode, options=""))
     assert run.xcom("sensor") == {"AppId": APP, "BackendEnvironmentName": "copy", "condition": "exists"}
@@ -26,7 +29,7 @@ def test_an_environment_that_exists(dags, service, mode):
 
 
 @IN_EVERY_MODE
-def test_an_environment_that_comes_to_exist(dags, service, mode):
+def test_an_environment_that_comes_to_exist(dags: DagRunner, service: LocalAmplifyBackend, mode: str) -> None:
     service.control.set(environment_appears="completion", job_seconds=1)
     service.client().clone_backend(AppId=APP, BackendEnvironmentName="staging", TargetEnvironmentName="copy")
     run = dags.run(SENSOR.format(mode=mode, options=""))
@@ -34,14 +37,16 @@ def test_an_environment_that_comes_to_exist(dags, service, mode):
 
 
 @pytest.mark.parametrize("gone", ["NotFoundException", "ValidationException", "absent"])
-def test_an_environment_that_is_gone_however_the_service_says_it(dags, service, gone):
+def test_an_environment_that_is_gone_however_the_service_says_it(
+    dags: DagRunner, service: LocalAmplifyBackend, gone: str
+) -> None:
     service.control.set(gone_environment=gone)
     run = dags.run(SENSOR.format(mode="deferrable=False", options="condition='gone'"))
     assert run.xcom("sensor") == {"AppId": APP, "BackendEnvironmentName": "copy", "condition": "gone"}
 
 
 @IN_EVERY_MODE
-def test_an_environment_that_does_not_come(dags, mode):
+def test_an_environment_that_does_not_come(dags: DagRunner, mode: str) -> None:
     run = dags.run(SENSOR.format(mode=mode, options="timeout=0.5"))
     assert run.error("sensor").startswith("AirflowSensorTimeout: ")
     assert f"app {APP}" in run.error("sensor")
@@ -49,11 +54,11 @@ def test_an_environment_that_does_not_come(dags, mode):
 
 
 @IN_EVERY_MODE
-def test_an_environment_that_does_not_come_skips_a_soft_sensor(dags, mode):
+def test_an_environment_that_does_not_come_skips_a_soft_sensor(dags: DagRunner, mode: str) -> None:
     assert dags.run(SENSOR.format(mode=mode, options="timeout=0.5, soft_fail=True")).states == {"sensor": "skipped"}
 
 
-def test_a_condition_that_nobody_knows_is_refused(dags, service):
+def test_a_condition_that_nobody_knows_is_refused(dags: DagRunner, service: LocalAmplifyBackend) -> None:
     run = dags.run(SENSOR.format(mode="condition='{{ \"ready\" }}'", options=""))
     assert "condition='ready' is not accepted; accepted values: exists, gone" in run.error("sensor")
     assert service.control.journal() == []

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import Any
 
 import pytest
 
-APP = "d1a2b3c4d5"
+from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from tests.dag_run import DagRunner
+from tests.fixture_types import SeedJob
+from tests.samples import APP
+
 IN_EVERY_MODE = pytest.mark.parametrize(
     "mode",
     ["mode='poke', deferrable=False", "mode='reschedule', deferrable=False", "deferrable='{{ True }}'"],
@@ -26,10 +31,10 @@ IDLE = SENSOR.replace('job_id="theirs"', "no_job_pending=True")
 
 
 @pytest.fixture
-def job(service):
+def job(service: LocalAmplifyBackend) -> SeedJob:
     """Seed the job that is waited for."""
 
-    def seed(**members):
+    def seed(**members: Any) -> None:
         known = {"environment": "staging", "job_id": "theirs", "status": "RUNNING"}
         service.control.seed_app(APP, jobs=[known | members])
 
@@ -37,7 +42,7 @@ def job(service):
 
 
 @IN_EVERY_MODE
-def test_a_job_that_completes(dags, job, result_keys, mode):
+def test_a_job_that_completes(dags: DagRunner, job: SeedJob, result_keys: set[str], mode: str) -> None:
     job(seconds=0.6)
     run = dags.run(SENSOR.format(mode=mode, options=""))
     assert run.states == {"sensor": "success"}
@@ -47,7 +52,7 @@ def test_a_job_that_completes(dags, job, result_keys, mode):
 
 
 @IN_EVERY_MODE
-def test_a_job_that_has_completed_already(dags, job, mode):
+def test_a_job_that_has_completed_already(dags: DagRunner, job: SeedJob, mode: str) -> None:
     job(status="COMPLETED")
     run = dags.run(SENSOR.format(mode=mode, options="timeout=1"))
     assert run.xcom("sensor")["Status"] == "COMPLETED"
@@ -56,7 +61,7 @@ def test_a_job_that_has_completed_already(dags, job, mode):
 
 @IN_EVERY_MODE
 @SOFT_OR_NOT
-def test_a_job_that_fails(dags, job, mode, wish, state):
+def test_a_job_that_fails(dags: DagRunner, job: SeedJob, mode: str, wish: str, state: str) -> None:
     job(seconds=0.4, error="AuthStack: Limit exceeded")
     run = dags.run(SENSOR.format(mode=mode, options=wish))
     assert run.states == {"sensor": state}
@@ -70,7 +75,7 @@ def test_a_job_that_fails(dags, job, mode, wish, state):
 
 @IN_EVERY_MODE
 @SOFT_OR_NOT
-def test_a_job_that_does_not_end_in_time(dags, job, mode, wish, state):
+def test_a_job_that_does_not_end_in_time(dags: DagRunner, job: SeedJob, mode: str, wish: str, state: str) -> None:
     job()
     run = dags.run(SENSOR.format(mode=mode, options=f"timeout=0.5, retries=3, {wish}"))
     assert run.states == {"sensor": state}
@@ -85,7 +90,7 @@ def test_a_job_that_does_not_end_in_time(dags, job, mode, wish, state):
         assert "timeout" in error
 
 
-def test_execution_timeout_holds_while_deferred(dags, job):
+def test_execution_timeout_holds_while_deferred(dags: DagRunner, job: SeedJob) -> None:
     job()
     run = dags.run(SENSOR.format(mode="deferrable=True", options="execution_timeout=timedelta(seconds=1.5)"))
     assert run.error("sensor").startswith("AirflowSensorTimeout: ")
@@ -93,7 +98,9 @@ def test_execution_timeout_holds_while_deferred(dags, job):
 
 
 @IN_EVERY_MODE
-def test_errors_of_a_look_are_not_errors_of_the_job(dags, service, job, mode):
+def test_errors_of_a_look_are_not_errors_of_the_job(
+    dags: DagRunner, service: LocalAmplifyBackend, job: SeedJob, mode: str
+) -> None:
     job(seconds=0.3)
     for kind in ("timeout_before", "reset_after", "truncate"):
         service.control.add_fault("GetBackendJob", kind=kind, times=1)
@@ -103,10 +110,12 @@ def test_errors_of_a_look_are_not_errors_of_the_job(dags, service, job, mode):
 
 @pytest.mark.parametrize("mode", ["deferrable=False", "deferrable=True"], ids=["on the worker", "in the triggerer"])
 @SOFT_OR_NOT
-def test_a_look_that_is_refused(dags, service, job, mode, wish, state):
+def test_a_look_that_is_refused(
+    dags: DagRunner, service: LocalAmplifyBackend, job: SeedJob, mode: str, wish: str, state: str
+) -> None:
     job()
 
-    def refuse_after_the_first_look():
+    def refuse_after_the_first_look() -> None:
         while not service.control.journal("GetBackendJob"):
             time.sleep(0.02)
         refusal = {"status": 403, "code": "AccessDeniedException", "message": "No."}
@@ -124,7 +133,9 @@ def test_a_look_that_is_refused(dags, service, job, mode, wish, state):
 
 
 @IN_EVERY_MODE
-def test_a_silent_sensor_keeps_waiting_after_a_look_that_is_refused(dags, service, job, mode):
+def test_a_silent_sensor_keeps_waiting_after_a_look_that_is_refused(
+    dags: DagRunner, service: LocalAmplifyBackend, job: SeedJob, mode: str
+) -> None:
     job(seconds=0.5)
     service.control.add_fault("GetBackendJob", kind="error", status=403, code="AccessDeniedException", times=2)
     run = dags.run(SENSOR.format(mode=mode, options="silent_fail=True, timeout=60"))
@@ -133,7 +144,9 @@ def test_a_silent_sensor_keeps_waiting_after_a_look_that_is_refused(dags, servic
 
 @IN_EVERY_MODE
 @pytest.mark.parametrize(("wish", "state"), [("", "failed"), ("soft_fail=True", "skipped")])
-def test_a_silent_sensor_waits_on_when_the_job_has_failed(dags, job, mode, wish, state):
+def test_a_silent_sensor_waits_on_when_the_job_has_failed(
+    dags: DagRunner, job: SeedJob, mode: str, wish: str, state: str
+) -> None:
     job(status="FAILED", error="AuthStack: Limit exceeded")
     run = dags.run(SENSOR.format(mode=mode, options=f"silent_fail=True, timeout=0.5, {wish}"))
     assert run.states == {"sensor": state}
@@ -143,7 +156,9 @@ def test_a_silent_sensor_waits_on_when_the_job_has_failed(dags, job, mode, wish,
 
 
 @IN_EVERY_MODE
-def test_a_sensor_that_never_fails_is_skipped_by_a_connection_that_does_not_exist(dags, job, mode):
+def test_a_sensor_that_never_fails_is_skipped_by_a_connection_that_does_not_exist(
+    dags: DagRunner, job: SeedJob, mode: str
+) -> None:
     job()
     run = dags.run(SENSOR.format(mode=mode, options="never_fail=True, aws_conn_id='nobody_knows_it'"))
     assert run.states == {"sensor": "skipped"}
@@ -152,7 +167,9 @@ def test_a_sensor_that_never_fails_is_skipped_by_a_connection_that_does_not_exis
 @pytest.mark.parametrize(
     ("parameter", "value"), [("app_id", "None"), ("backend_environment_name", "''"), ("job_id", "'{{ none }}'")]
 )
-def test_a_name_without_a_value_is_refused_before_anything_is_asked(dags, service, parameter, value):
+def test_a_name_without_a_value_is_refused_before_anything_is_asked(
+    dags: DagRunner, service: LocalAmplifyBackend, parameter: str, value: Any
+) -> None:
     names = {"app_id": "'a'", "backend_environment_name": "'b'", "job_id": "'c'"} | {parameter: value}
     arguments = ", ".join(f"{name}={text}" for name, text in names.items())
     run = dags.run(f"BackendJobSensor(task_id='sensor', {arguments}, retries=2)")
@@ -162,7 +179,7 @@ def test_a_name_without_a_value_is_refused_before_anything_is_asked(dags, servic
     assert service.control.journal() == []
 
 
-def test_the_job_of_an_upstream_task_is_waited_for(dags, service):
+def test_the_job_of_an_upstream_task_is_waited_for(dags: DagRunner, service: LocalAmplifyBackend) -> None:
     service.control.set(job_seconds=0.5)
     run = dags.run("""
         clone = CloneBackendOperator(
@@ -178,7 +195,9 @@ def test_the_job_of_an_upstream_task_is_waited_for(dags, service):
     assert run.xcom("sensor")["JobId"] == run.xcom("clone")["JobId"]
 
 
-def test_an_upstream_task_that_started_no_job_is_named_as_the_reason(dags, service):
+def test_an_upstream_task_that_started_no_job_is_named_as_the_reason(
+    dags: DagRunner, service: LocalAmplifyBackend
+) -> None:
     service.control.seed_app(APP, "copy")
     run = dags.run("""
         clone = CloneBackendOperator(
@@ -194,7 +213,7 @@ def test_an_upstream_task_that_started_no_job_is_named_as_the_reason(dags, servi
 
 
 @pytest.mark.parametrize("event", [None, "success", {}, {"kind": "finished"}, {"kind": "finished", "job": {}}], ids=str)
-def test_a_garbled_event_is_never_a_success(event):
+def test_a_garbled_event_is_never_a_success(event: Any) -> None:
     from airflow_provider_amplifybackend.exceptions import AmplifyBackendError
     from airflow_provider_amplifybackend.sensors.job import BackendJobSensor
 
@@ -207,7 +226,7 @@ def test_a_garbled_event_is_never_a_success(event):
 
 
 @IN_EVERY_MODE
-def test_until_no_job_is_pending_however_the_last_one_ended(dags, job, mode):
+def test_until_no_job_is_pending_however_the_last_one_ended(dags: DagRunner, job: SeedJob, mode: str) -> None:
     job(seconds=0.6, error="it broke")
     run = dags.run(IDLE.format(mode=mode, options=""))
     assert run.states == {"sensor": "success"}
@@ -215,13 +234,13 @@ def test_until_no_job_is_pending_however_the_last_one_ended(dags, job, mode):
 
 
 @IN_EVERY_MODE
-def test_a_job_that_stays_pending(dags, job, mode):
+def test_a_job_that_stays_pending(dags: DagRunner, job: SeedJob, mode: str) -> None:
     job()
     run = dags.run(IDLE.format(mode=mode, options="timeout=0.5"))
     assert run.error("sensor").startswith("AirflowSensorTimeout: ")
 
 
-def test_a_job_and_none_exclude_each_other(dags, service):
+def test_a_job_and_none_exclude_each_other(dags: DagRunner, service: LocalAmplifyBackend) -> None:
     run = dags.run(SENSOR.format(mode="no_job_pending=True", options=""))
     assert run.error("sensor").startswith("BackendParameterError: ")
     assert "no_job_pending" in run.error("sensor")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-APP = "d1a2b3c4d5"
+from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from tests.dag_run import DagRunner
+from tests.samples import APP
+
 DAG = """
     @task
     def names():
@@ -17,7 +20,9 @@ DAG = """
 
 
 @pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "deferred"])
-def test_each_mapped_sensor_waits_for_its_own_environment(dags, service, deferrable):
+def test_each_mapped_sensor_waits_for_its_own_environment(
+    dags: DagRunner, service: LocalAmplifyBackend, deferrable: bool
+) -> None:
     service.control.set(environment_appears="completion", job_seconds=1)
     for name in ("one", "two"):
         service.client().clone_backend(AppId=APP, BackendEnvironmentName="staging", TargetEnvironmentName=name)

@@ -21,14 +21,16 @@ from airflow_provider_amplifybackend.start.course import after_failed_wait
 from airflow_provider_amplifybackend.start.driver import StartOnce
 from airflow_provider_amplifybackend.start.intent import Intent, Round, arrived, travelling
 from tests.not_started import not_started
-from tests.start.test_once import APP, DELETE, FIRST, STORAGE, Accepted, Store, Task, outcome
+from tests.samples import APP, storage
+from tests.start.test_once import DELETE, FIRST, STORAGE, Accepted, Task, outcome
 from tests.start.test_once import task as task
+from tests.state_store import StateStore
 
-WRITE = {"Permissions": {"Authenticated": ["CREATE_AND_UPDATE"]}, "ServiceName": "S3"}
+WRITE = storage("CREATE_AND_UPDATE")
 
 
 def adopt_somebody_elses(
-    task: Task, theirs: dict[str, Any], store: Store | str | None = "own"
+    task: Task, theirs: dict[str, Any], store: StateStore | str | None = "own"
 ) -> tuple[StartOnce, Job]:
     """Somebody's creation is accepted just before ours, which never arrives: theirs is found in its place."""
 

@@ -15,8 +15,8 @@ from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackend
 from airflow_provider_amplifybackend.start.actions import Obstacle, StartResult
 from airflow_provider_amplifybackend.start.driver import StartOnce
 from tests.not_started import not_started
+from tests.samples import APP, storage
 from tests.start.test_once import (
-    APP,
     CLEARED,
     CLONE,
     DELETE,
@@ -24,12 +24,12 @@ from tests.start.test_once import (
     STORAGE,
     UPDATE,
     Accepted,
-    Crash,
     Task,
     outcome,
     presumed,
 )
 from tests.start.test_once import task as task
+from tests.state_store import Crash
 
 AUTH = {**DELETE, "ResourceName": "main", "ResourceConfig": UPDATE}
 MODELS = {"AppId": APP, "BackendEnvironmentName": "api", "ResourceName": "graph"}
@@ -219,7 +219,7 @@ def test_a_busy_service_is_asked_again_once_a_start_may_have_been_sent(task: Tas
 def test_a_clear_does_it_again_after_it_could_not_be_told_whose_a_job_was(task: Task, accepted: Accepted) -> None:
     control = task.service.control
     control.seed_app(APP, {"name": "staging", "storage": {"files": None}})
-    theirs = {**STORAGE, "ResourceConfig": {"Permissions": {"Authenticated": ["DELETE"]}, "ServiceName": "S3"}}
+    theirs = {**STORAGE, "ResourceConfig": storage("DELETE")}
     control.set(job_seconds=0)
     control.add_fault("UpdateBackendStorage", kind="timeout_after", times=1)
     control.add_fault("UpdateBackendStorage", kind="list_lag", seconds=1, times=1)

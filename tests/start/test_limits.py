@@ -20,8 +20,10 @@ from airflow_provider_amplifybackend.start.attempt import STORE_KEY
 from airflow_provider_amplifybackend.start.driver import StartOnce, report
 from airflow_provider_amplifybackend.start.sending import Fence
 from tests.not_started import not_started
-from tests.start.test_once import APP, CLONE, DELETE, STORAGE, Accepted, Store, Task, outcome
+from tests.samples import APP
+from tests.start.test_once import CLONE, DELETE, STORAGE, Accepted, Task, outcome
 from tests.start.test_once import task as task
+from tests.state_store import StateStore
 
 LOG = logging.getLogger("start")
 
@@ -141,6 +143,7 @@ def test_the_last_pause_ends_with_the_time_budget(task: Task, pauses: Pauses) ->
 def test_what_is_reached_tells_how_long_earlier_jobs_took(task: Task) -> None:
     control = task.service.control
     first = task.start("CreateBackendStorage", STORAGE)
+    assert isinstance(first, StartResult)
     assert first == replace(first, durations=())
     task.end(first)
     task.report(first)
@@ -178,7 +181,7 @@ def test_a_report_needs_neither_a_store_nor_a_start(
     started: Job, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     report(None, started, LOG)
-    empty = Store()
+    empty = StateStore()
     report(empty, started, LOG)
     assert not empty.content
     assert not caplog.records

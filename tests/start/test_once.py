@@ -26,47 +26,15 @@ from airflow_provider_amplifybackend.start.driver import StartOnce, report
 from airflow_provider_amplifybackend.start.intent import Intent, Round
 from airflow_provider_amplifybackend.start.sending import MAX_UNEXPLAINED_REFUSALS, Fence
 from tests.not_started import not_started
+from tests.samples import APP, auth_change, storage
+from tests.state_store import Crash, StateStore
 
-APP = "d1a2b3c4d5"
 FIRST = Round(max_tries=3, clear_number=0)
 CLEARED = Round(max_tries=7, clear_number=1)
 CLONE = {"AppId": APP, "BackendEnvironmentName": "staging", "TargetEnvironmentName": "pr1"}
 DELETE = {"AppId": APP, "BackendEnvironmentName": "staging"}
 
 Accepted = Callable[..., list[dict[str, Any]]]
-
-
-class Crash(BaseException):
-    """The process dies here."""
-
-
-class Store:
-    """A task state store as Airflow's: JSON only, no None. It can die at a write, before or after it is done."""
-
-    def __init__(self) -> None:
-        self.content: dict[str, str] = {}
-        self.history: list[str] = []
-        self.dies_before_write: int | None = None
-        self.dies_after_write: int | None = None
-
-    def get(self, key: str, default: Any = None) -> Any:
-        return json.loads(self.content[key]) if key in self.content else default
-
-    def set(self, key: str, value: Any) -> None:
-        assert None not in value.values()
-        number = len(self.history) + 1
-        if number == self.dies_before_write:
-            raise Crash
-        self.content[key] = json.dumps(value)
-        self.history.append(self.content[key])
-        if number == self.dies_after_write:
-            raise Crash
-
-    @property
-    def intent(self) -> Intent:
-        intent = Intent.from_stored(self.get(STORE_KEY))
-        assert intent is not None
-        return intent
 
 
 @functools.cache
@@ -80,7 +48,7 @@ class Task:
 
     def __init__(self, service: LocalAmplifyBackend) -> None:
         self.service = service
-        self.store = Store()
+        self.store = StateStore()
         self.tries = 0
 
     def attempt(
@@ -91,7 +59,7 @@ class Task:
         round: Round = FIRST,
         seconds: float = 60,
         hook: AmplifyBackendHook | None = None,
-        store: Store | str | None = "own",
+        store: StateStore | str | None = "own",
         arrived: Intent | None = None,
         presumed: Intent | None = None,
         try_number: int | None = None,
@@ -269,7 +237,7 @@ def test_a_job_that_shows_up_after_patience_is_still_ours(task: Task, accepted: 
     assert len(task.service.control.journal("UpdateBackendAuth")) > 1
 
 
-UPDATE = {"AuthResources": "USER_POOL_ONLY", "Service": "COGNITO", "UserPoolConfigs": {"Mfa": {"MFAMode": "OFF"}}}
+UPDATE = auth_change(Mfa={"MFAMode": "OFF"})
 
 
 @pytest.mark.parametrize("skew", [-7200, -3, 3, 7200])
@@ -285,10 +253,10 @@ def test_the_services_clock_is_another_clock(task: Task, accepted: Accepted, ske
     assert [reached.job.job_id] == [entry["job_id"] for entry in accepted("CloneBackend")]
 
 
-STORAGE = {
+STORAGE: dict[str, Any] = {
     **DELETE,
     "ResourceName": "files",
-    "ResourceConfig": {"Permissions": {"Authenticated": ["READ"]}, "ServiceName": "S3"},
+    "ResourceConfig": storage(),
 }
 
 

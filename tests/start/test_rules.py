@@ -46,8 +46,9 @@ from airflow_provider_amplifybackend.start.situation import (
     turned_down,
     write_intent,
 )
+from tests.botocore_model import answer_of
+from tests.samples import APP
 
-APP = "d1a2b3c4d5"
 NOW = 1_700_000_000_000
 SEEN = NOW + 60_000  # when a difference was seen
 FIRST = Round(max_tries=2, clear_number=0)
@@ -720,7 +721,7 @@ NOTHING_IS_STORED_BEFORE_AIRFLOW_3_3 = {
 }
 
 
-def table(cases: dict[str, tuple[Situation, Expected]]) -> Any:
+def table(cases: dict[str, tuple[Situation, Expected]]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(
         ("given", "expected"), [pytest.param(*case, id=name) for name, case in cases.items()]
     )
@@ -1221,8 +1222,7 @@ def test_every_job_operation_of_the_service_is_known() -> None:
     answering_a_job = {
         name
         for name in model.operation_names
-        if "JobId" in model.operation_model(name).output_shape.members
-        and not name.startswith(("Get", "UpdateBackendJob"))
+        if "JobId" in answer_of(name) and not name.startswith(("Get", "UpdateBackendJob"))
     }
     assert set(JOB_OPERATIONS) == answering_a_job
 

@@ -269,12 +269,12 @@ class Campaign:
     def _known(self, run_id: str, task_id: str) -> set[str]:
         """The job that a task instance knows of: its result, or what it has stored."""
         where = (self.options.dag_id, run_id, task_id)
-        known = set()
+        known: set[str | None] = set()
         with suppress(EngineError):
             known.add((self.airflow.xcom(*where) or {}).get("JobId"))
         with suppress(EngineError):
             known.add((self.airflow.state_store(*where).get(STATE_KEY) or {}).get("job_id"))
-        return known - {None}
+        return {job_id for job_id in known if job_id}
 
     # ----------------------------------------------------------------------------------------------------- reports
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 Step = Literal[
     "begins",
@@ -38,6 +38,8 @@ Strike = Literal[
 
 TASKS = ("clone", "create_auth", "update_auth", "delete")
 # Before the service has accepted a start, so that the next try begins from the same place. (step, weight)
+Picked = TypeVar("Picked", bound=str)
+
 BEFORE: tuple[tuple[Step, int], ...] = (
     ("begins", 2),
     ("looks", 3),
@@ -153,5 +155,5 @@ def _attack(chance: random.Random, step: Step, deferrable: bool, celery: bool) -
     return Attack(step, strike, chance.random(), chance.random(), chance.choice(LOSSES))
 
 
-def _pick(chance: random.Random, weighted: tuple[tuple[str, int], ...]):  # type: ignore[no-untyped-def]
+def _pick(chance: random.Random, weighted: tuple[tuple[Picked, int], ...]) -> Picked:
     return chance.choices([what for what, _ in weighted], [weight for _, weight in weighted])[0]

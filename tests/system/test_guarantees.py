@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from tests.samples import APP
 from tests.system.engine import RunningAirflow
 from tests.system.engine_client import wait_until
 
 pytestmark = pytest.mark.system
 
 DAGS = Path(__file__).parent / "dags" / "guarantees"
-APP = "d1a2b3c4d5"
 JOB_SECONDS = 12.0
 TASK = "update"
 

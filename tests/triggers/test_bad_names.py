@@ -17,15 +17,14 @@ from airflow_provider_amplifybackend.triggers import _events as events
 from airflow_provider_amplifybackend.triggers.environment import BackendEnvironmentTrigger
 from airflow_provider_amplifybackend.triggers.job import BackendJobTrigger
 from tests.name_cases import BAD
+from tests.samples import APP
 from tests.triggers.conftest import Run
-
-APP = "d1a2b3c4d5"
 
 
 def triggers_for(name: str) -> dict[str, Any]:
     """Every trigger with the name in every place, by the member that the error names."""
     patient: dict[str, Any] = {"deadline": time.time() + 600, "waiter_delay": 600}
-    targets = [
+    targets: list[tuple[str, JobRef | EnvironmentCondition]] = [
         ("AppId", JobRef(name, "job", ("staging",))),
         ("JobId", JobRef(APP, name, ("staging",))),
         ("BackendEnvironmentName", JobRef(APP, "job", (name,))),

@@ -21,9 +21,9 @@ from airflow_provider_amplifybackend.core.requests import FaultKind, ServiceErro
 from airflow_provider_amplifybackend.core.status_check import check_job
 from airflow_provider_amplifybackend.exceptions import AmplifyBackendError, BackendRequestError
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from airflow_provider_amplifybackend.local.testing.isolated_airflow import connection_json
 from airflow_provider_amplifybackend.triggers import _events as events
 from airflow_provider_amplifybackend.triggers import _poller as poller
-from tests.conftest import connection_json
 from tests.triggers.test_job_trigger import HOOK, Run, event_of, seed_job, trigger_for, until
 
 OTHER_ACCOUNT = "999999999999"

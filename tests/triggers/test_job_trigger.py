@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_amplifybackend.core.job import JobRef
+from airflow_provider_amplifybackend.core.requests import ServiceError
 from airflow_provider_amplifybackend.core.status_check import Condition, EnvironmentCondition
 from airflow_provider_amplifybackend.exceptions import BackendJobTimeoutError, BackendRequestError
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
@@ -18,9 +19,9 @@ from airflow_provider_amplifybackend.triggers import _events as events
 from airflow_provider_amplifybackend.triggers import _poller as poller
 from airflow_provider_amplifybackend.triggers.environment import BackendEnvironmentTrigger
 from airflow_provider_amplifybackend.triggers.job import BackendJobTrigger
+from tests.samples import APP
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
-APP = "d1a2b3c4d5"
 HOOK = {"aws_conn_id": "aws_default", "region_name": None, "verify": None, "config": None}
 
 
@@ -38,7 +39,7 @@ def trigger_for(ref: JobRef, *, seconds: float = 30, **options: Any) -> BackendJ
 
 
 async def event_of(trigger: Any) -> dict[str, Any]:
-    yielded = [event.payload async for event in trigger.run()]
+    yielded: list[dict[str, Any]] = [event.payload async for event in trigger.run()]
     assert len(yielded) == 1
     return yielded[0]
 
@@ -325,7 +326,7 @@ def test_a_429_slows_everybody_down_and_recovers(service: LocalAmplifyBackend, r
             async with shared.watch(ref, waiter_delay=0.01, deadline=time.time() + 60) as watch:
                 await asyncio.to_thread(service.control.add_fault, "GetBackendJob", kind="throttle", times=2)
                 for _ in range(2):
-                    with pytest.raises(poller.ServiceError):
+                    with pytest.raises(ServiceError):
                         await watch.check()
                 slowest = shared.slowdown
                 for _ in range(30):

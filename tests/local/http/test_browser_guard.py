@@ -13,8 +13,8 @@ from airflow_provider_amplifybackend.local.http.app import LocalApp
 from airflow_provider_amplifybackend.local.http.browser_guard import BrowserGuard
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from tests.local import raw
+from tests.samples import APP
 
-APP = "d1a2b3c4d5"
 DELETE = f"/backend/{APP}/environments/staging/remove"
 HEALTH = "/_amplifybackend/health"
 

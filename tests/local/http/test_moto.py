@@ -10,6 +10,7 @@ import boto3
 import pytest
 
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from tests.samples import auth
 
 pytest.importorskip("moto")
 pytest.importorskip("a2wsgi")
@@ -173,11 +174,7 @@ def test_a_job_that_moto_refuses_fails(everything: LocalAmplifyBackend, monkeypa
         raise RuntimeError("no pool today")
 
     monkeypatch.setattr(CognitoIdpBackend, "create_user_pool", refuse)
-    config = {
-        "AuthResources": "USER_POOL_ONLY",
-        "Service": "COGNITO",
-        "UserPoolConfigs": {"RequiredSignUpAttributes": ["EMAIL"], "SignInMethod": "EMAIL", "UserPoolName": "p"},
-    }
+    config = auth(UserPoolName="p")
     client = everything.client()
     job = client.create_backend_auth(**STAGING, ResourceName="more", ResourceConfig=config)["JobId"]
     everything.control.advance(60)

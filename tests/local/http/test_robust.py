@@ -20,8 +20,8 @@ from airflow_provider_amplifybackend.local.service.api_model import service_mode
 from airflow_provider_amplifybackend.local.service.settings import Settings
 from airflow_provider_amplifybackend.local.testing.fault_kinds import KINDS
 from tests.local import raw
+from tests.samples import APP
 
-APP = "d1a2b3c4d5"
 DEEP = 5_000
 MODEL = service_model()
 few = settings(max_examples=120, deadline=None, derandomize=True, database=None)
@@ -286,6 +286,7 @@ def service_requests(draw: st.DrawFn) -> tuple[str, str, bytes]:
         quote(draw(names), safe="", errors="surrogatepass") if segment.startswith("{") else segment
         for segment in model.http["requestUri"].split("/")
     )
+    assert model.input_shape is not None
     body = draw(st.one_of(like(model.input_shape).map(as_body), values.map(as_body), odd_bodies))
     method = draw(st.one_of(st.just(model.http["method"]), methods))
     query = draw(st.sampled_from(["", "", "?", "?a", "?X-Amz-Credential=", "?x=X-Amz-Credential", "?%ff=%00"]))
@@ -390,10 +391,8 @@ def test_a_caller_who_leaves_early_harms_nobody(running: LocalAmplifyBackend) ->
 def test_every_fault_that_is_accepted_can_strike(running: LocalAmplifyBackend, kind: str, data: st.DataObject) -> None:
     start_anew(running)
     # Of the right type mostly, so that many are accepted.
-    options = {
-        name: data.draw({str: texts, dict: st.dictionaries(texts, values, max_size=2)}.get(type(default), values), name)
-        for name, default in KINDS[kind].items()
-    }
+    strategies: dict[type, st.SearchStrategy[Any]] = {str: texts, dict: st.dictionaries(texts, values, max_size=2)}
+    options = {name: data.draw(strategies.get(type(default), values), name) for name, default in KINDS[kind].items()}
     if kind == "error":
         options |= data.draw(
             st.fixed_dictionaries({}, optional={"status": st.integers(390, 610), "code": st.just("X")})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,8 +14,8 @@ from botocore.config import Config
 from airflow_provider_amplifybackend.local.http.wire import Wire
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from tests.local import raw
+from tests.samples import APP
 
-APP = "d1a2b3c4d5"
 STAGING = {"AppId": APP, "BackendEnvironmentName": "staging"}
 
 
@@ -60,29 +61,29 @@ def post(service: LocalAmplifyBackend, path: str, body: bytes) -> tuple[int, dic
     ],
 )
 def test_a_malformed_request_is_refused_by_name(
-    service: LocalAmplifyBackend, path: str, body: dict[str, Any], names: str
+    backend: LocalAmplifyBackend, path: str, body: dict[str, Any], names: str
 ) -> None:
-    status, headers, answer = post(service, path, json.dumps(body).encode())
+    status, headers, answer = post(backend, path, json.dumps(body).encode())
     assert status == 400
     assert headers["x-amzn-errortype"] == "BadRequestException"
     assert names in answer["message"]
-    assert service.control.journal()[-1]["effective"] is False
+    assert backend.control.journal()[-1]["effective"] is False
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b"\xff", b'{"maxResults": NaN}', b"[" * 100_000])
-def test_a_body_that_is_no_json_object_is_refused(service: LocalAmplifyBackend, body: bytes) -> None:
-    status, headers, _ = post(service, f"/backend/{APP}/job/staging", body)
+def test_a_body_that_is_no_json_object_is_refused(backend: LocalAmplifyBackend, body: bytes) -> None:
+    status, headers, _ = post(backend, f"/backend/{APP}/job/staging", body)
     assert (status, headers["x-amzn-errortype"]) == (400, "BadRequestException")
 
 
-def test_unknown_members_are_ignored(service: LocalAmplifyBackend) -> None:
-    status, _, answer = post(service, f"/backend/{APP}/details", b'{"somethingNew": {"a": 1}}')
+def test_unknown_members_are_ignored(backend: LocalAmplifyBackend) -> None:
+    status, _, answer = post(backend, f"/backend/{APP}/details", b'{"somethingNew": {"a": 1}}')
     assert (status, answer["appId"]) == (200, APP)
 
 
-def test_an_unknown_path_under_our_signature_is_an_unknown_operation(service: LocalAmplifyBackend) -> None:
+def test_an_unknown_path_under_our_signature_is_an_unknown_operation(backend: LocalAmplifyBackend) -> None:
     request = urllib.request.Request(
-        f"{service.endpoint_url}/backend/{APP}/nonsense",
+        f"{backend.endpoint_url}/backend/{APP}/nonsense",
         method="POST",
         data=b"",
         headers={
@@ -127,8 +128,8 @@ def test_not_found_says_what_was_not_found(
     assert refusal.value.response["Message"]
 
 
-def test_every_answer_has_a_request_id_and_the_services_date(service: LocalAmplifyBackend, client: Any) -> None:
-    service.control.set_clock(skew_seconds=-1_000_000_000)
+def test_every_answer_has_a_request_id_and_the_services_date(backend: LocalAmplifyBackend, client: Any) -> None:
+    backend.control.set_clock(skew_seconds=-1_000_000_000)
     metadata = client.get_backend(AppId=APP)["ResponseMetadata"]
     assert len(metadata["RequestId"]) == 32
     assert metadata["HTTPHeaders"]["date"].split()[3] < "2010"
@@ -137,8 +138,8 @@ def test_every_answer_has_a_request_id_and_the_services_date(service: LocalAmpli
 @pytest.mark.parametrize(
     "name", ["with space", "a/b", "50%", "ümlaut", "a+b", "x?y#z", "a.b", "...", "..a", ".hidden", "大きさ"]
 )
-def test_names_survive_the_path(service: LocalAmplifyBackend, client: Any, name: str) -> None:
-    service.control.seed_app(APP, name)
+def test_names_survive_the_path(backend: LocalAmplifyBackend, client: Any, name: str) -> None:
+    backend.control.seed_app(APP, name)
     assert client.list_backend_jobs(AppId=APP, BackendEnvironmentName=name)["Jobs"] == []
     job_id = client.delete_backend(AppId=APP, BackendEnvironmentName=name)["JobId"]
     row = client.get_backend_job(AppId=APP, BackendEnvironmentName=name, JobId=job_id)
@@ -177,25 +178,25 @@ DOTTED = [
 @pytest.mark.parametrize("signed", [False, True])
 @pytest.mark.parametrize("path", DOTTED)
 def test_dot_segments_are_refused_however_they_are_encoded(
-    service: LocalAmplifyBackend, path: str, signed: bool
+    backend: LocalAmplifyBackend, path: str, signed: bool
 ) -> None:
     credential = "AWS4-HMAC-SHA256 Credential=A/20260101/us-east-1/amplifybackend/aws4_request, SignedHeaders=host"
     headers = {"Authorization": credential} if signed else {}
-    answer = raw.ask(service, "POST", path, b"{}", headers)
+    answer = raw.ask(backend, "POST", path, b"{}", headers)
     assert answer.status == 400
     assert answer.headers["x-amzn-errortype"] == "BadRequestException"
     assert "dot segments" in answer.content["message"]
-    (entry,) = service.control.journal()
+    (entry,) = backend.control.journal()
     assert (entry["status_code"], entry["effective"]) == (400, False)
-    service.control.advance(60)
-    assert service.control.jobs() == []
-    ((app,),) = [store["apps"] for store in service.control.state()]
+    backend.control.advance(60)
+    assert backend.control.jobs() == []
+    ((app,),) = [store["apps"] for store in backend.control.state()]
     assert [environment["name"] for environment in app["environments"]] == ["staging"]
 
 
 @pytest.mark.parametrize("name", [".", ".."])
-def test_boto3_cannot_leave_its_operation_by_a_name(service: LocalAmplifyBackend, client: Any, name: str) -> None:
-    calls = {
+def test_boto3_cannot_leave_its_operation_by_a_name(backend: LocalAmplifyBackend, client: Any, name: str) -> None:
+    calls: dict[str, Callable[[], Any]] = {
         "DeleteBackend": lambda: client.delete_backend(AppId=APP, BackendEnvironmentName=name),
         "DeleteToken": lambda: client.delete_token(AppId=APP, SessionId=name),
         "UpdateBackendJob": lambda: client.update_backend_job(
@@ -208,34 +209,34 @@ def test_boto3_cannot_leave_its_operation_by_a_name(service: LocalAmplifyBackend
     for operation, call in calls.items():
         with pytest.raises(client.exceptions.BadRequestException, match="dot segment"):
             call()
-        entry = service.control.journal()[-1]
+        entry = backend.control.journal()[-1]
         assert (entry["operation"], entry["effective"]) == (operation, False)
-    assert service.control.jobs() == []
+    assert backend.control.jobs() == []
 
 
-def test_s3_keys_keep_their_dots(service: LocalAmplifyBackend) -> None:
+def test_s3_keys_keep_their_dots(backend: LocalAmplifyBackend) -> None:
     """A request that is signed for another service is none of ours."""
     credential = "AWS4-HMAC-SHA256 Credential=A/20260101/us-east-1/s3/aws4_request, SignedHeaders=host"
-    assert raw.ask(service, "GET", "/backend/../x", headers={"Authorization": credential}).status == 501
-    assert service.control.journal() == []
+    assert raw.ask(backend, "GET", "/backend/../x", headers={"Authorization": credential}).status == 501
+    assert backend.control.journal() == []
 
 
 @pytest.mark.parametrize("name", ["%ff", "%ED%A0%80", "a%C3", "%C0%AE%C0%AE"])
-def test_a_name_in_the_path_must_be_utf8(service: LocalAmplifyBackend, name: str) -> None:
-    answer = raw.ask(service, "POST", f"/backend/{APP}/environments/{name}/remove", b"")
+def test_a_name_in_the_path_must_be_utf8(backend: LocalAmplifyBackend, name: str) -> None:
+    answer = raw.ask(backend, "POST", f"/backend/{APP}/environments/{name}/remove", b"")
     assert answer.status == 400
     assert "BackendEnvironmentName in the path is not valid UTF-8" in answer.content["message"]
-    assert service.control.journal()[-1]["operation"] == "DeleteBackend"
+    assert backend.control.journal()[-1]["operation"] == "DeleteBackend"
 
 
-def test_another_method_on_a_known_path_is_an_unknown_operation(service: LocalAmplifyBackend) -> None:
+def test_another_method_on_a_known_path_is_an_unknown_operation(backend: LocalAmplifyBackend) -> None:
     for method in ("GET", "PUT", "DELETE", "PATCH", "HEAD"):
-        answer = raw.ask(service, method, f"/backend/{APP}/environments/staging/remove", b"")
+        answer = raw.ask(backend, method, f"/backend/{APP}/environments/staging/remove", b"")
         assert (answer.status, answer.headers["x-amzn-errortype"]) == (404, "UnknownOperationException")
-    assert service.control.jobs() == []
+    assert backend.control.jobs() == []
 
 
-def test_answers_hold_json_without_spaces(service: LocalAmplifyBackend, client: Any) -> None:
+def test_answers_hold_json_without_spaces(backend: LocalAmplifyBackend, client: Any) -> None:
     answer = client.get_backend(**STAGING)
     for member in ("AmplifyMetaConfig", "AmplifyFeatureFlags"):
         assert answer[member] == json.dumps(json.loads(answer[member]), separators=(",", ":"), ensure_ascii=False)
@@ -251,25 +252,25 @@ def test_a_literal_segment_wins_over_a_label() -> None:
     assert router.match("POST", "/backend/d1/api/dev/remove/") is None
 
 
-def test_state_is_per_account_and_region(service: LocalAmplifyBackend) -> None:
-    service.control.seed_app("dfar", "dev", account="999988887777", region="eu-west-1")
-    far = service.client(aws_access_key_id="999988887777", region_name="eu-west-1")
+def test_state_is_per_account_and_region(backend: LocalAmplifyBackend) -> None:
+    backend.control.seed_app("dfar", "dev", account="999988887777", region="eu-west-1")
+    far = backend.client(aws_access_key_id="999988887777", region_name="eu-west-1")
     assert far.get_backend(AppId="dfar")["BackendEnvironmentList"] == ["dev"]
     meta = json.loads(far.get_backend(AppId="dfar", BackendEnvironmentName="dev")["AmplifyMetaConfig"])
     assert ":eu-west-1:999988887777:" in meta["providers"]["awscloudformation"]["StackId"]
-    for other in (service.client(region_name="eu-west-1"), service.client(aws_access_key_id="999988887777")):
+    for other in (backend.client(region_name="eu-west-1"), backend.client(aws_access_key_id="999988887777")):
         with pytest.raises(other.exceptions.NotFoundException):
             other.get_backend(AppId="dfar")
-    assert service.control.journal("GetBackend")[0]["account"] == "999988887777"
+    assert backend.control.journal("GetBackend")[0]["account"] == "999988887777"
 
 
-def test_another_service_without_moto_says_what_to_do(service: LocalAmplifyBackend) -> None:
+def test_another_service_without_moto_says_what_to_do(backend: LocalAmplifyBackend) -> None:
     config = Config(retries={"total_max_attempts": 1})
-    calls = [
-        lambda: service.client("sts", config=config).get_caller_identity(),
-        lambda: service.client("s3", config=config).list_buckets(),
-        lambda: service.client("dynamodb", config=config).list_tables(),
-        lambda: service.client("lambda", config=config).list_functions(),
+    calls: list[Callable[[], Any]] = [
+        lambda: backend.client("sts", config=config).get_caller_identity(),
+        lambda: backend.client("s3", config=config).list_buckets(),
+        lambda: backend.client("dynamodb", config=config).list_tables(),
+        lambda: backend.client("lambda", config=config).list_functions(),
     ]
     for call in calls:
         with pytest.raises(Exception, match="--with-moto") as refusal:

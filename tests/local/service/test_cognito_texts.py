@@ -12,8 +12,9 @@ import pytest
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.local.service import cognito_texts
 from airflow_provider_amplifybackend.local.service.api_model import service_model
+from tests.botocore_model import members_of
+from tests.samples import APP, auth_change
 
-APP = "d1a2b3c4d5"
 GUESTS = {"AppId": APP, "BackendEnvironmentName": "staging", "ResourceName": "guests"}
 MAIN = {**GUESTS, "ResourceName": "main"}
 Finish = Callable[[dict[str, Any]], dict[str, Any]]
@@ -113,7 +114,7 @@ def test_an_update_without_the_place_of_the_code_fails_and_changes_nothing(
     client: Any, finish: Finish, texts: dict[str, Any], names: str
 ) -> None:
     before = client.get_backend_auth(**MAIN)["ResourceConfig"]
-    change = {"AuthResources": "USER_POOL_ONLY", "Service": "COGNITO", "UserPoolConfigs": texts}
+    change = auth_change(**texts)
     row = finish(client.update_backend_auth(**MAIN, ResourceConfig=change))
     assert row["Status"] == "FAILED"
     assert names in row["Error"]
@@ -139,8 +140,8 @@ def test_the_limits_are_those_of_cognitos_model() -> None:
 @pytest.mark.parametrize("operation", ["CreateBackendAuth", "UpdateBackendAuth"])
 def test_every_message_of_the_api_is_checked(operation: str) -> None:
     """A message that a later model has, and that is not in the table, is noticed here."""
-    shape = service_model().operation_model(operation).input_shape.members["ResourceConfig"]
-    found = {path for path in _paths(shape.members["UserPoolConfigs"]) if path[-1].endswith(("Message", "Subject"))}
+    shape = members_of(service_model().operation_model(operation).input_shape)["ResourceConfig"]
+    found = {path for path in _paths(members_of(shape)["UserPoolConfigs"]) if path[-1].endswith(("Message", "Subject"))}
     assert found == set(cognito_texts.TEXTS)
 
 
@@ -151,11 +152,11 @@ def _paths(shape: Any, *path: str) -> set[tuple[str, ...]]:
 
 
 def test_a_seed_may_hold_what_cognito_would_refuse(
-    service: LocalAmplifyBackend, client: Any, finish: Finish, auth_config: dict[str, Any]
+    backend: LocalAmplifyBackend, client: Any, finish: Finish, auth_config: dict[str, Any]
 ) -> None:
     """It may have been made before; an update of something else does not fail over it."""
     config = copy.deepcopy(auth_config)
     config["UserPoolConfigs"] |= sms("old")
-    service.control.seed_app(APP, {"name": "staging", "auth": {"guests": config}})
-    change = {"AuthResources": "USER_POOL_ONLY", "Service": "COGNITO", "UserPoolConfigs": mfa("{####}")}
+    backend.control.seed_app(APP, {"name": "staging", "auth": {"guests": config}})
+    change = auth_change(**mfa("{####}"))
     assert finish(client.update_backend_auth(**GUESTS, ResourceConfig=change))["Status"] == "COMPLETED"

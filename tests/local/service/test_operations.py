@@ -12,8 +12,9 @@ import pytest
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.local.service.operations import HANDLERS
 from airflow_provider_amplifybackend.local.service.settings import JOB_SECONDS
+from tests.botocore_model import answer_of
+from tests.samples import APP
 
-APP = "d1a2b3c4d5"
 STAGING = {"AppId": APP, "BackendEnvironmentName": "staging"}
 Finish = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -27,7 +28,7 @@ def meta_of(client: Any, environment: str = "staging") -> dict[str, Any]:
 def test_all_operations_of_the_newest_model_are_there() -> None:
     model = botocore.session.get_session().get_service_model("amplifybackend")
     assert set(HANDLERS) == set(model.operation_names)
-    with_job = {name for name in model.operation_names if "JobId" in model.operation_model(name).output_shape.members}
+    with_job = {name for name in model.operation_names if "JobId" in answer_of(name)}
     assert with_job - {"GetBackendJob", "UpdateBackendJob"} == set(JOB_SECONDS)
 
 
@@ -86,8 +87,8 @@ def test_an_environment_created_again_has_other_ids(client: Any, finish: Finish)
     assert meta_of(client)["providers"] != before
 
 
-def test_remove_all_backends(service: LocalAmplifyBackend, client: Any, finish: Finish) -> None:
-    service.control.seed_app(APP, "other")
+def test_remove_all_backends(backend: LocalAmplifyBackend, client: Any, finish: Finish) -> None:
+    backend.control.seed_app(APP, "other")
     answer = client.remove_all_backends(AppId=APP)
     assert "BackendEnvironmentName" not in answer
     assert finish({**answer, "BackendEnvironmentName": "other"})["Status"] == "COMPLETED"
@@ -182,10 +183,11 @@ def test_imported_storage(client: Any, finish: Finish) -> None:
     assert (config["BucketName"], config["Imported"]) == ("theirs", True)
 
 
-def test_buckets_come_in_pages(service: LocalAmplifyBackend, client: Any) -> None:
-    service.control.seed(buckets=[f"bucket-{number}" for number in range(5)])
-    service.control.set(bucket_page_size=3)
-    names, token = [], {}
+def test_buckets_come_in_pages(backend: LocalAmplifyBackend, client: Any) -> None:
+    backend.control.seed(buckets=[f"bucket-{number}" for number in range(5)])
+    backend.control.set(bucket_page_size=3)
+    names: list[str] = []
+    token: dict[str, str] = {}
     while True:
         page = client.list_s3_buckets(**token)
         names += [bucket["Name"] for bucket in page["Buckets"]]
@@ -209,12 +211,12 @@ def test_admin_config_through_its_life(client: Any, finish: Finish) -> None:
     assert refusal.value.response["ResourceType"] == "BackendConfig"
 
 
-def test_tokens_expire_on_the_services_clock(service: LocalAmplifyBackend, client: Any) -> None:
+def test_tokens_expire_on_the_services_clock(backend: LocalAmplifyBackend, client: Any) -> None:
     token = client.create_token(AppId=APP)
     session = {"AppId": APP, "SessionId": token["SessionId"]}
     assert client.get_token(**session)["ChallengeCode"] == token["ChallengeCode"]
-    assert int(token["Ttl"]) > service.control.clock()["time"]
-    service.control.advance(service.control.settings()["token_seconds"])
+    assert int(token["Ttl"]) > backend.control.clock()["time"]
+    backend.control.advance(backend.control.settings()["token_seconds"])
     with pytest.raises(client.exceptions.NotFoundException):
         client.get_token(**session)
 
@@ -226,8 +228,8 @@ def test_a_deleted_token_is_gone(client: Any) -> None:
         client.delete_token(**session)
 
 
-def test_update_backend_job_ends_a_stuck_job(service: LocalAmplifyBackend, client: Any, finish: Finish) -> None:
-    service.control.add_fault("DeleteBackend", kind="job_stuck", times=1)
+def test_update_backend_job_ends_a_stuck_job(backend: LocalAmplifyBackend, client: Any, finish: Finish) -> None:
+    backend.control.add_fault("DeleteBackend", kind="job_stuck", times=1)
     answer = client.delete_backend(**STAGING)
     assert finish(answer)["Status"] == "RUNNING"
     client.update_backend_job(**STAGING, JobId=answer["JobId"], Status="FAILED")

@@ -15,6 +15,7 @@ from airflow_provider_amplifybackend.local.service.ids import Ids
 from airflow_provider_amplifybackend.local.service.service import Service
 from airflow_provider_amplifybackend.local.testing.journal import Journal
 from airflow_provider_amplifybackend.local.testing.seed import seed
+from tests.samples import storage
 
 NAMES = st.sampled_from(["one", "two", "three"])
 
@@ -63,7 +64,7 @@ def test_what_a_caller_changes_afterwards_does_not_change_the_state() -> None:
     where = {"AppId": "d", "BackendEnvironmentName": "one"}
     service.call("CreateBackend", {**where, "AppName": "a"})
     service.clock.advance(60)
-    config = {"ServiceName": "S3", "Permissions": {"Authenticated": ["READ"]}}
+    config = storage()
     named = {**where, "ResourceName": "files"}
     service.call("CreateBackendStorage", {**named, "ResourceConfig": config})
     service.clock.advance(60)

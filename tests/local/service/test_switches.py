@@ -13,16 +13,16 @@ from botocore.exceptions import ClientError
 from airflow_provider_amplifybackend.local.control import ControlError
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from tests.local import raw
+from tests.samples import APP, auth_change
 
-APP = "d1a2b3c4d5"
 STAGING = {"AppId": APP, "BackendEnvironmentName": "staging"}
 Finish = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 @pytest.mark.parametrize("answer_in", ["source", "target"])
 @pytest.mark.parametrize("job_in", ["source", "target"])
-def test_where_a_clones_job_lives(service: LocalAmplifyBackend, client: Any, answer_in: str, job_in: str) -> None:
-    service.control.set(clone_answer_environment=answer_in, clone_job_environment=job_in)
+def test_where_a_clones_job_lives(backend: LocalAmplifyBackend, client: Any, answer_in: str, job_in: str) -> None:
+    backend.control.set(clone_answer_environment=answer_in, clone_job_environment=job_in)
     names = {"source": "staging", "target": "copy"}
     answer = client.clone_backend(**STAGING, TargetEnvironmentName="copy")
     assert answer["BackendEnvironmentName"] == names[answer_in]
@@ -33,31 +33,31 @@ def test_where_a_clones_job_lives(service: LocalAmplifyBackend, client: Any, ans
         client.get_backend_job(**job, BackendEnvironmentName=other)
 
 
-def test_what_a_gone_environment_answers(service: LocalAmplifyBackend, client: Any) -> None:
+def test_what_a_gone_environment_answers(backend: LocalAmplifyBackend, client: Any) -> None:
     gone = {"AppId": APP, "BackendEnvironmentName": "gone"}
     for code in ("NotFoundException", "ValidationException"):
-        service.control.set(gone_environment=code)
+        backend.control.set(gone_environment=code)
         with pytest.raises(ClientError) as refusal:
             client.get_backend(**gone)
         assert refusal.value.response["Error"]["Code"] == code
-    service.control.set(gone_environment="absent")
+    backend.control.set(gone_environment="absent")
     answer = client.get_backend(**gone)
     assert answer["BackendEnvironmentList"] == ["staging"]
     assert "AmplifyMetaConfig" not in answer
 
 
-def test_whether_an_environment_appears_at_the_start(service: LocalAmplifyBackend, client: Any) -> None:
-    service.control.set(environment_appears="completion")
+def test_whether_an_environment_appears_at_the_start(backend: LocalAmplifyBackend, client: Any) -> None:
+    backend.control.set(environment_appears="completion")
     client.clone_backend(**STAGING, TargetEnvironmentName="copy")
     assert client.get_backend(AppId=APP)["BackendEnvironmentList"] == ["staging"]
-    service.control.advance(60)
+    backend.control.advance(60)
     assert client.get_backend(AppId=APP)["BackendEnvironmentList"] == ["staging", "copy"]
 
 
 def test_jobs_of_deleted_environments_can_be_unreadable(
-    service: LocalAmplifyBackend, client: Any, finish: Finish
+    backend: LocalAmplifyBackend, client: Any, finish: Finish
 ) -> None:
-    service.control.set(deleted_environment_jobs="NotFoundException")
+    backend.control.set(deleted_environment_jobs="NotFoundException")
     with pytest.raises(client.exceptions.NotFoundException):
         finish(client.delete_backend(**STAGING))
     with pytest.raises(client.exceptions.NotFoundException):
@@ -66,10 +66,10 @@ def test_jobs_of_deleted_environments_can_be_unreadable(
 
 @pytest.mark.parametrize(("where", "readable"), [("every", {"one", "two"}), ("first", {"one"}), ("last", {"two"})])
 def test_where_the_job_of_remove_all_backends_lives(
-    service: LocalAmplifyBackend, client: Any, where: str, readable: set[str]
+    backend: LocalAmplifyBackend, client: Any, where: str, readable: set[str]
 ) -> None:
-    service.control.seed_app("dmany", "one", "two")
-    service.control.set(remove_all_job_environment=where)
+    backend.control.seed_app("dmany", "one", "two")
+    backend.control.set(remove_all_job_environment=where)
     job_id = client.remove_all_backends(AppId="dmany")["JobId"]
     found = set()
     for name in ("one", "two"):
@@ -81,30 +81,30 @@ def test_where_the_job_of_remove_all_backends_lives(
     assert found == readable
 
 
-def test_remove_all_backends_of_an_app_without_any(service: LocalAmplifyBackend, client: Any) -> None:
-    service.control.seed_app("dempty")
+def test_remove_all_backends_of_an_app_without_any(backend: LocalAmplifyBackend, client: Any) -> None:
+    backend.control.seed_app("dempty")
     job = {"AppId": "dempty", "JobId": client.remove_all_backends(AppId="dempty")["JobId"]}
-    service.control.advance(60)
+    backend.control.advance(60)
     assert client.get_backend_job(**job, BackendEnvironmentName="any")["Status"] == "COMPLETED"
 
 
 @pytest.mark.parametrize(("style", "has"), [("always", True), ("never", False)])
-def test_whether_answers_name_their_operation(service: LocalAmplifyBackend, client: Any, style: str, has: bool) -> None:
-    service.control.set(operation_in_answers=style)
+def test_whether_answers_name_their_operation(backend: LocalAmplifyBackend, client: Any, style: str, has: bool) -> None:
+    backend.control.set(operation_in_answers=style)
     assert ("Operation" in client.delete_backend(**STAGING)) is has
 
 
-def test_update_backend_job_can_be_ignored(service: LocalAmplifyBackend, client: Any) -> None:
-    service.control.set(update_job="ignored")
+def test_update_backend_job_can_be_ignored(backend: LocalAmplifyBackend, client: Any) -> None:
+    backend.control.set(update_job="ignored")
     job = {**STAGING, "JobId": client.delete_backend(**STAGING)["JobId"]}
     assert client.update_backend_job(**job, Status="FAILED")["Status"] == "PENDING"
 
 
 def test_auth_without_additional_constraints(
-    service: LocalAmplifyBackend, client: Any, finish: Finish, auth_config: dict[str, Any]
+    backend: LocalAmplifyBackend, client: Any, finish: Finish, auth_config: dict[str, Any]
 ) -> None:
     finish(client.create_backend_auth(**STAGING, ResourceName="new", ResourceConfig=auth_config))
-    service.control.set(auth_omits_additional_constraints=True)
+    backend.control.set(auth_omits_additional_constraints=True)
     config = client.get_backend_auth(**STAGING, ResourceName="new")["ResourceConfig"]
     assert config["UserPoolConfigs"]["PasswordPolicy"] == {"MinimumLength": 12.0}
 
@@ -113,8 +113,8 @@ def test_auth_without_additional_constraints(
     ("style", "pattern"),
     [("epoch_seconds", r"\d{10}"), ("epoch_milliseconds", r"\d{13}"), ("iso", r"\d{4}-\d\d-\d\dT[\d:.]+Z")],
 )
-def test_the_forms_of_times(service: LocalAmplifyBackend, client: Any, style: str, pattern: str) -> None:
-    service.control.set(ttl_format=style, creation_date_format=style)
+def test_the_forms_of_times(backend: LocalAmplifyBackend, client: Any, style: str, pattern: str) -> None:
+    backend.control.set(ttl_format=style, creation_date_format=style)
     assert re.fullmatch(pattern, client.create_token(AppId=APP)["Ttl"])
     assert re.fullmatch(pattern, client.list_s3_buckets()["Buckets"][0]["CreationDate"])
 
@@ -130,26 +130,26 @@ def test_the_forms_of_times(service: LocalAmplifyBackend, client: Any, style: st
     ],
 )
 def test_a_wrong_switch_is_refused_and_changes_nothing(
-    service: LocalAmplifyBackend, change: dict[str, Any], says: str
+    backend: LocalAmplifyBackend, change: dict[str, Any], says: str
 ) -> None:
-    before = service.control.settings()
+    before = backend.control.settings()
     with pytest.raises(ControlError, match=says):
-        service.control.set(update_job="ignored", **change)
-    assert service.control.settings() == before
+        backend.control.set(update_job="ignored", **change)
+    assert backend.control.settings() == before
 
 
-def test_a_new_skew_neither_ends_nor_delays_a_job(service: LocalAmplifyBackend, client: Any) -> None:
-    service.control.set(job_seconds=10)
+def test_a_new_skew_neither_ends_nor_delays_a_job(backend: LocalAmplifyBackend, client: Any) -> None:
+    backend.control.set(job_seconds=10)
     job = {**STAGING, "JobId": client.delete_backend(**STAGING)["JobId"]}
-    service.control.set_clock(skew_seconds=3600)
+    backend.control.set_clock(skew_seconds=3600)
     assert client.get_backend_job(**job)["Status"] == "PENDING"
-    service.control.set_clock(skew_seconds=-3600)
-    service.control.advance(10)
+    backend.control.set_clock(skew_seconds=-3600)
+    backend.control.advance(10)
     assert client.get_backend_job(**job)["Status"] == "COMPLETED"
 
 
-def test_time_stands_still_when_frozen_and_goes_on_after(service: LocalAmplifyBackend) -> None:
-    control = service.control
+def test_time_stands_still_when_frozen_and_goes_on_after(backend: LocalAmplifyBackend) -> None:
+    control = backend.control
     assert control.clock()["time"] == control.clock()["time"]
     before = control.clock()["time"]
     assert control.advance(100)["time"] == pytest.approx(before + 100)
@@ -168,9 +168,9 @@ def test_time_stands_still_when_frozen_and_goes_on_after(service: LocalAmplifyBa
         ({"apps": [{"app_id": "d", "jobs": [{"environment": "e", "operation": "GetBackend"}]}]}, "starts no job"),
     ],
 )
-def test_a_wrong_seed_is_refused(service: LocalAmplifyBackend, document: dict[str, Any], says: str) -> None:
+def test_a_wrong_seed_is_refused(backend: LocalAmplifyBackend, document: dict[str, Any], says: str) -> None:
     with pytest.raises(ControlError, match=says):
-        service.control.seed(document)
+        backend.control.seed(document)
 
 
 @pytest.mark.parametrize(
@@ -195,12 +195,12 @@ def test_a_wrong_seed_is_refused(service: LocalAmplifyBackend, document: dict[st
         {"apps": ["dnew"], "account": 5},
     ],
 )
-def test_a_seed_that_is_refused_has_made_nothing(service: LocalAmplifyBackend, bad: dict[str, Any]) -> None:
-    before = service.control.state()
+def test_a_seed_that_is_refused_has_made_nothing(backend: LocalAmplifyBackend, bad: dict[str, Any]) -> None:
+    before = backend.control.state()
     with pytest.raises(ControlError):
-        service.control.seed(bad)
-    assert service.control.state() == before
-    assert service.control.jobs() == []
+        backend.control.seed(bad)
+    assert backend.control.state() == before
+    assert backend.control.jobs() == []
 
 
 @pytest.mark.parametrize(
@@ -221,12 +221,12 @@ def test_a_seed_that_is_refused_has_made_nothing(service: LocalAmplifyBackend, b
     ],
 )
 def test_a_number_that_is_none_is_refused_and_changes_nothing(
-    service: LocalAmplifyBackend, client: Any, method: str, path: str, body: str, number: str
+    backend: LocalAmplifyBackend, client: Any, method: str, path: str, body: str, number: str
 ) -> None:
-    control = service.control
+    control = backend.control
     control.set_clock(frozen=True, skew_seconds=5)
     before = control.clock(), control.settings(), control.faults()
-    answer = raw.control(service, method, path, (body % number).encode())
+    answer = raw.control(backend, method, path, (body % number).encode())
     assert answer.status == 400
     assert answer.content["error"]
     assert (control.clock(), control.settings(), control.faults()) == before
@@ -239,40 +239,41 @@ def test_settings_are_checked_without_http_too(seconds: Any) -> None:
         LocalAmplifyBackend(job_seconds=seconds)
 
 
-def test_the_clock_stays_where_a_time_can_be_written(service: LocalAmplifyBackend, client: Any) -> None:
+def test_the_clock_stays_where_a_time_can_be_written(backend: LocalAmplifyBackend, client: Any) -> None:
     century = 3_000_000_000
 
     def advance() -> None:
         for _ in range(20):
-            service.control.advance(century)
+            backend.control.advance(century)
 
     with pytest.raises(ControlError, match="between the years 1970 and 3000"):
         advance()
     client.create_token(AppId=APP)
     with pytest.raises(ControlError, match="between the years"):
-        service.control.set_clock(skew_seconds=century)
-    assert service.control.clock()["skew_seconds"] == 0
+        backend.control.set_clock(skew_seconds=century)
+    assert backend.control.clock()["skew_seconds"] == 0
 
 
-def test_a_boolean_switch_takes_no_number(service: LocalAmplifyBackend) -> None:
+def test_a_boolean_switch_takes_no_number(backend: LocalAmplifyBackend) -> None:
     with pytest.raises(ControlError, match="must be one of False, True, not 1"):
-        service.control.set(native_client_secret=1)
+        backend.control.set(native_client_secret=1)
 
 
 def test_native_clients_can_have_a_secret(
-    service: LocalAmplifyBackend, client: Any, auth_config: dict[str, Any]
+    backend: LocalAmplifyBackend, client: Any, auth_config: dict[str, Any]
 ) -> None:
-    service.control.set(native_client_secret=True)
+    backend.control.set(native_client_secret=True)
     named = {**STAGING, "ResourceName": "guests", "ResourceConfig": auth_config}
-    change = {"AuthResources": "USER_POOL_ONLY", "Service": "COGNITO", "UserPoolConfigs": {}}
+    change = auth_change()
     imported = {"NativeClientId": "n", "WebClientId": "w", "UserPoolId": "us-east-1_P"}
-    for start in (
+    starts: tuple[Callable[[], Any], ...] = (
         lambda: client.create_backend_auth(**named),
         lambda: client.update_backend_auth(**{**named, "ResourceConfig": change}),
         lambda: client.import_backend_auth(**STAGING, **imported),
-    ):
+    )
+    for start in starts:
         start()
-        service.control.advance(60)
+        backend.control.advance(60)
     auth = json.loads(client.get_backend(**STAGING)["AmplifyMetaConfig"])["auth"]
     secrets = {name: entry["output"].get("AppClientSecret") for name, entry in auth.items()}
     assert secrets.pop("main") is None, "it was there before"
@@ -293,22 +294,22 @@ REAL = {"auth": {"guests": {"output": {"AppClientSecret": "x" * 51}}}, "function
         ("", ""),
     ],
 )
-def test_an_environment_can_have_any_meta(service: LocalAmplifyBackend, client: Any, meta: Any, answered: str) -> None:
-    service.control.seed_app(APP, {"name": "real", "meta": meta})
+def test_an_environment_can_have_any_meta(backend: LocalAmplifyBackend, client: Any, meta: Any, answered: str) -> None:
+    backend.control.seed_app(APP, {"name": "real", "meta": meta})
     assert client.get_backend(AppId=APP, BackendEnvironmentName="real")["AmplifyMetaConfig"] == answered
     client.delete_backend(AppId=APP, BackendEnvironmentName="real")
-    service.control.advance(60)
+    backend.control.advance(60)
     client.create_backend(AppId=APP, AppName="a", BackendEnvironmentName="real")
     made = client.get_backend(AppId=APP, BackendEnvironmentName="real")["AmplifyMetaConfig"]
     assert json.loads(made)["providers"]["awscloudformation"]["AmplifyAppId"] == APP
 
 
-def test_the_journal_filters(service: LocalAmplifyBackend, client: Any) -> None:
+def test_the_journal_filters(backend: LocalAmplifyBackend, client: Any) -> None:
     client.get_backend(**STAGING)
     with pytest.raises(client.exceptions.NotFoundException):
         client.get_backend(AppId=APP, BackendEnvironmentName="none")
     client.create_token(AppId=APP)
-    control = service.control
+    control = backend.control
     everything = control.journal()
     assert [entry["operation"] for entry in everything] == ["GetBackend", "GetBackend", "CreateToken"]
     assert everything[0]["parameters"] == STAGING
@@ -321,8 +322,8 @@ def test_the_journal_filters(service: LocalAmplifyBackend, client: Any) -> None:
     assert control.journal() == []
 
 
-def test_reset_forgets_everything(service: LocalAmplifyBackend, client: Any) -> None:
-    control = service.control
+def test_reset_forgets_everything(backend: LocalAmplifyBackend, client: Any) -> None:
+    control = backend.control
     start = control.settings()["job_seconds"]
     control.set(job_seconds=99)
     control.add_fault("GetBackend", kind="throttle")
@@ -334,8 +335,8 @@ def test_reset_forgets_everything(service: LocalAmplifyBackend, client: Any) -> 
     assert control.clock()["frozen"] is False
 
 
-def test_the_state_shows_what_is_there(service: LocalAmplifyBackend) -> None:
-    (store,) = service.control.state()
+def test_the_state_shows_what_is_there(backend: LocalAmplifyBackend) -> None:
+    (store,) = backend.control.state()
     (environment,) = store["apps"][0]["environments"]
     assert environment["name"] == "staging"
     assert environment["auth"]["main"]["outputs"]["UserPoolId"].startswith("us-east-1_")

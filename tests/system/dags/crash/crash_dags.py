@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import itertools
 from datetime import timedelta
+from typing import Any
 
 from airflow.sdk import DAG, BaseOperator
 
-from airflow_provider_amplifybackend.core.job import Job, JobRef, Outcome
+from airflow_provider_amplifybackend._compat import Context
+from airflow_provider_amplifybackend.core.job import Job, JobRef, JobResult, Outcome
+from airflow_provider_amplifybackend.operators._base import AmplifyBackendOperator
 from airflow_provider_amplifybackend.operators.auth import CreateBackendAuthOperator, UpdateBackendAuthOperator
 from airflow_provider_amplifybackend.operators.environment import CloneBackendOperator, DeleteBackendOperator
 from airflow_provider_amplifybackend.triggers._events import job_of_event
@@ -30,7 +33,7 @@ AUTH_CHANGE = {
     "Service": "COGNITO",
     "UserPoolConfigs": {"PasswordPolicy": {"MinimumLength": 12}},
 }
-TASKS = {
+TASKS: dict[str, tuple[Any, dict[str, Any]]] = {
     "clone": (
         CloneBackendOperator,
         {"backend_environment_name": SOURCE, "target_environment_name": ENVIRONMENT},
@@ -52,13 +55,13 @@ class NaiveJobOperator(BaseOperator):
 
     template_fields = ("request", "deferrable")
 
-    def __init__(self, *, api_operation, request, deferrable, **kwargs):
+    def __init__(self, *, api_operation: str, request: dict[str, Any], deferrable: bool | str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.api_operation = api_operation
         self.request = request
         self.deferrable = deferrable
 
-    def execute(self, context):
+    def execute(self, context: Context) -> JobResult:
         from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
         from botocore import xform_name
 
@@ -73,21 +76,21 @@ class NaiveJobOperator(BaseOperator):
             self.defer(trigger=trigger, method_name="execute_complete")
         return self._wait_here(ref)
 
-    def _wait_here(self, ref):
+    def _wait_here(self, ref: JobRef) -> JobResult:
         from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 
         return self._end(AmplifyBackendHook().wait_for_job(ref, timeout=600, waiter_delay=2))
 
-    def execute_complete(self, context, event=None):
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> JobResult:
         return self._end(job_of_event(event))
 
-    def _end(self, job: Job):
+    def _end(self, job: Job) -> JobResult:
         if job.is_failed:
             raise RuntimeError(f"{job.ref} failed")
         return job.to_xcom(Outcome.STARTED)
 
 
-def _naive(task_id, operator, parameters):
+def _naive(task_id: str, operator: type[AmplifyBackendOperator], parameters: dict[str, Any]) -> BaseOperator:
     members = {
         "backend_environment_name": "BackendEnvironmentName",
         "target_environment_name": "TargetEnvironmentName",
@@ -103,7 +106,7 @@ def _naive(task_id, operator, parameters):
     )
 
 
-def _chain(tasks):
+def _chain(tasks: list[BaseOperator]) -> None:
     for earlier, later in itertools.pairwise(tasks):
         earlier >> later
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from airflow.sdk import DAG
 
@@ -10,7 +11,7 @@ from airflow_provider_amplifybackend.operators.storage import UpdateBackendStora
 
 APP = "d1a2b3c4d5"
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
-UPDATE = {
+UPDATE: dict[str, Any] = {
     "app_id": APP,
     "resource_name": "files",
     "resource_config": {"Permissions": {"Authenticated": ["READ"]}, "ServiceName": "S3"},
