@@ -64,6 +64,7 @@ class Target:
 
 
 START_SUITES = (
+    "tests/hooks/test_start_by_hand.py",
     "tests/faults/test_walk.py",
     "tests/hooks/test_start_limits.py",
     "tests/hooks/test_start_disowns.py",
