@@ -9,9 +9,7 @@ import logging
 import time
 from collections.abc import Mapping
 from email.utils import formatdate
-from typing import Any
-
-import pytest
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_amplifybackend.exceptions import AmplifyBackendError
 from airflow_provider_amplifybackend.hooks.start import (
@@ -29,6 +27,9 @@ from airflow_provider_amplifybackend.hooks.start import (
 )
 from airflow_provider_amplifybackend.jobs import Intent, Job, Round
 from airflow_provider_amplifybackend.polling import Call, FaultKind, ServiceError
+
+if TYPE_CHECKING:
+    import pytest
 
 APP = "d1a2b3c4d5"
 FIRST = Round(max_tries=3, clear_number=0)
@@ -219,7 +220,7 @@ class Hand:
 
     @property
     def announced(self) -> list[str | None]:
-        return [action.job and action.job.job_id for action in self.actions if isinstance(action, Announce)]
+        return [action.job.job_id if action.job else None for action in self.actions if isinstance(action, Announce)]
 
     @property
     def awaited(self) -> list[AwaitEnd]:
@@ -229,5 +230,3 @@ class Hand:
     def kinds(self) -> list[str]:
         """The actions by what they are, a call by its operation."""
         return [action.operation if isinstance(action, Call) else type(action).__name__ for action in self.actions]
-
-

@@ -27,6 +27,7 @@ from airflow_provider_amplifybackend.hooks.start import (
     AwaitEnd,
     Blocked,
     Fence,
+    Policy,
     Reached,
     StartOnce,
     StartProtocol,
@@ -123,6 +124,17 @@ def test_without_a_store_nothing_is_saved_and_the_intent_is_known_all_the_same(h
     assert start.intent.job_id == "ours"
 
 
+def test_a_start_is_careful_and_patient_where_nothing_else_is_wanted() -> None:
+    policy = Policy()
+    assert (policy.on_pending_job, policy.if_exists, policy.if_missing) == ("wait", "fail", "fail")
+    assert policy.patience == 60.0
+
+
+def test_running_tasks_have_stored_their_start_under_this_key(hand: Hand) -> None:
+    hand.run(hand.start().advance())
+    assert [*hand.content] == ["amplifybackend_start"]
+
+
 def test_the_intent_lies_under_the_key_that_is_named(hand: Hand) -> None:
     hand.run(hand.start(key="another").advance())
     assert [*hand.content] == ["another"]
@@ -194,6 +206,11 @@ def test_nothing_to_start_is_announced_without_a_job(hand: Hand) -> None:
     reached = hand.run(hand.start(policy={"if_exists": "skip"}).run(wait=False))
     assert reached == Reached(Outcome.FOUND)
     assert hand.announced == [None]
+
+
+def test_a_start_without_an_environment_is_named_by_its_app(hand: Hand) -> None:
+    with pytest.raises(BackendStartError, match=rf"^RemoveAllBackends \(app {APP}\): the time budget ended"):
+        hand.run(hand.start("RemoveAllBackends", {"AppId": APP}, seconds=0).advance())
 
 
 def test_what_is_reached_tells_how_long_earlier_jobs_took(hand: Hand) -> None:
@@ -562,7 +579,8 @@ def test_a_refusal_that_is_not_listed_is_final_where_we_are_not_to_wait(hand: Ha
 @pytest.mark.parametrize("seen_by", ["a refusal", "a look"])
 def test_refusals_are_counted_anew_after_one_that_a_job_explains(hand: Hand, seen_by: str) -> None:
     hand.environments = []
-    idle, busy = {"Jobs": []}, {"Jobs": [row("theirs", "UpdateBackendAPI")]}
+    idle: dict[str, Any] = {"Jobs": []}
+    busy = {"Jobs": [row("theirs", "UpdateBackendAPI")]}
     # Each refusal is followed by a look, and each start comes after one.
     looks = [idle] * 8 + ([idle, busy] if seen_by == "a refusal" else [busy]) + [idle]
     hand.answers |= {"ListBackendJobs": looks, "CreateBackend": refused("something")}
@@ -653,7 +671,7 @@ def test_what_has_come_about_otherwise_settles_a_refused_start(
 
 @pytest.mark.parametrize("code", ["BadRequest", "NotFoundException"])
 def test_a_start_that_is_settled_is_not_an_error(hand: Hand, code: str) -> None:
-    there, away = {"BackendEnvironmentList": ["pr"]}, {"BackendEnvironmentList": []}
+    there, away = ({"BackendEnvironmentList": listed} for listed in (["pr"], []))
     hand.answers |= {"DeleteBackend": fault(FaultKind.REFUSED, code), "GetBackend": [there, away]}
     start = hand.start("DeleteBackend", {"AppId": APP, "BackendEnvironmentName": "pr"}, policy={"if_missing": "skip"})
     assert outcome(hand.run(start.advance())) == "skipped"
@@ -736,7 +754,7 @@ def test_a_pause_ends_with_the_time_budget(hand: Hand, asked: float, left: float
 
 def test_a_busy_service_is_an_error_while_nothing_was_sent(hand: Hand) -> None:
     hand.answers["ListBackendJobs"] = BUSY
-    with pytest.raises(BackendRequestError, match=r"^CreateBackend .*cannot see whether it was started already: .*slow"):
+    with pytest.raises(BackendRequestError, match=r"^CreateBackend .*cannot see whether it was started .*slow"):
         hand.run(hand.start().advance())
     assert not hand.pauses
 
@@ -1124,6 +1142,7 @@ def test_a_job_that_left_something_else_is_looked_at_twice_and_remembered_as_som
     assert hand.pauses == [2]
     assert hand.stored.disowned == (Disowned("found", ms(1), ms(2) + 999),)
     assert hand.stored.job_id is None
+    assert (hand.stored.starts, hand.stored.known_job_ids) == (1, ("found",))
     assert any("seems to be somebody else's" in line for line in lines())
 
 
@@ -1157,7 +1176,7 @@ def test_where_it_cannot_be_told_whose_a_job_was_the_task_fails_for_good(hand: H
     start, job = adopted(hand)
     hand.answers["GetBackendStorage"] = THEIRS
     hand.rows["staging"].append(row("later", "DeleteBackendStorage", "COMPLETED", at=1.5))
-    with pytest.raises(BackendStartError, match="cannot be told whether .* was started by this task"):
+    with pytest.raises(BackendStartError, match=r"cannot be told whether .* was started by this task"):
         hand.run(start.disowns(job))
     assert hand.stored.reported
     assert hand.stored.job_id == "found"
@@ -1176,7 +1195,7 @@ def test_what_a_job_has_left_is_asked_for_as_often_as_patience_has_looks(
 ) -> None:
     start = hand.start("CreateBackendStorage", STORAGE, policy={"patience": patience})
     hand.answers["GetBackendStorage"] = BUSY
-    with pytest.raises(BackendRequestError, match="cannot see what its job has left: .*slow down"):
+    with pytest.raises(BackendRequestError, match=r"cannot see what its job has left: .*slow down"):
         hand.run(start._difference())
     assert len(hand.calls("GetBackendStorage")) == looks
     assert hand.pauses == [2] * (looks - 1)
@@ -1235,9 +1254,16 @@ def test_after_somebody_elses_job_our_own_is_started_once_that_is_beyond_doubt(h
     assert len(hand.announced) == (2 if way == "run" else 1)
 
 
+def test_somebody_elses_job_that_has_ended_is_not_the_end_of_a_run_that_does_not_wait(hand: Hand) -> None:
+    start, _ = adopted(hand, "UpdateBackendStorage")
+    hand.answers["GetBackendStorage"] = THEIRS
+    assert outcome(hand.run(start.run(wait=False))) == "started"
+
+
 def disowned(hand: Hand) -> StartProtocol:
     """A change that has been held back: a job was disowned longer ago than patience lasts."""
-    changes = {"disowned": (Disowned("found", ms(1), ms(2)),), "known_job_ids": ("found",), "environments": ("staging",)}
+    once = (Disowned("found", ms(1), ms(2)),)
+    changes = {"disowned": once, "known_job_ids": ("found",), "environments": ("staging",)}
     hand.now += 100
     start = with_intent(hand, "UpdateBackendStorage", STORAGE, changes=changes)
     hand.rows = {"staging": [row("found", "UpdateBackendStorage", "COMPLETED")]}
@@ -1283,7 +1309,7 @@ def test_a_failure_and_its_clean_up_are_stored_where_there_is_an_intent(hand: Ha
     start = with_intent(hand, changes={"job_id": "ours", "target_existed": False})
     hand.run(start.note_failure())
     assert hand.stored.job_failed
-    assert hand.stored.target_existed is False
+    assert not hand.stored.target_existed
     hand.run(start.note_cleaned())
     assert hand.stored.target_existed is True
     hand.content.clear()
@@ -1390,7 +1416,8 @@ def once(hand: Hand, hook: Hook, **options: Any) -> StartOnce:
 
 
 def test_the_driver_does_each_action_once(hand: Hand) -> None:
-    hook, announced, waits = Hook(), [], []
+    hook, waits = Hook(), []
+    announced: list[Job | None] = []
 
     def wait(action: AwaitEnd) -> Job:
         waits.append(action)
@@ -1401,7 +1428,7 @@ def test_the_driver_does_each_action_once(hand: Hand) -> None:
     assert reached.job is not None
     assert reached.job.is_completed
     assert hook.asked == ["ListBackendJobs", "GetBackend", "prepare", "start CreateBackend", "GetBackendJob"]
-    assert [job.job_id for job in announced] == ["ours"]
+    assert [job and job.job_id for job in announced] == ["ours"]
     assert [action.whose for action in waits] == ["own"]
     assert driver.intent == hand.stored
     assert (Whose.OWN, Whose.OTHER, Whose.CLEANUP) == ("own", "other", "cleanup")
