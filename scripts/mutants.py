@@ -71,9 +71,15 @@ START_SUITES = (
     "tests/faults/test_walk.py",
     "tests/hooks/test_start_limits.py",
 )
+LEFTOVER_SUITES = (
+    "tests/hooks/test_leftover_by_hand.py",
+    "tests/faults/test_walk.py",
+    "tests/faults/test_leftovers.py",
+)
 TARGETS = (
     Target(f"{PACKAGE}.jobs", ("tests/test_jobs.py", *START_SUITES)),
     Target(f"{PACKAGE}.hooks.start", START_SUITES),
+    Target(f"{PACKAGE}.hooks.leftover", LEFTOVER_SUITES),
 )
 # A sample always holds these.
 ALWAYS = ("jobs._may_show_up: returns False",)
