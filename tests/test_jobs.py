@@ -1499,3 +1499,9 @@ def test_a_disowned_job_is_stored_and_read_again() -> None:
     stored = json.loads(json.dumps(IN_DOUBT.to_stored()))
     assert Intent.from_stored(stored) == IN_DOUBT
     assert Intent.from_stored(stored | {"disowned": [{"job_id": "x"}]}) is None
+
+
+def test_what_is_stored_is_read_back_as_it_was_written() -> None:
+    """A store keeps JSON, which has lists and no tuples."""
+    stored = replace(IN_DOUBT, known_job_ids=("one",), environments=("staging",)).to_stored()
+    assert json.loads(json.dumps(stored)) == stored
