@@ -1505,3 +1505,10 @@ def test_what_is_stored_is_read_back_as_it_was_written() -> None:
     """A store keeps JSON, which has lists and no tuples."""
     stored = replace(IN_DOUBT, known_job_ids=("one",), environments=("staging",)).to_stored()
     assert json.loads(json.dumps(stored)) == stored
+
+
+@pytest.mark.parametrize("name", ["resent_time_ms", "lost_time_ms", "sent_in_try"])
+def test_a_stored_number_that_is_none_makes_the_intent_unreadable(name: str) -> None:
+    assert Intent.from_stored(INTENT.to_stored() | {name: "yesterday"}) is None
+    stored = {key: value for key, value in INTENT.to_stored().items() if key != name}
+    assert getattr(Intent.from_stored(stored), name) == 0
