@@ -743,6 +743,14 @@ def test_each_decision_is_logged_once(hand: Hand, lines: Any) -> None:
     assert [line.partition(":")[0] for line in said] == ["INFO Starting", "INFO Looking for the job", "INFO Starting"]
 
 
+def test_a_start_that_is_refused_by_policy_says_that_it_fails(hand: Hand, lines: Any) -> None:
+    hand.environments = ["pr"]
+    with pytest.raises(BackendStartError, match="exists already"):
+        hand.run(hand.start().advance())
+    [line] = lines()
+    assert line.startswith("INFO Failing: the environment to create exists already")
+
+
 @pytest.mark.parametrize(("asked", "left", "paused"), [(2, 10, 2), (2, 1, 1), (2, 0, 0), (2, -3, 0)])
 def test_a_pause_ends_with_the_time_budget(hand: Hand, asked: float, left: float, paused: float) -> None:
     hand.run(hand.start(seconds=left)._pause(asked))
