@@ -1512,3 +1512,11 @@ def test_a_stored_number_that_is_none_makes_the_intent_unreadable(name: str) -> 
     assert Intent.from_stored(INTENT.to_stored() | {name: "yesterday"}) is None
     stored = {key: value for key, value in INTENT.to_stored().items() if key != name}
     assert getattr(Intent.from_stored(stored), name) == 0
+
+
+def test_each_job_that_was_disowned_is_remembered_one_without_a_time_as_well() -> None:
+    timeless = job("COMPLETED", create_time_ms=None)
+    rest, _ = jobs.after_difference(replace(FOUND, disowned=(DISOWNED,)), CLONE, timeless, (), "it differs", SEEN)
+    assert rest is not None
+    assert rest.disowned == (DISOWNED, Disowned("job-1", 0, SEEN))
+    assert Intent.from_stored(rest.to_stored()) == rest
