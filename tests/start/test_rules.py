@@ -1506,3 +1506,24 @@ def test_a_disowned_job_is_stored_and_read_again() -> None:
     stored = json.loads(json.dumps(IN_DOUBT.to_stored()))
     assert Intent.from_stored(stored) == IN_DOUBT
     assert Intent.from_stored(stored | {"disowned": [{"job_id": "x"}]}) is None
+
+
+def test_what_is_stored_is_read_back_as_it_was_written() -> None:
+    """A store keeps JSON, which has lists and no tuples."""
+    stored = replace(IN_DOUBT, known_job_ids=("one",), environments=("staging",)).to_stored()
+    assert json.loads(json.dumps(stored)) == stored
+
+
+@pytest.mark.parametrize("name", ["resent_time_ms", "lost_time_ms", "sent_in_try"])
+def test_a_stored_number_that_is_none_makes_the_intent_unreadable(name: str) -> None:
+    assert Intent.from_stored(INTENT.to_stored() | {name: "yesterday"}) is None
+    stored = {key: value for key, value in INTENT.to_stored().items() if key != name}
+    assert getattr(Intent.from_stored(stored), name) == 0
+
+
+def test_each_job_that_was_disowned_is_remembered_one_without_a_time_as_well() -> None:
+    timeless = job("COMPLETED", create_time_ms=None)
+    rest, _ = after_difference(replace(FOUND, disowned=(DISOWNED,)), CLONE, timeless, (), "it differs", SEEN)
+    assert rest is not None
+    assert rest.disowned == (DISOWNED, Disowned("job-1", 0, SEEN))
+    assert Intent.from_stored(rest.to_stored()) == rest
