@@ -29,6 +29,7 @@ from airflow_provider_amplifybackend.start.intent import (
     Disowned,
     Intent,
     Round,
+    State,
     adopted,
     answered,
     disowned,
@@ -39,6 +40,8 @@ from airflow_provider_amplifybackend.start.intent import (
 from airflow_provider_amplifybackend.start.ownership import after_difference
 from airflow_provider_amplifybackend.start.rules import decide
 from airflow_provider_amplifybackend.start.situation import (
+    Order,
+    Sight,
     Situation,
     doubted,
     has_own_job,
@@ -713,6 +716,22 @@ NOTHING_IS_STORED_BEFORE_AIRFLOW_3_3 = {
         situation(intent=adopted(PRESUMED, job("RUNNING"), FIRST), jobs=(job("FAILED"),), patience_left=1),
         sends(FAILED_BEFORE),
     ),
+    "a job failed that may be ours, and this try has sent": (
+        situation(intent=PRESUMED, jobs=(job("FAILED"),), sent_in_this_try=True),
+        refuses("without Airflow's task state store"),
+    ),
+    "cleared, and the job that was adopted failed": (
+        situation(intent=adopted(PRESUMED, job("RUNNING"), FIRST), round=CLEARED, jobs=(job("FAILED"),)),
+        sends(AGAIN),
+    ),
+    "cleared, and the job that was adopted completed: do it again": (
+        update(
+            intent=replace(adopted(PRESUMED, job("RUNNING"), FIRST), operation="UpdateBackendAuth"),
+            round=CLEARED,
+            jobs=(job("COMPLETED", operation="UpdateBackendAuth"),),
+        ),
+        sends(AGAIN),
+    ),
     "cleared, a job completed that may be ours, and what it created is there": (
         situation(intent=replace(PRESUMED, round=FIRST.earlier), jobs=(job("COMPLETED"),), target_exists=True),
         refuses(EXISTS),
@@ -767,6 +786,98 @@ def test_decides_after_a_clear(given: Situation, expected: Expected) -> None:
 @table(NOTHING_IS_STORED_BEFORE_AIRFLOW_3_3)
 def test_decides_without_a_state_store(given: Situation, expected: Expected) -> None:
     check(given, expected)
+
+
+NOT_LISTED = "is not listed yet"
+EARLIER_ROUND_SENT = "of the task's earlier round may have been sent"
+BEFORE_IT_COULD = "cleared before it could report"
+IS_RUNNING = "is RUNNING; starting when it has ended"
+# By the intent's state: what is done if nothing shows of its job, or it runs, has completed or has failed.
+CELLS = {
+    Order.SAME: {
+        State.SENT: (
+            looks_again("a start may have been sent"),
+            adopts("job-1", APPEARED),
+            adopts("job-1", APPEARED),
+            looks_again("may be somebody else's"),
+        ),
+        State.ANSWERED: (
+            looks_again(f"of an earlier try {NOT_LISTED}"),
+            adopts("job-1", STARTED_BEFORE),
+            adopts("job-1", STARTED_BEFORE),
+            sends(FAILED_BEFORE),
+        ),
+        State.FOUND: (
+            looks_again(f"of an earlier try {NOT_LISTED}"),
+            adopts("job-1", STARTED_BEFORE),
+            adopts("job-1", STARTED_BEFORE),
+            looks_again("a start may have been sent"),
+        ),
+        State.FAILED: (
+            sends(FAILED_BEFORE),
+            waits_for("job-1", IS_RUNNING),
+            sends(FAILED_BEFORE),
+            sends(FAILED_BEFORE),
+        ),
+        State.REFUSED: (sends(WAS_REFUSED), waits_for("job-1", IS_RUNNING), sends(WAS_REFUSED), sends(WAS_REFUSED)),
+        State.PRESUMED: (
+            sends(FRESH),
+            adopts("job-1", APPEARED),
+            refuses("without Airflow's task state store"),
+            sends(FAILED_BEFORE),
+        ),
+    },
+    Order.NEW: {
+        State.SENT: (
+            looks_again(EARLIER_ROUND_SENT),
+            adopts("job-1", CLEARED_WHILE),
+            adopts("job-1", BEFORE_IT_COULD),
+            looks_again(EARLIER_ROUND_SENT),
+        ),
+        State.ANSWERED: (
+            looks_again(f"of the task's earlier round {NOT_LISTED}"),
+            adopts("job-1", CLEARED_WHILE),
+            adopts("job-1", BEFORE_IT_COULD),
+            sends(AGAIN),
+        ),
+        State.FOUND: (
+            looks_again(f"of the task's earlier round {NOT_LISTED}"),
+            adopts("job-1", CLEARED_WHILE),
+            adopts("job-1", BEFORE_IT_COULD),
+            looks_again(EARLIER_ROUND_SENT),
+        ),
+        State.FAILED: (
+            sends(AGAIN),
+            adopts("job-1", CLEARED_WHILE),
+            adopts("job-1", BEFORE_IT_COULD),
+            sends(AGAIN),
+        ),
+        State.REFUSED: (sends(AGAIN), waits_for("job-1", IS_RUNNING), sends(AGAIN), sends(AGAIN)),
+        State.PRESUMED: (sends(AGAIN), adopts("job-1", CLEARED_WHILE), sends(AGAIN), sends(AGAIN)),
+    },
+}
+INTENTS = {
+    State.SENT: INTENT,
+    State.ANSWERED: NAMED,
+    State.FOUND: FOUND,
+    State.FAILED: replace(NAMED, job_failed=True),
+    State.REFUSED: REFUSED,
+    State.PRESUMED: PRESUMED,
+}
+
+
+@pytest.mark.parametrize("sight", Sight)
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("order", Order)
+def test_decides_in_each_state_of_the_intent_by_what_its_job_shows(order: Order, state: State, sight: Sight) -> None:
+    """While patience lasts, for a change, which leaves nothing by which to tell whether it was made."""
+    intent = replace(INTENTS[state], operation="UpdateBackendAuth")
+    assert intent.state is state
+    listed = () if sight is Sight.NOTHING else (job(sight.upper(), operation="UpdateBackendAuth"),)
+    round = FIRST if order is Order.SAME else CLEARED
+    check(
+        update(intent=intent, jobs=listed, round=round, patience_left=60), CELLS[order][state][list(Sight).index(sight)]
+    )
 
 
 def test_the_first_new_job_after_the_intent_is_ours() -> None:
