@@ -74,8 +74,8 @@ START_SUITES = (
     WALK,
     "tests/start/test_limits.py",
 )
-# What decides, and the rows that it decides on.
-PURE = ("core.job", "start.intent", "start.situation", "start.rules", "start.fresh_start", "start.ownership")
+# What decides.
+PURE = ("start.intent", "start.situation", "start.rules", "start.fresh_start", "start.ownership")
 # What asks, stores, sends and waits.
 STEPS = (
     "start.actions",
@@ -87,6 +87,11 @@ STEPS = (
     "start.driver",
 )
 TARGETS = (
+    Target(
+        f"{PACKAGE}.core.job",
+        (RULES, BY_HAND, *START_SUITES),
+        unchanged=("ended_text", "took_text", "duration_text", "left_behind"),
+    ),
     *(Target(f"{PACKAGE}.{name}", (RULES, BY_HAND, *START_SUITES)) for name in PURE),
     *(Target(f"{PACKAGE}.{name}", (BY_HAND, *START_SUITES)) for name in STEPS),
     Target(f"{PACKAGE}.start.leftover", (LEFTOVER_BY_HAND, WALK, "tests/faults/test_leftovers.py")),
