@@ -18,6 +18,7 @@ import pytest
 from airflow_provider_amplifybackend.core.job import Job, JobRef, Outcome
 from airflow_provider_amplifybackend.core.operations import Effect
 from airflow_provider_amplifybackend.core.requests import Call, FaultKind, ServiceError
+from airflow_provider_amplifybackend.core.timing import current
 from airflow_provider_amplifybackend.exceptions import (
     BackendJobTimeoutError,
     BackendParameterError,
@@ -241,6 +242,13 @@ def test_a_job_is_looked_for_where_the_answer_and_then_the_request_say(
     assert bool(hand.calls("GetBackend")) is (places == ("staging", "dev"))
 
 
+def test_the_job_of_a_removal_is_looked_for_where_there_were_environments_before_it(hand: Hand) -> None:
+    start = hand.start("RemoveAllBackends", {"AppId": APP})
+    hand.run(start.look())
+    hand.environments = []
+    assert hand.run(start.place_of(Job(APP, "", "ours"))).environments == ("staging",)
+
+
 def test_jobs_are_listed_in_every_environment_that_the_request_names(hand: Hand) -> None:
     hand.run(hand.start("CloneBackend", CLONE).advance())
     assert hand.looked == ["pr", "staging"]
@@ -360,7 +368,8 @@ def test_the_start_of_no_try_is_not_of_this_try(hand: Hand) -> None:
     plain = StartProtocol(
         "CreateBackend", CREATE, round=FIRST, policy=hand.start().policy, deadline=0, log=logging.getLogger("start")
     )
-    assert plain.try_number == 0
+    assert (plain.try_number, plain.has_store) == (0, False)
+    assert plain.timing is current()
 
 
 # Reports
@@ -487,6 +496,31 @@ def test_a_wait_in_vain_for_a_job_that_is_still_pending_says_that_nothing_was_st
     with pytest.raises(type(error), match=rf"^CreateBackend \(app {APP}, environment pr\): nothing was started: ."):
         hand.run(run(hand.start()))
     assert not hand.sent
+
+
+def test_after_a_wait_elsewhere_that_failed_the_start_goes_on_if_nothing_is_pending(hand: Hand) -> None:
+    error = BackendRequestError("no such job")
+    assert outcome(hand.run(resume_after_other(hand.start(), error, wait=False))) == "started"
+    with pytest.raises(BackendTimeoutError, match="nothing was started"):
+        hand.run(resume_after_other(hand.start(), late(), wait=False))
+
+
+def test_a_run_first_deletes_what_an_earlier_try_left(hand: Hand) -> None:
+    known = {"job_id": "ours", "job_environment": "pr", "target_existed": False}
+    start = with_intent(hand, changes=known, policy={"delete_leftover": "pr"})
+    there, away = ({"BackendEnvironmentList": listed} for listed in (["pr"], []))
+    hand.rows = {"pr": [row("ours", "CreateBackend", "FAILED")]}
+    hand.answers |= {
+        "GetBackend": [there, there, away],
+        "DeleteBackend": Job(APP, "pr", "deletion", "DeleteBackend", "RUNNING"),
+        "CreateBackend": Job(APP, "pr", "second", "CreateBackend", "RUNNING"),
+    }
+    hand.ends = [
+        Job(APP, "pr", "deletion", "DeleteBackend", "COMPLETED"),
+        Job(APP, "pr", "second", "CreateBackend", "COMPLETED"),
+    ]
+    assert outcome(hand.run(run(start))) == "started"
+    assert hand.sent == ["DeleteBackend", "CreateBackend"]
 
 
 def test_a_job_that_cannot_be_looked_at_and_is_pending_no_more_is_in_nobodys_way(hand: Hand) -> None:
@@ -1481,6 +1515,24 @@ def test_the_driver_lets_time_pass_as_it_is_told(hand: Hand) -> None:
     driver = once(hand, Hook())
     driver.drive(driver.protocol.pause(2))
     assert hand.now == BEGINNING + 2
+
+
+def test_the_driver_begins_with_what_is_stored(hand: Hand) -> None:
+    once(hand, Hook()).run(wait=False)
+    assert once(hand, Hook()).intent == hand.stored
+
+
+def test_the_driver_goes_on_after_a_wait_elsewhere(hand: Hand) -> None:
+    done = Job(APP, "pr", "ours", "CreateBackend", "COMPLETED")
+    assert once(hand, Hook()).resume(Outcome.STARTED, done) == StartResult(Outcome.STARTED, done)
+    theirs = Job(APP, "pr", "theirs", "UpdateBackendAPI", "COMPLETED")
+    assert outcome(once(hand, Hook()).resume_after_other(theirs, wait=False)) == "started"
+
+
+def test_the_driver_deletes_what_is_certainly_ours(hand: Hand) -> None:
+    failed = Job(APP, "pr", "found", "CreateBackend", "FAILED")
+    said = once(hand, Hook()).delete_leftover(failed, Outcome.ADOPTED)
+    assert said == "It may be somebody else's, so what it left behind was kept."
 
 
 def test_the_driver_tells_whose_a_job_was(hand: Hand) -> None:

@@ -127,6 +127,7 @@ def test_the_deletion_has_the_options_of_the_start(hand: Hand) -> None:
     assert (deletion.policy.patience, deletion.deadline, deletion.try_number) == (33.0, start.deadline, 4)
     assert (deletion.round, deletion.log, deletion.has_store) == (start.round, start.log, True)
     assert deletion.key == CLEANUP
+    assert deletion.timing is start.timing
 
 
 def test_what_is_gone_already_is_noted_as_gone(hand: Hand) -> None:
