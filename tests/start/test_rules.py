@@ -34,6 +34,7 @@ from airflow_provider_amplifybackend.start.intent import (
     answered,
     disowned,
     is_unanswered,
+    own_job,
     patience_since,
     request_digest,
 )
@@ -885,6 +886,13 @@ def test_the_first_new_job_after_the_intent_is_ours() -> None:
     decision = decide(situation(intent=INTENT, jobs=listed))
     assert isinstance(decision, Adopt)
     assert decision.job.job_id == "first"
+
+
+def test_no_job_comes_of_a_start_that_was_refused() -> None:
+    listed = (job("RUNNING"),)
+    assert own_job(listed, INTENT) == listed[0]
+    assert own_job(listed, REFUSED) is None
+    assert not has_own_job(situation(intent=REFUSED, jobs=listed))
 
 
 def test_outcomes_say_how_a_task_came_to_success_without_a_job() -> None:
