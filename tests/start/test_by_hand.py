@@ -1300,6 +1300,7 @@ def test_after_somebody_elses_job_our_own_is_started_once_that_is_beyond_doubt(h
     steps = run(start) if way == "run" else resume(start, Outcome.ADOPTED, job)
     reached = hand.run(steps)
     assert (reached.outcome, hand.sent) == (Outcome.STARTED, ["UpdateBackendStorage"])
+    assert len(hand.awaited) == 1
     assert len(hand.announced) == (2 if way == "run" else 1)
 
 

@@ -47,6 +47,7 @@ from airflow_provider_amplifybackend.start.situation import (
     doubted,
     has_own_job,
     is_unresolved,
+    reopened,
     turned_down,
     write_intent,
 )
@@ -893,6 +894,16 @@ def test_no_job_comes_of_a_start_that_was_refused() -> None:
     assert own_job(listed, INTENT) == listed[0]
     assert own_job(listed, REFUSED) is None
     assert not has_own_job(situation(intent=REFUSED, jobs=listed))
+
+
+@pytest.mark.parametrize("listed", [(), (job("RUNNING"),), (job("COMPLETED"),)])
+def test_only_a_failed_job_that_was_found_by_looking_reopens_the_start(listed: tuple[Job, ...]) -> None:
+    given = situation(intent=FOUND, jobs=listed)
+    assert reopened(given) is given
+    failed = job("FAILED")
+    assert reopened(replace(given, jobs=(failed,))).intent == disowned(FOUND, failed)
+    answered_one = situation(intent=NAMED, jobs=(failed,))
+    assert reopened(answered_one) is answered_one
 
 
 def test_outcomes_say_how_a_task_came_to_success_without_a_job() -> None:
