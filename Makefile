@@ -65,7 +65,7 @@ lint: $(VENV)/.dev-layer  ## ruff and import-linter: rules, format, which part m
 	@$(BIN)/ruff format --check $(PRESENT)
 	@$(BIN)/lint-imports --no-logo
 
-format: $(VENV)/.dev-layer  ## let ruff mend and format
+format: $(VENV)/.dev-layer  ## let ruff fix and format
 	@$(BIN)/ruff check --fix $(PRESENT)
 	@$(BIN)/ruff format $(PRESENT)
 

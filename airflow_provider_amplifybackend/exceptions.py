@@ -6,10 +6,10 @@
     └── AmplifyBackendError
         ├── BackendParameterError     a parameter is wrong; nothing was sent (also an AirflowFailException)
         ├── BackendRequestError       the service, or the way to it, refused a call
-        ├── BackendStartError         a job could not be started once; says what is in the way
+        ├── BackendStartError         a job was not started; ``reason`` says what is in the way
         ├── BackendJobFailedError     the job ended as FAILED
-        └── BackendTimeoutError       what was waited for had not come when the time budget ended
-            └── BackendJobTimeoutError  the job had not ended by then
+        └── BackendTimeoutError       a wait timed out
+            └── BackendJobTimeoutError  the job had not ended when the wait timed out
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 from airflow_provider_amplifybackend._compat import AirflowException, AirflowFailException
 from airflow_provider_amplifybackend.core.job import STILL_RUNNING, Job, JobRef, left_behind, took_text
 from airflow_provider_amplifybackend.core.start_failure import StartFailure
-from airflow_provider_amplifybackend.core.status_check import Target
+from airflow_provider_amplifybackend.core.status_check import Awaited
 
 
 class AmplifyBackendError(AirflowException):
@@ -39,7 +39,7 @@ def _restored(kind: type[AmplifyBackendError], args: tuple[Any, ...], facts: Map
 
 
 def _as_base(error: AmplifyBackendError) -> tuple[str, tuple[str], dict[str, Any]]:
-    """Return what Airflow makes an error from again: its text, and so the base of those that are made from more."""
+    """Return the form from which Airflow rebuilds an error: its text, as the base class needs nothing else."""
     return f"{AmplifyBackendError.__module__}.{AmplifyBackendError.__name__}", (str(error),), {}
 
 
@@ -54,7 +54,7 @@ class BackendRequestError(AmplifyBackendError):
 class BackendStartError(AmplifyBackendError):
     """A job was not started, because something is in the way.
 
-    :param reason: Which kind of thing, to switch on; the text says it in full.
+    :param reason: The kind of obstacle, to switch on; the message describes it in full.
     """
 
     def __init__(self, message: str, *, reason: StartFailure) -> None:
@@ -67,18 +67,18 @@ class BackendStartError(AmplifyBackendError):
 class BackendJobFailedError(AmplifyBackendError):
     """A job ended as FAILED: how long it took, what can be left behind, what to do, and the service's own text.
 
-    :param afterwards: What was done about it, or is to be done, in a sentence. Default: what is true of its operation.
+    :param afterwards: A sentence on what was done about it, or is to be done. Default: the advice for its operation.
     """
 
     def __init__(self, job: Job, afterwards: str = "") -> None:
         self.job = job
-        # The service's text comes last: it can be many lines long, and whoever shows less of it shows its beginning.
-        cause = f"The service says: {job.error}" if job.error else "The service gives no error text."
+        # The service's text comes last: it can be many lines long, and a shortened message keeps its beginning.
+        cause = f"AmplifyBackend reported: {job.error}" if job.error else "AmplifyBackend reported no error text."
         what = f"{job.operation or 'a job'}, environment {job.backend_environment_name or 'unknown'}"
         parts = (
             f"FAILED{took_text(job)}: {what} (app {job.app_id}, job {job.job_id}).",
             afterwards or left_behind(job.operation),
-            f"Check it with: {job.ref.look_command}",
+            f"Check it with: {job.ref.check_command}",
             cause,
         )
         super().__init__("\n".join(parts))
@@ -87,15 +87,15 @@ class BackendJobFailedError(AmplifyBackendError):
 
 
 class BackendTimeoutError(AmplifyBackendError):
-    """What was waited for had not come when the time budget ended."""
+    """A wait timed out before the awaited job or condition was reached."""
 
     def __init__(
-        self, target: Target, *, waited: float, last_status: str | None, last_error: str | None = None
+        self, awaited: Awaited, *, waited: float, last_status: str | None, last_error: str | None = None
     ) -> None:
-        self.target = target
-        seen = f"Timed out after {waited:.0f} s; last status: {last_status or 'never seen'}"
+        self.awaited = awaited
+        seen = f"Timed out after {waited:.0f} s; last status: {last_status or 'not observed'}"
         error = f"; last error: {last_error.rstrip('.')}" if last_error else ""
-        super().__init__(". ".join((f"{seen}{error}: {target}", *self._advice())))
+        super().__init__(". ".join((f"{seen}{error}: {awaited}", *self._advice())))
 
     serialize = _as_base
 
@@ -104,13 +104,13 @@ class BackendTimeoutError(AmplifyBackendError):
 
 
 class BackendJobTimeoutError(BackendTimeoutError):
-    """A job had not ended when the time budget did."""
+    """A wait timed out before its job had ended."""
 
-    target: JobRef
+    awaited: JobRef
 
     def _advice(self) -> tuple[str, ...]:
         return (
-            f"{STILL_RUNNING} Check it with: {self.target.look_command}",
+            f"{STILL_RUNNING} Check it with: {self.awaited.check_command}",
             "To wait longer, raise waiter_delay or waiter_max_attempts (their product is the time budget in seconds), "
             "or execution_timeout or a sensor's timeout if those are shorter.",
         )

@@ -1,4 +1,4 @@
-"""What Airflow reads about this provider: ``airflow providers get airflow-provider-amplifybackend``."""
+"""The metadata of this provider for Airflow: ``airflow providers get airflow-provider-amplifybackend``."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def get_provider_info() -> dict[str, Any]:
                 "options": {
                     "max_requests_per_second": {
                         "description": (
-                            "The most requests per second that a triggerer process sends with one connection while it "
+                            "Maximum requests per second that a triggerer process sends with one connection while it "
                             "waits."
                         ),
                         "version_added": "0.1.0",
@@ -49,8 +49,8 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "start_patience": {
                         "description": (
-                            "Seconds for which the job of a start whose answer was lost is looked for before the "
-                            "start is sent again. It covers the time in which the service may still act on the "
+                            "Seconds to check for the job of a start whose answer was lost, before the start is sent "
+                            "again. They cover the time in which the service may still act on the "
                             "request, and a job list that lags behind."
                         ),
                         "version_added": "0.1.0",

@@ -1,4 +1,4 @@
-"""Links from a task to what it works on, in the Amplify console and in Amplify Studio."""
+"""Links from a task to its environment, in the Amplify console and in Amplify Studio."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class _EnvironmentLink(BaseOperatorLink):
     key: ClassVar[str]
 
     def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
-        """Return the address, or nothing where the task has not stored one."""
+        """Return the address, or an empty text where the task has not stored one."""
         return str(XCom.get_value(key=self.key, ti_key=ti_key) or "")
 
 

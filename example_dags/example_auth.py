@@ -1,7 +1,7 @@
 """A user pool from a configuration file, with a stricter password policy after that.
 
 The file is a template: ``example_auth.json`` takes the pool's name from the run. Clear or rerun it as you like: what
-exists already is as good as created.
+already exists counts as created.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The setup task only reserves a name. The clone is work inside, because a teardown does not run when its setup failed,
 and a failed clone can leave an empty environment behind: so the teardown also runs after a failed, timed-out or
-killed clone, waits for a clone that is still going on, and is content if there is nothing to delete.
+killed clone, waits for a clone that is still running, and succeeds if there is nothing to delete.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def example_ephemeral_environment():
             AppId=params["app_id"], BackendEnvironmentName=environment, ResourceName="nightlyauth"
         )
         if params["fail_check"]:
-            raise ValueError("the check was told to fail")
+            raise ValueError("the check was set to fail")
         return auth["ResourceConfig"]["UserPoolConfigs"]["UserPoolName"]
 
     tear_down = DeleteBackendOperator(

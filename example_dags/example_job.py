@@ -21,7 +21,7 @@ from airflow_provider_amplifybackend.sensors.job import BackendJobSensor
     params={
         "app_id": Param("d1example", type="string", description="The Amplify app"),
         "environment": Param("staging", type="string"),
-        "days": Param(7, type="integer", minimum=1, description="How far to look back"),
+        "days": Param(7, type="integer", minimum=1, description="Days to look back"),
     },
     default_args={
         "app_id": "{{ params.app_id }}",

@@ -22,7 +22,7 @@ ENDED = ("COMPLETED", "FAILED")
 
 
 def report(jobs: list[dict]) -> None:
-    """Tell somebody. Put your own way here."""
+    """Notify somebody. Put your own channel here."""
     for job in jobs:
         logging.getLogger(__name__).warning(
             "%(Operation)s in %(BackendEnvironmentName)s is %(Status)s since %(created_at)s: job %(JobId)s", job

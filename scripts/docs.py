@@ -39,7 +39,7 @@ text, also with `render_template_as_native_obj`: it becomes the number, the bool
 wants. A list or a dictionary needs `| tojson`, unless the DAG renders native objects. What is no template arrives as
 it was written: Cognito's `{####}` and `{##text##}` are no Jinja comments here, and in a `TransformSchema` `{#` is
 none either. Other text that looks like a template goes between `{% raw %}` and `{% endraw %}`. Only a configuration
-can be a `.json` file, and only its `TransformSchema` a `.graphql` file; they are looked for where Airflow looks for
+can be a `.json` file, and only its `TransformSchema` a `.graphql` file; they are searched where Airflow searches for
 template files, and read when the task runs. Parameters are checked before anything is sent.
 
 [IAM policies](iam.md) has the actions as policies, [Waiting](waiting.md) explains how a wait ends, and

@@ -12,7 +12,7 @@ from airflow_provider_amplifybackend._compat import AirflowException, AirflowFai
 from airflow_provider_amplifybackend._errors import request_error, timeout_error
 from airflow_provider_amplifybackend.core.job import Job, JobRef
 from airflow_provider_amplifybackend.core.requests import FaultKind, ServiceError
-from airflow_provider_amplifybackend.core.status_check import Condition, EnvironmentTarget
+from airflow_provider_amplifybackend.core.status_check import Condition, EnvironmentCondition
 from airflow_provider_amplifybackend.core.waiting import Wait
 from airflow_provider_amplifybackend.exceptions import (
     AmplifyBackendError,
@@ -49,12 +49,12 @@ def test_the_tree_at_the_top_of_the_module_is_complete() -> None:
 
 @pytest.mark.parametrize(
     ("error", "words"),
-    [("first line\nsecond line", "The service says: first line\nsecond line"), (None, "gives no error text")],
+    [("first line\nsecond line", "AmplifyBackend reported: first line\nsecond line"), (None, "reported no error text")],
 )
 def test_a_failed_job_says_what_the_service_says(error: str | None, words: str) -> None:
     failed = BackendJobFailedError(Job("d1", "pr1", "job-1", "CloneBackend", "FAILED", error))
     assert str(failed).startswith("FAILED: CloneBackend, environment pr1 (app d1, job job-1).\n")
-    assert str(failed).endswith(words) or "gives no error text." in str(failed).splitlines()[-1]
+    assert str(failed).endswith(words) or "reported no error text." in str(failed).splitlines()[-1]
     assert failed.job.job_id == "job-1"
 
 
@@ -62,10 +62,10 @@ def test_a_failed_job_says_before_the_services_text_how_long_it_took_what_is_lef
     job = Job("d1", "pr1", "job-1", "CloneBackend", "FAILED", "long\nstory", 1_617_375_907_613, 1_617_375_940_700)
     assert str(BackendJobFailedError(job)) == (
         "FAILED after 33 s: CloneBackend, environment pr1 (app d1, job job-1).\n"
-        "The new environment can be left behind, empty, and then a retry refuses to start: delete it, or set "
+        "The new environment may be left behind, empty; a retry then refuses to start. Delete it, or set "
         'on_failure="delete_target" to have it deleted.\n'
         "Check it with: aws amplifybackend get-backend-job --app-id d1 --backend-environment-name pr1 --job-id job-1\n"
-        "The service says: long\nstory"
+        "AmplifyBackend reported: long\nstory"
     )
     done = str(BackendJobFailedError(job, "Environment pr1 was deleted."))
     assert done.splitlines()[1] == "Environment pr1 was deleted."
@@ -77,7 +77,7 @@ def test_a_failed_job_says_before_the_services_text_how_long_it_took_what_is_lef
 ERRORS = (
     BackendJobFailedError(Job("d1", "pr1", "job-1", "CloneBackend", "FAILED", "why")),
     BackendJobTimeoutError(REF, waited=60, last_status="RUNNING"),
-    BackendTimeoutError(EnvironmentTarget("d1", "pr1", Condition.GONE), waited=60, last_status=None),
+    BackendTimeoutError(EnvironmentCondition("d1", "pr1", Condition.GONE), waited=60, last_status=None),
     BackendRequestError("refused"),
     BackendParameterError("wrong"),
 )
@@ -119,14 +119,14 @@ def test_a_time_out_says_how_long_what_was_seen_and_what_to_do() -> None:
 
 
 def test_a_time_out_without_a_look_says_so() -> None:
-    assert "never seen" in str(timeout_error(Wait(JobRef("d1", "j", ()), deadline=1, started=0), 1))
+    assert "not observed" in str(timeout_error(Wait(JobRef("d1", "j", ()), deadline=1, started=0), 1))
 
 
 def test_a_time_out_of_an_environment_says_what_was_wished() -> None:
-    error = timeout_error(Wait(EnvironmentTarget("d1", "pr1", Condition.GONE), deadline=1, started=0), 1)
+    error = timeout_error(Wait(EnvironmentCondition("d1", "pr1", Condition.GONE), deadline=1, started=0), 1)
     assert type(error) is BackendTimeoutError
     assert "pr1" in str(error)
-    assert "is gone" in str(error)
+    assert "to be gone" in str(error)
 
 
 def test_a_request_error_names_the_place_and_the_services_words() -> None:

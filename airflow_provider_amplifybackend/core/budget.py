@@ -12,7 +12,7 @@ DEFERRAL_MARGIN = timedelta(seconds=120)
 
 @dataclass(frozen=True)
 class Budget:
-    """When a try began to work or wait, and when it gives up; both in seconds since the epoch."""
+    """The start and the deadline of a try, both in seconds since the epoch."""
 
     started: float
     deadline: float

@@ -1,4 +1,4 @@
-"""What a completed job left behind, compared with what was asked for.
+"""Comparison of the result of a completed job with what was requested.
 
 A job row names an operation and an environment, and nothing else. So a job that was found by looking may be somebody
 else's with another configuration, which is only seen in what it left. What can be compared:
@@ -41,7 +41,7 @@ SUFFIXED = frozenset({"UserPoolName", "IdentityPoolName", "BucketName"})
 
 
 def difference(api_operation: str, request: Mapping[str, Any]) -> Comparison:
-    """Return in what the service differs from a request whose job has completed; None if it shows no difference.
+    """Return how the service differs from a request whose job has completed; None if it shows no difference.
 
     The text names members and never holds their values.
     """
@@ -66,7 +66,7 @@ def _resource_difference(operation: Operation, request: Mapping[str, Any]) -> Co
     if shown is None:
         return f"{name} does not exist"
     path = differing_member(request.get("ResourceConfig", {}), shown.get("ResourceConfig", {}), "ResourceConfig")
-    return f"{name} has another {path}" if path else None
+    return f"{name} differs in {path}" if path else None
 
 
 def _import_difference(resource: str, request: Mapping[str, Any]) -> Comparison:
@@ -82,7 +82,7 @@ def _import_difference(resource: str, request: Mapping[str, Any]) -> Comparison:
         output = imported.get("output") if isinstance(imported, Mapping) else None
         if isinstance(output, Mapping) and all(output.get(name) == value for name, value in wanted.items()):
             return None
-    return f"no {resource} of the environment has the imported {', '.join(wanted) or 'resource'}"
+    return f"the environment has no {resource} resource with the imported {', '.join(wanted) or 'resource'}"
 
 
 def _read(call: Call) -> Generator[Call, Mapping[str, Any], Mapping[str, Any] | None]:
@@ -95,7 +95,7 @@ def _read(call: Call) -> Generator[Call, Mapping[str, Any], Mapping[str, Any] | 
 
 
 def differing_member(wanted: Any, shown: Any, path: str) -> str | None:
-    """Return the path of a member that was asked for and is not shown so; what is shown beyond that is nothing."""
+    """Return the path of a requested member that the service shows differently; members not requested do not count."""
     if isinstance(wanted, Mapping):
         members = shown if isinstance(shown, Mapping) else {}
         for name, value in wanted.items():
@@ -122,7 +122,7 @@ def _is_same(wanted: Any, shown: Any, name: str) -> bool:
 
 
 def _are_same_items(wanted: Any, shown: Any, name: str) -> bool:
-    """Whether two lists hold the same, in whatever order."""
+    """Tell whether two lists hold the same, in whatever order."""
     rest = list(shown)
     for item in wanted:
         match = next((other for other in rest if differing_member(item, other, name) is None), None)

@@ -137,7 +137,7 @@ def _member_text(value: Any, name: str) -> str | None:
 
 
 def _may_be_a_time(text: str) -> bool:
-    """Whether a text is not a number that is too great for epoch milliseconds."""
+    """Tell whether a text is not a number too large for epoch milliseconds."""
     digits = text.strip()
     if not digits.isdecimal():
         return True
@@ -157,7 +157,7 @@ def usable_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def fit_to_log(error: BaseException | None) -> bool:
-    """Whether an exception, with all that it came from, can be logged as it is."""
+    """Tell whether an exception, with all that it came from, can be logged as it is."""
     while error is not None:
         text = str(error)
         if len(text) > MAX_MESSAGE or _UNFIT.search(text):

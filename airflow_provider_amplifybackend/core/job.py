@@ -1,4 +1,4 @@
-"""A job: the row that the service shows of it, what identifies it, and what is told of it."""
+"""A job: the row that the service shows of it, its identity, and the texts about it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STILL_RUNNING = "The job is still running; AmplifyBackend cannot cancel jobs."
 
 
 class Outcome(StrEnum):
-    """How a job operator came to its result."""
+    """The way in which a job operator came to its result."""
 
     STARTED = "started"
     ADOPTED = "adopted"
@@ -28,7 +28,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class JobRef:
-    """Which job to look at. ``environments`` are tried in order: some answers leave open where a job lives."""
+    """The identity of a job. ``environments`` are tried in order: some answers do not say where a job lives."""
 
     app_id: str
     job_id: str
@@ -42,8 +42,8 @@ class JobRef:
         return names | ({"BackendEnvironmentName": self.environments[0]} if self.environments else {})
 
     @property
-    def look_command(self) -> str:
-        """Return the command that looks at the job by hand."""
+    def check_command(self) -> str:
+        """Return the AWS CLI command that shows the job."""
         environment = self.environments[0] if self.environments else "ENVIRONMENT"
         return (
             f"aws amplifybackend get-backend-job --app-id {shlex.quote(self.app_id)} "
@@ -56,7 +56,7 @@ class JobRef:
 
 
 class JobResult(TypedDict):
-    """What every job operator returns: the job in the API's spelling, readable times, and how it came to it."""
+    """The result of every job operator: the job in the API's spelling, readable times, and the outcome."""
 
     AppId: str
     BackendEnvironmentName: str | None
@@ -102,17 +102,17 @@ class Job:
 
     @property
     def is_completed(self) -> bool:
-        """Whether the job ended well."""
+        """Tell whether the job has completed."""
         return self.status == COMPLETED
 
     @property
     def is_failed(self) -> bool:
-        """Whether the job ended badly."""
+        """Tell whether the job has failed."""
         return self.status == FAILED
 
     @property
     def is_finished(self) -> bool:
-        """Whether the job ended. The model's status is a free string: any unknown one is taken as not ended."""
+        """Tell whether the job has ended. The model's status is a free string: an unknown one means that it has not."""
         return self.is_completed or self.is_failed
 
     @property
@@ -189,12 +189,12 @@ def newest_creation(resource: str, jobs: Iterable[Job]) -> Job | None:
 
 
 def ended_text(job: Job) -> str:
-    """Say how a job ended, and after how long."""
+    """Return how a job ended, and after how long."""
     return f"{job.status}{took_text(job)}: {job.ref}"
 
 
 def took_text(seen: object) -> str:
-    """Say how long a job took, if it is one and has ended."""
+    """Return how long a job took, if it is one and has ended."""
     if not isinstance(seen, Job) or not seen.is_finished or None in (seen.create_time_ms, seen.update_time_ms):
         return ""
     return f" after {duration_text(((seen.update_time_ms or 0) - (seen.create_time_ms or 0)) / 1000)}"
@@ -211,14 +211,14 @@ def duration_text(seconds: float) -> str:
 
 
 def left_behind(operation: str | None, environment: str | None = None) -> str:
-    """Say what a failed job of an operation can leave behind, and what to do about it.
+    """Return a sentence on what a failed job of an operation can leave behind, and what to do about it.
 
     :param environment: The environment that it was to create, if known.
     """
     if operation in ("CloneBackend", "CreateBackend"):
         what = f"Environment {environment}" if environment else "The new environment"
         return (
-            f"{what} can be left behind, empty, and then "
-            'a retry refuses to start: delete it, or set on_failure="delete_target" to have it deleted.'
+            f"{what} may be left behind, empty; a retry then refuses to start. "
+            'Delete it, or set on_failure="delete_target" to have it deleted.'
         )
-    return "What was changed before that shows in the events of the environment's CloudFormation stack."
+    return "For what was changed before, see the events of the environment's CloudFormation stack."

@@ -61,7 +61,7 @@ def outputs(meta: Any) -> dict[str, str | None]:
 
 
 def _resource_output(meta: Any, name: str) -> Mapping[str, Any]:
-    """Return the output of the resource that a category is looked at for."""
+    """Return the output of the one resource that counts in a category."""
     resources = category(meta, name).values()
     found = [resource.get("output") for resource in resources if isinstance(resource, Mapping)]
     for member in _IDENTIFIED_BY[name]:

@@ -1,4 +1,4 @@
-"""What can name an app, an environment, a job or a session. A name becomes part of an address; it is never a path.
+"""Names of apps, environments, jobs and sessions. A name becomes part of an address; it is never a path.
 
 botocore signs an address with its dot segments resolved and sends it as it is, so that behind a proxy that resolves
 them, too, ``DeleteBackend`` of the environment ``..`` is a valid ``RemoveAllBackends``. What else a proxy, or whoever
@@ -39,7 +39,7 @@ _UNSEEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 def is_name_member(member: str, location: str | None) -> bool:
-    """Whether a member of a request is a name.
+    """Tell whether a member of a request is a name.
 
     :param location: Where the model puts it: ``uri``, or None for the body.
     """
@@ -47,19 +47,19 @@ def is_name_member(member: str, location: str | None) -> bool:
 
 
 def is_name_parameter(parameter: str) -> bool:
-    """Whether a parameter of an operator or sensor is a name."""
+    """Tell whether a parameter of an operator or sensor is a name."""
     return f"_{parameter}".endswith(("_app_id", "_environment_name", "_job_id", "_session_id"))
 
 
 def can_name(value: object) -> bool:
-    """Whether a value can name something."""
+    """Tell whether a value can name something."""
     return isinstance(value, str) and _fault(value) is None
 
 
 def problem(parameter: str, value: object) -> str | None:
     """Return a sentence that says why a value cannot name anything: with parameter, value and what to do."""
     if not isinstance(value, str):
-        return f"{parameter} must be a text, not {type(value).__name__}"
+        return f"{parameter} must be a string, not {type(value).__name__}"
     fault = _fault(value)
     return f"{parameter}={_shown(value)} {fault}" if fault else None
 
@@ -110,12 +110,14 @@ def _unseen_fault(name: str) -> str | None:
     if unseen is None:
         return None
     if unicodedata.category(unseen) == "Cs":
-        return f"contains {_described(unseen)}, half a surrogate pair, which cannot be sent: mend the text's encoding"
+        return (
+            f"contains {_described(unseen)}, half a surrogate pair, which cannot be sent: fix the encoding of the text"
+        )
     return f"contains {_described(unseen)}, which cannot be seen: remove it"
 
 
 def _lookalike_fault(name: str) -> str | None:
-    """What becomes a path once somebody on the way normalizes the text, as file systems and host names are."""
+    """Return the flaw of a name that turns into a path once normalized, as file systems and hosts may do."""
     if name.isascii():
         return None
     normalized = unicodedata.normalize("NFKC", name)

@@ -13,7 +13,7 @@ from typing import Any
 
 
 class Effect(StrEnum):
-    """What an operation does to its resource."""
+    """The effect of an operation on its resource."""
 
     READS = "reads"
     CREATES = "creates"
@@ -41,7 +41,7 @@ class Operation:
 
     @property
     def only_reads(self) -> bool:
-        """Whether sending it twice, or not at all, changes nothing in the service."""
+        """Tell whether the operation changes nothing in the service."""
         return self.effect is Effect.READS
 
     def environments(self, request: Mapping[str, Any]) -> tuple[str, ...]:
@@ -52,7 +52,7 @@ class Operation:
     def target_environments(self, request: Mapping[str, Any]) -> tuple[str, ...]:
         """Return the environments that its job will hold, so that a pending job there is in its way.
 
-        A clone reads its source; whether the service lets two clones read at once is for the service to say.
+        A clone reads its source; whether two clones may read at once is up to the service.
         """
         return self.environments(request)[:1]
 

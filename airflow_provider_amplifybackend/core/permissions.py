@@ -1,4 +1,4 @@
-"""Which operations of AmplifyBackend an operator or sensor calls, and so which IAM actions its credentials need.
+"""The operations that an operator or sensor calls, and the IAM actions that its credentials need for them.
 
 The calls around a start are made in ``start/observation.py``, ``core/status_check.py`` and ``core/comparison.py``: who
 adds one adds it here.
@@ -65,15 +65,15 @@ def iam_actions(operations: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _needed_for_start(operation: Operation) -> NeededOperations:
-    always = (operation.name, "ListBackendJobs", *_look_at_target(operation), "GetBackendJob")
+    always = (operation.name, "ListBackendJobs", *_reads_of_target(operation), "GetBackendJob")
     # The result of an adopted job is compared with the request; a refusal may be for a job in another environment.
     comparison = () if operation.is_import else (operation.read or "GetBackend",)
     after_trouble = dict.fromkeys((*comparison, "GetBackend"))
     return NeededOperations(always, tuple(name for name in after_trouble if name not in always))
 
 
-def _look_at_target(operation: Operation) -> tuple[str, ...]:
-    """Return how a start finds out where its job will be, and whether what it creates or removes exists."""
+def _reads_of_target(operation: Operation) -> tuple[str, ...]:
+    """Return the reads with which a start checks whether what it creates or removes exists."""
     if operation.effect is Effect.CHANGES:
         return ()
     return (operation.read or "GetBackend",)

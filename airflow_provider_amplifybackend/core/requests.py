@@ -15,7 +15,7 @@ PARAMETER_ERRORS = frozenset({"ParamValidationError", "BackendParameterError", N
 
 
 class FaultKind(StrEnum):
-    """What an error of a call means for whoever made it."""
+    """The meaning of a failed call for its caller."""
 
     NOT_FOUND = "not found"
     REFUSED = "refused"
@@ -59,12 +59,12 @@ class ServiceError(Exception):
 
     @property
     def is_transient(self) -> bool:
-        """Whether the same read can succeed a little later."""
+        """Tell whether the same read may succeed a little later."""
         return self.kind in (FaultKind.THROTTLED, FaultKind.UNSENT, FaultKind.UNCLEAR, FaultKind.EXPIRED)
 
     @property
     def needs_new_client(self) -> bool:
-        """Whether a client that is made anew, with the credentials as they are then, may do better."""
+        """Tell whether a new client, with the credentials of that moment, may succeed."""
         return self.kind in (FaultKind.EXPIRED, FaultKind.CREDENTIALS)
 
 
@@ -77,7 +77,7 @@ class Call:
 
 
 def says_missing(error: ServiceError) -> bool:
-    """Whether the service says that something is not there; of what was deleted it has said ValidationException."""
+    """Tell whether the service reports a missing resource; for a deleted one it may send ValidationException."""
     return error.kind is FaultKind.NOT_FOUND or error.code == "ValidationException"
 
 
@@ -95,7 +95,7 @@ def list_environments(app_id: str) -> Generator[Call, Mapping[str, Any], list[st
 class Paging:
     """The pages of a listing: the request for the next one, until there is none.
 
-    A token that comes again would be followed for ever, so it ends the listing with an error.
+    A token that comes again would be followed for ever: it ends the listing with an error.
     """
 
     def __init__(self, operation: str, request: Mapping[str, Any]) -> None:
@@ -106,14 +106,14 @@ class Paging:
     def took(self, page: Mapping[str, Any]) -> None:
         """Take note of a page.
 
-        :raises ServiceError: It leads to a page that was there before.
+        :raises ServiceError: It leads back to an earlier page.
         """
         token = page.get("NextToken")
         if not token:
             self.request = None
         elif token in self._tokens:
             raise ServiceError(
-                FaultKind.REFUSED, self.operation, "RepeatedNextToken", "a page leads back to one before it"
+                FaultKind.REFUSED, self.operation, "RepeatedNextToken", "NextToken leads back to an earlier page"
             )
         else:
             self._tokens.add(token)
@@ -147,7 +147,7 @@ def drive(
 ) -> T:
     """Carry out what a generator asks for with a function, and return its result.
 
-    :param thrown_in: The errors that the generator is told of; others end it.
+    :param thrown_in: The errors that are thrown into the generator; others end it.
     """
     try:
         action = next(steps)

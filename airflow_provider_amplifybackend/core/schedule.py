@@ -1,8 +1,8 @@
-"""How long until the next look at a job.
+"""The schedule of status checks of a job.
 
-What a look costs is a request; what it saves is the time between the job's end and its detection. Looks are worth
-most where the job is likely to end: the best density of looks is proportional to the square root of the hazard, the
-chance that a job which still runs ends in the next second.
+A status check costs a request and shortens the time between the end of a job and its detection. Checks pay off most
+where the job is likely to end: their best density is proportional to the square root of the hazard, the chance that a
+job which is still running ends in the next second.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 from airflow_provider_amplifybackend.core.timing import current
 
-# A wait of this age was begun elsewhere. Whoever made its last look has stopped, so that the next one is due.
+# A wait of this age was begun elsewhere. Whoever made its last status check has stopped, so the next one is due.
 BEGUN_ELSEWHERE = 15.0
-# Looks around the time at which such jobs end, compared with one each `waiter_delay`.
+# Status checks around the time at which such jobs end, compared with one each `waiter_delay`.
 DENSITY = 2.5
 # A few samples show less spread than there is.
 LEAST_SPREAD = 0.05
@@ -27,7 +27,7 @@ SHORTEST, LONGEST = 25.0, 1200.0
 
 @dataclass(frozen=True)
 class Durations:
-    """How long jobs of one kind take, as far as earlier ones tell: a log-normal law, and a broad doubt about it."""
+    """The expected duration of jobs of one kind, from earlier ones: a log-normal law, and a broad doubt about it."""
 
     median: float
     spread: float
@@ -35,7 +35,7 @@ class Durations:
 
     @classmethod
     def of(cls, samples: Sequence[float]) -> Durations | None:
-        """Return what some completed jobs tell of the next one, in seconds; None if there were none."""
+        """Return the expectation from the durations of completed jobs, in seconds; None if there were none."""
         logs = [math.log(sample) for sample in samples if sample > 0]
         if not logs:
             return None
@@ -63,11 +63,10 @@ class Durations:
 
 
 class PollSchedule:
-    """How long until the next look.
+    """The delays between status checks.
 
-    Where nothing is known of earlier jobs: soon at first, then backing off to ``waiter_delay``. Else rare before the
-    time at which such jobs end, and dense around it. With jitter, so that waits which began together do not stay
-    together.
+    Without knowledge of earlier jobs: short at first, then backing off to ``waiter_delay``. Otherwise long before the
+    time at which such jobs end, and short around it. With jitter, so that waits which began together drift apart.
     """
 
     def __init__(self, waiter_delay: float, expected: Durations | None = None) -> None:
@@ -77,27 +76,27 @@ class PollSchedule:
         self._step = self._timing.first_check
 
     def first_delay(self, age: float = 0.0) -> float:
-        """Return the seconds until the first look.
+        """Return the seconds until the first status check.
 
         :param age: Seconds since the wait began, here or elsewhere.
         """
         return random.uniform(0, 0.5) if age >= BEGUN_ELSEWHERE else self.next_delay(age)
 
     def next_delay(self, age: float = 0.0) -> float:
-        """Return the seconds until the next look, ``waiter_delay`` at most.
+        """Return the seconds until the next status check, at most ``waiter_delay``.
 
         :param age: Seconds since the job began.
         """
         if self.expected is None:
             return self._back_off()
-        return min(self.waiter_delay, max(self._timing.densest_checks, self._until_worth_a_look(self.expected, age)))
+        return min(self.waiter_delay, max(self._timing.densest_checks, self._until_worthwhile(self.expected, age)))
 
     def _back_off(self) -> float:
         longest = min(self._step, self.waiter_delay)
         self._step = min(self._step * self._timing.backoff, max(self.waiter_delay, self._timing.first_check))
         return random.uniform(0.75, 1.0) * longest
 
-    def _until_worth_a_look(self, expected: Durations, age: float) -> float:
+    def _until_worthwhile(self, expected: Durations, age: float) -> float:
         worth = random.uniform(0.85, 1.15)
         density = DENSITY / self.waiter_delay
         step = max(0.5, self.waiter_delay / 60)

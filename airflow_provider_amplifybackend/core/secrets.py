@@ -1,4 +1,4 @@
-"""Which members of the API are secrets, and how they are taken out of what is shown, stored or returned."""
+"""The secret members of the API, and their removal from everything that is shown, stored or returned."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _MEMBER_IN_TEXT = re.compile(
 
 
 def is_secret_name(name: Any) -> bool:
-    """Whether a member is to be masked, in whatever spelling."""
+    """Tell whether a member is to be masked, in any spelling."""
     return isinstance(name, str) and _find_secret_name(name) is not None
 
 

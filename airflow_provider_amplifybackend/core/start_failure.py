@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class StartFailure(StrEnum):
-    """Why a job was not started: ``BackendStartError.reason``."""
+    """The reason for which a job was not started: ``BackendStartError.reason``."""
 
     # Another job holds the environment, and on_pending_job is "fail".
     PENDING_JOB = "pending_job"
@@ -16,7 +16,7 @@ class StartFailure(StrEnum):
     LEFTOVER = "leftover"
     # What was to be removed does not exist, and if_missing is "fail".
     MISSING = "missing"
-    # A job or resource was found, and it cannot be told whether this task made it.
+    # A job or resource was found, and it is unclear whether this task made it.
     UNKNOWN_OWNER = "unknown_owner"
     # The time budget ended before the start was sent, or before it was known what became of it.
     OUT_OF_TIME = "out_of_time"

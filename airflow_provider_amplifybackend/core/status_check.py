@@ -1,4 +1,4 @@
-"""Status checks: how a job or an environment is looked at, without I/O.
+"""Status checks of jobs and environments, without I/O.
 
 Each is a generator that asks its driver to make calls: the hook drives it with boto3, the poller of the triggerer with
 aiobotocore.
@@ -27,7 +27,7 @@ from airflow_provider_amplifybackend.core.requests import (
 
 
 class Condition(StrEnum):
-    """What an environment can be waited for to be."""
+    """A state of an environment that can be waited for."""
 
     EXISTS = "exists"
     GONE = "gone"
@@ -35,8 +35,8 @@ class Condition(StrEnum):
 
 
 @dataclass(frozen=True)
-class EnvironmentTarget:
-    """An environment, and what it is waited for to be."""
+class EnvironmentCondition:
+    """An environment, and the condition that is waited for."""
 
     app_id: str
     backend_environment_name: str
@@ -48,42 +48,42 @@ class EnvironmentTarget:
         return {"AppId": self.app_id, "BackendEnvironmentName": self.backend_environment_name}
 
     def __str__(self) -> str:
-        return f"environment {self.backend_environment_name} (app {self.app_id}) until it {self.wish}"
+        return f"environment {self.backend_environment_name} (app {self.app_id}) {self.wish}"
 
     @property
     def wish(self) -> str:
-        """Say what is waited for."""
-        return {"exists": "exists", "gone": "is gone", "idle": "has no pending job"}[self.condition]
+        """The condition, as messages name it."""
+        return {"exists": "to exist", "gone": "to be gone", "idle": "to have no pending job"}[self.condition]
 
 
 @dataclass(frozen=True)
-class EnvironmentSeen:
-    """What a look at an environment showed."""
+class EnvironmentStatus:
+    """The result of a status check of an environment."""
 
     status: str
     is_finished: bool
 
 
-Target = JobRef | EnvironmentTarget
-Seen = Job | EnvironmentSeen
+Awaited = JobRef | EnvironmentCondition
+CheckResult = Job | EnvironmentStatus
 
 
-def check(target: Target) -> Generator[Call, Mapping[str, Any], Seen]:
-    """Look once at what is waited for."""
-    if isinstance(target, JobRef):
-        return (yield from check_job(target))
+def check(awaited: Awaited) -> Generator[Call, Mapping[str, Any], CheckResult]:
+    """Check once the job or environment that is waited for."""
+    if isinstance(awaited, JobRef):
+        return (yield from check_job(awaited))
     # What is no name would be taken for an environment that is gone.
-    for member, name in target.request.items():
+    for member, name in awaited.request.items():
         if problem := names.problem(member, name):
             raise ServiceError(FaultKind.SETUP, "GetBackend", NOT_A_NAME, f"nothing was sent: {problem}")
-    if target.condition is Condition.IDLE:
-        return (yield from _look_for_pending_job(target))
-    exists = target.backend_environment_name in (yield from list_environments(target.app_id))
-    return EnvironmentSeen("exists" if exists else "gone", exists is (target.condition is Condition.EXISTS))
+    if awaited.condition is Condition.IDLE:
+        return (yield from _check_for_pending_job(awaited))
+    exists = awaited.backend_environment_name in (yield from list_environments(awaited.app_id))
+    return EnvironmentStatus("exists" if exists else "gone", exists is (awaited.condition is Condition.EXISTS))
 
 
 def check_job(ref: JobRef) -> Generator[Call, Mapping[str, Any], Job]:
-    """Look at a job once, in every environment it may live in.
+    """Check a job once, in every environment that it may live in.
 
     :raises ServiceError: the last error, if no environment knows the job.
     """
@@ -104,7 +104,7 @@ def check_job(ref: JobRef) -> Generator[Call, Mapping[str, Any], Job]:
             operation=ref.operation,
         )
     unknown = missing or ServiceError(
-        FaultKind.NOT_FOUND, "GetBackendJob", "NotFoundException", f"no environment to look for {ref} in"
+        FaultKind.NOT_FOUND, "GetBackendJob", "NotFoundException", f"no environment to check for {ref}"
     )
     operation = JOB_OPERATIONS.get(ref.operation or "")
     if operation is None or operation.resource not in ("environment", "app"):
@@ -115,24 +115,24 @@ def check_job(ref: JobRef) -> Generator[Call, Mapping[str, Any], Job]:
         return Job(ref.app_id, "".join(ref.environments[:1]), ref.job_id, ref.operation, status=COMPLETED)
     if operation.effect is Effect.CREATES and not existing.issuperset(ref.environments):
         raise unknown.saying(
-            "The environment to create does not exist either: the job failed and left nothing, or the environment "
-            "was deleted since"
+            "The environment to create does not exist either: the job failed and left nothing behind, or the "
+            "environment has been deleted since"
         )
     raise unknown
 
 
-def _look_for_pending_job(target: EnvironmentTarget) -> Generator[Call, Mapping[str, Any], EnvironmentSeen]:
+def _check_for_pending_job(awaited: EnvironmentCondition) -> Generator[Call, Mapping[str, Any], EnvironmentStatus]:
     def pending(page: Mapping[str, Any]) -> Job | None:
-        jobs = (Job.from_response(row, **_names(target)) for row in page.get("Jobs") or [])
+        jobs = (Job.from_response(row, **_names(awaited)) for row in page.get("Jobs") or [])
         return next((job for job in jobs if not job.is_finished), None)
 
-    request = jobs_request(target.app_id, target.backend_environment_name)
+    request = jobs_request(awaited.app_id, awaited.backend_environment_name)
     pages = yield from all_pages("ListBackendJobs", request, is_enough=lambda page: pending(page) is not None)
     job = pending(pages[-1])
     if job:
-        return EnvironmentSeen(f"{job.ref} is {job.status}", is_finished=False)
-    return EnvironmentSeen("no job is pending", is_finished=True)
+        return EnvironmentStatus(f"{job.ref} is {job.status}", is_finished=False)
+    return EnvironmentStatus("no job is pending", is_finished=True)
 
 
-def _names(target: EnvironmentTarget) -> dict[str, str]:
-    return {"app_id": target.app_id, "backend_environment_name": target.backend_environment_name}
+def _names(awaited: EnvironmentCondition) -> dict[str, str]:
+    return {"app_id": awaited.app_id, "backend_environment_name": awaited.backend_environment_name}

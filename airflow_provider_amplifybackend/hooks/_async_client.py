@@ -59,7 +59,7 @@ class ThreadedCredentials(AioCredentials):  # type: ignore[misc]
 
 
 class _Provider:
-    """What a session asks for its credentials."""
+    """The source of credentials that is registered with a session."""
 
     def __init__(self, credentials: Credentials | None) -> None:
         self._credentials = credentials
@@ -89,7 +89,7 @@ def _prepare(connection_found: bool | None, **hook_parameters: Any) -> AbstractA
     if credentials:
         credentials.get_frozen_credentials()
     elif getattr(hook.config, "signature_version", None) is not UNSIGNED:
-        # Before there is a client: one without credentials would be made again for each look.
+        # Before there is a client: one without credentials would be made again for each status check.
         raise NoCredentialsError
     # A profile holds more than credentials: the rest is read from it for this client, too. With a role, the profile is
     # only for the client that asks for the role.

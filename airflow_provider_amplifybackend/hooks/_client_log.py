@@ -1,4 +1,4 @@
-"""What a client logs of its calls: one line for each at DEBUG, without secrets.
+"""The log of a client's calls: one line for each at DEBUG, without secrets.
 
 botocore's own DEBUG lines have every request and answer with its body. A secret in them is masked before botocore
 writes them, and a body with a secret is not shown at all: the masker of Airflow 2 does not look into `bytes`, and no

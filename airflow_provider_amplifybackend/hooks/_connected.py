@@ -81,15 +81,15 @@ class ConnectedHook(AwsBaseHook):
         return session
 
     def _not_found(self) -> str:
-        """Say what it means that there is no connection: Airflow reports any failure to look one up like that."""
+        """Return the message for a missing connection: Airflow reports any failed look-up as a missing one."""
         connection = f"The AWS connection aws_conn_id={self.aws_conn_id!r}"
         if self.connection_found:
-            return f"{connection} cannot be looked up any more, though it was found before"
+            return f"{connection} can no longer be found, although it was found earlier"
         return f"{connection} does not exist. Create it, or set aws_conn_id=None to use boto3's own credentials."
 
     @property
     def verify(self) -> bool | str | None:
-        """Whether to verify TLS certificates, or the path of a CA bundle that can be read."""
+        """The ``verify`` setting: True, False or the path of a readable CA bundle."""
         return read_verify(super().verify, self._origin(self._verify))
 
     @property
@@ -98,7 +98,7 @@ class ConnectedHook(AwsBaseHook):
         return read_client_cert(super().config, self._origin(self._config))
 
     def _origin(self, own: Any) -> str:
-        """Say where a setting comes from."""
+        """Return the origin of a setting, for messages."""
         return "" if own is not None else f" in the extra of the connection {self.aws_conn_id!r}"
 
     def get_client_type(self, *args: Any, **kwargs: Any) -> Any:
@@ -125,8 +125,8 @@ class ConnectedHook(AwsBaseHook):
         """The last thing before the socket: a process that was stopped since the fence has lost its right to send."""
         if not self._may_send():
             raise LateStartError(
-                "nothing was sent: too much time has passed since the intent was stored (the process was stopped, or "
-                "credentials took long)"
+                "nothing was sent: too much time has passed since the intent was stored (the process was paused, or "
+                "obtaining credentials took too long)"
             )
 
     def prepare_start(self) -> None:

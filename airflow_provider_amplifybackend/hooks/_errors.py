@@ -1,4 +1,4 @@
-"""What went wrong in a call, read from botocore's exceptions, for boto3 and aiobotocore alike."""
+"""The ServiceError for an exception of botocore, for boto3 and aiobotocore alike."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ CERTIFICATE_TIME_CODES = frozenset({9, 10})
 
 
 class UnreadableAnswerError(ServiceError):
-    """An answer came, but it says nothing."""
+    """An answer arrived without content."""
 
 
 def check_answer(operation: str, response: Mapping[str, Any]) -> None:
@@ -132,7 +132,7 @@ def _raise_quota_error(response: tuple[Any, Mapping[str, Any]] | None, operation
 
 
 def service_error(operation: str, error: Exception) -> ServiceError:
-    """Return what an exception of a call means."""
+    """Return the ServiceError for an exception of a call."""
     if isinstance(error, ServiceError):
         return error
     if isinstance(error, boto.ClientError):
@@ -147,13 +147,13 @@ def service_error(operation: str, error: Exception) -> ServiceError:
     if isinstance(error, BackendParameterError):
         return ServiceError(FaultKind.SETUP, operation, NOT_A_NAME, str(error))
     code, message = type(error).__name__, shortened(as_text(str(error)), MAX_ERROR_TEXT)
-    said = f"{message.rstrip('.')}. {_ADVICE.get(code, '')}".strip()
+    text = f"{message.rstrip('.')}. {_ADVICE.get(code, '')}".strip()
     if isinstance(error, CREDENTIALS):
-        return ServiceError(FaultKind.CREDENTIALS, operation, code, said)
+        return ServiceError(FaultKind.CREDENTIALS, operation, code, text)
     if isinstance(error, SETUP):
-        return ServiceError(FaultKind.SETUP, operation, code, said)
+        return ServiceError(FaultKind.SETUP, operation, code, text)
     if unusable := _unusable_setting(error):
-        return ServiceError(FaultKind.SETUP, operation, code, f"{said} ({type(unusable).__name__}: {unusable})")
+        return ServiceError(FaultKind.SETUP, operation, code, f"{text} ({type(unusable).__name__}: {unusable})")
     if isinstance(error, UNSENT):
         return ServiceError(FaultKind.UNSENT, operation, code, message)
     if isinstance(error, ResponseParserError):
@@ -171,13 +171,13 @@ def cause(error: Exception) -> Exception | None:
 
 
 def _is_unexplained(error: Exception) -> bool:
-    """Whether an error tells of the program or its settings, and not of the way to the service."""
+    """Tell whether an error comes from the program or its settings, and not from the way to the service."""
     cause = error.kwargs.get("error") if isinstance(error, boto.HTTPClientError) else error
     return isinstance(cause, (TypeError, ValueError, AttributeError, LookupError, AssertionError))
 
 
 def client_error(operation: str, error: Exception) -> ServiceError:
-    """Return what it means that a client could not be made: a mistake in its settings, unless it is a known hiccup."""
+    """Return the error for a client that could not be made: a mistake in its settings, unless it may pass."""
     meaning = service_error(operation, error)
     if meaning.kind is not FaultKind.UNCLEAR or isinstance(error, NETWORK_ERRORS):
         return meaning

@@ -1,4 +1,4 @@
-"""The client's last word before the socket: a request goes where its operation leads, whatever its names are.
+"""The last check before the socket: a request goes where its operation leads, whatever its names are.
 
 It lies with the session, so that every client is behind it, of boto3 and of aiobotocore, whoever makes and uses it: our
 own methods, ``hook.conn``, paginators, presigned addresses.
@@ -60,5 +60,6 @@ def _refuse_address(request: Any, event_name: str, **_: Any) -> None:
     service, operation = event_name.split(".", 2)[1:]
     if service == service_model.SERVICE and (problem := names.address_problem(request.url)):
         raise BackendParameterError(
-            f"{operation} was not sent: {problem}. Check the endpoint_url of the connection, and what changes requests"
+            f"{operation} was not sent: {problem}. Check the endpoint_url of the connection, and anything "
+            "that modifies requests"
         )

@@ -1,4 +1,4 @@
-"""The hook: how to ask AmplifyBackend, safely."""
+"""The hook: safe calls of AmplifyBackend."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class AmplifyBackendHook(ConnectedHook):
     Interact with AWS Amplify's backend API, the one behind Amplify Studio and Amplify Gen 1 backends.
 
     The boto3 client is :attr:`conn`, an aiobotocore client comes from ``get_async_conn()``. The methods below are
-    what callers would otherwise write again and again.
+    what callers would otherwise write repeatedly.
 
     .. seealso:: https://docs.aws.amazon.com/amplify-admin-ui/latest/APIReference/what-is-admin-ui.html
 
@@ -224,7 +224,7 @@ class AmplifyBackendHook(ConnectedHook):
     def attempt_start(
         self, api_operation: str, request: Mapping[str, Any], *, may_send: Callable[[], bool] = always
     ) -> Job:
-        """Send a start; an answer that names no job is as good as a lost one.
+        """Send a start; an answer that names no job counts as a lost answer.
 
         :param may_send: Asked just before the socket whether the right to send still holds.
         """
@@ -258,12 +258,12 @@ class AmplifyBackendHook(ConnectedHook):
         Wait until a job has ended, and return it.
 
         :param ref: The job, e.g. ``hook.get_job(...).ref``.
-        :param timeout: Seconds to wait at most.
-        :param waiter_delay: Longest seconds between two looks; the first ones come sooner.
+        :param timeout: Maximum seconds to wait.
+        :param waiter_delay: Maximum seconds between status checks; the first ones come sooner.
         :raises BackendParameterError: ``timeout`` or ``waiter_delay`` cannot be waited; nothing was sent.
         :raises BackendJobFailedError: The job ended as FAILED.
         :raises BackendJobTimeoutError: The job had not ended in time.
-        :raises BackendRequestError: The job cannot be looked at, and waiting cannot help.
+        :raises BackendRequestError: The status cannot be checked, and waiting cannot help.
         """
         # What is left of a budget can be less than nothing: then one status check is made.
         deadline = time.time() + as_bounded("timeout", timeout, least=-LONGEST_WAIT)
@@ -310,7 +310,7 @@ class AmplifyBackendHook(ConnectedHook):
             self._sleep(wait, delay, expected.median if expected else None, sleep or current().sleep)
 
     def _sleep(self, wait: Wait, seconds: float, usual: float | None, sleep: Callable[[float], None]) -> None:
-        """Sleep until the next look, and say from time to time that the task still waits."""
+        """Sleep until the next status check, and log from time to time that the task is still waiting."""
         while True:
             report = wait.due_report(time.time(), usual)
             if report:

@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="amplifybackend-local",
-        description="A local AmplifyBackend. Prints its endpoint URL on one line, and runs until it is told to end.",
+        description="Run a local AmplifyBackend: print its endpoint URL on one line, then serve until stopped.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=0, help="port to listen on (default: a free one)")
@@ -57,19 +57,17 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="S | OPERATION=S",
-        help="how long jobs take, all or those of one operation; can be given several times",
+        help="duration of jobs in seconds, for all or for one operation; repeatable",
     )
-    parser.add_argument("--with-moto", action="store_true", help="answer every other AWS service from moto")
-    parser.add_argument("--strict-apps", action="store_true", help="know only the apps given with --app")
-    parser.add_argument(
-        "--app", action="append", default=[], metavar="ID", help="an app that exists; can be given several times"
-    )
+    parser.add_argument("--with-moto", action="store_true", help="serve all other AWS services with moto")
+    parser.add_argument("--strict-apps", action="store_true", help="accept only the apps given with --app")
+    parser.add_argument("--app", action="append", default=[], metavar="ID", help="id of an existing app; repeatable")
     parser.add_argument(
         "--allow-host",
         action="append",
         default=[],
         metavar="NAME",
-        help="a name under which callers may reach it, beside localhost and --host; can be given several times",
+        help="another host name for callers, besides localhost and --host; repeatable",
     )
     return parser
 

@@ -68,7 +68,7 @@ class AmplifyBackendOperator(AwsParameters):
         """Store the addresses of the links: only the task knows the region and the rendered names.
 
         Before anything else, and empty where there is nothing to link to, because Airflow logs an error for a link
-        that it does not find. What else is wrong with the connection is for the call to say.
+        that it does not find. Anything else that is wrong with the connection is reported by the call.
         """
         environment = getattr(self, "target_environment_name", None) or getattr(self, "backend_environment_name", None)
         app_id = getattr(self, "app_id", None)
@@ -79,7 +79,7 @@ class AmplifyBackendOperator(AwsParameters):
             except AirflowNotFoundException:
                 raise
             except Exception as error:  # noqa: BLE001
-                self.log.debug("no links: %s", error)
+                self.log.debug("No links stored: %s", error)
         for key, address in addresses.items():
             context["ti"].xcom_push(key=key, value=address)
 

@@ -22,6 +22,6 @@ class ConfiguredResource(AmplifyBackendOperator):
         schema = request.get("ResourceConfig", {}).get("TransformSchema", "")
         if schema.endswith(".graphql") and "{" not in schema:
             raise BackendParameterError(
-                f"{self.task_id}: resource_config.TransformSchema={shown(schema)} is the name of a file, and no schema"
+                f"{self.task_id}: resource_config.TransformSchema={shown(schema)} is a file name, not a schema"
             )
         return request

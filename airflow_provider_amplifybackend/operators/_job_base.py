@@ -52,9 +52,9 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
         ``updated_at``), and ``outcome``: ``started``, ``adopted`` (an earlier try had started it), ``found`` or
         ``skipped`` (there was nothing to do). The job's id is also an XCom of its own, from the start on:
         ``clone.output["JobId"]``.
-    :raises BackendStartError: The job could not be started once; says what is in the way.
+    :raises BackendStartError: The job was not started; ``reason`` says what is in the way.
     :raises BackendJobFailedError: The job ended as FAILED.
-    :raises BackendJobTimeoutError: The job had not ended when the time budget did.
+    :raises BackendJobTimeoutError: The wait timed out before the job had ended.
     """
 
     template_fields: Sequence[str] = (
@@ -65,7 +65,7 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
         "waiter_max_attempts",
         "on_pending_job",
     )
-    # What an operator lets its user say otherwise, as parameters of the same names.
+    # The defaults of what some operators have as parameters of the same names.
     if_exists: str = "fail"
     if_missing: str = "fail"
     on_failure: str = "keep"
@@ -105,13 +105,13 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
         return super().problems(values, templates=templates) + budget_problems(values)
 
     def execute(self, context: Context) -> JobResult:
-        """Start the job once, and wait for it as told."""
+        """Start the job once, and wait for it if requested."""
         self.store_links(context)
         self.validate()
         return self._run(context, self._starter(context, self._budget(current().now())))
 
     def policy(self) -> StartPolicy:
-        """Return what to do where something is in the way, or fails."""
+        """Return the user's choices for obstacles and failures."""
         from airflow_provider_amplifybackend.start.actions import StartPolicy
 
         return StartPolicy(
@@ -137,7 +137,7 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
         return self._result(context, result.job, result.outcome)
 
     def _job_failed(self, job: Job, outcome: Outcome, make_starter: Callable[[], StartOnce]) -> BackendJobFailedError:
-        """Return the error for a job that ended as FAILED, once what is to be done about it has been done."""
+        """Return the error for a job that ended as FAILED, after its clean-up if there is one."""
         if self.on_failure == "delete_target":
             return BackendJobFailedError(job, make_starter().delete_leftover(job, outcome))
         return BackendJobFailedError(job, left_behind(self.api_operation, self._new_name))
@@ -160,7 +160,7 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
         return self._with_members(context, nothing.to_xcom(outcome))
 
     def _push_job_id(self, context: Context, job: Job | None) -> None:
-        """Push the job's id before waiting: for ``output["JobId"]``, and for whoever looks while the task waits."""
+        """Push the job's id before waiting: for ``output["JobId"]``, and for whoever inspects the waiting task."""
         self.push_members(context, {"JobId": job.job_id if job else None})
 
     def _with_members(self, context: Context, result: JobResult) -> JobResult:
@@ -240,9 +240,9 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
             self._awaited = None
 
     def on_kill(self) -> None:
-        """Say what goes on when the task is killed while it waits; the service has no cancel."""
+        """Log that the job is still running when the task is killed while it waits."""
         if self._awaited:
-            self.log.warning("%s Check it with: %s", STILL_RUNNING, self._awaited.look_command)
+            self.log.warning("%s Check it with: %s", STILL_RUNNING, self._awaited.check_command)
 
     def _defer(self, action: AwaitEnd, starter: StartOnce, budget: Budget) -> NoReturn:
         from airflow_provider_amplifybackend.start.actions import Whose
@@ -260,7 +260,7 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
             **self.wait_parameters,
         )
         until = iso_time(int(budget.deadline * 1000))
-        self.log.info("Waiting in the triggerer, until %s at most: %s", until, action.ref)
+        self.log.info("Waiting in the triggerer until %s at the latest: %s", until, action.ref)
         self.defer(
             trigger=trigger,
             method_name="execute_complete" if action.whose is Whose.OWN else "resume_start",
@@ -307,7 +307,7 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
         return Budget(started, deadline) if deadline else self._budget(started)
 
     def _stay_who_we_were(self, event: Any) -> None:
-        """Refuse to go on as boto3's own identity, if the connection was found when the try began."""
+        """Refuse to continue with boto3's own identity, if the connection was found when the try began."""
         if isinstance(event, Mapping) and event.get("connection_found"):
             self.hook.connection_found = True
 
@@ -315,7 +315,7 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
 class CreatingOperator(AmplifyBackendJobOperator):
     """Start a job that creates something.
 
-    :param if_exists: What to do if it exists already: ``"fail"``, or ``"skip"``: succeed with what exists. What a
+    :param if_exists: What to do if it already exists: ``"fail"``, or ``"skip"``: succeed with what exists. What a
         failed job left behind does not count as existing.
     """
 

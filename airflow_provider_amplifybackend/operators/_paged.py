@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class PagedOperator(AmplifyBackendOperator):
     """An operation that lists something, over all pages.
 
-    :param max_items: How many to return at most. Default: all. (templated)
+    :param max_items: Maximum number of items to return. Default: all. (templated)
     """
 
     items_member: ClassVar[str]

@@ -1,4 +1,4 @@
-"""The old place of the base classes, for whoever imports them from here."""
+"""The former home of the base classes, kept for existing imports."""
 
 from __future__ import annotations
 

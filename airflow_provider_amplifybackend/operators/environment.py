@@ -30,7 +30,7 @@ class _CreatesEnvironment(CreatingOperator):
 
     :param on_failure: What to do about the empty environment that a failed job leaves behind: ``"keep"``, or
         ``"delete_target"``: delete it, so that a retry can create it. It is only deleted if it did not exist before,
-        if the service named this task's own job as the one that failed, and if nobody has started a job in it since.
+        if the failed job is certainly this task's own, and if no other job has been started in it since.
         The task fails all the same.
     """
 
@@ -42,9 +42,12 @@ class _CreatesEnvironment(CreatingOperator):
         self.on_failure = on_failure
 
     def execute(self, context: Context) -> JobResult:
-        """Start the job once, and wait for it as told."""
+        """Start the job once, and wait for it if requested."""
         if not CLI_NAME.fullmatch(str(self._new_name)):
-            self.log.warning("The Amplify CLI will not take %r: it demands 2 to 10 small letters", self._new_name)
+            self.log.warning(
+                "Environment name %r is not accepted by the Amplify CLI, which requires 2 to 10 lowercase letters",
+                self._new_name,
+            )
         return super().execute(context)
 
 
@@ -157,9 +160,9 @@ class GetBackendOperator(AmplifyBackendOperator):
         client secrets) replaced by ``***``; ``exists``, which is False only with ``if_missing="skip"``; and
         ``outputs``: ``user_pool_id``, ``user_pool_arn``, ``native_client_id``, ``web_client_id``,
         ``identity_pool_id``, ``appsync_api_id``, ``appsync_endpoint``, ``bucket``, ``stack_name``, ``stack_id``,
-        ``deployment_bucket`` and ``region``, None where the environment has no such thing. Each output that there is
-        is also an XCom of its own, e.g. ``get.output["user_pool_id"]``: a task that takes one which there is not
-        fails, and says which.
+        ``deployment_bucket`` and ``region``, None where the environment has no such thing. Each output that exists
+        is also an XCom of its own, e.g. ``get.output["user_pool_id"]``: a task that uses one that does not exist
+        fails and names it.
     """
 
     api_operation: ClassVar[str] = "GetBackend"
@@ -182,14 +185,14 @@ class GetBackendOperator(AmplifyBackendOperator):
         return result
 
     def present(self, response: Mapping[str, Any]) -> dict[str, Any]:
-        """Parse the documents, and pick the outputs that people call this for."""
+        """Parse the documents, and pick the outputs."""
         documents = {name: parse_document(response[name]) for name in DOCUMENTS if name in response}
         presented = super().present({**response, **documents})
         presented.setdefault("exists", True)
         return presented | {"outputs": outputs(presented.get("AmplifyMetaConfig"))}
 
     def _look(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return what the service says of the environment, or of the app where the environment is missing."""
+        """Return the answer about the environment, or about the app where the environment is missing."""
         name = request.get("BackendEnvironmentName")
         answer: Mapping[str, Any]
         try:
@@ -203,7 +206,7 @@ class GetBackendOperator(AmplifyBackendOperator):
         missing = f"environment {name} of app {request['AppId']} does not exist"
         if self.if_missing != "skip":
             others = ", ".join(answer["BackendEnvironmentList"]) or "none"
-            raise BackendRequestError(f"{self.task_id}: {missing}; environments there are: {others}")
+            raise BackendRequestError(f"{self.task_id}: {missing}; existing environments: {others}")
         self.log.info("Skipping (if_missing='skip'): %s", missing if name else f"nothing of app {request['AppId']}")
         return {**answer, **request, "exists": False}
 
@@ -226,7 +229,7 @@ class GetBackendOperator(AmplifyBackendOperator):
             raise request_error(error, app) from error
         self.log.warning(
             "App %s is unknown to the service in %s, so it has no environments; check app_id and region_name. "
-            "The service: %s: %s",
+            "AmplifyBackend reported %s: %s",
             app["AppId"],
             self.hook.conn_region_name,
             error.code,

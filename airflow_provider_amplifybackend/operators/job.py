@@ -58,7 +58,7 @@ class ListBackendJobsOperator(PagedOperator):
     :param app_id: The app's id. (templated)
     :param backend_environment_name: The environment. (templated)
     :param job_id: Only the job with this id. (templated)
-    :param max_results: The most jobs on a page, 1 to 25. (templated)
+    :param max_results: Maximum number of jobs per page, 1 to 25. (templated)
     :param next_token: Where an earlier listing ended. (templated)
     :param operation: Only jobs of this operation, e.g. ``CloneBackend``. (templated)
     :param status: Only jobs with this status, e.g. ``RUNNING``. (templated)
@@ -103,7 +103,7 @@ class ListBackendJobsOperator(PagedOperator):
 
 class UpdateBackendJobOperator(AmplifyBackendOperator):
     """
-    Set the operation or the status of a job. Whether that ends a job that is stuck is for the service to say.
+    Set the operation or the status of a job. Whether that ends a stuck job is up to the service.
 
     .. seealso:: `UpdateBackendJob <https://docs.aws.amazon.com/goto/WebAPI/amplifybackend-2020-08-11/UpdateBackendJob>`__
 

@@ -41,7 +41,7 @@ class CreateTokenOperator(AmplifyBackendOperator):
 
 class GetTokenOperator(AmplifyBackendOperator):
     """
-    Look a challenge token up by its session.
+    Get a challenge token by its session.
 
     .. seealso:: `GetToken <https://docs.aws.amazon.com/goto/WebAPI/amplifybackend-2020-08-11/GetToken>`__
 

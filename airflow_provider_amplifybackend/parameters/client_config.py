@@ -61,7 +61,7 @@ def _document(name: str, text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         # The text is not quoted: a proxy's address may hold a password.
-        raise BackendParameterError(f"{name} is a text that is not JSON ({error}): pass a dictionary") from None
+        raise BackendParameterError(f"{name} is not valid JSON ({error}): pass a dictionary") from None
 
 
 def _unstorable(path: str, value: Any, levels: int) -> Iterator[str]:
@@ -74,13 +74,13 @@ def _unstorable(path: str, value: Any, levels: int) -> Iterator[str]:
                 if isinstance(key, str) and key == encodable_text(key):
                     yield from _unstorable(f"{path}.{key}", member, levels - 1)
                 else:
-                    yield f"{path} has a key that is not a text"
+                    yield f"{path} has a key that is not a string"
         else:
             for index, item in enumerate(value):
                 yield from _unstorable(f"{path}[{index}]", item, levels - 1)
     elif isinstance(value, str):
         if value != encodable_text(value):
-            yield f"{path} is a text that cannot be encoded"
+            yield f"{path} is a string that cannot be encoded"
     elif isinstance(value, float):
         if not abs(value) < float("inf"):
             yield f"{path}={value!r} must be a finite number"
@@ -116,7 +116,7 @@ def _plain(value: Any) -> Any:
 
 def _text(path: str, value: Any) -> str:
     if not isinstance(value, str):
-        raise BackendParameterError(f"{path} must be a text, not a {type(value).__name__}")
+        raise BackendParameterError(f"{path} must be a string, not a {type(value).__name__}")
     return value
 
 
@@ -145,12 +145,12 @@ def _proxies(path: str, value: Any) -> dict[str, Any]:
 def _certificate(path: str, value: Any) -> str | list[str]:
     is_pair = isinstance(value, list | tuple) and len(value) == 2 and all(isinstance(item, str) for item in value)
     if not (is_pair or isinstance(value, str)):
-        raise BackendParameterError(f"{path} must be the path of a file, or a list of two: certificate and key")
+        raise BackendParameterError(f"{path} must be the path of a file, or a list of two paths: certificate and key")
     return value if isinstance(value, str) else list(value)
 
 
 def _try(name: str, options: Mapping[str, Any]) -> None:
-    """Let botocore itself say what is left to say."""
+    """Let botocore itself check the rest."""
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError
 

@@ -1,4 +1,4 @@
-"""The bounds of what can be waited for."""
+"""The bounds of delays and time budgets."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ def as_bounded(name: str, value: Any, *, least: float, most: float = LONGEST_WAI
         # Not quoted: Python refuses to write some of these numbers, too.
         raise BackendParameterError(f"{name} is not a number from {least:,} to {most:,.0f}") from None
     if number > most:
-        raise BackendParameterError(f"{name}={value!r} is too great: {most:,.0f} at most")
+        raise BackendParameterError(f"{name}={value!r} is too large: the maximum is {most:,.0f}")
     return number
 
 
 def as_waiter_delay(name: str, value: Any) -> float:
-    """Return the longest seconds between two status checks."""
+    """Return the maximum seconds between status checks."""
     return as_bounded(name, value, least=LEAST_WAITER_DELAY)
 
 
 def as_waiter_max_attempts(name: str, value: Any) -> float:
-    """Return what ``waiter_delay`` is multiplied by."""
+    """Return the factor of ``waiter_delay`` in the time budget."""
     return as_bounded(name, value, least=1, most=LONGEST_WAIT / LEAST_WAITER_DELAY)
 
 
@@ -50,5 +50,5 @@ def budget_problems(values: Mapping[str, Any]) -> list[str]:
         return []
     return [
         f"waiter_delay={delay:g} * waiter_max_attempts={attempts:g} is a time budget of {delay * attempts:,.0f} s; "
-        f"{LONGEST_WAIT:,.0f} s (ten years) at most"
+        f"the maximum is {LONGEST_WAIT:,.0f} s (ten years)"
     ]

@@ -1,4 +1,4 @@
-"""Configurations that are written for somebody else, and in one sentence what to pass instead."""
+"""Configurations in a format of another tool, and a sentence on what to pass instead."""
 
 from __future__ import annotations
 

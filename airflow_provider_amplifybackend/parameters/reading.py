@@ -20,7 +20,7 @@ CODE_PLACE = re.compile(r"(\{##+\})|(\{##)((?:[^{}]|\{\{[^{}]*\}\})*)(##\})")
 
 
 def is_template(value: Any) -> bool:
-    """Whether a value is yet to be rendered: a Jinja text, an XComArg, or something else that Airflow resolves."""
+    """Tell whether a value is yet to be rendered: a Jinja text, an XComArg, or something else that Airflow resolves."""
     if isinstance(value, str):
         return any(mark in _without_code_places(value) for mark in ("{{", "{%", "{#"))
     return _is_resolved_later(value)
@@ -87,7 +87,7 @@ def _flaws_of_text(value: str, path: str) -> Iterator[str]:
     except UnicodeEncodeError as error:
         fault = names.problem(path, value) if names.is_name_parameter(path) else None
         yield fault or (
-            f"{path} is a text that cannot be encoded: character {error.start + 1} is half of a surrogate pair "
+            f"{path} is a string that cannot be encoded: character {error.start + 1} is half of a surrogate pair "
             f"(U+{ord(value[error.start]):04X})"
         )
 
@@ -104,7 +104,7 @@ def _start(path: str) -> str:
 
 
 def shown(value: Any) -> str:
-    """Return how a value is shown in a message: short, and whatever is no plain value only by its type."""
+    """Return a value as messages show it: shortened, and by its type alone if it is not a plain value."""
     for plain in (str, bool, int, float):
         if isinstance(value, plain):
             text = plain.__repr__(value)
@@ -113,7 +113,7 @@ def shown(value: Any) -> str:
 
 
 def holds_template(value: Any, levels: int = 10) -> bool:
-    """Whether a value, or anything in it, is yet to be rendered."""
+    """Tell whether a value, or anything in it, is yet to be rendered."""
     if isinstance(value, Mapping):
         value = list(value.values())
     if isinstance(value, list | tuple):
@@ -169,7 +169,7 @@ def as_text(value: Any) -> str | None:
 
 
 def is_name(value: Any) -> bool:
-    """Whether a value can name something."""
+    """Tell whether a value can name something."""
     text = as_text(value)
     return text is not None and text.strip() not in EMPTY_RENDERINGS
 
@@ -178,10 +178,10 @@ def as_name(name: str, value: Any) -> str:
     """Return a name; a template that had no value renders as an empty text or as "None", which name nothing."""
     text = as_text(value)
     if text is None and value is not None:
-        raise BackendParameterError(f"{name}={shown(value)} must be a text")
+        raise BackendParameterError(f"{name}={shown(value)} must be a string")
     if text is None or text.strip() in EMPTY_RENDERINGS:
         raise BackendParameterError(
-            f"{name}={shown(value)} is missing a value; if it comes from an upstream task, that task has returned none"
+            f"{name}={shown(value)} is missing a value; if it comes from an upstream task, that task returned none"
         )
     if problem := names.problem(name, text):
         raise BackendParameterError(problem)
@@ -189,7 +189,7 @@ def as_name(name: str, value: Any) -> str:
 
 
 def problems_of(read: Callable[[str, Any], Any], name: str, value: Any) -> list[str]:
-    """Return what a reader says of a parameter that it cannot read: a sentence, or none."""
+    """Return the complaint of a reader about a parameter, if it has one."""
     try:
         read(name, value)
     except BackendParameterError as error:

@@ -43,7 +43,7 @@ _SCHEMA_IN_JSON = re.compile(rf'"{SCHEMA}"\s*:\s*"((?:[^"\\]|\\.)*)"', re.DOTALL
 
 
 def names_file(text: Any, extension: str) -> bool:
-    """Whether a text is the name of a file and not a content that happens to end like one."""
+    """Tell whether a text is the name of a file and not a content that happens to end like one."""
     return isinstance(text, str) and text.endswith(extension) and not any(sign in text for sign in "{\n\r")
 
 
@@ -59,11 +59,11 @@ def read_file(environment: Environment, name: str, where: str) -> str:
         if path and os.path.isfile(path):
             content = Path(path).read_bytes().decode(getattr(environment.loader, "encoding", "utf-8"))
     except TemplateNotFound as error:
-        raise BackendParameterError(f"{where}={name!r} is a file that cannot be found: {error.message}") from error
+        raise BackendParameterError(f"{where}={name!r} cannot be found: {error.message}") from error
     except OSError as error:
-        raise BackendParameterError(f"{where}={name!r} is a file that cannot be read: {error.strerror}") from error
+        raise BackendParameterError(f"{where}={name!r} cannot be read: {error.strerror}") from error
     except UnicodeError as error:
-        raise BackendParameterError(f"{where}={name!r} is a file that is not UTF-8 ({error})") from error
+        raise BackendParameterError(f"{where}={name!r} is not a UTF-8 file ({error})") from error
     return content
 
 
@@ -244,7 +244,7 @@ class _FragmentError(BackendParameterError):
 
 
 class _Text:
-    """A text to render, and all that an error about it has to say.
+    """A text to render, and the facts for an error about it.
 
     :param path: The parameter, and the member in it.
     :param file: The file that it is the content of.
@@ -274,7 +274,10 @@ class _Text:
         self._within = within
 
     def parsed_by_jinja(self, parse: Callable[[], Template]) -> Template:
-        """Return the parsed template, or say what keeps Jinja from parsing it."""
+        """Return the parsed template.
+
+        :raises BackendParameterError: Jinja cannot parse it.
+        """
         try:
             return parse()
         except TemplateSyntaxError as error:
@@ -285,11 +288,14 @@ class _Text:
             raise BackendParameterError(self._problem(str(error), None)) from None
 
     def shown_by_jinja(self, render: Callable[[], Any]) -> Any:
-        """Return what a template renders, or say what keeps Jinja from rendering it."""
+        """Return the rendered template.
+
+        :raises BackendParameterError: Jinja cannot render it.
+        """
         try:
             return render()
         except TemplateError as error:
-            raise self._error(error, BackendParameterError) from None  # what Jinja says may quote a secret
+            raise self._error(error, BackendParameterError) from None  # its message may quote a secret
         except RecursionError:
             raise BackendParameterError(self._problem("it is nested too deeply", None)) from None
         except Exception as error:
@@ -300,10 +306,10 @@ class _Text:
         return kind(self._problem(error.message or type(error).__name__, _line_of(error, self.content)))
 
     def _problem(self, message: str, line: int | None) -> str:
-        said = f" ({message})" if self._may_be_quoted(message) else ""
+        cause = f" ({message})" if self._may_be_quoted(message) else ""
         return (
-            f"{self._where(line)}: Jinja cannot render it{said}. "
-            "What is no template must stand between {% raw %} and {% endraw %}."
+            f"{self._where(line)}: Jinja cannot render it{cause}. "
+            "Wrap what is not a template in {% raw %} and {% endraw %}."
         )
 
     def _where(self, line: int | None) -> str:
@@ -313,7 +319,7 @@ class _Text:
         return "".join((self.path, f" ({self._file})" if self._file else "", f", line {line}" if line else ""))
 
     def _may_be_quoted(self, message: str) -> bool:
-        """Whether a message quotes no secret: Jinja quotes the words that it stumbles over."""
+        """Tell whether a message quotes no secret: Jinja quotes the words that it stumbles over."""
         member = re.split(r"[.\[]", self.path)[-1]
         secrets = [self.content] if member in MASKED_MEMBERS else [*secret_values(self.content)]
         in_clear = [secret for secret in secrets if not re.fullmatch(r"\s*\{[{%].*[%}]\}\s*", secret, re.DOTALL)]
@@ -371,10 +377,10 @@ def _keys(document: Any) -> Iterator[str]:
 
 
 def _is_literal(value: Any) -> bool:
-    """Whether Airflow was told to take a value as it is; its class has no public home on all versions."""
+    """Tell whether a value is a literal for Airflow; the class has no public home on all versions."""
     return type(value).__name__ == "LiteralValue"
 
 
 def is_native(environment: Environment) -> bool:
-    """Whether an environment renders native objects."""
+    """Tell whether an environment renders native objects."""
     return isinstance(environment, NativeEnvironment)

@@ -1,4 +1,4 @@
-"""What botocore's service model says of the operations: their members, and what values they take.
+"""The operations in botocore's service model: their members, and the values that these take.
 
 Templates render strings, so values are coerced by the shapes of the model: "False", "8" or JSON text become what
 the API wants, whether or not the DAG renders native objects. What cannot be coerced is reported with the path of
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SERVICE = "amplifybackend"
 CONFIGURATION_FILE = ".json"
 SCHEMA_FILE = ".graphql"
-_NOT_READ = object()  # stands for a document whose problem has been said
+_NOT_READ = object()  # stands for a document whose problem has been reported
 
 
 class ParameterError(ValueError):
@@ -186,9 +186,9 @@ def _parse_document(value: Any, path: str, problems: _Problems) -> Any:
         document = json.loads(value)
     except (ValueError, RecursionError) as error:
         # The text is not quoted: it may hold secrets.
-        what = "is nested too deeply" if isinstance(error, RecursionError) else error
+        what = "nested too deeply" if isinstance(error, RecursionError) else error
         problems.append(
-            f"{path} is a text that is not JSON ({what}): pass a dictionary, a list, or JSON text; a template that "
+            f"{path} is not valid JSON ({what}): pass a dictionary, a list, or JSON text; a template that "
             "gives a list or a dictionary needs `| tojson`"
         )
         return _NOT_READ
@@ -201,10 +201,10 @@ def _parse_document(value: Any, path: str, problems: _Problems) -> Any:
 def _coerce_string(value: Any, shape: Shape, path: str, problems: _Problems) -> Any:
     text = as_text(value)
     if text is None:
-        problems.append(f"{_shown(path, value)} must be a text")
+        problems.append(f"{_shown(path, value)} must be a string")
         return value
     if text == REDACTED and _member(path) in SECRET_MEMBERS:
-        problems.append(f"{path}={REDACTED} is what a Get operator puts in the place of a secret: pass the secret")
+        problems.append(f"{path}={REDACTED} is the placeholder of a Get operator for a secret: pass the secret itself")
     accepted = getattr(shape, "enum", None)
     if accepted and text not in accepted:
         problems.append(f"{_shown(path, text)} is not accepted; accepted values: {', '.join(accepted)}")

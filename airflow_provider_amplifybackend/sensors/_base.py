@@ -1,4 +1,4 @@
-"""What the sensors share: they wait alike on the worker and in the triggerer, and time out and fail alike."""
+"""The base of the sensors: waits, time-outs and failures, alike on the worker and in the triggerer."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from airflow_provider_amplifybackend.tasks.mapping import check_written
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend._compat import Context
-    from airflow_provider_amplifybackend.core.status_check import Seen, Target
+    from airflow_provider_amplifybackend.core.status_check import Awaited, CheckResult
     from airflow_provider_amplifybackend.triggers._base import WaitTrigger
 
 
@@ -48,16 +48,16 @@ def _as_seconds(name: str, value: Any, *, most: float = LONGEST_WAIT) -> float:
 
 
 class WaitSensor(AwsParameters, BaseSensorOperator):
-    """Wait for something that the service shows.
+    """Wait until a job or an environment has reached a state.
 
     :param app_id: The app's id. (templated)
     :param backend_environment_name: The environment. (templated)
     :param deferrable: Whether to wait in the triggerer, without a worker slot. Default: ``[operators]
         default_deferrable``. (templated)
-    :param poke_interval: Seconds between two looks; when deferred, the longest ones.
-    :param timeout: Seconds to wait at most. It holds when deferred, too.
+    :param poke_interval: Seconds between status checks; when deferred, the maximum.
+    :param timeout: Maximum seconds to wait, also when deferred.
 
-    :raises AirflowSensorTimeout: It had not come in time; says what was seen last.
+    :raises AirflowSensorTimeout: The wait timed out; names the last status.
     """
 
     template_fields: Sequence[str] = (
@@ -100,7 +100,7 @@ class WaitSensor(AwsParameters, BaseSensorOperator):
             return problems_of(as_airflow_takes_it, name, value) if is_known else ()
         return super().written_problems(name, value)
 
-    def target(self) -> Target:
+    def awaited(self) -> Awaited:
         """Return what is waited for."""
         raise NotImplementedError  # each sensor has its own
 
@@ -108,12 +108,12 @@ class WaitSensor(AwsParameters, BaseSensorOperator):
         """Return the trigger that waits for it."""
         raise NotImplementedError  # each sensor has its own
 
-    def result(self, seen: Seen) -> dict[str, Any]:
-        """Return what goes into XCom, or raise if it came to a bad end."""
+    def result(self, seen: CheckResult) -> dict[str, Any]:
+        """Return the result for XCom, or raise if the job failed."""
         raise NotImplementedError  # each sensor has its own
 
     def result_of_event(self, event: Any) -> dict[str, Any]:
-        """Return what goes into XCom after a deferral."""
+        """Return the result for XCom after a deferral."""
         raise NotImplementedError  # each sensor has its own
 
     def execute(self, context: Context) -> Any:
@@ -134,25 +134,25 @@ class WaitSensor(AwsParameters, BaseSensorOperator):
 
     def _execute(self, context: Context) -> Any:
         started = self._started(context)
-        self._wait = Wait(self.target(), deadline=started + self.timeout, started=started)
+        self._wait = Wait(self.awaited(), deadline=started + self.timeout, started=started)
         if not self.read("deferrable"):
             return self._poke_until_done(context)
         with self._as_poked():
-            seen = self._look()
+            seen = self._check()
             if seen is not None and seen.is_finished:
                 return self.result(seen)
         return self._defer(Budget.of(self.timeout, self.execution_timeout, started=started))
 
     @contextmanager
     def _as_poked(self) -> Iterator[None]:
-        """Do with an error of the first look what Airflow does with one of a poke."""
+        """Treat an error of the first status check as Airflow treats one of a poke."""
         try:
             yield
         except (AirflowFailException, AirflowSkipException):
             raise
         except Exception as error:
             if getattr(self, "silent_fail", False):
-                self.log.error("Waiting on after %s: %s", type(error).__name__, error)
+                self.log.error("Still waiting after %s: %s", type(error).__name__, error)
             elif getattr(self, "never_fail", False):
                 raise AirflowSkipException(str(error)) from error
             else:
@@ -167,17 +167,17 @@ class WaitSensor(AwsParameters, BaseSensorOperator):
             raise AirflowSensorTimeout(str(timeout_error(self._wait, time.time()))) from error
 
     def poke(self, context: Context) -> PokeReturnValue | bool:
-        """Look once."""
-        seen = self._look()
+        """Check the status once."""
+        seen = self._check()
         if seen is None or not seen.is_finished:
             return False
         return PokeReturnValue(True, self.result(seen))
 
-    def _look(self) -> Seen | None:
-        wait = self._wait or Wait(self.target(), deadline=time.time(), started=time.time())
+    def _check(self) -> CheckResult | None:
+        wait = self._wait or Wait(self.awaited(), deadline=time.time(), started=time.time())
         seen = None
         try:
-            seen = self.hook.run(check(wait.target))
+            seen = self.hook.run(check(wait.awaited))
         except ServiceError as error:
             note = self._missed(wait, error)
         else:
@@ -192,7 +192,7 @@ class WaitSensor(AwsParameters, BaseSensorOperator):
         try:
             return wait.missed(error, time.time())
         except ServiceError:
-            raise request_error(error, wait.target.request) from error
+            raise request_error(error, wait.awaited.request) from error
 
     def _started(self, context: Context) -> float:
         """Return when this try began to wait; in reschedule mode that was in an earlier process."""
@@ -211,7 +211,7 @@ class WaitSensor(AwsParameters, BaseSensorOperator):
             **self.wait_parameters,
         )
         until = iso_time(int(budget.deadline * 1000))
-        self.log.info("Waiting in the triggerer, until %s at most: %s", until, self.target())
+        self.log.info("Waiting in the triggerer until %s at the latest: %s", until, self.awaited())
         self.defer(trigger=trigger, method_name="execute_complete", timeout=budget.deferral_timeout)
         raise AssertionError("defer does not return")
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_amplifybackend.core.status_check import Condition, EnvironmentTarget
+from airflow_provider_amplifybackend.core.status_check import Condition, EnvironmentCondition
 from airflow_provider_amplifybackend.parameters.reading import as_choice
 from airflow_provider_amplifybackend.sensors._base import WaitSensor
 from airflow_provider_amplifybackend.triggers import _events as events
 
 if TYPE_CHECKING:
-    from airflow_provider_amplifybackend.core.status_check import Seen, Target
+    from airflow_provider_amplifybackend.core.status_check import Awaited, CheckResult
     from airflow_provider_amplifybackend.triggers._base import WaitTrigger
 
 
@@ -27,11 +27,11 @@ class BackendEnvironmentSensor(WaitSensor):
     :param condition: ``"exists"`` or ``"gone"``. (templated)
     :param deferrable: Whether to wait in the triggerer, without a worker slot. Default: ``[operators]
         default_deferrable``. (templated)
-    :param poke_interval: Seconds between two looks; when deferred, the longest ones.
-    :param timeout: Seconds to wait at most. It holds when deferred, too.
+    :param poke_interval: Seconds between status checks; when deferred, the maximum.
+    :param timeout: Maximum seconds to wait, also when deferred.
 
     :return: ``AppId``, ``BackendEnvironmentName`` and ``condition``.
-    :raises AirflowSensorTimeout: It was not so in time; says what was seen last.
+    :raises AirflowSensorTimeout: The wait timed out; names the last status.
     """
 
     template_fields: Sequence[str] = ("condition", *WaitSensor.template_fields)
@@ -41,29 +41,29 @@ class BackendEnvironmentSensor(WaitSensor):
         super().__init__(**kwargs)
         self.condition = condition
 
-    def target(self) -> EnvironmentTarget:
-        """Return the environment, and what it is waited for to be."""
+    def awaited(self) -> EnvironmentCondition:
+        """Return the environment, and the condition that is waited for."""
         condition = Condition(self.read("condition"))
-        return EnvironmentTarget(self.read("app_id"), self.read("backend_environment_name"), condition)
+        return EnvironmentCondition(self.read("app_id"), self.read("backend_environment_name"), condition)
 
     def trigger(self, **kwargs: Any) -> WaitTrigger:
         """Return the trigger that waits for it."""
         from airflow_provider_amplifybackend.triggers.environment import BackendEnvironmentTrigger
 
-        return BackendEnvironmentTrigger.waiting_for(self.target(), **kwargs)
+        return BackendEnvironmentTrigger.waiting_for(self.awaited(), **kwargs)
 
-    def result(self, seen: Seen) -> dict[str, Any]:
-        """Return what was waited for."""
-        return environment_result(self.target())
+    def result(self, seen: CheckResult) -> dict[str, Any]:
+        """Return the environment and the condition."""
+        return environment_result(self.awaited())
 
     def result_of_event(self, event: Any) -> dict[str, Any]:
-        """Return what was waited for, if the event says that it came."""
-        events.check_event(event, self.target())
-        return environment_result(self.target())
+        """Return the environment and the condition, if the event confirms it."""
+        events.check_event(event, self.awaited())
+        return environment_result(self.awaited())
 
 
-def environment_result(target: Target) -> dict[str, Any]:
-    """Return what a wait for an environment puts into XCom."""
-    if not isinstance(target, EnvironmentTarget):
-        raise TypeError(f"{target} is not an environment")
-    return {**target.request, "condition": str(target.condition)}
+def environment_result(awaited: Awaited) -> dict[str, Any]:
+    """Return the result of a wait for an environment, for XCom."""
+    if not isinstance(awaited, EnvironmentCondition):
+        raise TypeError(f"{awaited} is not an environment")
+    return {**awaited.request, "condition": str(awaited.condition)}

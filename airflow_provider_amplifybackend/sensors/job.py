@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_amplifybackend.core.job import Job, JobRef, Outcome
-from airflow_provider_amplifybackend.core.status_check import Condition, EnvironmentTarget
+from airflow_provider_amplifybackend.core.status_check import Condition, EnvironmentCondition
 from airflow_provider_amplifybackend.exceptions import BackendJobFailedError
 from airflow_provider_amplifybackend.parameters.reading import (
     as_flag,
@@ -21,7 +21,7 @@ from airflow_provider_amplifybackend.sensors.environment import environment_resu
 from airflow_provider_amplifybackend.triggers import _events as events
 
 if TYPE_CHECKING:
-    from airflow_provider_amplifybackend.core.status_check import Seen, Target
+    from airflow_provider_amplifybackend.core.status_check import Awaited, CheckResult
     from airflow_provider_amplifybackend.triggers._base import WaitTrigger
 
 
@@ -38,13 +38,13 @@ class BackendJobSensor(WaitSensor):
     :param no_job_pending: Instead of a job: wait until no job is pending in the environment. (templated)
     :param deferrable: Whether to wait in the triggerer, without a worker slot. Default: ``[operators]
         default_deferrable``. (templated)
-    :param poke_interval: Seconds between two looks; when deferred, the longest ones.
-    :param timeout: Seconds to wait at most. It holds when deferred, too.
+    :param poke_interval: Seconds between status checks; when deferred, the maximum.
+    :param timeout: Maximum seconds to wait, also when deferred.
 
     :return: The job, as the job operators return it; with ``no_job_pending``, ``AppId``,
         ``BackendEnvironmentName`` and ``condition``.
     :raises BackendJobFailedError: The job ended as FAILED. With ``soft_fail`` the task is skipped, in every mode.
-    :raises AirflowSensorTimeout: The job had not ended in time; says what was seen last.
+    :raises AirflowSensorTimeout: The wait timed out; names the last status.
     """
 
     template_fields: Sequence[str] = ("job_id", "no_job_pending", *WaitSensor.template_fields)
@@ -63,20 +63,19 @@ class BackendJobSensor(WaitSensor):
         if templates and (is_template(job_id) or is_template(no_job_pending)):
             return found
         if no_job_pending is True or (isinstance(no_job_pending, str) and no_job_pending.strip().lower() == "true"):
-            return found + ([f"job_id={shown(job_id)} and no_job_pending exclude each other"] if job_id else [])
+            return found + ([f"job_id={shown(job_id)} and no_job_pending are mutually exclusive"] if job_id else [])
         if is_name(job_id):
             return found + problems_of(as_name, "job_id", job_id)
         return [
             *found,
-            f"job_id={shown(job_id)} is missing a value; if it comes from an upstream task, "
-            "that task has started no job",
+            f"job_id={shown(job_id)} is missing a value; if it comes from an upstream task, that task started no job",
         ]
 
-    def target(self) -> Target:
+    def awaited(self) -> Awaited:
         """Return the job, or the environment without one."""
         app_id, environment = self.read("app_id"), self.read("backend_environment_name")
         if self.read("no_job_pending"):
-            return EnvironmentTarget(app_id, environment, Condition.IDLE)
+            return EnvironmentCondition(app_id, environment, Condition.IDLE)
         return JobRef(app_id, as_name("job_id", self.job_id), (environment,))
 
     def trigger(self, **kwargs: Any) -> WaitTrigger:
@@ -84,23 +83,23 @@ class BackendJobSensor(WaitSensor):
         from airflow_provider_amplifybackend.triggers.environment import BackendEnvironmentTrigger
         from airflow_provider_amplifybackend.triggers.job import BackendJobTrigger
 
-        target = self.target()
-        if isinstance(target, JobRef):
-            return BackendJobTrigger.waiting_for(target, **kwargs)
-        return BackendEnvironmentTrigger.waiting_for(target, **kwargs)
+        awaited = self.awaited()
+        if isinstance(awaited, JobRef):
+            return BackendJobTrigger.waiting_for(awaited, **kwargs)
+        return BackendEnvironmentTrigger.waiting_for(awaited, **kwargs)
 
-    def result(self, seen: Seen) -> dict[str, Any]:
+    def result(self, seen: CheckResult) -> dict[str, Any]:
         """Return the job, or raise its error."""
         if not isinstance(seen, Job):
-            return environment_result(self.target())
+            return environment_result(self.awaited())
         if not seen.is_failed:
             return dict(seen.to_xcom(Outcome.FOUND))
         raise BackendJobFailedError(seen)
 
     def result_of_event(self, event: Any) -> dict[str, Any]:
         """Return the job that has ended, or raise its error."""
-        target = self.target()
-        if isinstance(target, EnvironmentTarget):
-            events.check_event(event, target)
-            return environment_result(target)
+        awaited = self.awaited()
+        if isinstance(awaited, EnvironmentCondition):
+            events.check_event(event, awaited)
+            return environment_result(awaited)
         return self.result(events.job_of_event(event))

@@ -1,4 +1,4 @@
-"""The actions that the protocol asks its driver for, and what comes of them."""
+"""The actions that the protocol asks its driver for, and their results."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class Obstacle:
 
 @dataclass(frozen=True)
 class StartPolicy:
-    """What the user wants where something is in the way."""
+    """The user's choices for obstacles and failures."""
 
     on_pending_job: str = "wait"
     if_exists: str = "fail"

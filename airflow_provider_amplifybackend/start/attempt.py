@@ -1,4 +1,4 @@
-"""One attempt to have a job started: what it was asked for, what it knows, and what it sees of the service."""
+"""One attempt to have a job started: its request, its knowledge, and its observations of the service."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ STORE_KEY = "amplifybackend_start"
 
 
 class Attempt:
-    """What one attempt to have a job started knows, keeps and says.
+    """One attempt to have a job started: its knowledge, its intent and its messages.
 
     :param deadline: When to give up, in seconds since the epoch.
     :param has_store: Whether the driver stores what is to be saved, for later tries to load.
     :param try_number: The try that this attempt is a part of: a deferral does not end it.
     :param arrived: The intent of the same try, where it has travelled with a deferral and not in a store.
-    :param presumed: Without a store, what a later try presumes about the earlier ones.
+    :param presumed: Without a store, the intent that a later try presumes of the earlier ones.
     :param key: Where the intent is stored.
     """
 
@@ -80,7 +80,7 @@ class Attempt:
     def load(self) -> Steps[None]:
         """Recall what an earlier try, or an earlier part of this one, has stored.
 
-        :raises BackendStartError: It cannot be read, so that it cannot be told what was started.
+        :raises BackendStartError: It cannot be read, so that it is unknown whether something was started.
         """
         if not self.has_store:
             return
@@ -89,12 +89,12 @@ class Attempt:
         if stored is not None and self.intent is None:
             raise self.failure(
                 StartFailure.UNREADABLE_STATE,
-                f"nothing was sent, because {self.key!r} in the task's state cannot be read by this version of the "
-                f"package: {stored!r}. A newer one may have started a job: install that again, or look for the job, "
-                "and then delete the key to have another one started",
+                f"nothing was sent: this version of the package cannot read {self.key!r} in the task's state: "
+                f"{stored!r}. A newer version may have started a job: install it again, or check for the job and "
+                "delete the key to start another one",
             )
 
-    # ------------------------------------------------------------------------------------- what is kept and said
+    # ------------------------------------------------------------------------------------- what is kept and logged
 
     def remember(self, intent: Intent) -> Steps[None]:
         """Keep an intent, and store it where Airflow has a store."""
@@ -109,16 +109,16 @@ class Attempt:
 
     @property
     def is_over(self) -> bool:
-        """Whether the time budget has ended."""
+        """Tell whether the time budget has ended."""
         return self.timing.now() >= self.deadline
 
     def pause(self, seconds: float) -> Steps[None]:
         """Let time pass, up to the deadline."""
         yield Pause(max(0.0, min(seconds, self.deadline - self.timing.now())))
 
-    def failure(self, why: StartFailure, reason: str) -> BackendStartError:
+    def failure(self, reason: StartFailure, message: str) -> BackendStartError:
         """Return the error that says why the job was not started."""
-        return BackendStartError(f"{self.label}: {reason}", reason=why)
+        return BackendStartError(f"{self.label}: {message}", reason=reason)
 
     @property
     def label(self) -> str:
@@ -129,25 +129,25 @@ class Attempt:
 
     @contextmanager
     def saying_what_for(self) -> Iterator[None]:
-        """Name the start in the error of a look, which itself may name neither operation nor environment."""
+        """Name the start in the error of an observation, which itself may name neither operation nor environment."""
         try:
             yield
         except BackendRequestError as error:
-            raise BackendRequestError(f"{self.label}: cannot see whether it was started already: {error}") from error
+            raise BackendRequestError(f"{self.label}: cannot check whether it was already started: {error}") from error
 
-    # ------------------------------------------------------------------------------------------------- looking
+    # ------------------------------------------------------------------------------------------------- observing
 
-    def look(self) -> Steps[Situation]:
+    def observe(self) -> Steps[Situation]:
         """Observe everything that a decision depends on."""
         with self.saying_what_for():
             return (yield from self._situation())
 
-    def look_patiently(self) -> Steps[Situation]:
-        """Look; once a start may have been sent, a service that is busy is asked again until the deadline."""
+    def observe_patiently(self) -> Steps[Situation]:
+        """Observe; once a start may have been sent, a service that is busy is asked again until the deadline."""
         last_error = ""
         while True:
             try:
-                return (yield from self.look())
+                return (yield from self.observe())
             except BackendRequestError as error:
                 may_have_sent = self.intent is not None and is_unanswered(self.intent)
                 if not (may_have_sent and self.may_pass(_service_error(error)) and not self.is_over):
@@ -158,7 +158,7 @@ class Attempt:
             yield from self.pause(self.timing.between_checks)
 
     def may_pass(self, error: ServiceError | None) -> bool:
-        """Whether a look may succeed a little later: credentials that have just been good are away for a moment."""
+        """Tell whether a request may succeed a little later: credentials that just worked are missing only briefly."""
         if error is None:
             return False
         has_worked = self.observer.clock.has_been_read
@@ -185,7 +185,7 @@ class Attempt:
         )
 
     def _recall_earlier_try(self, listed: Sequence[Job]) -> None:
-        """Without a state store: what an earlier try had started may be listed only after our start was refused."""
+        """Without a state store: a job of an earlier try may be listed only after our start was refused."""
         if self._presumed and self.intent and self.intent.refused:
             earlier = own_job(listed, self._presumed)
             if earlier and not earlier.is_finished:
@@ -196,15 +196,15 @@ class Attempt:
         return 0.0 if since is None else self.policy.patience - (self.observer.clock.now_ms - since) / 1000
 
     def first_check(self, ref: JobRef) -> Steps[Job | None]:
-        """Check a job once; None if it does not show, for whatever reason."""
+        """Check a job once; None if its status cannot be had, for whatever reason."""
         try:
             return (yield from check_job(ref))
         except ServiceError as error:
-            self.log.info("Waiting after a status check that failed (%s): %s", error, ref)
+            self.log.info("Still waiting after a failed status check (%s): %s", error, ref)
             return None
 
     def place_of(self, job: Job) -> Steps[JobRef]:
-        """Return where to look for a job of this start: where the answer says, else the request, else all there were.
+        """Return where to check for a job of this start: those of the answer, the request, or all there were.
 
         Not all there are: a job that removes them can have ended by now.
         """

@@ -1,4 +1,4 @@
-"""The whole course of a start: from what an earlier try's failed job has left, over waits, to the end of the job."""
+"""The whole course of a start: from an earlier try's leftover, through waits, to the end of the job."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def run(start: StartProtocol, *, wait: bool = True) -> Steps[StartResult]:
     """Come to the end of the job: start it, wait for it, and for other jobs before it.
 
     :param wait: Whether to wait for its end.
-    :return: With the job as it was seen last: failed, too.
+    :return: The result, with the job as last observed, also if it failed.
     """
     if start.policy.delete_leftover:
         yield from delete_earlier(start, start.policy.delete_leftover)
@@ -80,19 +80,19 @@ def _wait_for_other(start: StartProtocol, job: Job) -> Steps[None]:
 
 
 def _note_other_ended(start: StartProtocol, ended: Job) -> None:
-    """Log what was waited for, and how it ended: the log of the wait itself may be another one."""
+    """Log the end of the job that was waited for: the wait itself may have another log."""
     say = start.log.warning if ended.is_failed else start.log.info
-    say("No longer in the way, %s", ended_text(ended))
+    say("No longer in the way: %s", ended_text(ended))
 
 
 def after_failed_wait(start: StartProtocol, error: BackendTimeoutError | BackendRequestError) -> Steps[None]:
-    """Continue if the other job, whose end did not show, is not there any more; else say what it was waited for.
+    """Continue if the other job, whose end was not observed, is gone; else name the start in the error.
 
-    :raises BackendJobTimeoutError: The other job had not ended when the time budget did.
-    :raises BackendRequestError: It cannot be checked, and is listed as pending all the same.
+    :raises BackendJobTimeoutError: The wait timed out before the other job had ended.
+    :raises BackendRequestError: Its status cannot be checked, and it is still listed as pending.
     """
-    if isinstance(error, BackendRequestError) and not (yield from start.pending_job((yield from start.look()))):
-        start.log.info("No job is pending any more (%s) [%s]", error, start.label)
+    if isinstance(error, BackendRequestError) and not (yield from start.pending_job((yield from start.observe()))):
+        start.log.info("No job is pending any longer (%s) [%s]", error, start.label)
         return
     error.args = (f"{start.label}: nothing was started: {error}",)
     raise error

@@ -1,4 +1,4 @@
-"""The decisions about a start: what to do next, and why."""
+"""The decisions about a start: the next step and its reason."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from airflow_provider_amplifybackend.core.start_failure import StartFailure
 
 @dataclass(frozen=True)
 class Decision:
-    """What to do next, and why: the two are the log line."""
+    """The next step and its reason: together they are the log line."""
 
     reason: str
     act: ClassVar[str]
@@ -28,7 +28,7 @@ class Send(Decision):
 class Adopt(Decision):
     """Take this job as the one that this task started."""
 
-    act = "Taking an existing job"
+    act = "Adopting an existing job"
 
     job: Job = field(kw_only=True)
 
@@ -43,17 +43,17 @@ class WaitFor(Decision):
 
 
 @dataclass(frozen=True)
-class LookAgain(Decision):
-    """Look again a little later."""
+class CheckAgain(Decision):
+    """Check again a little later."""
 
-    act = "Looking for the job"
+    act = "Checking for the job"
 
 
 @dataclass(frozen=True)
 class Done(Decision):
     """Succeed without starting anything."""
 
-    act = "Nothing to start"
+    act = "Skipping the start"
 
     outcome: Outcome = field(kw_only=True)
 

@@ -32,7 +32,7 @@ from airflow_provider_amplifybackend.start.protocol import StartProtocol
 
 
 class Hook(Protocol):
-    """How the service is asked, as far as a start needs it."""
+    """The calls of the service, as far as a start needs them."""
 
     def attempt(self, api_operation: str, request: Mapping[str, Any]) -> Mapping[str, Any]: ...
     def attempt_start(self, api_operation: str, request: Mapping[str, Any], *, may_send: Callable[[], bool]) -> Job: ...
@@ -50,8 +50,8 @@ class StartOnce:
     """The protocol, driven with a hook, a store and a clock.
 
     :param store: Where intents are stored; None where Airflow has no task state store.
-    :param wait: How the end of a job is waited for. It may also leave for good, as a deferral does.
-    :param announce: Told which job it is, before it is waited for.
+    :param wait: The function that waits for the end of a job. It may also not return, as in a deferral.
+    :param announce: Called with the job, before it is waited for.
     :param options: Of :class:`~airflow_provider_amplifybackend.start.attempt.Attempt`.
     """
 
@@ -75,7 +75,7 @@ class StartOnce:
 
     @property
     def intent(self) -> Intent | None:
-        """What is known of the start."""
+        """The intent: the knowledge about the start."""
         return self.protocol.intent
 
     def run(self, *, wait: bool = True) -> StartResult:
@@ -103,7 +103,7 @@ class StartOnce:
         return self.drive(self.protocol.disowns(job))
 
     def drive(self, steps: Steps[T]) -> T:
-        """Do what a generator of actions asks for, and return its result."""
+        """Carry out what a generator of actions asks for, and return its result."""
         return drive(steps, self._do, thrown_in=(ServiceError, AmplifyBackendError))
 
     def _do(self, action: Action) -> Any:
@@ -132,11 +132,11 @@ class StartOnce:
 
 
 def report(store: StateStore | None, job: Job, log: Log) -> None:
-    """Note that the task returns with this job: if it is cleared from now on, that means to do it again."""
+    """Note that the task returns with this job: clearing it from now on means to do it again."""
     try:
         intent = Intent.from_stored(store.get(STORE_KEY)) if store else None
         if store and intent and intent.job_id == job.job_id and not intent.reported:
             store.set(STORE_KEY, replace(intent, reported=True).to_stored())
     except Exception as error:  # noqa: BLE001
         # The job is done all the same.
-        log.warning("The end of the job could not be stored (%s): %s", error, job.ref)
+        log.warning("Could not store that the job has ended (%s): %s", error, job.ref)

@@ -1,4 +1,4 @@
-"""The rules for a start that is to be sent: what may be in its way, whoever has made it."""
+"""The rules for a start that is to be sent: the obstacles, whoever made them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def decide_fresh(situation: Situation, before: str) -> Decision:
             return Done("there is nothing to remove (if_missing='skip')", outcome=Outcome.SKIPPED)
         return Refuse(
             f"the {situation.operation.resource} to remove does not exist; check the name, or set "
-            "if_missing='skip' to accept that it is gone already",
+            "if_missing='skip' to succeed if it is already gone",
             why=StartFailure.MISSING,
         )
     return Send(f"{before}, and nothing is in the way")
@@ -35,9 +35,9 @@ def decide_fresh(situation: Situation, before: str) -> Decision:
 def decide_pending(situation: Situation, pending: Job) -> Decision:
     """Decide what to do about another job that holds the environment."""
     if situation.on_pending_job == "wait":
-        return WaitFor(f"{pending.ref} is {pending.status}; starting when it has ended", job=pending)
+        return WaitFor(f"{pending.ref} is {pending.status}; will start when it has ended", job=pending)
     return Refuse(
-        f"{pending.ref} is still {pending.status} and blocks its environment; set on_pending_job='wait' to start "
+        f"{pending.ref} is still {pending.status} and blocks the environment; set on_pending_job='wait' to start "
         "when it has ended",
         why=StartFailure.PENDING_JOB,
     )
@@ -55,8 +55,8 @@ def _decide_existing(situation: Situation) -> Decision:
     is_own = leftover is not None and intent is not None and leftover.job_id == intent.job_id
     if leftover and not (is_own or is_in_target(situation, leftover)):
         return Refuse(
-            f"the {resource} exists and shows nothing in it: it may be only the leftover of {leftover.ref}, which "
-            "failed and whose row does not name its target; look at it, then delete it or mark the task as success",
+            f"the {resource} exists but is empty: it may be the leftover of {leftover.ref}, which failed and whose row "
+            "does not name its target; inspect it, then delete it or mark the task as success",
             why=StartFailure.LEFTOVER,
         )
     if leftover:
@@ -64,17 +64,17 @@ def _decide_existing(situation: Situation) -> Decision:
             "delete it first (DeleteBackendOperator with if_missing='skip'); on_failure='delete_target' does that "
             "where the failed job is certainly this task's own"
             if resource == "environment"
-            else "look at it, and delete it first or mark the task as success"
+            else "inspect it, then delete it or mark the task as success"
         )
         return Refuse(
             f"the {resource} exists, but only as the leftover of {leftover.ref}, which failed; {advice}",
             why=StartFailure.LEFTOVER,
         )
     if situation.if_exists == "skip":
-        return Done("it exists already (if_exists='skip')", outcome=Outcome.FOUND)
+        return Done("it already exists (if_exists='skip')", outcome=Outcome.FOUND)
     return Refuse(
-        f"the {situation.operation.resource} to create exists already; choose another name, or set if_exists='skip' "
-        "to accept what exists",
+        f"the {situation.operation.resource} to create already exists; choose another name, or set if_exists='skip' "
+        "to accept it",
         why=StartFailure.EXISTS,
     )
 
@@ -82,7 +82,7 @@ def _decide_existing(situation: Situation) -> Decision:
 def _leftover(situation: Situation) -> Job | None:
     """Return the failed job that left behind what exists, if the newest creation of it failed.
 
-    The places to look, of which the first that lists a creation counts: the target, then the source, where the row of a
+    The first place that lists a creation counts: the target, then the source, where the row of a
     clone may live and does not say which environment it was to create, so that it counts for an empty one only. Of
     auth, an API or storage a row does not tell the name, so there only our own job counts.
     """
@@ -102,7 +102,7 @@ def _leftover(situation: Situation) -> Job | None:
 
 
 def is_settled(effect: Effect, exists: bool | None, policy: StartPolicy) -> bool:
-    """Whether a start that was refused is not needed: by now something exists, or is missing, and that is accepted."""
+    """Tell whether a refused start is not needed: by now the resource exists, or is gone, and that is accepted."""
     if effect is Effect.CREATES:
         return exists is True and policy.if_exists == "skip"
     if effect is Effect.REMOVES:

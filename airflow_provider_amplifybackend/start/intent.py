@@ -1,4 +1,4 @@
-"""The intent: what is stored before a start is sent, so that whoever comes later can find the job it led to."""
+"""The intent: the record stored before a start is sent, from which a later try can find its job."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SERVICE_CLOCK_MARGIN_MS = 2_000
 
 @dataclass(frozen=True)
 class Round:
-    """Which run of the task this is: a retry keeps the round, clearing the task begins a new one.
+    """A round of the task: a retry keeps it, clearing the task begins a new one.
 
     Airflow counts neither alone: editing ``retries`` can change ``max_tries`` and clearing another task changes
     ``clear_number``, so a new round needs both to differ. What does not show here is ``Intent.is_of``.
@@ -34,7 +34,7 @@ class Round:
     clear_number: int
 
     def is_same(self, other: Round) -> bool:
-        """Whether ``other`` is the same round, seen at another time."""
+        """Tell whether ``other`` is the same round, observed at another time."""
         return self.max_tries == other.max_tries or self.clear_number == other.clear_number
 
     @property
@@ -45,7 +45,7 @@ class Round:
 
 @dataclass(frozen=True)
 class Disowned:
-    """A job that was taken for somebody else's, because what it left was seen to differ from the request.
+    """A job that was taken for somebody else's, because its result was observed to differ from the request.
 
     Whatever changed that in between may be listed later only, and then the job may have been this task's after all.
     """
@@ -56,7 +56,7 @@ class Disowned:
 
 
 class State(StrEnum):
-    """What is known of the start that an intent stands for."""
+    """The state of the start that an intent stands for."""
 
     # A request was sent, or may have been, and nobody knows what became of it.
     SENT = "sent"
@@ -66,7 +66,7 @@ class State(StrEnum):
     FOUND = "found"
     # The job was seen to have failed; once its environment is deleted, the service may know it no more.
     FAILED = "failed"
-    # The service said no: this start was not accepted and never will be.
+    # The service refused it: this start was not accepted and never will be.
     REFUSED = "refused"
     # Nothing is stored (Airflow before 3.3): an earlier try may have sent something since the DAG run began.
     PRESUMED = "presumed"
@@ -74,7 +74,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Intent:
-    """What is stored before a start is sent, so that whoever comes later can find the job it led to."""
+    """The record stored before a start is sent, from which a later try can find its job."""
 
     operation: str
     app_id: str
@@ -112,7 +112,7 @@ class Intent:
 
     @property
     def state(self) -> State:
-        """Return what is known of the latest start."""
+        """Return the state of the latest start."""
         if self.job_id:
             if self.job_failed:
                 return State.FAILED
@@ -123,11 +123,11 @@ class Intent:
 
     @property
     def job(self) -> Job:
-        """Return what is stored of its job."""
+        """Return its job, as far as it is stored."""
         return Job(self.app_id, self.job_environment or "", self.job_id or "", self.operation)
 
     def is_of(self, round: Round) -> bool:
-        """Whether it belongs to this round.
+        """Tell whether it belongs to this round.
 
         Where a try has returned with the job, ``max_tries`` alone tells: a clear that resets no DAG run (Airflow's
         ``reset_dag_runs=False``) is not counted in ``clear_number``, and whoever clears what has succeeded wants
@@ -138,7 +138,7 @@ class Intent:
         return self.round.is_same(round)
 
     def is_for(self, digest: str) -> bool:
-        """Whether it was written for the same request; digests of other versions cannot be compared."""
+        """Tell whether it was written for the same request; digests of other versions cannot be compared."""
         return self.digest == digest or self.version != INTENT_VERSION or self.presumed
 
     def to_stored(self) -> dict[str, Any]:
@@ -202,12 +202,12 @@ def own_job(listed: Iterable[Job], intent: Intent) -> Job | None:
 
 
 def may_be_named(job: Job, operation: str) -> bool:
-    """Whether a row may be of this operation; a word that is no operation's name may stand for any."""
+    """Tell whether a row may be of this operation; a word that is no operation's name may stand for any."""
     return job.operation == operation or job.operation not in JOB_OPERATIONS
 
 
 def is_unanswered(intent: Intent) -> bool:
-    """Whether a start was, or may have been, sent for it, and nobody knows what became of that."""
+    """Tell whether a start was, or may have been, sent for it, with an unknown outcome."""
     return intent.state is State.SENT
 
 
@@ -266,7 +266,7 @@ def travelling(intent: Intent | None) -> dict[str, Any] | None:
 def arrived(travelled: object) -> Intent | None:
     """Return the intent that has travelled with a deferral; None if none has.
 
-    :raises BackendStartError: A newer version has written it, so that it cannot be told what was started.
+    :raises BackendStartError: A newer version has written it, so that it is unknown whether something was started.
     """
     if not travelled:
         return None
@@ -275,8 +275,8 @@ def arrived(travelled: object) -> Intent | None:
         intent = Intent.from_stored(travelled.get("intent"))
     if intent is None:
         raise BackendStartError(
-            f"nothing was sent, because what this task knew before its deferral cannot be read: {travelled!r}. Another "
-            "version of the package has written it: look for the job before you retry the task",
+            f"nothing was sent: this version of the package cannot read what the task stored before its deferral: "
+            f"{travelled!r}. Another version wrote it: check for the job before you retry the task",
             reason=StartFailure.UNREADABLE_STATE,
         )
     return intent

@@ -15,9 +15,9 @@ CLEANUP_KEY = "amplifybackend_cleanup"
 
 
 def is_certainly_ours(start: StartProtocol, job: Job, outcome: Outcome) -> bool:
-    """Whether the service answered our own start with this job, for a target that did not exist before.
+    """Tell whether the service answered our own start with this job, for a target that did not exist before.
 
-    A job that was found by looking may be somebody else's, and a failed one leaves nothing to tell it by.
+    A job that was found by looking may be somebody else's, and a failed one leaves nothing that identifies it.
     """
     intent = start.intent
     if not start.has_store and (intent is None or intent.presumed):
@@ -39,14 +39,14 @@ def delete_earlier(start: StartProtocol, environment: str) -> Steps[None]:
     job = yield from start.first_check((yield from start.place_of(start.intent.job)))
     if job and job.is_failed and is_certainly_ours(start, job, Outcome.ADOPTED):
         done = yield from Leftover(job, environment, start).delete()
-        start.log.info("%s FAILED in an earlier try. %s", job.ref, done)
+        start.log.info("FAILED in an earlier try: %s. %s", job.ref, done)
 
 
 def delete_after(start: StartProtocol, failed: Job, outcome: Outcome) -> Steps[str]:
-    """Delete what this try's failed job left behind, and say in a sentence what was done."""
+    """Delete what this try's failed job left behind, and return a sentence on what was done."""
     environment = start.policy.delete_leftover or ""
     if not is_certainly_ours(start, failed, outcome):
-        return "It may be somebody else's, so what it left behind was kept."
+        return "Kept what it left behind, because the job may be somebody else's."
     return (yield from Leftover(failed, environment, start).delete())
 
 
@@ -60,11 +60,11 @@ class Leftover:
     start: StartProtocol
 
     def delete(self) -> Steps[str]:
-        """Delete it unless somebody has used it since, and say in a sentence what was done."""
+        """Delete it unless somebody has used it since, and return a sentence on what was done."""
         try:
             return (yield from self._delete())
         except AmplifyBackendError as error:
-            return f"Environment {self.environment}, which it left behind, could not be deleted: {error}"
+            return f"Could not delete environment {self.environment}, which it left behind: {error}"
 
     def _delete(self) -> Steps[str]:
         deletion = self._deletion()
@@ -74,7 +74,9 @@ class Leftover:
                 return (yield from self._nothing())
             user = yield from self._later_job()
             if user:
-                return f"Environment {self.environment}, which it left behind, was kept: {user.ref} came later."
+                return (
+                    f"Kept environment {self.environment}, which it left behind: it has been used since, by {user.ref}."
+                )
             yield from self.start.note_failure()
             step = yield from deletion.advance()
             if step.job is None:
@@ -85,14 +87,17 @@ class Leftover:
 
     def _nothing(self) -> Steps[str]:
         yield from self.start.note_cleaned()
-        return f"Environment {self.environment} does not exist: there is nothing left to delete."
+        return f"Nothing to delete: environment {self.environment} does not exist."
 
     def _report(self, ended: Job) -> Steps[str]:
-        what = f"Environment {self.environment}, which it left behind,"
+        what = f"environment {self.environment}, which it left behind"
         if ended.is_failed:
-            return f"{what} could not be deleted: {ended.ref} FAILED. {ended.error or 'There is no error text.'}"
+            cause = (
+                f"AmplifyBackend reported: {ended.error}" if ended.error else "AmplifyBackend reported no error text."
+            )
+            return f"Could not delete {what}: FAILED: {ended.ref}. {cause}"
         yield from self.start.note_cleaned()
-        return f"{what} was deleted (job {ended.job_id}), so that a retry can create it."
+        return f"Deleted {what}; a retry can create it again (job {ended.job_id})."
 
     def _ref(self, job: Job) -> JobRef:
         places = dict.fromkeys(filter(None, (job.backend_environment_name, self.environment)))
@@ -106,7 +111,7 @@ class Leftover:
             raise request_error(error, names) from error
 
     def _later_job(self) -> Steps[Job | None]:
-        """Return a job in the environment that is younger than the failed one: it is in use, and not ours any more.
+        """Return a job in the environment that is younger than the failed one: it is in use, and no longer ours.
 
         That goes for a completed deletion too, since the environment exists: somebody has made it again.
         """

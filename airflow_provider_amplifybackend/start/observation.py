@@ -28,7 +28,7 @@ from airflow_provider_amplifybackend.start.intent import Intent, is_unanswered, 
 DATE_RESOLUTION_MS = 1_000  # of the HTTP Date header
 
 T = TypeVar("T")
-Calls = Generator[Call, Mapping[str, Any], T]
+Observing = Generator[Call, Mapping[str, Any], T]
 
 
 class ServiceClock:
@@ -41,7 +41,7 @@ class ServiceClock:
 
     @property
     def has_been_read(self) -> bool:
-        """Whether the service has answered at all, with whatever."""
+        """Tell whether the service has answered at all."""
         return self._time_ms is not None
 
     @property
@@ -72,7 +72,7 @@ class ServiceClock:
 
 @dataclass(frozen=True)
 class Observation:
-    """What the service showed at one time."""
+    """The state of the service at one time, as far as a decision depends on it."""
 
     # Those that the job may live in.
     environments: tuple[str, ...]
@@ -83,7 +83,7 @@ class Observation:
 
 
 class Observer:
-    """What a start asks the service for, before and after it is sent."""
+    """The reads of a start, before and after it is sent."""
 
     def __init__(self, operation: Operation, request: Mapping[str, Any], timing: Timing) -> None:
         self.operation = operation
@@ -91,8 +91,8 @@ class Observer:
         self.app_id: str = request["AppId"]
         self.clock = ServiceClock(timing)
 
-    def observe(self, intent: Intent | None) -> Calls[Observation]:
-        """Look at everything that a decision depends on, and at the job of an intent wherever it is."""
+    def observe(self, intent: Intent | None) -> Observing[Observation]:
+        """Read everything that a decision depends on, and the job of an intent wherever it is."""
         environments = yield from self.environments()
         listed = yield from self.jobs(environments)
         known = (yield from self.job_of(intent, environments)) or (yield from self.job_elsewhere(intent, environments))
@@ -104,32 +104,32 @@ class Observer:
 
     # --------------------------------------------------------------------------------------------- environments
 
-    def environments(self) -> Calls[tuple[str, ...]]:
+    def environments(self) -> Observing[tuple[str, ...]]:
         """Return the environments that the job may live in: those of the request, else all that there are."""
         return self.operation.environments(self.request) or (yield from self.readable_environments())
 
-    def readable_environments(self) -> Calls[tuple[str, ...]]:
+    def readable_environments(self) -> Observing[tuple[str, ...]]:
         """Return the app's environments, without what the service lists and cannot be asked for."""
         return tuple(filter(names.can_name, (yield from self.environments_of_app())))
 
-    def environments_of_app(self) -> Calls[tuple[str, ...]]:
+    def environments_of_app(self) -> Observing[tuple[str, ...]]:
         """Return the app's environments as the service lists them."""
         return tuple((yield from self.read("GetBackend", {"AppId": self.app_id})).get("BackendEnvironmentList") or ())
 
-    def app_is_known(self) -> Calls[bool]:
+    def app_is_known(self) -> Observing[bool]:
         """Tell whether the service knows the app."""
         return bool((yield from self.read("GetBackend", {"AppId": self.app_id})))
 
     # ----------------------------------------------------------------------------------------------------- jobs
 
-    def jobs(self, environments: Sequence[str], app_id: str = "") -> Calls[list[Job]]:
+    def jobs(self, environments: Sequence[str], app_id: str = "") -> Observing[list[Job]]:
         """Return the jobs of environments, of which one that the service does not know has none."""
         listed: list[Job] = []
         for environment in environments:
             listed += yield from self._jobs_of(environment, app_id or self.app_id)
         return listed
 
-    def _jobs_of(self, environment: str, app_id: str) -> Calls[list[Job]]:
+    def _jobs_of(self, environment: str, app_id: str) -> Observing[list[Job]]:
         try:
             pages = yield from all_pages("ListBackendJobs", jobs_request(app_id, environment))
         except ServiceError as error:
@@ -145,7 +145,7 @@ class Observer:
             for row in page.get("Jobs", [])
         ]
 
-    def job_of(self, intent: Intent | None, environments: Iterable[str]) -> Calls[Job | None]:
+    def job_of(self, intent: Intent | None, environments: Iterable[str]) -> Observing[Job | None]:
         """Check the job whose id is known by itself: the list may lag.
 
         :param environments: Where it may live, besides those that the intent names.
@@ -161,15 +161,15 @@ class Observer:
                 return None
             raise request_error(error, self.request) from error
 
-    def job_elsewhere(self, intent: Intent | None, looked_in: Iterable[str]) -> Calls[Job | None]:
-        """Look for the job of a lost start where this try's request would not: its parameters may have changed."""
+    def job_elsewhere(self, intent: Intent | None, looked_in: Iterable[str]) -> Observing[Job | None]:
+        """Check for the job of a lost start outside this try's environments: its parameters may have changed."""
         if intent is None or not is_unanswered(intent):
             return None
         elsewhere = [name for name in intent.environments if name not in set(looked_in)]
         listed = yield from self.jobs(elsewhere, intent.app_id)
         return own_job(listed, intent)
 
-    def pending_elsewhere(self) -> Calls[Job | None]:
+    def pending_elsewhere(self) -> Observing[Job | None]:
         """Return a pending job of any environment that may hold this one: a clone may hold its source, and the removal
         of all may live in any.
         """
@@ -178,7 +178,7 @@ class Observer:
 
     # ------------------------------------------------------------------------------------------------- resource
 
-    def target_exists(self) -> Calls[bool | None]:
+    def target_exists(self) -> Observing[bool | None]:
         """Tell whether what the operation creates or removes exists; None where the service cannot tell."""
         match self.operation.resource:
             case "environment":
@@ -189,7 +189,7 @@ class Observer:
                 return (yield from self._resource_exists(category))
         return None
 
-    def target_is_empty(self) -> Calls[bool | None]:
+    def target_is_empty(self) -> Observing[bool | None]:
         """Tell whether the environment to create, which exists, holds nothing; None for anything but an environment."""
         if self.operation.resource != "environment" or self.operation.effect is not Effect.CREATES:
             return None
@@ -197,7 +197,7 @@ class Observer:
         document = (yield from self.read("GetBackend", target)).get("AmplifyMetaConfig")
         return not any(meta_config.category(document, name) for name in CATEGORIES) if document else None
 
-    def _resource_exists(self, category: str) -> Calls[bool | None]:
+    def _resource_exists(self, category: str) -> Observing[bool | None]:
         """Ask for the resource by name; an import has no name, so there any resource of its category counts."""
         keys = ("AppId", "BackendEnvironmentName", "ResourceName")
         request = {key: self.request[key] for key in keys if key in self.request}
@@ -206,7 +206,7 @@ class Observer:
             return bool(meta_config.category(document, category)) if document else None
         return bool((yield from self.read(CATEGORIES[category], request)))
 
-    def read(self, api_operation: str, request: Mapping[str, Any]) -> Calls[dict[str, Any]]:
+    def read(self, api_operation: str, request: Mapping[str, Any]) -> Observing[dict[str, Any]]:
         """Read something; what the service does not know is empty."""
         try:
             response = yield Call(api_operation, request)

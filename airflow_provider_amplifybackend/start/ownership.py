@@ -8,16 +8,16 @@ from dataclasses import replace
 from airflow_provider_amplifybackend.core.job import Job, newest
 from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS, Operation
 from airflow_provider_amplifybackend.core.start_failure import StartFailure
-from airflow_provider_amplifybackend.start.decisions import Decision, LookAgain, Refuse, Send
+from airflow_provider_amplifybackend.start.decisions import CheckAgain, Decision, Refuse, Send
 from airflow_provider_amplifybackend.start.intent import SERVICE_CLOCK_MARGIN_MS, Disowned, Intent, disowned
 from airflow_provider_amplifybackend.start.situation import Situation
 
 
 def unless_in_doubt(situation: Situation, intent: Intent, decision: Decision) -> Decision:
-    """Hold a start back while it cannot be told whether a job that was disowned was this task's own.
+    """Hold a start back while it is unclear whether a job that was disowned was this task's own.
 
-    What has changed what it left may be listed as late as any other job, so the question is asked anew before the start
-    is sent, and not before patience has passed since the difference was seen.
+    The job that has changed its result may be listed as late as any other, so the question is asked again before the
+    start is sent, and not before patience has passed since the difference was observed.
     """
     if not isinstance(decision, Send):
         return decision
@@ -25,13 +25,13 @@ def unless_in_doubt(situation: Situation, intent: Intent, decision: Decision) ->
         later = newest(job for job in situation.jobs if _may_explain(situation.operation, earlier, job))
         if later:
             return Refuse(
-                f"it cannot be told whether job {earlier.job_id} was started by this task and changed by {later.ref} "
-                "since; look at it, then clear the task to do it again, or mark it as success",
+                f"it is unclear whether job {earlier.job_id} was started by this task and its result then changed by "
+                f"{later.ref}; inspect the result, then clear the task to start again, or mark it as success",
                 why=StartFailure.UNKNOWN_OWNER,
                 is_final=True,
             )
     if intent.disowned and situation.patience_left > 0:
-        return LookAgain(
+        return CheckAgain(
             f"job {intent.disowned[-1].job_id} seems to be somebody else's, but the job that has changed its result "
             "may not be listed yet"
         )
@@ -39,7 +39,7 @@ def unless_in_doubt(situation: Situation, intent: Intent, decision: Decision) ->
 
 
 def _may_explain(operation: Operation, earlier: Disowned, job: Job) -> bool:
-    """Whether a job may have changed what the disowned one left, before that was looked at."""
+    """Tell whether a job may have changed the result of the disowned one before it was compared."""
     created = job.create_time_ms or 0
     is_between = earlier.create_time_ms <= created <= earlier.seen_time_ms + SERVICE_CLOCK_MARGIN_MS
     return is_between and job.job_id != earlier.job_id and _changes(operation, job)
@@ -48,12 +48,12 @@ def _may_explain(operation: Operation, earlier: Disowned, job: Job) -> bool:
 def after_difference(
     intent: Intent, operation: Operation, job: Job, listed: Iterable[Job], difference: str, now_ms: int
 ) -> tuple[Intent | None, str]:
-    """Return how to go on after an adopted job has left something else than was asked for, and why.
+    """Return how to continue after the result of an adopted job differs from the request, and why.
 
-    What is seen was left by the youngest job, so an older one may have been ours all the same. Where that cannot be
-    told, None: neither is a second start right, nor a success.
+    The result was left by the youngest job, so an older one may have been ours all the same. Where that is unclear,
+    None: neither a second start nor a success would be right.
 
-    :param now_ms: The service's time when the difference was seen.
+    :param now_ms: The service's time when the difference was observed.
     """
     later = newest(other for other in listed if _may_have_changed(operation, job, other))
     remembered = Disowned(job.job_id, job.create_time_ms or 0, now_ms)
@@ -64,8 +64,8 @@ def after_difference(
         return replace(rest, passed_over=True), f"{difference}, but {later.ref} may be this task's"
     whose = "an earlier job" if later is None else f"{job.ref}"
     return None, (
-        f"{difference}, and it cannot be told whether {whose} was started by this task and changed by "
-        f"{(later or job).ref} since; look at it, then clear the task to do it again, or mark it as success"
+        f"{difference}, and it is unclear whether {whose} was started by this task and its result then changed by "
+        f"{(later or job).ref}; inspect the result, then clear the task to start again, or mark it as success"
     )
 
 
@@ -75,6 +75,6 @@ def _may_have_changed(operation: Operation, job: Job, other: Job) -> bool:
 
 
 def _changes(operation: Operation, job: Job) -> bool:
-    """Whether a job may change what a job of the operation leaves."""
+    """Tell whether a job may change the result of a job of the operation."""
     known = JOB_OPERATIONS.get(job.operation or "")
     return known is not None and known.resource in (operation.resource, "environment", "app") and not job.is_failed

@@ -40,20 +40,20 @@ class StartProtocol(Attempt):
         """
         last_reason = None
         while True:
-            situation = yield from self.look_patiently()
+            situation = yield from self.observe_patiently()
             decision = decide(situation)
             if decision.reason != last_reason:
                 self.log.info("%s: %s [%s]", decision.act, decision.reason, self.label)
                 last_reason = decision.reason
-            if isinstance(decision, decisions.Send | decisions.LookAgain) and self.is_over:
+            if isinstance(decision, decisions.Send | decisions.CheckAgain) and self.is_over:
                 what = (
-                    "before a start"
+                    "before the start was sent"
                     if isinstance(decision, decisions.Send)
-                    else "before it was known what became of it"
+                    else "before the outcome of the start was known"
                 )
                 raise self.failure(
                     StartFailure.OUT_OF_TIME,
-                    f"the time budget ended {what}: {decision.reason}{self._sending.lost_as}",
+                    f"time budget exceeded {what}: {decision.reason}{self._sending.lost_as}",
                 )
             step = yield from self._follow(decision, situation)
             if isinstance(step, StartResult):
@@ -77,7 +77,7 @@ class StartProtocol(Attempt):
                 if decision.is_final:
                     yield from self.change(reported=True)
                 raise self.failure(decision.why, decision.reason)
-            case decisions.LookAgain():
+            case decisions.CheckAgain():
                 yield from self.pause(self.timing.between_checks)
             case decisions.Send():
                 in_doubt = doubted(situation)
@@ -94,8 +94,8 @@ class StartProtocol(Attempt):
             return  # only a hint: the task needs no such permission, and has nothing else to ask
         if not is_known:
             self.log.warning(
-                "The service does not know the app, so there is nothing to remove; check app_id, region_name and the "
-                "account of the connection [%s]",
+                "Unknown app, so there is nothing to remove; check app_id, region_name and the account of the "
+                "connection [%s]",
                 self.label,
             )
 
@@ -107,9 +107,9 @@ class StartProtocol(Attempt):
     def disowns(self, job: Job) -> Steps[bool]:
         """Tell whether an adopted job, now completed, was somebody else's: then ours is still to be started.
 
-        Only a job that was found by looking can be, and only the environment that it has left tells.
+        Only a job that was found by looking can be, and only its result shows it.
 
-        :raises BackendStartError: Something else has changed that since, so that it does not tell.
+        :raises BackendStartError: Another job may have changed the result since, so that it is unclear.
         """
         intent = self.intent
         if intent and intent.job_id == job.job_id and not intent.found_by_looking:
@@ -137,15 +137,15 @@ class StartProtocol(Attempt):
         return True
 
     def _difference(self) -> Steps[str | None]:
-        """Compare what the job has left with the request. It is done: a service that is busy now is asked again."""
-        looks = max(1, int(self.policy.patience / self.timing.between_checks))
+        """Compare the result of the job with the request. It is done: a service that is busy now is asked again."""
+        checks = max(1, int(self.policy.patience / self.timing.between_checks))
         while True:
-            looks -= 1
+            checks -= 1
             try:
                 return (yield from difference(self.operation.name, self.request))
             except ServiceError as error:
-                if not (self.may_pass(error) and looks and not self.is_over):
-                    raise BackendRequestError(f"{self.label}: cannot see what its job has left: {error}") from error
+                if not (self.may_pass(error) and checks and not self.is_over):
+                    raise BackendRequestError(f"{self.label}: cannot check the result of its job: {error}") from error
             yield from self.pause(self.timing.between_checks)
 
     def note_failure(self) -> Steps[None]:

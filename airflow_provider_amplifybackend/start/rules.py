@@ -1,4 +1,4 @@
-"""The rules of a start: for each state of its intent and each thing that the service can show, what is done.
+"""The rules of a start: the decision for each state of its intent and each observation of its job.
 
 AmplifyBackend has no client token and no cancel, and it refuses a second job while one is pending in the same app and
 environment. Everything here is a pure function of what was stored and what the service shows, so that the rules can be
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from airflow_provider_amplifybackend.core.job import Job, Outcome, newest
 from airflow_provider_amplifybackend.core.operations import Effect
 from airflow_provider_amplifybackend.core.start_failure import StartFailure
-from airflow_provider_amplifybackend.start.decisions import Adopt, Decision, Done, LookAgain, Refuse, WaitFor
+from airflow_provider_amplifybackend.start.decisions import Adopt, CheckAgain, Decision, Done, Refuse, WaitFor
 from airflow_provider_amplifybackend.start.fresh_start import decide_fresh
 from airflow_provider_amplifybackend.start.intent import Intent, State, own_job
 from airflow_provider_amplifybackend.start.ownership import unless_in_doubt
@@ -45,12 +45,12 @@ class Case:
 
     @property
     def is_gone(self) -> bool:
-        """Whether what was to be removed is gone."""
+        """Tell whether what was to be removed is gone."""
         return self.situation.operation.effect is Effect.REMOVES and self.situation.target_exists is False
 
     @property
     def is_patient(self) -> bool:
-        """Whether a start that left no trace can still come to be listed."""
+        """Tell whether a start that left no trace can still come to be listed."""
         return self.situation.patience_left > 0
 
 
@@ -64,7 +64,7 @@ def decide(situation: Situation) -> Decision:
     """
     intent = situation.intent
     if intent is None:
-        return decide_fresh(situation, "nothing was started before")
+        return decide_fresh(situation, "no earlier start")
     job = own_job(situation.jobs, intent)
     rule = TABLE[order_of(situation, intent)][intent.state][sight_of(job)]
     return rule(Case(situation, intent, job))
@@ -77,22 +77,22 @@ def _find_trace(case: Case) -> Decision:
     """Check again while patience lasts, then start; for a removal, succeed if it is gone."""
     situation, intent = case.situation, case.intent
     if case.is_gone:
-        return Done("it is gone, after a start whose answer was lost", outcome=Outcome.ADOPTED)
+        return Done("it is gone, and the answer to an earlier start was lost", outcome=Outcome.ADOPTED)
     if case.is_patient:
-        return LookAgain("a start may have been sent and its job is not listed yet")
+        return CheckAgain("a start may have been sent, but its job is not listed yet")
     if situation.operation.effect is Effect.CREATES and situation.target_exists and not intent.target_existed:
         return Refuse(
-            f"the {situation.operation.resource} appeared after this task's start was sent, whose answer was lost, "
-            "but no job for it is listed; look at it, then clear the task with if_exists='skip' or delete it",
+            f"the {situation.operation.resource} appeared after this task sent a start whose answer was lost, but "
+            "no job for it is listed; inspect it, then delete it, or clear the task with if_exists='skip'",
             why=StartFailure.UNKNOWN_OWNER,
         )
-    no_trace = "an earlier start has left no trace for as long as it may take to show"
+    no_trace = "an earlier start left no trace within start_patience"
     return unless_in_doubt(situation, intent, decide_fresh(situation, no_trace))
 
 
 def _adopt_found(case: Case) -> Decision:
     """Adopt it."""
-    return Adopt("it appeared after this task's start was sent, whose answer was lost", job=case.own)
+    return Adopt("it appeared after this task sent a start whose answer was lost", job=case.own)
 
 
 def _after_failure_found(case: Case) -> Decision:
@@ -100,7 +100,7 @@ def _after_failure_found(case: Case) -> Decision:
     if case.situation.sent_in_this_try:
         return _adopt_found(case)
     if case.is_patient:
-        return LookAgain(f"{case.own.ref} failed, and may be somebody else's: ours may not be listed yet")
+        return CheckAgain(f"{case.own.ref} failed but may be somebody else's: this task's job may not be listed yet")
     return unless_in_doubt(case.situation, case.intent, decide_fresh(case.situation, _EARLIER_FAILED))
 
 
@@ -111,9 +111,9 @@ def _await_listing(case: Case) -> Decision:
     """Check again while patience lasts, then adopt it as it is stored."""
     job_id = case.intent.job_id
     if case.is_patient:
-        return LookAgain(f"job {job_id} of an earlier try is not listed yet")
+        return CheckAgain(f"job {job_id} of an earlier try is not listed yet")
     return Adopt(
-        f"job {job_id} was started by an earlier try of this task, though the list no longer shows it",
+        f"job {job_id} was started by an earlier try of this task, but is no longer listed",
         job=case.intent.job,
     )
 
@@ -134,7 +134,7 @@ def _disown_failed(case: Case) -> Decision:
 
 
 def _decide_without_it(case: Case) -> Decision | None:
-    """Decide as if a failed job that was found by looking had not been; None if there would be nothing to look for."""
+    """Decide as if a failed job that was found by looking did not exist; None if nothing else could be found."""
     situation = reopened(case.situation)
     return None if situation is case.situation else decide(situation)
 
@@ -149,17 +149,17 @@ def _start_after_refusal(case: Case) -> Decision:
 
 def _start_presumed(case: Case) -> Decision:
     """Start."""
-    return unless_in_doubt(case.situation, case.intent, decide_fresh(case.situation, "nothing was started before"))
+    return unless_in_doubt(case.situation, case.intent, decide_fresh(case.situation, "no earlier start"))
 
 
 def _refuse_presumed(case: Case) -> Decision:
-    """Fail: it cannot be told whether it was this task's; for a removal, succeed if it is gone."""
+    """Fail: it is unclear whether it was this task's; for a removal, succeed if it is gone."""
     if case.is_gone:
         return _adopt_found(case)
     return Refuse(
-        f"{case.own.ref} ended since this DAG run began, and without Airflow's task state store (3.3+) it cannot be "
-        "told whether an earlier try of this task started it; look at the environment, then clear the task or "
-        "mark it as success",
+        f"it is unclear whether an earlier try of this task started {case.own.ref}, which ended since this DAG run "
+        "began: Airflow before 3.3 has no task state store; inspect the environment, then clear the task or mark it as "
+        "success",
         why=StartFailure.UNKNOWN_OWNER,
     )
 
@@ -176,7 +176,7 @@ def _start_after_presumed_failure(case: Case) -> Decision:
 
 def _start_anew(case: Case) -> Decision:
     """Start: it is to be done again."""
-    return decide_fresh(case.situation, "the task was cleared, so it is done again")
+    return decide_fresh(case.situation, "the task was cleared")
 
 
 def _disown_failed_earlier(case: Case) -> Decision:
@@ -187,21 +187,21 @@ def _disown_failed_earlier(case: Case) -> Decision:
 def _start_anew_once_settled(case: Case) -> Decision:
     """Check again while patience lasts, then start."""
     if case.is_patient:
-        return LookAgain("a start of the task's earlier round may have been sent and its job is not listed yet")
+        return CheckAgain("a start of the task's earlier round may have been sent, but its job is not listed yet")
     return _start_anew(case)
 
 
 def _start_anew_once_listed(case: Case) -> Decision:
     """Check again while patience lasts, then start."""
     if case.is_patient:
-        return LookAgain(f"job {case.intent.job_id} of the task's earlier round is not listed yet")
+        return CheckAgain(f"job {case.intent.job_id} of the task's earlier round is not listed yet")
     return _start_anew(case)
 
 
 def _await_earlier(case: Case) -> Decision:
     """Adopt it; if it has other parameters, wait for its end and then start."""
     if case.intent.is_for(case.situation.digest):
-        return Adopt("the task was cleared while its job was running: it is awaited, not started twice", job=case.own)
+        return Adopt("the task was cleared while its job was running; waiting for that job", job=case.own)
     return WaitFor(f"{case.own.ref}, which this task started with other parameters, is still running", job=case.own)
 
 
@@ -213,9 +213,9 @@ def _report_or_start_anew(case: Case) -> Decision:
 
 
 def _is_unreported(situation: Situation, completed: Job) -> bool:
-    """Whether no try has returned with this completed job yet, and nothing has come after it that may undo it.
+    """Tell whether no try has returned with this completed job yet, and no later job may have undone it.
 
-    The task was cleared while the job was running, then, however long it took until a worker looked.
+    The task was cleared while the job was running, then, however long it took until a worker checked.
     """
     if situation.intent is None or situation.intent.reported or situation.intent.presumed:
         return False

@@ -1,4 +1,4 @@
-"""Sending a start: the intent before it, the fence that keeps a late one back, and what an error of it means."""
+"""Sending a start: the intent before it, the fence that keeps a late one back, and the meaning of its errors."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ class Fence:
         self._monotonic, self._now = timing.monotonic(), timing.now()
 
     def is_fresh(self) -> bool:
-        """Whether too little time has passed for anybody else to have been given the task and to have looked."""
+        """Tell whether too little time has passed for anybody else to have got the task and checked for its job."""
         passed = max(self._timing.monotonic() - self._monotonic, self._timing.now() - self._now)
         return passed <= self._timing.intent_fresh
 
 
 class Sending:
-    """The requests of one attempt, and what they have come to so far."""
+    """The requests of one attempt, and their outcomes so far."""
 
     def __init__(self, attempt: Attempt) -> None:
         self._attempt = attempt
-        # Said of the last start whose answer was lost, for an error that comes later.
+        # About the last start whose answer was lost, for an error that comes later.
         self.lost_as = ""
         self._refusals = 0
         self._refused_since = 0.0
@@ -53,7 +53,7 @@ class Sending:
         self._refusals = 0
 
     def send(self, situation: Situation) -> Steps[StartResult | Obstacle | None]:
-        """Store the intent and send the start; None if it is to be decided anew what to do."""
+        """Store the intent and send the start; None if a new decision is needed."""
         attempt = self._attempt
         intent = write_intent(
             situation,
@@ -83,8 +83,8 @@ class Sending:
                 return fence
         raise self._attempt.failure(
             StartFailure.SLOW_STORE,
-            f"nothing was sent, because storing the intent took more than {timing.intent_fresh:.0f} s each of "
-            f"{MAX_INTENT_WRITES} times",
+            f"nothing was sent: storing the intent took more than {timing.intent_fresh:.0f} s, "
+            f"{MAX_INTENT_WRITES} times in a row",
         )
 
     # -------------------------------------------------------------------------------------------------- errors
@@ -99,7 +99,7 @@ class Sending:
         if error.kind is FaultKind.UNCLEAR:
             yield from self._after_lost_answer(error, intent)
             return None
-        # Anything else is a plain no: this start was not accepted and never will be.
+        # Anything else is a plain refusal: this start was not accepted and never will be.
         yield from attempt.remember(refused)
         if error.kind in (FaultKind.THROTTLED, FaultKind.UNSENT):
             yield from self._resend_later(error)
@@ -111,9 +111,9 @@ class Sending:
         raise request_error(error, attempt.request) from error
 
     def _after_lost_answer(self, error: ServiceError, intent: Intent) -> Steps[None]:
-        """The service may have accepted the start: nothing is sent again before its job has been looked for."""
+        """The service may have accepted the start: check for its job before anything is sent again."""
         attempt = self._attempt
-        attempt.log.warning("The answer to the start was lost (%s); looking for its job [%s]", error, attempt.label)
+        attempt.log.warning("Lost the answer to the start (%s); checking for its job [%s]", error, attempt.label)
         yield from attempt.remember(replace(intent, lost_time_ms=attempt.observer.clock.now_ms))
         self.lost_as = f" (the answer to the last start was lost: {error})"
         if not attempt.policy.patience:
@@ -131,7 +131,7 @@ class Sending:
     def _after_validation_exception(self, error: ServiceError) -> Steps[Obstacle | None]:
         """The service says ValidationException for a pending job, and for other things."""
         attempt = self._attempt
-        situation = yield from attempt.look()
+        situation = yield from attempt.observe()
         if has_own_job(situation):
             # What is in the way is the job of our earlier start, whose answer was lost.
             return None
@@ -152,20 +152,20 @@ class Sending:
         attempt = self._attempt
         decision = decide_pending(situation, pending)
         if isinstance(decision, Refuse):
-            raise attempt.failure(decision.why, f"{decision.reason}. The service says: {error.message}")
+            raise attempt.failure(decision.why, f"{decision.reason}. AmplifyBackend reported: {error.message}")
         attempt.log.info("%s: %s [%s]", decision.act, decision.reason, attempt.label)
         self.is_explained()
         return Obstacle(pending)
 
     def _may_be_listed_later(self, error: ServiceError) -> bool:
-        """Whether the service says itself that a job is pending, so that it is the list that lags."""
+        """Tell whether the service itself reports a pending job, so that only the list lags."""
         attempt = self._attempt
         passed = attempt.timing.monotonic() - self._refused_since
         is_patient = passed < attempt.policy.patience and not attempt.is_over
         return is_patient and _says_pending(error) and attempt.policy.on_pending_job == "wait"
 
     def _is_settled_by_policy(self) -> Steps[bool]:
-        """Whether what exists, or is missing, by now makes the refused start unnecessary."""
+        """Tell whether the refused start is unnecessary by now, because the resource exists or is gone."""
         attempt = self._attempt
         with attempt.saying_what_for():
             exists = yield from attempt.observer.target_exists()

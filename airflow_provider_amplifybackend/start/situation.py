@@ -1,4 +1,4 @@
-"""The situation: all that a decision about a start depends on, and what follows from it for the intent."""
+"""The situation: all that a decision about a start depends on, and its consequences for the intent."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Situation:
 
 
 class Order(StrEnum):
-    """Whether the intent was written for what the task is to do now."""
+    """The relation of the intent to what the task is to do now."""
 
     SAME = "same"
     # The task was cleared since, which means to do it again, or it has other parameters.
@@ -54,7 +54,7 @@ class Order(StrEnum):
 
 
 class Sight(StrEnum):
-    """What the service shows of an intent's job."""
+    """The observation of an intent's job."""
 
     NOTHING = "nothing"
     RUNNING = "running"
@@ -63,12 +63,12 @@ class Sight(StrEnum):
 
 
 def order_of(situation: Situation, intent: Intent) -> Order:
-    """Return whether an intent was written for what the task is to do now."""
+    """Return the relation of an intent to what the task is to do now."""
     return Order.SAME if intent.is_of(situation.round) and intent.is_for(situation.digest) else Order.NEW
 
 
 def sight_of(job: Job | None) -> Sight:
-    """Return what a job shows; a status that nobody knows is that of a job that has not ended."""
+    """Return the observation of a job; an unknown status is that of a job that has not ended."""
     if job is None:
         return Sight.NOTHING
     if job.is_failed:
@@ -91,14 +91,14 @@ def reopened(situation: Situation) -> Situation:
 
 
 def is_unresolved(situation: Situation) -> bool:
-    """Whether an earlier start of this request left no trace: neither an answer nor a job."""
+    """Tell whether an earlier start of this request left no trace: neither an answer nor a job."""
     situation = reopened(situation)
     intent = situation.intent
     return intent is not None and is_unanswered(intent) and not has_own_job(situation)
 
 
 def has_own_job(situation: Situation) -> bool:
-    """Whether the service shows the job of an earlier start."""
+    """Tell whether the service shows the job of an earlier start."""
     return situation.intent is not None and own_job(situation.jobs, situation.intent) is not None
 
 
@@ -166,7 +166,7 @@ def _known_job_ids(situation: Situation) -> tuple[str, ...]:
 
 
 def turned_down(intent: Intent, situation: Situation) -> Intent:
-    """Return the intent after a plain no: this start was not accepted and never will be.
+    """Return the intent after a plain refusal: this start was not accepted and never will be.
 
     :param intent: As it was stored before sending.
     :param situation: In which that was decided. An earlier start that left no trace is then looked for as before.
@@ -178,7 +178,7 @@ def turned_down(intent: Intent, situation: Situation) -> Intent:
 
 
 def doubted(situation: Situation) -> Job | None:
-    """Return the job that was disowned last, if what it left is to be compared once more before a start is sent."""
+    """Return the job that was disowned last, if its result is to be compared once more before a start is sent."""
     intent = situation.intent
     if intent is None or not intent.disowned or intent.job_id or intent.refused:
         return None

@@ -1,4 +1,4 @@
-"""What operators and sensors have in common: which AWS is meant, and how parameters are checked."""
+"""The common part of operators and sensors: the AWS parameters, and the checks of all parameters."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class AwsParameters(NamedMapIndex, CheckedMapping, BaseOperator):
-    """The four parameters that say which AWS is meant, for operators and sensors alike.
+    """The four AWS parameters of operators and sensors.
 
     :param aws_conn_id: The Airflow connection for AWS credentials. If it is None or empty, boto3's own credential
         chain is used. (templated)
@@ -118,13 +118,13 @@ class AwsParameters(NamedMapIndex, CheckedMapping, BaseOperator):
 
     @property
     def wait_parameters(self) -> dict[str, Any]:
-        """Return what a trigger needs to be the same caller as this task, which has used the connection."""
+        """Return the parameters with which a trigger is the same caller as this task, which has used the connection."""
         try_number = try_to_remember()
         remembered = {} if try_number is None else {"try_number": try_number}
         return self.aws_parameters | {"connection_found": self.hook.connection_found} | remembered
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Go on after a deferral, but begin anew with an event that an earlier try has had already."""
+        """Resume after a deferral, but begin anew with an event that an earlier try has had already."""
         event = (next_kwargs or {}).get("event")
         if isinstance(event, Mapping) and event.get("try_number") not in (None, context["ti"].try_number):
             # Without Airflow's wrapper, which warns of a call that does not come from Airflow.
@@ -144,7 +144,7 @@ class AwsParameters(NamedMapIndex, CheckedMapping, BaseOperator):
         """Return a sentence for each parameter that cannot be used.
 
         :param values: The parameters by name, of an instance or of a mapped task.
-        :param templates: Whether values may still be templates, which are then not looked at.
+        :param templates: Whether values may still be templates, which are then not checked.
         """
         found: list[str] = []
         for name, read in cls.readers.items():

@@ -49,7 +49,7 @@ def _checked_partial() -> Any:
     base: Any = operator_partial()
 
     class CheckedPartial(base):  # type: ignore[misc]
-        """What `partial(...)` returns; it looks at the values before Airflow looks for references in them."""
+        """The result of `partial(...)`: it reads the values before Airflow looks for references in them."""
 
         def expand(self, **mapped_kwargs: Any) -> Any:
             for name, values in mapped_kwargs.items():

@@ -1,4 +1,4 @@
-"""What all triggers of this package share: how they wait, and how they say how the wait ended."""
+"""The base of the triggers: the wait, and the event at its end."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_provider_amplifybackend._errors import wait_error
 from airflow_provider_amplifybackend.core.job import STILL_RUNNING, JobRef
 from airflow_provider_amplifybackend.core.requests import ServiceError
-from airflow_provider_amplifybackend.core.status_check import Seen, Target
+from airflow_provider_amplifybackend.core.status_check import Awaited, CheckResult
 from airflow_provider_amplifybackend.core.timing import current
 from airflow_provider_amplifybackend.core.waiting import Wait
 from airflow_provider_amplifybackend.triggers import _events as events
@@ -24,28 +24,28 @@ if TYPE_CHECKING:
 
 class WaitTrigger(BaseTrigger):
     """
-    Wait for something, and say how the wait ended.
+    Wait for a job or an environment, and report the end of the wait in an event.
 
-    All triggers of a process that use the same connection share one client, and those that wait for the same thing
-    share its looks. The trigger never raises: whatever happens is an event that says why.
+    All triggers of a process that use the same connection share one client, and those that wait for the same job or
+    environment share its status checks. The trigger never raises: whatever happens is an event that says why.
 
     :param deadline: When to give up, in seconds since the epoch. It is absolute, so that a trigger that was
-        restarted or moved to another triggerer goes on where it was.
+        restarted or moved to another triggerer keeps it.
     :param started: When the wait began, in seconds since the epoch. Default: now.
-    :param waiter_delay: Longest seconds between two looks; the first ones come sooner.
-    :param outcome: How the task came to what it waits for. The event carries it back, with ``started``,
+    :param waiter_delay: Maximum seconds between status checks; the first ones come sooner.
+    :param outcome: The way in which the task came to its job. The event carries it back, with ``started``,
         ``deadline`` and ``connection_found``: ``dag.test()`` keeps nothing else of a deferral.
     :param start: What is known of the start, where Airflow has no store for it. The event carries it back, too.
     :param aws_conn_id: The Airflow connection for AWS credentials.
     :param region_name: AWS region. Default: the connection's.
     :param verify: Whether to verify TLS certificates, or the path of a CA bundle.
     :param botocore_config: Keyword arguments of botocore's ``Config``.
-    :param connection_found: Whether the task has found the connection, and so is who it says. Default: not known.
+    :param connection_found: Whether the task has found the connection, and so uses its identity. Default: not known.
     :param try_number: The try that waits, where Airflow may give its event to a later try, too.
     :param silent_fail: As that of a sensor: log what would fail, and keep waiting.
     """
 
-    target: Target
+    awaited: Awaited
     durations: Sequence[float] = ()
 
     def __init__(
@@ -79,7 +79,7 @@ class WaitTrigger(BaseTrigger):
         self.silent_fail = silent_fail
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return what rebuilds this trigger elsewhere."""
+        """Return the form from which Airflow rebuilds this trigger elsewhere."""
         common = {
             "deadline": self.deadline,
             "started": self.started,
@@ -93,27 +93,27 @@ class WaitTrigger(BaseTrigger):
             "silent_fail": self.silent_fail,
         }
         path = f"{type(self).__module__}.{type(self).__qualname__}"
-        return path, self.serialized_target() | common | self._carried_at_times()
+        return path, self.awaited_arguments() | common | self._carried_at_times()
 
-    def serialized_target(self) -> dict[str, Any]:
-        """Return the arguments that say what is waited for."""
+    def awaited_arguments(self) -> dict[str, Any]:
+        """Return the arguments that identify what is waited for."""
         raise NotImplementedError  # each trigger has its own
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait, and yield the one event that says how it ended."""
+        """Wait, and yield the one event that ends the wait."""
         begun = time.monotonic()
         try:
             event = await self._wait()
         except ServiceError as error:
-            event = events.error(str(wait_error(self.target, error)))
+            event = events.error(str(wait_error(self.awaited, error)))
         except Exception as error:
-            self.log.exception("The wait failed: %s", self.target)
-            event = events.error(f"The wait failed: {type(error).__name__}: {error}: {self.target}")
+            self.log.exception("Wait failed: %s", self.awaited)
+            event = events.error(f"Wait failed: {type(error).__name__}: {error}: {self.awaited}")
         await asyncio.sleep(max(0.0, current().earliest_event - (time.monotonic() - begun)))
         yield TriggerEvent(event | self.carried())  # type: ignore[no-untyped-call]
 
     def carried(self) -> dict[str, Any]:
-        """Return what the event carries back to the task."""
+        """Return the facts that the event carries back to the task."""
         carried: dict[str, Any] = {
             "started": self.started,
             "deadline": self.deadline,
@@ -132,7 +132,7 @@ class WaitTrigger(BaseTrigger):
         poller = await asyncio.to_thread(import_module, f"{__package__}._poller")
         # The worker has just used the connection.
         wait = Wait(
-            self.target,
+            self.awaited,
             deadline=self.deadline,
             started=self.started,
             connection_works=True,
@@ -141,7 +141,7 @@ class WaitTrigger(BaseTrigger):
         async with (
             poller.shared_poller(**self._hook_parameters) as shared,
             shared.watch(
-                self.target,
+                self.awaited,
                 waiter_delay=self.waiter_delay,
                 deadline=self.deadline,
                 durations=self.durations,
@@ -150,7 +150,7 @@ class WaitTrigger(BaseTrigger):
         ):
             while True:
                 try:
-                    seen = await self._next_look(wait, watch)
+                    seen = await self._next_check(wait, watch)
                 except TimeoutError:
                     return events.timed_out(wait, time.time())
                 except ServiceError as error:
@@ -160,17 +160,17 @@ class WaitTrigger(BaseTrigger):
                     if wait.is_ended_by(seen):
                         if note:
                             self.log.log(note.level, note.text())
-                        return events.finished(self.target, seen)
+                        return events.finished(self.awaited, seen)
                 if note:
-                    self.log.log(note.level, note.text(watch.seconds_to_next_look))
+                    self.log.log(note.level, note.text(watch.seconds_to_next_check))
                 if wait.is_over(time.time()):
                     return events.timed_out(wait, time.time())
 
-    async def _next_look(self, wait: Wait, watch: Watch) -> Seen:
-        """Return what the next look shows, and say from time to time that the task still waits.
+    async def _next_check(self, wait: Wait, watch: Watch) -> CheckResult:
+        """Return the result of the next status check, and log from time to time that the task is still waiting.
 
-        :raises TimeoutError: The deadline has passed, and the look did not come.
-        :raises ServiceError: The look failed.
+        :raises TimeoutError: The deadline has passed without a status check.
+        :raises ServiceError: The status check failed.
         """
         upcoming = watch.upcoming
         given_up = time.monotonic() + wait.until_deadline(time.time()) + current().last_check
@@ -184,11 +184,11 @@ class WaitTrigger(BaseTrigger):
                 raise TimeoutError
             report = wait.due_report(time.time(), watch.usual)
             if report:
-                self.log.log(report.level, report.text(watch.seconds_to_next_look))
+                self.log.log(report.level, report.text(watch.seconds_to_next_check))
 
     async def on_kill(self) -> None:
-        """Say what goes on (Airflow 3.3 and later). Airflow also calls this when it merely moves triggers."""
-        self.log.info("No longer waiting here: %s. %s", self.target, what_remains(self.target))
+        """Log what is still running (Airflow 3.3 and later). Airflow also calls this when it merely moves triggers."""
+        self.log.info("No longer waiting here: %s. %s", self.awaited, what_remains(self.awaited))
 
     @property
     def _hook_parameters(self) -> dict[str, Any]:
@@ -201,8 +201,8 @@ class WaitTrigger(BaseTrigger):
         }
 
 
-def what_remains(target: Target) -> str:
-    """Say what is still there without us; nothing is pretended, because the service has no cancel."""
-    if not isinstance(target, JobRef):
+def what_remains(awaited: Awaited) -> str:
+    """Return a sentence on what is still running without the trigger: the service cannot cancel a job."""
+    if not isinstance(awaited, JobRef):
         return "Nothing was started by this wait."
-    return f"{STILL_RUNNING} Check it with: {target.look_command}"
+    return f"{STILL_RUNNING} Check it with: {awaited.check_command}"

@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow_provider_amplifybackend.core.encodable import MAX_MESSAGE, encodable, shortened
 from airflow_provider_amplifybackend.core.job import Job, JobRef
-from airflow_provider_amplifybackend.core.status_check import Condition, EnvironmentTarget, Seen, Target
+from airflow_provider_amplifybackend.core.status_check import Awaited, CheckResult, Condition, EnvironmentCondition
 from airflow_provider_amplifybackend.core.waiting import Wait
 from airflow_provider_amplifybackend.exceptions import (
     AmplifyBackendError,
@@ -24,17 +24,17 @@ TIMEOUT = "timeout"
 ERROR = "error"
 
 
-def finished(target: Target, seen: Seen) -> dict[str, Any]:
-    """Return the event for a wait that came to its end: a job has ended, well or badly, or an environment is so."""
-    what = {"job": asdict(seen)} if isinstance(seen, Job) else {"target": asdict(target), "status": seen.status}
+def finished(awaited: Awaited, seen: CheckResult) -> dict[str, Any]:
+    """Return the event for a wait that came to its end: a job completed or failed, or a condition was reached."""
+    what = {"job": asdict(seen)} if isinstance(seen, Job) else {"target": asdict(awaited), "status": seen.status}
     return _event(FINISHED, **what)
 
 
 def timed_out(wait: Wait, now: float) -> dict[str, Any]:
-    """Return the event for a time budget that ended first."""
+    """Return the event for a wait that timed out."""
     return _event(
         TIMEOUT,
-        ref=asdict(wait.target),
+        ref=asdict(wait.awaited),
         waited=now - wait.started,
         last_status=wait.last_status,
         last_error=str(wait.last_error) if wait.last_error else None,
@@ -42,7 +42,7 @@ def timed_out(wait: Wait, now: float) -> dict[str, Any]:
 
 
 def error(message: str) -> dict[str, Any]:
-    """Return the event for a wait that cannot go on."""
+    """Return the event for a wait that cannot continue."""
     return _event(ERROR, message=shortened(message, MAX_MESSAGE))
 
 
@@ -55,8 +55,8 @@ def _event(kind: str, **content: Any) -> dict[str, Any]:
 def job_of_event(event: Any) -> Job:
     """Return the ended job of an event. Nothing but a well-formed one is ever taken for an ended job.
 
-    :raises BackendTimeoutError: The time budget ended first.
-    :raises BackendRequestError: The wait could not go on; carries the trigger's message.
+    :raises BackendTimeoutError: The wait timed out.
+    :raises BackendRequestError: The wait could not continue; carries the trigger's message.
     :raises AmplifyBackendError: The event is missing or malformed.
     """
     with _well_formed(event) as content:
@@ -66,17 +66,17 @@ def job_of_event(event: Any) -> Job:
     raise _unusable(event)
 
 
-def check_event(event: Any, target: EnvironmentTarget) -> str:
-    """Return what was seen of an environment when it was as waited for. Raises as :func:`job_of_event` does."""
+def check_event(event: Any, awaited: EnvironmentCondition) -> str:
+    """Return the status of an environment that has reached its condition. Raises as :func:`job_of_event` does."""
     with _well_formed(event) as content:
-        if content["target"] == asdict(target):
+        if content["target"] == asdict(awaited):
             return str(content["status"])
     raise _unusable(event)
 
 
 @contextmanager
 def _well_formed(event: Any) -> Iterator[Mapping[str, Any]]:
-    """Give the content of an event that says that the wait came to its end; raise what any other says."""
+    """Give the content of an event whose wait came to its end; raise the error of any other."""
     try:
         kind = event["kind"] if isinstance(event, Mapping) else None
         if kind == TIMEOUT:
@@ -99,7 +99,7 @@ def _timeout(event: Mapping[str, Any]) -> BackendTimeoutError:
     ref = event["ref"]
     if "condition" in ref:
         names = ref["app_id"], ref["backend_environment_name"]
-        return BackendTimeoutError(EnvironmentTarget(*names, Condition(ref["condition"])), **facts)
+        return BackendTimeoutError(EnvironmentCondition(*names, Condition(ref["condition"])), **facts)
     job = JobRef(ref["app_id"], ref["job_id"], tuple(ref["environments"]), ref.get("operation"))
     return BackendJobTimeoutError(job, **facts)
 
@@ -107,6 +107,6 @@ def _timeout(event: Mapping[str, Any]) -> BackendTimeoutError:
 def _unusable(event: Any) -> AmplifyBackendError:
     shape = sorted(event) if isinstance(event, Mapping) else type(event).__name__
     return AmplifyBackendError(
-        f"The wait ended with an event that says nothing usable ({shape}), so how it ended is not known. A "
-        "retry of the task looks again."
+        f"Unusable event at the end of the wait ({shape}): the outcome is unknown. A retry of the task checks the "
+        "status again."
     )

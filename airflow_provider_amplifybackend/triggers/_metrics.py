@@ -1,4 +1,4 @@
-"""What this package counts, through Airflow's own statistics (StatsD or OpenTelemetry, as Airflow is configured)."""
+"""The metrics of this package, through Airflow's own statistics (StatsD or OpenTelemetry, as configured)."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ PREFIX = "amplifybackend"
 
 
 def count(name: str) -> None:
-    """Count something that happened."""
+    """Count an event."""
     stats().incr(f"{PREFIX}.{name}")
 
 
 def gauge(name: str, value: float) -> None:
-    """Say how much there is of something now."""
+    """Report a current amount."""
     stats().gauge(f"{PREFIX}.{name}", value)
 
 
 def timing(name: str, seconds: float) -> None:
-    """Say how long something took."""
+    """Report a duration."""
     stats().timing(f"{PREFIX}.{name}", timedelta(seconds=seconds))

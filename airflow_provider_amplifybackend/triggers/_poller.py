@@ -1,7 +1,7 @@
 """One client and one poll schedule for all tasks of a triggerer process that wait on the same connection.
 
 A thousand waiting tasks share one aiobotocore client and one connection pool; tasks that wait for the same job
-share its looks; and when the service throttles, all of them slow down together.
+share its status checks; and when the service throttles, all of them slow down together.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from airflow_provider_amplifybackend.core.encodable import encodable_answer
 from airflow_provider_amplifybackend.core.job import Job, JobRef
 from airflow_provider_amplifybackend.core.requests import Call, FaultKind, ServiceError
 from airflow_provider_amplifybackend.core.schedule import Durations, PollSchedule
-from airflow_provider_amplifybackend.core.status_check import Seen, Target, check
+from airflow_provider_amplifybackend.core.status_check import Awaited, CheckResult, check
 from airflow_provider_amplifybackend.core.timing import current
 from airflow_provider_amplifybackend.hooks._async_client import create_client
 from airflow_provider_amplifybackend.hooks._errors import cause, check_answer, client_error, service_error
@@ -109,12 +109,12 @@ class SharedClient:
 
     @property
     def is_closed(self) -> bool:
-        """Whether it is closed."""
+        """Tell whether it is closed."""
         return self._closing is not None and self._closing.done()
 
 
 class Poller:
-    """The client of a connection, and the looks that are under way with it."""
+    """The client of a connection, and the status checks that are under way with it."""
 
     def __init__(self, hook_parameters: Mapping[str, Any]) -> None:
         self.users = 0
@@ -125,7 +125,7 @@ class Poller:
         self._creating = asyncio.Lock()
         self._failure: Exception | None = None
         self._failed_at = 0.0
-        self._watches: dict[Target, Watch] = {}
+        self._watches: dict[Awaited, Watch] = {}
         rate = max(LEAST_REQUESTS_PER_SECOND, conf.getfloat(*RATE_OPTION, fallback=DEFAULT_REQUESTS_PER_SECOND))
         # A fifth of a second at once: without any burst, a loop that is late for a moment loses that time's requests.
         self._limiter = AsyncLimiter(max(1.0, rate / 5), max(0.2, 1 / rate))
@@ -148,20 +148,20 @@ class Poller:
     @asynccontextmanager
     async def watch(
         self,
-        target: Target,
+        awaited: Awaited,
         *,
         waiter_delay: float,
         deadline: float,
         durations: Sequence[float] = (),
         started: float | None = None,
     ) -> AsyncIterator[Watch]:
-        """Share the looks at what is waited for with everybody who waits for it.
+        """Share the status checks of a job or environment with everybody who waits for it.
 
         :param started: When the wait began, here or in another process. Default: now.
         """
-        watch = self._watches.get(target)
+        watch = self._watches.get(awaited)
         if watch is None:
-            watch = self._watches[target] = Watch(self, target, durations, started or time.time())
+            watch = self._watches[awaited] = Watch(self, awaited, durations, started or time.time())
         me = object()
         watch.join(me, waiter_delay, deadline)
         metrics.gauge("waiting", self.users)
@@ -171,7 +171,7 @@ class Poller:
             watch.leave(me)
             metrics.gauge("waiting", self.users - 1)
             if not watch.is_used:
-                self._watches.pop(target, None)
+                self._watches.pop(awaited, None)
                 await watch.stop()
 
     async def run(self, look: Generator[Call, Mapping[str, Any], T]) -> T:
@@ -233,17 +233,17 @@ class Poller:
         ):
             self._retire()
 
-    def expected(self, target: Target, durations: Sequence[float]) -> Durations | None:
-        """Return when it is worth looking: from what the task knows of earlier jobs, and from those that ended here."""
-        known = self._durations.get(_kind(target), ()) if isinstance(target, JobRef) else ()
+    def expected(self, awaited: Awaited, durations: Sequence[float]) -> Durations | None:
+        """Return the expected duration: from earlier jobs that the task knows, and from those that ended here."""
+        known = self._durations.get(_kind(awaited), ()) if isinstance(awaited, JobRef) else ()
         return Durations.of((*durations, *known))
 
-    def ended(self, target: Target, seen: Seen) -> None:
+    def ended(self, awaited: Awaited, seen: CheckResult) -> None:
         """Learn from a wait that came to its end."""
-        if not isinstance(seen, Job) or not isinstance(target, JobRef):
+        if not isinstance(seen, Job) or not isinstance(awaited, JobRef):
             return
         if seen.seconds is not None:
-            remembered = self._durations.setdefault(_kind(target), deque(maxlen=REMEMBERED_DURATIONS))
+            remembered = self._durations.setdefault(_kind(awaited), deque(maxlen=REMEMBERED_DURATIONS))
             remembered.append(seen.seconds)
         if seen.update_time_ms is not None and self._service_date:
             # By the service's own clock, which counts whole seconds here.
@@ -257,28 +257,28 @@ def _kind(ref: JobRef) -> tuple[str, str | None]:
 
 
 class Watch:
-    """The looks at one target, on one schedule, however many tasks wait for it."""
+    """The status checks of one job or environment, on one schedule, however many tasks wait for it."""
 
-    def __init__(self, poller: Poller, target: Target, durations: Sequence[float], started: float) -> None:
+    def __init__(self, poller: Poller, awaited: Awaited, durations: Sequence[float], started: float) -> None:
         now = time.time()
         self._poller = poller
-        self._target = target
+        self._awaited = awaited
         self._durations = durations
         self._begun = min(now, max(started, now - MAX_AGE))
         self._due = now
         self._waiters: dict[object, tuple[float, float]] = {}
-        self._next: asyncio.Future[Seen] = asyncio.get_running_loop().create_future()
-        self._looked_at = 0.0
+        self._next: asyncio.Future[CheckResult] = asyncio.get_running_loop().create_future()
+        self._checked_at = 0.0
         self._joined = asyncio.Event()
-        self._task = asyncio.create_task(self._look_on(), name=f"amplifybackend look at {target}")
+        self._task = asyncio.create_task(self._keep_checking(), name=f"amplifybackend status checks of {awaited}")
 
     @property
     def is_used(self) -> bool:
-        """Whether anybody still waits."""
+        """Tell whether anybody still waits."""
         return bool(self._waiters)
 
     def join(self, me: object, waiter_delay: float, deadline: float) -> None:
-        """Begin to wait. Who comes after its deadline gets a look at once."""
+        """Begin to wait. Whoever comes after the deadline gets a status check at once."""
         self._waiters[me] = (waiter_delay, max(deadline, time.time()))
         self._joined.set()
 
@@ -287,36 +287,36 @@ class Watch:
         self._waiters.pop(me, None)
 
     async def stop(self) -> None:
-        """End the looks."""
+        """End the status checks."""
         self._task.cancel()
         with suppress(asyncio.CancelledError):
             await self._task
 
-    async def look(self) -> Seen:
-        """Return what the next look shows.
+    async def check(self) -> CheckResult:
+        """Return the result of the next status check.
 
-        :raises ServiceError: The look failed.
+        :raises ServiceError: The status check failed.
         """
         return await asyncio.shield(self._next)
 
     @property
-    def upcoming(self) -> asyncio.Future[Seen]:
-        """The future of the next look. It is shared: whoever waits for it does not cancel it."""
+    def upcoming(self) -> asyncio.Future[CheckResult]:
+        """The future of the next status check. It is shared: whoever waits for it does not cancel it."""
         return self._next
 
     @property
     def usual(self) -> float | None:
-        """How many seconds such jobs take."""
-        expected = self._poller.expected(self._target, self._durations)
+        """The usual duration of such jobs, in seconds."""
+        expected = self._poller.expected(self._awaited, self._durations)
         return expected.median if expected else None
 
-    async def _look_on(self) -> None:
-        schedule = PollSchedule(current().first_check, self._poller.expected(self._target, self._durations))
+    async def _keep_checking(self) -> None:
+        schedule = PollSchedule(current().first_check, self._poller.expected(self._awaited, self._durations))
         while True:
-            await self._until_next_look(schedule)
-            self._looked_at = time.time()
+            await self._until_next_check(schedule)
+            self._checked_at = time.time()
             try:
-                seen = await self._poller.run(check(self._target))
+                seen = await self._poller.run(check(self._awaited))
             except Exception as error:  # noqa: BLE001  # whatever it is, the waiters must hear of it
                 answered = self._begin_next()
                 answered.set_exception(error)
@@ -325,15 +325,15 @@ class Watch:
                 self._begin_next().set_result(seen)
                 self._note(seen)
 
-    async def _until_next_look(self, schedule: PollSchedule) -> None:
+    async def _until_next_check(self, schedule: PollSchedule) -> None:
         """Sleep until the schedule or the earliest deadline says so; who joins may have an earlier one."""
         schedule.waiter_delay = min(delay for delay, _ in self._waiters.values())
         now = time.time()
-        delay = schedule.next_delay if self._looked_at else schedule.first_delay
+        delay = schedule.next_delay if self._checked_at else schedule.first_delay
         due = self._due = now + delay(now - self._begun) * self._poller.slowdown
         while True:
             self._joined.clear()
-            deadlines = [deadline for _, deadline in self._waiters.values() if deadline > self._looked_at]
+            deadlines = [deadline for _, deadline in self._waiters.values() if deadline > self._checked_at]
             left = min([due, *deadlines]) - time.time()
             if left <= 0:
                 return
@@ -345,18 +345,18 @@ class Watch:
             return
 
     @property
-    def seconds_to_next_look(self) -> float:
-        """Return the seconds until the schedule's next look."""
+    def seconds_to_next_check(self) -> float:
+        """Return the seconds until the schedule's next status check."""
         return max(0.0, self._due - time.time())
 
-    def _note(self, seen: Seen) -> None:
+    def _note(self, seen: CheckResult) -> None:
         if isinstance(seen, Job) and seen.create_time_ms is not None:
-            # The job may be older than the wait. Clocks that differ cost looks, not correctness.
+            # The job may be older than the wait. Clocks that differ cost status checks, not correctness.
             self._begun = min(self._begun, max(seen.create_time_ms / 1000, time.time() - MAX_AGE))
         if seen.is_finished:
-            self._poller.ended(self._target, seen)
+            self._poller.ended(self._awaited, seen)
 
-    def _begin_next(self) -> asyncio.Future[Seen]:
-        """Return what the waiters of this look wait for; who asks from now on waits for the next one."""
+    def _begin_next(self) -> asyncio.Future[CheckResult]:
+        """Return the future of this status check; whoever asks from now on gets that of the next one."""
         answered, self._next = self._next, asyncio.get_running_loop().create_future()
         return answered

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_amplifybackend.core.status_check import Condition, EnvironmentTarget
+from airflow_provider_amplifybackend.core.status_check import Condition, EnvironmentCondition
 from airflow_provider_amplifybackend.triggers._base import WaitTrigger
 
 
@@ -18,26 +18,26 @@ class BackendEnvironmentTrigger(WaitTrigger):
     :param kwargs: See :class:`~airflow_provider_amplifybackend.triggers._base.WaitTrigger`.
     """
 
-    target: EnvironmentTarget
+    awaited: EnvironmentCondition
 
     def __init__(self, *, app_id: str, backend_environment_name: str, condition: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.target = EnvironmentTarget(app_id, backend_environment_name, Condition(condition))
+        self.awaited = EnvironmentCondition(app_id, backend_environment_name, Condition(condition))
 
     @classmethod
-    def waiting_for(cls, target: EnvironmentTarget, **kwargs: Any) -> BackendEnvironmentTrigger:
+    def waiting_for(cls, awaited: EnvironmentCondition, **kwargs: Any) -> BackendEnvironmentTrigger:
         """Return the trigger for an environment."""
         return cls(
-            app_id=target.app_id,
-            backend_environment_name=target.backend_environment_name,
-            condition=str(target.condition),
+            app_id=awaited.app_id,
+            backend_environment_name=awaited.backend_environment_name,
+            condition=str(awaited.condition),
             **kwargs,
         )
 
-    def serialized_target(self) -> dict[str, Any]:
-        """Return the arguments that say what is waited for."""
+    def awaited_arguments(self) -> dict[str, Any]:
+        """Return the arguments that identify what is waited for."""
         return {
-            "app_id": self.target.app_id,
-            "backend_environment_name": self.target.backend_environment_name,
-            "condition": str(self.target.condition),
+            "app_id": self.awaited.app_id,
+            "backend_environment_name": self.awaited.backend_environment_name,
+            "condition": str(self.awaited.condition),
         }

@@ -10,17 +10,17 @@ from airflow_provider_amplifybackend.triggers._base import WaitTrigger
 
 class BackendJobTrigger(WaitTrigger):
     """
-    Wait until a job has ended, and say how.
+    Wait until a job has ended, and report its end.
 
     :param app_id: The app's id.
     :param job_id: The job's id.
-    :param environments: The environments in which to look for the job, the likeliest first.
+    :param environments: The environments in which to check for the job, the likeliest first.
     :param operation: The operation of the job, if known.
-    :param durations: How long earlier jobs of the operation took, in seconds: when it is worth looking.
+    :param durations: Durations of earlier jobs of the operation, in seconds, for the schedule of status checks.
     :param kwargs: See :class:`~airflow_provider_amplifybackend.triggers._base.WaitTrigger`.
     """
 
-    target: JobRef
+    awaited: JobRef
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class BackendJobTrigger(WaitTrigger):
     ) -> None:
         super().__init__(**kwargs)
         self.durations = durations or []
-        self.target = JobRef(app_id, job_id, tuple(environments), operation)
+        self.awaited = JobRef(app_id, job_id, tuple(environments), operation)
 
     @classmethod
     def waiting_for(cls, ref: JobRef, **kwargs: Any) -> BackendJobTrigger:
@@ -47,12 +47,12 @@ class BackendJobTrigger(WaitTrigger):
             **kwargs,
         )
 
-    def serialized_target(self) -> dict[str, Any]:
-        """Return the arguments that say what is waited for."""
+    def awaited_arguments(self) -> dict[str, Any]:
+        """Return the arguments that identify what is waited for."""
         return {
-            "app_id": self.target.app_id,
-            "job_id": self.target.job_id,
-            "environments": list(self.target.environments),
-            "operation": self.target.operation,
+            "app_id": self.awaited.app_id,
+            "job_id": self.awaited.job_id,
+            "environments": list(self.awaited.environments),
+            "operation": self.awaited.operation,
             "durations": list(self.durations),
         }

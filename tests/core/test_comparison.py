@@ -90,7 +90,7 @@ def test_a_configuration_that_holds_what_was_asked_for_is_no_difference(what: st
 @pytest.mark.parametrize("operation", ["CreateBackendAuth", "UpdateBackendAuth"])
 def test_a_member_that_is_not_as_asked_for_is_named_without_its_value(operation: str, path: str) -> None:
     found = compare(operation, CREATE_AUTH, {"ResourceConfig": changed(path, OTHER[path])})
-    assert found == f"auth main has another ResourceConfig.{path}"
+    assert found == f"auth main differs in ResourceConfig.{path}"
 
 
 def test_api_types_are_compared_in_any_order() -> None:

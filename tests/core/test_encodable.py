@@ -32,7 +32,7 @@ from airflow_provider_amplifybackend.core.encodable import (
 )
 from airflow_provider_amplifybackend.core.job import JobRef, Outcome
 from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS
-from airflow_provider_amplifybackend.core.status_check import Condition, EnvironmentTarget
+from airflow_provider_amplifybackend.core.status_check import Condition, EnvironmentCondition
 from airflow_provider_amplifybackend.exceptions import AmplifyBackendError
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 from airflow_provider_amplifybackend.parameters import service_model
@@ -310,11 +310,11 @@ def test_no_answer_ends_the_triggerer_of_an_environment(
     raw: RawService, condition: str, operation: str, data: st.DataObject
 ) -> None:
     raw.answer(data.draw(answers(operation)), then="{}")
-    target = EnvironmentTarget(APP, "staging", Condition(condition))
-    event = asyncio.run(event_of(BackendEnvironmentTrigger.waiting_for(target, **trigger_options())))
+    awaited = EnvironmentCondition(APP, "staging", Condition(condition))
+    event = asyncio.run(event_of(BackendEnvironmentTrigger.waiting_for(awaited, **trigger_options())))
     assert_encodable(event)
     try:
-        events.check_event(event, target)
+        events.check_event(event, awaited)
     except AmplifyBackendError as error:
         assert_loggable(error)
 

@@ -33,7 +33,7 @@ def test_what_is_no_name_is_named_with_its_value_and_what_is_wrong_with_it(name:
 
 @pytest.mark.parametrize("value", [b"..", 5, True, 1.5, ["staging"], {"a": 1}, object(), None])
 def test_what_is_no_text_is_no_name(value: Any) -> None:
-    assert names.problem("AppId", value) == f"AppId must be a text, not {type(value).__name__}"
+    assert names.problem("AppId", value) == f"AppId must be a string, not {type(value).__name__}"
     assert not names.can_name(value)
 
 

@@ -14,8 +14,8 @@ from airflow_provider_amplifybackend.core.requests import Call, FaultKind, Servi
 from airflow_provider_amplifybackend.core.schedule import Durations, PollSchedule
 from airflow_provider_amplifybackend.core.status_check import (
     Condition,
-    EnvironmentSeen,
-    EnvironmentTarget,
+    EnvironmentCondition,
+    EnvironmentStatus,
     check,
     check_job,
 )
@@ -80,7 +80,7 @@ def test_a_job_that_is_nowhere_is_not_found() -> None:
 
 
 def test_a_job_without_any_environment_is_not_found() -> None:
-    with pytest.raises(ServiceError, match="no environment to look for"):
+    with pytest.raises(ServiceError, match="no environment to check for"):
         drive(check_job(JobRef(APP, "job-1", (), "CloneBackend")), lives_in())
 
 
@@ -156,7 +156,7 @@ def test_a_refusal_that_is_not_about_missing_is_kept() -> None:
     [("exists", "pr1", True), ("exists", "pr2", False), ("gone", "pr1", False), ("gone", "pr2", True)],
 )
 def test_an_environment_exists_or_is_gone(condition: str, environment: str, finished: bool) -> None:
-    seen, _ = drive(check(EnvironmentTarget(APP, environment, Condition(condition))), app_of("pr1"))
+    seen, _ = drive(check(EnvironmentCondition(APP, environment, Condition(condition))), app_of("pr1"))
     assert seen.is_finished is finished
 
 
@@ -166,8 +166,8 @@ def test_an_environment_is_idle_when_no_page_lists_a_pending_job(last: str, fini
         None: {"Jobs": [{"JobId": "a", "Status": "FAILED"}], "NextToken": "next"},
         "next": {"Jobs": [{"JobId": "b", "Status": last}]},
     }
-    target = EnvironmentTarget(APP, "pr1", Condition.IDLE)
-    seen, calls = drive(check(target), lambda call: pages[call.request.get("NextToken")])
+    awaited = EnvironmentCondition(APP, "pr1", Condition.IDLE)
+    seen, calls = drive(check(awaited), lambda call: pages[call.request.get("NextToken")])
     assert seen.is_finished is finished
     assert len(calls) == 2
 
@@ -198,7 +198,7 @@ def test_a_change_is_noted_once(wait: Wait) -> None:
 def test_an_unknown_status_keeps_waiting_and_is_said_once(wait: Wait) -> None:
     first, second = wait.saw(seen("BREWING")), wait.saw(seen("BREWING"))
     assert first
-    assert "does not know: waiting on" in first.text()
+    assert "unknown to this version; still waiting" in first.text()
     assert second is None
     assert not seen("BREWING").is_finished
 
@@ -212,7 +212,7 @@ def test_an_error_is_noted_once_and_so_is_its_end(wait: Wait) -> None:
     assert notes[0].level == logging.WARNING
     assert notes[1] is None
     assert notes[2]
-    assert notes[2].text() == f"RUNNING, answering again: {REF}"
+    assert notes[2].text() == f"RUNNING, status checks succeed again: {REF}"
     assert wait.last_error is None
 
 
@@ -277,7 +277,7 @@ def test_a_task_that_waits_says_so_from_time_to_time(wait: Wait) -> None:
     assert [bool(line) for line in lines] == [False, False, True, False, True]
     assert lines[2]
     assert lines[2].text(8) == (
-        "RUNNING, waiting for 3 min 0 s; such jobs usually take 3 min 42 s; timing out at "
+        "RUNNING, still waiting after 3 min 0 s; such jobs usually take 3 min 42 s; timing out at "
         f"1970-01-01T00:01:40.000+00:00; next status check in 8 s: {REF}"
     )
 
@@ -288,7 +288,7 @@ def test_the_line_of_a_waiting_task_names_the_trouble_that_there_is(wait: Wait) 
     line = wait.due_report(REAL_TIME.report_every)
     assert line
     assert line.level == logging.WARNING
-    assert line.what.startswith("Not seen yet, waiting for ")
+    assert line.what.startswith("Not observed yet, still waiting after ")
     assert line.what.endswith("last error: GetBackendJob: Throttled: words")
 
 
@@ -318,8 +318,8 @@ def test_a_wait_is_over_at_its_deadline(wait: Wait) -> None:
 
 
 def test_what_is_seen_of_an_environment_is_never_an_unknown_status() -> None:
-    wait = Wait(EnvironmentTarget(APP, "pr1", Condition.EXISTS), deadline=1, started=0)
-    note = wait.saw(EnvironmentSeen("gone", is_finished=False))
+    wait = Wait(EnvironmentCondition(APP, "pr1", Condition.EXISTS), deadline=1, started=0)
+    note = wait.saw(EnvironmentStatus("gone", is_finished=False))
     assert note
     assert "does not know" not in note.text()
 

@@ -15,7 +15,6 @@ import pytest
 from airflow_provider_amplifybackend import exceptions
 from airflow_provider_amplifybackend.get_provider_info import get_provider_info
 from airflow_provider_amplifybackend.operators._job_base import AmplifyBackendJobOperator
-from airflow_provider_amplifybackend.parameters import service_model
 from tests.docs.conftest import APP, ROOT
 
 DOCS = ROOT / "docs"
@@ -127,21 +126,6 @@ def test_errors_has_every_error_and_how_they_are_related() -> None:
         parent = next(base for base in each.__bases__ if base.__name__ in depth)
         assert depth[each.__name__] == depth[parent.__name__] + 4, each
         assert each.__name__ in PAGES["errors"].replace(tree, "")
-
-
-def test_errors_quotes_the_message_for_a_bad_parameter() -> None:
-    config = {
-        "AuthResources": "USER_POOL_ONLY",
-        "Service": "COGNITO",
-        "UserPoolConfigs": {
-            "Mfa": {"MFAMode": "MAYBE"},
-            "RequiredSignUpAttributes": ["EMAIL"],
-            "SignInMethod": "EMAIL",
-            "UserPoolName": "people",
-        },
-    }
-    values = {"app_id": "a", "backend_environment_name": "dev", "resource_name": "r", "resource_config": config}
-    assert service_model.problems("CreateBackendAuth", values) == [text_blocks("errors")[1].strip()]
 
 
 def test_guarantees_names_a_test_that_exists_for_each_row() -> None:

@@ -10,16 +10,22 @@ from itertools import pairwise
 from typing import Any
 
 from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS
-from airflow_provider_amplifybackend.exceptions import AmplifyBackendError
+from airflow_provider_amplifybackend.core.start_failure import StartFailure
+from airflow_provider_amplifybackend.exceptions import (
+    AmplifyBackendError,
+    BackendJobFailedError,
+    BackendRequestError,
+    BackendStartError,
+    BackendTimeoutError,
+)
 from tests.faults.airflow_stand_in import Killed
 from tests.faults.cases import Case
 
-# What an error must name besides app, environment and operation: the service's words, or what is in the way.
+# A campaign plays no other version of the package, and no store that is slow: these reasons would be wrong.
+UNEXPECTED = (StartFailure.UNREADABLE_STATE, StartFailure.SLOW_STORE)
+# A BackendRequestError has no facts of its own: its text must hold the service's words.
 CAUSE = re.compile(
-    r"FAILED after \d+ s: |exists already|exists, but only as the leftover|may be only the leftover"
-    r"|to remove does not exist|appeared after"
-    r"|blocks its environment|cannot be told|time budget ended|Timed out after \d+ s|failed \(\w+\) for "
-    r"|Stopped waiting after \w+: \w+: |cannot see what its job has left: \w+: \w+: "
+    r"failed \(\w+\) for |Stopped waiting after \w+: \w+: |cannot check the result of its job: \w+: \w+: "
 )
 
 
@@ -179,7 +185,21 @@ def _unexplained(case: Case, error: BaseException) -> str | None:
         return "names no environment"
     if case.operation not in message:
         return "does not name the operation"
-    return None if CAUSE.search(message) else "names no cause"
+    return None if _has_cause(error) else "names no cause"
+
+
+def _has_cause(error: AmplifyBackendError) -> bool:
+    """Tell whether an error says what was in the way."""
+    match error:
+        case BackendStartError(reason=reason):
+            return reason in StartFailure and reason not in UNEXPECTED
+        case BackendJobFailedError(job=job):
+            return job.is_failed
+        case BackendTimeoutError(awaited=awaited):
+            return str(awaited) in str(error)
+        case BackendRequestError():
+            return CAUSE.search(str(error)) is not None
+    return False
 
 
 def state_errors(stories: Sequence[Story], state: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -7,14 +7,16 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_amplifybackend.core.start_failure import StartFailure
 from airflow_provider_amplifybackend.exceptions import BackendJobFailedError, BackendStartError
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.operators.environment import CloneBackendOperator, CreateBackendOperator
 from tests.faults.airflow_stand_in import Killed, StateStore, TaskInstance, Triggerer
+from tests.not_started import not_started
 
 APP = "d1a2b3c4d5"
-OURS = r"Environment ours, which it left behind, was deleted \(job .+\), so that a retry can create it"
+OURS = r"Deleted environment ours, which it left behind; a retry can create it again \(job .+\)"
 
 
 @pytest.fixture(autouse=True)
@@ -83,7 +85,7 @@ def test_by_default_it_is_kept(service: LocalAmplifyBackend, task: Callable[...,
     instance = task(on_failure="keep")
     with pytest.raises(BackendJobFailedError, match=r"quota$"):
         instance.attempt()
-    with pytest.raises(BackendStartError, match="leftover"):
+    with not_started(StartFailure.LEFTOVER):
         instance.attempt()
     assert environments(service) == ["ours", "staging"]
     assert not accepted(service, "DeleteBackend")
@@ -133,7 +135,7 @@ def test_a_crash_before_the_answer_is_stored_leaves_a_job_that_may_be_somebody_e
     with pytest.raises(Killed):
         instance.attempt()
     service.control.advance(1)
-    with pytest.raises(BackendStartError, match=r"leftover.*certainly this task's own"):
+    with not_started(StartFailure.LEFTOVER, match="certainly this task's own"):
         instance.attempt()
     assert accepted(service, "CloneBackend", "DeleteBackend") == ["CloneBackend"]
 
@@ -143,7 +145,7 @@ def test_the_retry_deletes_what_the_first_try_could_not(
 ) -> None:
     service.control.add_fault("DeleteBackend", kind="job_fails", error="locked", times=1)
     instance = task()
-    with pytest.raises(BackendJobFailedError, match=r"(?s)could not be deleted: .*DeleteBackend.*locked.*quota$"):
+    with pytest.raises(BackendJobFailedError, match=r"(?s)Could not delete .*DeleteBackend.*locked.*quota$"):
         instance.attempt()
     assert instance.attempt()["Status"] == "COMPLETED"
     assert accepted(service, "DeleteBackend") == ["DeleteBackend"] * 2
@@ -160,7 +162,7 @@ def test_a_cleared_task_deletes_it_too(service: LocalAmplifyBackend, task: Calla
 
 def test_what_cannot_be_deleted_now_is_said(service: LocalAmplifyBackend, task: Callable[..., TaskInstance]) -> None:
     service.control.add_fault("DeleteBackend", kind="error", status=403, code="AccessDeniedException", message="no")
-    with pytest.raises(BackendJobFailedError, match=r"(?s)could not be deleted: .*AccessDeniedException.*quota$"):
+    with pytest.raises(BackendJobFailedError, match=r"(?s)Could not delete .*AccessDeniedException.*quota$"):
         task().attempt()
 
 
@@ -171,7 +173,7 @@ def test_a_job_that_was_found_may_be_somebody_elses(
     service: LocalAmplifyBackend, task: Callable[..., TaskInstance]
 ) -> None:
     service.control.add_fault("CloneBackend", kind="timeout_after", times=1)
-    with pytest.raises(BackendJobFailedError, match=r"(?s)It may be somebody else's.*kept.*quota$"):
+    with pytest.raises(BackendJobFailedError, match=r"(?s)Kept what it left behind.*somebody else's.*quota$"):
         task().attempt()
     assert environments(service) == ["ours", "staging"]
 
@@ -187,7 +189,7 @@ def test_what_somebody_has_used_since_is_kept(
         service.control.seed_app(APP, jobs=[job])
 
     instance.at = somebody_comes
-    with pytest.raises(BackendJobFailedError, match=r"was kept: job .*CreateBackendAuth.* came later"):
+    with pytest.raises(BackendJobFailedError, match=r"Kept environment ours.* used since, by job .*CreateBackendAuth"):
         instance.attempt()
     assert environments(service) == ["ours", "staging"]
     assert not accepted(service, "DeleteBackend")
@@ -196,7 +198,7 @@ def test_what_somebody_has_used_since_is_kept(
 def test_a_leftover_of_somebody_else_is_kept(service: LocalAmplifyBackend, task: Callable[..., TaskInstance]) -> None:
     failed = {"environment": "ours", "operation": "CloneBackend", "status": "FAILED", "age_seconds": 60}
     service.control.seed_app(APP, "ours", jobs=[failed])
-    with pytest.raises(BackendStartError, match="leftover"):
+    with not_started(StartFailure.LEFTOVER):
         task().attempt()
     assert environments(service) == ["ours", "staging"]
 
@@ -210,7 +212,7 @@ def test_a_retry_with_another_target_deletes_nothing(
     with pytest.raises(BackendJobFailedError):
         instance.attempt()
     instance.make = task(target_environment_name="precious").make
-    with pytest.raises(BackendStartError, match="exists already"):
+    with not_started(StartFailure.EXISTS):
         instance.attempt()
     assert environments(service) == ["ours", "precious", "staging"]
 
@@ -236,7 +238,7 @@ def test_what_was_made_again_without_a_job_is_not_deleted_after_a_clear(
     """`amplify push` leaves no row."""
     service.control.set(deleted_environment_jobs=jobs, clone_job_environment=lives)
     instance = task()
-    with pytest.raises(BackendJobFailedError, match="was deleted"):
+    with pytest.raises(BackendJobFailedError, match="Deleted environment"):
         instance.attempt()
     service.control.seed_app(APP, AUTH)
     instance.clear()

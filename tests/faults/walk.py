@@ -408,7 +408,7 @@ class World:
         module, _, name = path.rpartition(".")
         rebuilt = getattr(importlib.import_module(module), name)(**arguments)
         try:
-            event = events.finished(rebuilt.target, self.await_end(rebuilt.target))
+            event = events.finished(rebuilt.awaited, self.await_end(rebuilt.awaited))
         except AmplifyBackendError as error:
             event = events.error(str(error))
         return json.loads(json.dumps(event | rebuilt.carried()))

@@ -498,12 +498,13 @@ def test_a_wait_says_from_time_to_time_that_it_waits(
     own = AmplifyBackendHook()
     own._log = logging.getLogger("tests.wait")
     caplog.set_level("INFO", "tests.wait")
-    job = own.await_end(
-        seed_job(service, "FAILED", seconds=1), deadline=time.time() + 60, waiter_delay=0.5, durations=[222.0]
-    )
-    assert job.is_failed
+    running = seed_job(service, seconds=1)
+    assert own.await_end(running, deadline=time.time() + 60, waiter_delay=0.5, durations=[222.0]).is_completed
+    failed = seed_job(service, "FAILED", job_id="job-2")
+    assert own.await_end(failed, deadline=time.time() + 60, waiter_delay=0.5).is_failed
     lines = [record for record in caplog.records if record.name == "tests.wait"]
-    reports = [record.getMessage() for record in lines if "waiting for" in record.getMessage()]
+    reports = [record.getMessage() for record in lines if "still waiting after" in record.getMessage()]
+    assert reports
     assert all("such jobs usually take 3 min 42 s; timing out at " in report for report in reports)
     assert (lines[-1].levelname, lines[-1].getMessage()[:6]) == ("WARNING", "FAILED")
 

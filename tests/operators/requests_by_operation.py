@@ -80,7 +80,7 @@ class Case:
 
 
 def _text(parameter: str) -> dict[str, Any]:
-    return {"wrong": {parameter: True}, "complaints": (f"{parameter}=True must be a text",)}
+    return {"wrong": {parameter: True}, "complaints": (f"{parameter}=True must be a string",)}
 
 
 def _missing(parameter: str) -> dict[str, Any]:

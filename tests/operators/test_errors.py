@@ -32,14 +32,14 @@ def test_a_failed_job_is_reported_with_the_words_of_the_service(dags, service, d
     job = f"CloneBackend, environment copy (app {APP}, job {start['job_id']})."
     assert re.fullmatch(rf"BackendJobFailedError: FAILED after \d+ s: {re.escape(job)}", first)
     assert left == (
-        "Environment copy can be left behind, empty, and then a retry refuses to start: delete it, or set "
+        "Environment copy may be left behind, empty; a retry then refuses to start. Delete it, or set "
         'on_failure="delete_target" to have it deleted.'
     )
     assert check == (
         f"Check it with: aws amplifybackend get-backend-job --app-id {APP} --backend-environment-name copy "
         f"--job-id {start['job_id']}"
     )
-    assert said == f"The service says: {words}"
+    assert said == f"AmplifyBackend reported: {words}"
 
 
 @BOTH_MODES
@@ -47,7 +47,7 @@ def test_a_failed_job_with_a_text_that_is_too_long_says_the_rest_first(dags, ser
     service.control.add_fault("CloneBackend", kind="job_fails", error="line of the CLI\n" * 5_000)
     error = dags.run(clone(f"deferrable={deferrable}")).error("clone")
     assert error.endswith("... [cut: 7,000 of 80,000 characters shown]")
-    before = error.partition("The service says: ")[0]
+    before = error.partition("AmplifyBackend reported: ")[0]
     assert all(words in before for words in ("FAILED after", "on_failure", "aws amplifybackend get-backend-job"))
 
 
@@ -55,7 +55,7 @@ def test_a_failed_job_with_a_text_that_is_too_long_says_the_rest_first(dags, ser
 def test_a_failed_job_without_words_is_reported_as_such(dags, service, deferrable):
     service.control.add_fault("CloneBackend", kind="job_fails", error="")
     run = dags.run(clone(f"deferrable={deferrable}"))
-    assert run.error("clone").endswith("\nThe service gives no error text.")
+    assert run.error("clone").endswith("\nAmplifyBackend reported no error text.")
 
 
 @BOTH_MODES
@@ -95,7 +95,7 @@ def test_a_time_out_says_if_the_job_could_not_be_looked_at(dags, service, reason
     run = dags.run(
         clone("deferrable=True, waiter_max_attempts=10, botocore_config={'retries': {'total_max_attempts': 1}}")
     )
-    assert "last status: never seen; last error: GetBackendJob: " in run.error("clone")
+    assert "last status: not observed; last error: GetBackendJob: " in run.error("clone")
 
 
 def test_a_refused_call_is_reported_with_its_code_and_place(dags, service):

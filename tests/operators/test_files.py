@@ -112,7 +112,7 @@ def test_a_file_that_is_no_json_is_reported_without_its_content(dags, service, f
     )
     error = finished.error("auth")
     assert error.startswith("BackendParameterError")
-    assert "resource_config is a text that is not JSON" in error
+    assert "resource_config is not valid JSON" in error
     assert "s3cret" not in error
     assert not service.control.journal("CreateBackendAuth")
 

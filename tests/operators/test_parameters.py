@@ -53,7 +53,7 @@ def test_every_wrong_parameter_is_named_at_once(dags, service):
         """,
     )
     assert "app_id=None is missing a value" in error
-    assert "target_environment_name, a list, must be a text" in error
+    assert "target_environment_name, a list, must be a string" in error
     assert "wait_for_completion='perhaps' must be true or false" in error
     assert "waiter_delay='soon' must be a number, 0.1 or more" in error
     assert "waiter_max_attempts=0 must be a number, 1 or more" in error
@@ -73,7 +73,7 @@ def test_every_wrong_parameter_is_named_at_once(dags, service):
         ({"UserPoolConfigs": []}, "resource_config.UserPoolConfigs must be a dictionary"),
         (
             {"UserPoolConfigs": {"RequiredSignUpAttributes": "EMAIL", "SignInMethod": "EMAIL", "UserPoolName": "p"}},
-            "resource_config.UserPoolConfigs.RequiredSignUpAttributes is a text that is not JSON",
+            "resource_config.UserPoolConfigs.RequiredSignUpAttributes is not valid JSON",
         ),
         (
             {"UserPoolConfigs": {"RequiredSignUpAttributes": ["MAIL"], "SignInMethod": "EMAIL", "UserPoolName": "p"}},
@@ -94,7 +94,7 @@ def test_a_wrong_member_is_named_with_its_path_value_and_what_is_accepted(dags, 
 
 def test_text_that_is_not_json_is_refused_without_quoting_it(dags, service):
     error = refused(dags, service, ADD_AUTH.format(config="""'{"ClientSecret": "hush-hush",}'"""), "add_auth")
-    assert "resource_config is a text that is not JSON" in error
+    assert "resource_config is not valid JSON" in error
     assert "hush-hush" not in error
 
 

@@ -48,7 +48,7 @@ def test_what_exists_already_is_an_error_that_says_how_to_go_on(dags, service, s
     run = dags.run(CLONE.format(options=""))
     assert run.state == "failed"
     assert "BackendStartError: CloneBackend (app d1a2b3c4d5, environment copy" in run.error("clone")
-    assert "exists already" in run.error("clone")
+    assert "already exists" in run.error("clone")
     assert "if_exists='skip'" in run.error("clone")
     assert starts() == []
 

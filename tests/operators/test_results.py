@@ -169,7 +169,7 @@ def test_nothing_is_pushed_where_nothing_may_be(dags, app):
     [
         None,
         "",
-        "not JSON",
+        "not valid JSON",
         "[]",
         "{}",
         {"auth": None, "api": [], "storage": "x", "providers": {"awscloudformation": None}},

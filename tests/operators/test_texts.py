@@ -265,13 +265,13 @@ def test_a_file_can_be_named_by_a_template(written, form):
 def test_a_file_that_is_no_utf_8_is_named(written):
     written.file("schema.graphql", "type Gr\u00fc\u00dfe @model { id: ID! }".encode("latin-1"))
     error = written.refused(api("schema.graphql"), operation="CreateBackendAPI")
-    assert "resource_config.TransformSchema='schema.graphql' is a file that is not UTF-8" in error
+    assert "resource_config.TransformSchema='schema.graphql' is not a UTF-8 file" in error
 
 
 @pytest.mark.parametrize("form", ["dictionary", "text", "mapped dictionary"])
 def test_a_file_that_cannot_be_found_is_named(written, form):
     error = written.refused(api("nowhere.graphql"), form, operation="CreateBackendAPI")
-    assert "resource_config.TransformSchema='nowhere.graphql' is a file that cannot be found" in error
+    assert "resource_config.TransformSchema='nowhere.graphql' cannot be found" in error
 
 
 def test_a_json_file_with_a_byte_order_mark_is_read(written):
@@ -405,8 +405,8 @@ def test_a_fraction_or_a_boolean_is_no_text(written, form, number):
     config["UserPoolConfigs"]["OAuth"]["SocialProviderSettings"]["Google"]["ClientSecret"] = number
     config["UserPoolConfigs"]["UserPoolName"] = number
     error = written.refused(config, form)
-    assert "SocialProviderSettings.Google.ClientSecret=*** must be a text" in error
-    assert f"resource_config.UserPoolConfigs.UserPoolName={number!r} must be a text" in error
+    assert "SocialProviderSettings.Google.ClientSecret=*** must be a string" in error
+    assert f"resource_config.UserPoolConfigs.UserPoolName={number!r} must be a string" in error
 
 
 @BOTH_RENDERINGS

@@ -124,7 +124,7 @@ def test_a_status_that_nobody_knows_is_waited_out_and_said_once(dags, service, d
         )
     """)
     assert run.xcom("clone")["Status"] == "COMPLETED"
-    assert len([text for text in run.messages("info") if "HALFWAY" in text and "does not know" in text]) == 1
+    assert len([text for text in run.messages("info") if "HALFWAY" in text and "unknown to this version" in text]) == 1
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
@@ -156,9 +156,9 @@ def test_on_resume_after_another_job_the_log_says_which_and_how_it_ended(dags, s
         text
         for level in ("info", "warning")
         for text in run.messages(level)
-        if text.startswith("No longer in the way, ")
+        if text.startswith("No longer in the way: ")
     ]
-    assert line.startswith(f"No longer in the way, {status} after ")
+    assert line.startswith(f"No longer in the way: {status} after ")
     assert line.endswith("job theirs (UpdateBackendAPI, app d1a2b3c4d5, environment staging)")
     assert (line in run.messages("warning")) is (status == "FAILED")
 

@@ -130,9 +130,9 @@ def test_seconds_of_a_sensor_that_airflow_fails_on(name, value):
     ("text", "said"),
     [
         ("[" * 3000 + "]" * 3000, "resource_config is "),
-        ('{"a": ' * 100_000 + "1" + "}" * 100_000, "resource_config is a text that is not JSON"),
-        ("1" * 5000, "resource_config is a text that is not JSON"),
-        ('{"Service": "\\ud83d"}', "resource_config.Service is a text that cannot be encoded"),
+        ('{"a": ' * 100_000 + "1" + "}" * 100_000, "resource_config is not valid JSON"),
+        ("1" * 5000, "resource_config is not valid JSON"),
+        ('{"Service": "\\ud83d"}', "resource_config.Service is a string that cannot be encoded"),
         ('{"Service": 1e400}', "resource_config.Service=inf is not accepted"),
         ("NaN", "resource_config=nan is not accepted"),
         ("null", "resource_config must be a dictionary (or a JSON object as text), not null"),
@@ -242,7 +242,7 @@ def test_the_marks_of_a_get_operator_are_no_secret():
     with pytest.raises(ParameterError) as error:
         build_request("UpdateBackendAuth", NAMES | {"resource_config": config})
     for member in ("Google.ClientSecret", "SignInWithApple.PrivateKey"):
-        assert f"{member}=*** is what a Get operator puts in the place of a secret" in str(error.value)
+        assert f"{member}=*** is the placeholder of a Get operator for a secret" in str(error.value)
 
 
 def test_a_value_that_cannot_be_looked_into_is_refused() -> None:

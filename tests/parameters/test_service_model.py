@@ -179,7 +179,7 @@ def test_every_problem_is_said_with_its_path() -> None:
     assert "resource_config.Service is missing" in said
     assert "resource_config.UserPoolConfigs.Mfa.MFAMode='MAYBE' is not accepted; accepted values: ON, OFF" in said
     assert "resource_config.UserPoolConfigs.Colour is not a member of" in said
-    assert "resource_config.UserPoolConfigs.SignInMethod, a list, must be a text" in said
+    assert "resource_config.UserPoolConfigs.SignInMethod, a list, must be a string" in said
 
 
 def test_items_of_lists_have_a_path_too() -> None:
@@ -233,7 +233,7 @@ def test_a_configuration_of_the_wrong_kind_is_not_quoted(config: Any) -> None:
 
 
 def test_text_that_is_not_json_is_said_to_be_none() -> None:
-    assert "resource_config is a text that is not JSON" in problems("CreateBackendAuth", resource_config="{a: 1}")[0]
+    assert "resource_config is not valid JSON" in problems("CreateBackendAuth", resource_config="{a: 1}")[0]
 
 
 # Templates

@@ -101,5 +101,5 @@ def test_a_sensor_for_a_job_needs_one_or_the_other(dag):
     BackendEnvironmentSensor(task_id="odd", **ENVIRONMENT, condition="idle")
     said = problems(dag)
     assert "neither: job_id=None is missing a value" in said
-    assert "both: job_id='j' and no_job_pending exclude each other" in said
+    assert "both: job_id='j' and no_job_pending are mutually exclusive" in said
     assert "odd: condition='idle' is not accepted; accepted values: exists, gone" in said

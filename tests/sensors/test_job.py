@@ -65,7 +65,7 @@ def test_a_job_that_fails(dags, job, mode, wish, state):
         error = run.error("sensor")
         assert error.startswith("BackendJobFailedError: FAILED after ")
         assert f" s: UpdateBackendAPI, environment staging (app {APP}, job theirs).\n" in error
-        assert error.endswith("\nThe service says: AuthStack: Limit exceeded")
+        assert error.endswith("\nAmplifyBackend reported: AuthStack: Limit exceeded")
 
 
 @IN_EVERY_MODE

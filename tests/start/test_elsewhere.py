@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_amplifybackend.exceptions import BackendRequestError, BackendStartError
+from airflow_provider_amplifybackend.core.start_failure import StartFailure
+from airflow_provider_amplifybackend.exceptions import BackendRequestError
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 from airflow_provider_amplifybackend.start.actions import Obstacle, StartResult
 from airflow_provider_amplifybackend.start.driver import StartOnce
+from tests.not_started import not_started
 from tests.start.test_once import (
     APP,
     CLEARED,
@@ -126,7 +128,7 @@ def test_what_our_failed_clone_left_is_not_taken_for_a_clone_though_others_have_
     assert task.end(task.start(if_exists="skip")) == "FAILED"
     task.service.client().clone_backend(**CLONE | {"TargetEnvironmentName": "other"})
     task.service.control.advance(60)
-    with pytest.raises(BackendStartError, match="exists, but only as the leftover"):
+    with not_started(StartFailure.LEFTOVER):
         task.start(if_exists="skip")
 
 
@@ -140,7 +142,7 @@ def test_an_environment_that_holds_something_is_not_what_somebodys_failed_clone_
     task.service.client().clone_backend(**CLONE | {"TargetEnvironmentName": "other"})
     control.advance(60)
     assert outcome(task.start(if_exists="skip")) == "found"
-    with pytest.raises(BackendStartError, match=r"may be only the leftover .* look at it"):
+    with not_started(StartFailure.LEFTOVER, match="does not name its target"):
         task.start(request=CLONE | {"TargetEnvironmentName": "other"}, if_exists="skip")
 
 
@@ -149,7 +151,7 @@ def test_what_our_failed_creation_left_of_a_resource_is_not_found(task: Task) ->
     control.add_fault("CreateBackendStorage", kind="job_fails", times=1)
     assert task.end(task.start("CreateBackendStorage", STORAGE, if_exists="skip")) == "FAILED"
     control.seed_app(APP, {"name": "staging", "storage": {"files": None}})
-    with pytest.raises(BackendStartError, match=r"storage exists, but only as the leftover"):
+    with not_started(StartFailure.LEFTOVER, match="the storage exists"):
         task.start("CreateBackendStorage", STORAGE, if_exists="skip")
 
 
@@ -197,7 +199,7 @@ def test_a_start_whose_answer_is_lost_for_ever_fails_with_the_services_words(tas
     task.service.control.add_fault("CloneBackend", kind="error", **said)
     attempt = task.attempt(seconds=2, patience=patience)
     attempt.protocol.timing = replace(attempt.protocol.timing, sleep=lambda seconds: time.sleep(0.3))
-    with pytest.raises(BackendStartError, match=r"time budget ended .*InternalFailure: Something broke"):
+    with not_started(StartFailure.OUT_OF_TIME, match="InternalFailure: Something broke"):
         attempt.advance()
 
 
@@ -230,10 +232,10 @@ def test_a_clear_does_it_again_after_it_could_not_be_told_whose_a_job_was(task: 
             task.service.client().update_backend_storage(**theirs)
 
     attempt.protocol.timing = replace(attempt.protocol.timing, sleep=sleep)
-    with pytest.raises(BackendStartError, match="clear the task to do it again"):
+    with not_started(StartFailure.UNKNOWN_OWNER):
         adopt_what_comes(attempt)
     retried = task.attempt("UpdateBackendStorage", STORAGE, patience=60)
-    with pytest.raises(BackendStartError, match="clear the task to do it again"):
+    with not_started(StartFailure.UNKNOWN_OWNER):
         adopt_what_comes(retried)
     assert len(accepted("UpdateBackendStorage")) == 2
     assert outcome(task.start("UpdateBackendStorage", STORAGE, patience=60, round=CLEARED)) == "started"

@@ -22,7 +22,7 @@ from airflow_provider_amplifybackend.core.job import (
 )
 from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS, Effect
 from airflow_provider_amplifybackend.core.secrets import redact_secrets
-from airflow_provider_amplifybackend.start.decisions import Adopt, Decision, Done, LookAgain, Refuse, Send, WaitFor
+from airflow_provider_amplifybackend.start.decisions import Adopt, CheckAgain, Decision, Done, Refuse, Send, WaitFor
 from airflow_provider_amplifybackend.start.intent import (
     MAX_KNOWN_JOB_IDS,
     SERVICE_CLOCK_MARGIN_MS,
@@ -90,16 +90,16 @@ def update(**changes: Any) -> Situation:
 
 
 # What the reasons say, as far as the tables need it.
-FRESH = "nothing was started before"
+FRESH = "no earlier start"
 WAS_REFUSED = "an earlier start was refused"
 FAILED_BEFORE = "the job of an earlier try failed"
 NO_TRACE = "left no trace"
-AGAIN = "so it is done again"
-APPEARED = "it appeared after this task's start was sent"
+AGAIN = "the task was cleared"
+APPEARED = "it appeared after this task sent a start"
 STARTED_BEFORE = "was started by an earlier try"
 CLEARED_WHILE = "cleared while its job was running"
-EXISTS = "the environment to create exists already"
-IS_THERE = "it exists already"
+EXISTS = "the environment to create already exists"
+IS_THERE = "it already exists"
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def sends(words: str) -> Expected:
 
 
 def looks_again(words: str) -> Expected:
-    return Expected(LookAgain, words)
+    return Expected(CheckAgain, words)
 
 
 def refuses(words: str) -> Expected:
@@ -158,7 +158,7 @@ NOTHING_STARTED_BEFORE = {
     "an update of what cannot be looked at": (update(), sends(FRESH)),
     "somebody's job is pending": (
         situation(jobs=(PENDING_THERE,)),
-        waits_for("theirs", "is PENDING; starting when it has ended"),
+        waits_for("theirs", "is PENDING; will start when it has ended"),
     ),
     "a job of unknown status counts as pending": (situation(jobs=(job("BREWING"),)), waits_for("job-1", "is BREWING")),
     "somebody's job is pending, and we are not to wait": (
@@ -171,7 +171,7 @@ NOTHING_STARTED_BEFORE = {
     ),
     "an operation on the whole app minds every pending job": (
         situation("RemoveAllBackends", targets=(), target_exists=True, jobs=(PENDING_THERE,)),
-        waits_for("theirs", "is PENDING; starting when it has ended"),
+        waits_for("theirs", "is PENDING; will start when it has ended"),
     ),
     "an operation that names no environment leaves it to the service which jobs are in its way": (
         situation("CreateBackendConfig", targets=(), target_exists=None, jobs=(PENDING_THERE,)),
@@ -183,7 +183,7 @@ NOTHING_STARTED_BEFORE = {
     ),
     "pending comes before existing": (
         situation(jobs=(PENDING_THERE,), target_exists=True, if_exists="skip"),
-        waits_for("theirs", "is PENDING; starting when it has ended"),
+        waits_for("theirs", "is PENDING; will start when it has ended"),
     ),
     "it exists": (situation(target_exists=True), refuses(EXISTS)),
     "it exists, and that is as good": (
@@ -200,7 +200,7 @@ NOTHING_STARTED_BEFORE = {
             if_exists="skip",
             jobs=(replace(FAILED_THERE, backend_environment_name="staging"),),
         ),
-        refuses("it may be only the leftover of job theirs"),
+        refuses("it may be the leftover of job theirs"),
     ),
     "it was created well, another clone of the same source failed": (
         situation(
@@ -258,7 +258,7 @@ NOTHING_STARTED_BEFORE = {
     ),
     "it exists empty, as what a clone left whose job lives in the source": (
         situation(target_exists=True, target_is_empty=True, if_exists="skip", jobs=(in_source(FAILED_THERE),)),
-        refuses("it may be only the leftover of job theirs"),
+        refuses("it may be the leftover of job theirs"),
     ),
     "it exists and holds something, so no failed clone of its source left it": (
         situation(target_exists=True, target_is_empty=False, if_exists="skip", jobs=(in_source(FAILED_THERE),)),
@@ -285,7 +285,7 @@ AN_ANSWER_WAS_LOST = {
     ),
     "a job failed that may be somebody else's": (
         situation(intent=INTENT, jobs=(job("FAILED"),), patience_left=1),
-        looks_again("may be somebody else's: ours may not be listed yet"),
+        looks_again("may be somebody else's: this task's job may not be listed yet"),
     ),
     "its job failed in this very try": (
         situation(intent=INTENT, jobs=(job("FAILED"),), sent_in_this_try=True),
@@ -323,7 +323,7 @@ AN_ANSWER_WAS_LOST = {
     ),
     "what was to be removed is gone": (
         delete(intent=replace(INTENT, operation="DeleteBackend"), target_exists=False),
-        succeeds("adopted", "it is gone, after a start"),
+        succeeds("adopted", "it is gone, and the answer to an earlier start was lost"),
     ),
     "what was to be removed is still there": (
         delete(intent=replace(INTENT, operation="DeleteBackend"), patience_left=1),
@@ -386,11 +386,11 @@ THE_START_WAS_REFUSED = {
     ),
     "somebody else's clone is not ours": (
         situation(intent=REFUSED, jobs=(job("RUNNING"),)),
-        waits_for("job-1", "is RUNNING; starting when it has ended"),
+        waits_for("job-1", "is RUNNING; will start when it has ended"),
     ),
     "nor after a clear": (
         situation(intent=REFUSED, round=CLEARED, jobs=(job("RUNNING"),)),
-        waits_for("job-1", "is RUNNING; starting when it has ended"),
+        waits_for("job-1", "is RUNNING; will start when it has ended"),
     ),
     "nothing is waited for that was refused": (situation(intent=REFUSED, patience_left=1), sends(WAS_REFUSED)),
     "nor after a clear, whatever patience is left": (
@@ -432,7 +432,7 @@ AN_EARLIER_TRY_HAS_A_JOB = {
         situation(intent=NAMED, patience_left=1),
         looks_again("of an earlier try is not listed yet"),
     ),
-    "it is not listed any more": (situation(intent=NAMED), adopts("job-1", "though the list no longer shows it")),
+    "it is not listed any more": (situation(intent=NAMED), adopts("job-1", "but is no longer listed")),
     "retries were edited in the DAG file": (
         situation(intent=NAMED, jobs=(job("RUNNING"),), round=replace(FIRST, max_tries=9)),
         adopts("job-1", STARTED_BEFORE),
@@ -459,7 +459,7 @@ AN_EARLIER_TRY_HAS_A_JOB = {
     ),
     "it was found by looking and is not listed any more": (
         situation(intent=FOUND),
-        adopts("job-1", "though the list no longer shows it"),
+        adopts("job-1", "but is no longer listed"),
     ),
     "it failed in the source, and what exists is its leftover": (
         situation(intent=NAMED, jobs=(in_source(job("FAILED")),), target_exists=True, if_exists="skip"),
@@ -492,7 +492,7 @@ AN_EARLIER_TRY_HAS_A_JOB = {
             target_exists=True,
             if_exists="skip",
         ),
-        refuses("it may be only the leftover of job theirs"),
+        refuses("it may be the leftover of job theirs"),
     ),
     "its creation of an auth resource failed": (
         create_auth(intent=AUTH, jobs=(AUTH_FAILED,)),
@@ -653,7 +653,7 @@ THE_TASK_WAS_CLEARED = {
             target_exists=True,
             if_exists="skip",
         ),
-        refuses("it may be only the leftover of job theirs"),
+        refuses("it may be the leftover of job theirs"),
     ),
 }
 
@@ -664,7 +664,7 @@ NOTHING_IS_STORED_BEFORE_AIRFLOW_3_3 = {
     ),
     "a job completed that may be ours": (
         situation(intent=PRESUMED, jobs=(job("COMPLETED"),)),
-        refuses("without Airflow's task state store"),
+        refuses("Airflow before 3.3 has no task state store"),
     ),
     "a job failed that may be ours": (
         situation(intent=PRESUMED, jobs=(job("FAILED"),)),
@@ -1271,8 +1271,8 @@ def test_a_job_is_asked_for_in_its_likeliest_environment() -> None:
     assert ref.request == {"AppId": APP, "JobId": "j", "BackendEnvironmentName": "pr1"}
     assert JobRef(APP, "j", ()).request == {"AppId": APP, "JobId": "j"}
     command = f"aws amplifybackend get-backend-job --app-id {APP} --backend-environment-name"
-    assert ref.look_command == f"{command} pr1 --job-id j"
-    assert JobRef(APP, "j", ()).look_command == f"{command} ENVIRONMENT --job-id j"
+    assert ref.check_command == f"{command} pr1 --job-id j"
+    assert JobRef(APP, "j", ()).check_command == f"{command} ENVIRONMENT --job-id j"
     assert job("RUNNING").ref == JobRef(APP, "job-1", ("pr1",), "CloneBackend")
 
 
@@ -1373,9 +1373,9 @@ def test_a_job_is_named_with_all_that_finds_it() -> None:
 
 @pytest.mark.parametrize("name", ["pr 1", "$(reboot)", "it's", "`id`", "a;b", "a&b", "größe", '"'])
 def test_the_command_that_looks_at_a_job_can_be_pasted_into_a_shell(name: str) -> None:
-    words = shlex.split(JobRef(name, name, (name,)).look_command)
+    words = shlex.split(JobRef(name, name, (name,)).check_command)
     assert words[3:] == ["--app-id", name, "--backend-environment-name", name, "--job-id", name]
-    assert JobRef(APP, "j", ()).look_command.endswith(
+    assert JobRef(APP, "j", ()).check_command.endswith(
         f"--app-id {APP} --backend-environment-name ENVIRONMENT --job-id j"
     )
 
@@ -1468,7 +1468,7 @@ def test_a_difference_tells_only_what_the_youngest_job_left(what: str) -> None:
         assert f"{adopted.ref} seems to be somebody else's: it differs" in reason
     else:
         assert rest is None
-        assert f"whether {adopted.ref} was started by this task and changed by {later[0].ref}" in reason
+        assert f"whether {adopted.ref} was started by this task and its result then changed by {later[0].ref}" in reason
 
 
 @pytest.mark.parametrize("resource", ["auth", "environment", "app"])
@@ -1485,13 +1485,16 @@ def test_a_later_job_of_the_same_operation_that_is_known_is_not_this_tasks() -> 
     known = replace(FOUND, known_job_ids=("job-2",))
     rest, reason = after_difference(known, CLONE, job("COMPLETED"), (OURS_LATER,), "it differs", SEEN)
     assert rest is None
-    assert "cannot be told" in reason
+    assert "it is unclear whether" in reason
 
 
 def test_after_a_job_was_passed_over_no_difference_tells() -> None:
     rest, reason = after_difference(replace(FOUND, passed_over=True), CLONE, job("COMPLETED"), (), "it differs", SEEN)
     assert rest is None
-    assert f"whether an earlier job was started by this task and changed by {job('COMPLETED').ref}" in reason
+    assert (
+        f"whether an earlier job was started by this task and its result then changed by {job('COMPLETED').ref}"
+        in reason
+    )
 
 
 def test_of_two_jobs_that_may_be_ours_the_later_is_looked_at_and_then_it_cannot_be_told() -> None:
@@ -1504,7 +1507,7 @@ def test_of_two_jobs_that_may_be_ours_the_later_is_looked_at_and_then_it_cannot_
     assert decision.job == OURS_LATER
     unknown, reason = after_difference(adopted(rest, OURS_LATER, FIRST), CLONE, OURS_LATER, both, "it differs", SEEN)
     assert unknown is None
-    assert "cannot be told" in reason
+    assert "it is unclear whether" in reason
 
 
 # A job that was disowned
@@ -1539,7 +1542,9 @@ def test_what_came_between_a_disowned_job_and_the_look_may_explain_the_differenc
     assert isinstance(decision, Refuse if is_explained else Send)
     if isinstance(decision, Refuse):
         assert decision.is_final
-        assert f"whether job theirs was started by this task and changed by {later.ref}" in decision.reason
+        assert (
+            f"whether job theirs was started by this task and its result then changed by {later.ref}" in decision.reason
+        )
 
 
 @pytest.mark.parametrize(
@@ -1559,7 +1564,7 @@ def test_a_start_waits_for_what_may_explain_a_difference_and_for_nothing_else() 
     # Only a presumed start is not looked for itself as long as there is patience.
     presumed = replace(IN_DOUBT, presumed=True)
     waiting = decide(in_doubt(intent=presumed, patience_left=0.1))
-    assert isinstance(waiting, LookAgain)
+    assert isinstance(waiting, CheckAgain)
     assert "job theirs seems to be somebody else's" in waiting.reason
     assert isinstance(decide(in_doubt(intent=presumed, patience_left=0.0)), Send)
     without = replace(presumed, disowned=())

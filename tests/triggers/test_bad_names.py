@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_amplifybackend.core.job import JobRef
-from airflow_provider_amplifybackend.core.status_check import Condition, EnvironmentTarget
+from airflow_provider_amplifybackend.core.status_check import Condition, EnvironmentCondition
 from airflow_provider_amplifybackend.exceptions import BackendRequestError
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.triggers import _events as events
@@ -29,14 +29,14 @@ def triggers_for(name: str) -> dict[str, Any]:
         ("AppId", JobRef(name, "job", ("staging",))),
         ("JobId", JobRef(APP, name, ("staging",))),
         ("BackendEnvironmentName", JobRef(APP, "job", (name,))),
-        *(("AppId", EnvironmentTarget(name, "staging", condition)) for condition in Condition),
-        *(("BackendEnvironmentName", EnvironmentTarget(APP, name, condition)) for condition in Condition),
+        *(("AppId", EnvironmentCondition(name, "staging", condition)) for condition in Condition),
+        *(("BackendEnvironmentName", EnvironmentCondition(APP, name, condition)) for condition in Condition),
     ]
     return {
-        f"{member} {target!r}": BackendJobTrigger.waiting_for(target, **patient)
-        if isinstance(target, JobRef)
-        else BackendEnvironmentTrigger.waiting_for(target, **patient)
-        for member, target in targets
+        f"{member} {awaited!r}": BackendJobTrigger.waiting_for(awaited, **patient)
+        if isinstance(awaited, JobRef)
+        else BackendEnvironmentTrigger.waiting_for(awaited, **patient)
+        for member, awaited in targets
     }
 
 

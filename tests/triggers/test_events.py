@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_amplifybackend.core.job import Job, JobRef
-from airflow_provider_amplifybackend.core.status_check import Condition, EnvironmentSeen, EnvironmentTarget
+from airflow_provider_amplifybackend.core.status_check import Condition, EnvironmentCondition, EnvironmentStatus
 from airflow_provider_amplifybackend.core.waiting import Wait
 from airflow_provider_amplifybackend.exceptions import (
     AmplifyBackendError,
@@ -95,12 +95,12 @@ def job_event(**changes: Any) -> dict[str, Any]:
         {"kind": "timeout", "ref": {}, "waited": 1},
         GOLDEN_TIMEOUT | {"waited": "long"},
         {"kind": "error"},
-        events.finished(EnvironmentTarget("d1", "pr1", Condition.EXISTS), EnvironmentSeen("exists", True)),
+        events.finished(EnvironmentCondition("d1", "pr1", Condition.EXISTS), EnvironmentStatus("exists", True)),
     ],
     ids=repr,
 )
 def test_what_says_nothing_is_never_success(event: Any) -> None:
-    with pytest.raises(AmplifyBackendError, match="says nothing usable") as raised:
+    with pytest.raises(AmplifyBackendError, match="Unusable event") as raised:
         events.job_of_event(event)
     assert type(raised.value) is AmplifyBackendError
 
@@ -130,15 +130,18 @@ def test_an_error_is_raised_with_the_triggers_words() -> None:
 
 
 def test_the_end_of_an_environments_wait_is_only_for_its_own_target() -> None:
-    target = EnvironmentTarget("d1", "pr1", Condition.GONE)
-    event = events.finished(target, EnvironmentSeen("gone", True))
-    assert events.check_event(event, target) == "gone"
-    for other in (EnvironmentTarget("d1", "pr2", Condition.GONE), EnvironmentTarget("d1", "pr1", Condition.EXISTS)):
-        with pytest.raises(AmplifyBackendError, match="nothing usable"):
+    awaited = EnvironmentCondition("d1", "pr1", Condition.GONE)
+    event = events.finished(awaited, EnvironmentStatus("gone", True))
+    assert events.check_event(event, awaited) == "gone"
+    for other in (
+        EnvironmentCondition("d1", "pr2", Condition.GONE),
+        EnvironmentCondition("d1", "pr1", Condition.EXISTS),
+    ):
+        with pytest.raises(AmplifyBackendError, match="Unusable event"):
             events.check_event(event, other)
 
 
 def test_a_time_out_of_an_environment_is_its_own() -> None:
-    wait = Wait(EnvironmentTarget("d1", "pr1", Condition.IDLE), deadline=12, started=0)
+    wait = Wait(EnvironmentCondition("d1", "pr1", Condition.IDLE), deadline=12, started=0)
     with pytest.raises(BackendTimeoutError, match=r"pr1.*no pending job"):
-        events.check_event(events.timed_out(wait, 12.0), EnvironmentTarget("d1", "pr1", Condition.IDLE))
+        events.check_event(events.timed_out(wait, 12.0), EnvironmentCondition("d1", "pr1", Condition.IDLE))

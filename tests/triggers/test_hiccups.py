@@ -280,12 +280,12 @@ def test_a_trigger_says_from_time_to_time_that_it_waits(
     service: LocalAmplifyBackend, run: Run, pace: Callable[..., None], lines: Callable[[Any], list[str]]
 ) -> None:
     pace(report_every=0.2)
-    trigger = trigger_for(seed_job(service, seconds=1), durations=[222.0], waiter_delay=0.5, seconds=60)
+    trigger = trigger_for(seed_job(service, seconds=3), durations=[222.0], waiter_delay=0.5, seconds=60)
     lines(trigger)
     run(event_of(trigger))
-    reports = [line for line in lines(trigger) if "waiting for " in line]
+    reports = [line for line in lines(trigger) if "still waiting after " in line]
     assert len(reports) >= 2
-    assert any(line.startswith("INFO RUNNING, waiting for ") for line in reports)
+    assert any(line.startswith("INFO RUNNING, still waiting after ") for line in reports)
     assert all("such jobs usually take 3 min 42 s; timing out at " in line for line in reports)
     assert all("(UpdateBackendAPI, app " in line.rpartition(": ")[2] for line in reports)
 
@@ -309,6 +309,6 @@ def test_one_who_stops_waiting_leaves_the_others_their_look(service: LocalAmplif
                 shared.watch(ref, waiter_delay=0.1, deadline=time.time() + 60, started=time.time() - 300)
             )
             await asyncio.wait([watch.upcoming], timeout=0)
-            return await watch.look()
+            return await watch.check()
 
     assert run(leave()).is_completed

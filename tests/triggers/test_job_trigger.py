@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_amplifybackend.core.job import JobRef
-from airflow_provider_amplifybackend.core.status_check import Condition, EnvironmentTarget
+from airflow_provider_amplifybackend.core.status_check import Condition, EnvironmentCondition
 from airflow_provider_amplifybackend.exceptions import BackendJobTimeoutError, BackendRequestError
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.triggers import _events as events
@@ -114,7 +114,7 @@ def test_a_service_that_hangs_does_not_outlast_the_deadline(
     pace(last_check=0.2)
     service.control.add_fault("GetBackendJob", kind="delay", seconds=3)
     event = run(event_of(trigger_for(seed_job(service, "COMPLETED"), seconds=0.1)))
-    with pytest.raises(BackendJobTimeoutError, match="never seen"):
+    with pytest.raises(BackendJobTimeoutError, match="not observed"):
         events.job_of_event(event)
 
 
@@ -258,7 +258,7 @@ def test_a_hundred_waiters_of_one_job_share_every_look(service: LocalAmplifyBack
                     await stack.enter_async_context(shared.watch(ref, waiter_delay=0.1, deadline=time.time() + 60))
                 )
             assert len({id(watch) for watch in watches}) == 1
-            return await asyncio.gather(*(watch.look() for watch in watches))
+            return await asyncio.gather(*(watch.check() for watch in watches))
 
     seen = run(look_together())
     assert [job.status for job in seen] == ["RUNNING"] * 100
@@ -326,10 +326,10 @@ def test_a_429_slows_everybody_down_and_recovers(service: LocalAmplifyBackend, r
                 await asyncio.to_thread(service.control.add_fault, "GetBackendJob", kind="throttle", times=2)
                 for _ in range(2):
                     with pytest.raises(poller.ServiceError):
-                        await watch.look()
+                        await watch.check()
                 slowest = shared.slowdown
                 for _ in range(30):
-                    await watch.look()
+                    await watch.check()
                 return slowest, shared.slowdown
 
     assert run(slow_down()) == (4.0, 1.0)
@@ -342,7 +342,7 @@ def test_a_look_that_breaks_reaches_the_waiter(service: LocalAmplifyBackend, run
         async with poller.shared_poller(**HOOK) as shared:
             async with shared.watch("nonsense", waiter_delay=0.1, deadline=time.time() + 60) as watch:  # type: ignore[arg-type]
                 with pytest.raises(AttributeError):
-                    await watch.look()
+                    await watch.check()
 
     run(look_at_nonsense())
 
@@ -414,7 +414,7 @@ def test_a_trigger_survives_the_database() -> None:
     assert type(restored) is BackendJobTrigger
     assert restored.serialize() == BackendJobTrigger(**FULL).serialize()
     assert restored.serialize()[1] == FULL
-    assert restored.target == JobRef(APP, "job-1", ("pr1", "staging"), "CloneBackend")
+    assert restored.awaited == JobRef(APP, "job-1", ("pr1", "staging"), "CloneBackend")
 
 
 def test_the_class_path_of_the_trigger_is_a_promise() -> None:
@@ -460,7 +460,7 @@ def test_the_event_survives_json(service: LocalAmplifyBackend, run: Run) -> None
 
 @pytest.mark.parametrize(("condition", "environment"), [("exists", "staging"), ("gone", "pr1"), ("idle", "staging")])
 def test_an_environment_is_waited_for(service: LocalAmplifyBackend, run: Run, condition: str, environment: str) -> None:
-    target = EnvironmentTarget(APP, environment, Condition(condition))
-    trigger = BackendEnvironmentTrigger.waiting_for(target, deadline=time.time() + 30, waiter_delay=0.1)
+    awaited = EnvironmentCondition(APP, environment, Condition(condition))
+    trigger = BackendEnvironmentTrigger.waiting_for(awaited, deadline=time.time() + 30, waiter_delay=0.1)
     assert through_the_database(trigger).serialize() == trigger.serialize()
-    assert events.check_event(run(event_of(trigger)), target)
+    assert events.check_event(run(event_of(trigger)), awaited)

@@ -21,7 +21,7 @@ def shown(value: object) -> str:
 
 def text(value: object, what: str) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"{what} must be a text, not {shown(value)}")
+        raise ValueError(f"{what} must be a string, not {shown(value)}")
     return value
 
 

@@ -24,7 +24,7 @@ ANSWER_KINDS: dict[str, dict[str, Any]] = {
 }
 DELAY_KINDS: dict[str, dict[str, Any]] = {"delay": {"seconds": 1.0, "when": "before"}}
 JOB_KINDS: dict[str, dict[str, Any]] = {
-    "job_fails": {"error": "The job failed because a fault script says so"},
+    "job_fails": {"error": "The job failed as scripted by a fault"},
     "job_stuck": {"status": "RUNNING"},
     "job_status": {"status": "SOMETHING_NEW", "seconds": None},
     "job_row": {"members": {}},

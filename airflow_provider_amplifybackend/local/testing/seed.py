@@ -35,7 +35,7 @@ def _refuse_taken(service: Service, job_ids: list[str]) -> None:
     taken = set().union(*(store.jobs.by_id for store in service.stores.values()))
     for job_id in job_ids:
         if job_id in taken:
-            raise SeedError(f"there is a job {job_id} already")
+            raise SeedError(f"job {job_id} already exists")
         taken.add(job_id)
 
 

@@ -176,7 +176,7 @@ def _meta(given: Any) -> str | None:
     if given is None or isinstance(given, str):
         return given
     if not isinstance(given, Mapping):
-        raise SeedError(f"meta must be an object or a text, not {checks.shown(given)}")
+        raise SeedError(f"meta must be an object or a string, not {checks.shown(given)}")
     return compact(given)
 
 

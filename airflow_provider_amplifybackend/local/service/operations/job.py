@@ -84,7 +84,7 @@ def _after(token: str | None) -> str:
     try:
         return base64.b64decode(token, altchars=b"-_", validate=True).decode(errors="surrogatepass")
     except (binascii.Error, UnicodeDecodeError, ValueError):
-        raise bad_request("NextToken is not one that this service gave") from None
+        raise bad_request("NextToken was not issued by this service") from None
 
 
 def update_job(invocation: Invocation) -> Answer:

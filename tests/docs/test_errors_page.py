@@ -1,0 +1,233 @@
+"""docs/errors.md is the catalogue of messages: each of them is what the code says."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from airflow_provider_amplifybackend import exceptions
+from airflow_provider_amplifybackend._errors import wait_error
+from airflow_provider_amplifybackend.core.job import Job, JobRef, left_behind
+from airflow_provider_amplifybackend.core.requests import FaultKind, ServiceError
+from airflow_provider_amplifybackend.core.start_failure import StartFailure
+from airflow_provider_amplifybackend.core.status_check import Condition, EnvironmentCondition
+from airflow_provider_amplifybackend.core.timing import Timing
+from airflow_provider_amplifybackend.exceptions import (
+    AmplifyBackendError,
+    BackendJobFailedError,
+    BackendJobTimeoutError,
+    BackendParameterError,
+    BackendRequestError,
+    BackendStartError,
+    BackendTimeoutError,
+)
+from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
+from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from airflow_provider_amplifybackend.parameters import service_model
+from airflow_provider_amplifybackend.start.actions import StartPolicy
+from airflow_provider_amplifybackend.start.attempt import STORE_KEY
+from airflow_provider_amplifybackend.start.driver import StartOnce
+from airflow_provider_amplifybackend.start.intent import Intent, Round
+from airflow_provider_amplifybackend.triggers import _events as events
+from tests.docs.conftest import APP, ROOT
+
+PAGE = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
+SECTIONS = dict(
+    re.findall(r"^##+ (\S+)\n(.*?)(?=^##|\Z)", re.sub(r"^# .*?(?=^##)", "", PAGE, flags=re.S | re.M), re.S | re.M)
+)
+JOB_ID = "40406768-2423-48bb-a3d3-2cdc69a900b0"
+REF = JobRef(APP, JOB_ID, ("pr1",), "CloneBackend")
+CLONE = {"AppId": APP, "BackendEnvironmentName": "staging", "TargetEnvironmentName": "pr1"}
+DELETE = {"AppId": APP, "BackendEnvironmentName": "pr1"}
+ROUND = Round(0, 0)
+
+
+def messages(section: str) -> list[str]:
+    return [block.rstrip("\n") for block in re.findall(r"^```text\n(.*?)^```", SECTIONS[section], re.S | re.M)]
+
+
+class Store(dict[str, Any]):
+    """The task's state, whose writes take a while by ``clock``."""
+
+    clock = 0.0
+    write_seconds = 0.0
+
+    def set(self, key: str, value: Any) -> None:
+        self.clock += self.write_seconds
+        self[key] = value
+
+
+def start(
+    request: dict[str, Any], operation: str = "CloneBackend", *, seconds: float = 30, **options: Any
+) -> BackendStartError:
+    """Return the error of a start."""
+    options = {"policy": StartPolicy(on_pending_job="fail"), "store": Store()} | options
+    timing = options.get("timing") or Timing()
+    with pytest.raises(BackendStartError) as error:
+        StartOnce(
+            AmplifyBackendHook(),
+            operation,
+            request,
+            round=ROUND,
+            deadline=timing.now() + seconds,
+            log=logging.getLogger(__name__),
+            **options,
+        ).advance()
+    return error.value
+
+
+def seed_job(service: LocalAmplifyBackend, operation: str, status: str) -> None:
+    row = {"environment": "pr1", "operation": operation, "status": status, "job_id": JOB_ID}
+    service.control.seed({"apps": [{"app_id": APP, "environments": ["pr1"], "jobs": [row]}]})
+
+
+def pending_job(service: LocalAmplifyBackend) -> BackendStartError:
+    seed_job(service, "UpdateBackendAPI", "RUNNING")
+    return start(DELETE, "DeleteBackend")
+
+
+def exists(service: LocalAmplifyBackend) -> BackendStartError:
+    service.control.seed_app(APP, "pr1")
+    return start(CLONE)
+
+
+def leftover(service: LocalAmplifyBackend) -> BackendStartError:
+    seed_job(service, "CloneBackend", "FAILED")
+    return start(CLONE)
+
+
+def missing(service: LocalAmplifyBackend) -> BackendStartError:
+    return start(DELETE, "DeleteBackend")
+
+
+def unknown_owner(service: LocalAmplifyBackend) -> BackendStartError:
+    seed_job(service, "CloneBackend", "COMPLETED")
+    return start(CLONE, store=None, presumed=Intent("CloneBackend", APP, "", ROUND, 0, presumed=True))
+
+
+def out_of_time(service: LocalAmplifyBackend) -> BackendStartError:
+    return start(CLONE, seconds=-1)
+
+
+def unreadable_state(service: LocalAmplifyBackend) -> BackendStartError:
+    return start(CLONE, store=Store({STORE_KEY: {"version": 9}}))
+
+
+def slow_store(service: LocalAmplifyBackend) -> BackendStartError:
+    store = Store()
+    store.write_seconds = 6
+    return start(CLONE, store=store, timing=Timing(now=lambda: time.time() + store.clock))
+
+
+REASONS: dict[StartFailure, Callable[[LocalAmplifyBackend], BackendStartError]] = {
+    StartFailure.PENDING_JOB: pending_job,
+    StartFailure.EXISTS: exists,
+    StartFailure.LEFTOVER: leftover,
+    StartFailure.MISSING: missing,
+    StartFailure.UNKNOWN_OWNER: unknown_owner,
+    StartFailure.OUT_OF_TIME: out_of_time,
+    StartFailure.UNREADABLE_STATE: unreadable_state,
+    StartFailure.SLOW_STORE: slow_store,
+}
+
+
+@pytest.mark.parametrize("reason", StartFailure)
+def test_each_reason_has_its_section_with_the_message_that_the_code_raises(
+    service: LocalAmplifyBackend, reason: StartFailure
+) -> None:
+    error = REASONS[reason](service)
+    assert error.reason is reason
+    assert messages(reason) == [str(error)]
+    assert "**What to do**: " in SECTIONS[reason]
+    assert f"| [`{reason}`](#{reason}) |" in SECTIONS["BackendStartError"]
+    assert not [start for start in service.control.journal() if start["job_id"]]
+
+
+def refused_parameter(service: LocalAmplifyBackend) -> str:
+    config = {
+        "AuthResources": "USER_POOL_ONLY",
+        "Service": "COGNITO",
+        "UserPoolConfigs": {
+            "Mfa": {"MFAMode": "MAYBE"},
+            "RequiredSignUpAttributes": ["EMAIL"],
+            "SignInMethod": "EMAIL",
+            "UserPoolName": "people",
+        },
+    }
+    values = {"app_id": "a", "backend_environment_name": "dev", "resource_name": "r", "resource_config": config}
+    return "; ".join(service_model.problems("CreateBackendAuth", values))
+
+
+def refused_name(service: LocalAmplifyBackend) -> str:
+    with pytest.raises(BackendParameterError) as error:
+        AmplifyBackendHook().call("DeleteBackend", {"AppId": APP, "BackendEnvironmentName": "prod\u200b"})
+    return str(error.value)
+
+
+def refused_request(service: LocalAmplifyBackend) -> str:
+    with pytest.raises(BackendRequestError) as error:
+        AmplifyBackendHook().call("GetBackend", DELETE)
+    return str(error.value)
+
+
+def stopped_waiting(service: LocalAmplifyBackend) -> str:
+    return str(
+        wait_error(REF, ServiceError(FaultKind.REFUSED, "GetBackendJob", "AccessDeniedException", "no permission"))
+    )
+
+
+def failed_job(service: LocalAmplifyBackend) -> str:
+    words = "The following resources failed to create: AuthStack"
+    job = Job(APP, "pr1", JOB_ID, "CloneBackend", "FAILED", words, 1_617_375_907_613, 1_617_375_940_700)
+    return str(BackendJobFailedError(job, left_behind("CloneBackend", "pr1")))
+
+
+def job_timeout(service: LocalAmplifyBackend) -> str:
+    return str(BackendJobTimeoutError(REF, waited=3600, last_status="RUNNING"))
+
+
+def environment_timeout(service: LocalAmplifyBackend) -> str:
+    gone = EnvironmentCondition(APP, "pr1", Condition.GONE)
+    return str(BackendTimeoutError(gone, waited=3600, last_status="exists"))
+
+
+def unusable_event(service: LocalAmplifyBackend) -> str:
+    with pytest.raises(AmplifyBackendError) as error:
+        events.job_of_event({"version": 2, "kind": "moved"})
+    return str(error.value)
+
+
+ERRORS: dict[str, tuple[Callable[[LocalAmplifyBackend], str], ...]] = {
+    "BackendParameterError": (refused_parameter,),
+    "Names": (refused_name,),
+    "BackendRequestError": (refused_request, stopped_waiting),
+    "BackendJobFailedError": (failed_job,),
+    "BackendJobTimeoutError": (job_timeout,),
+    "BackendTimeoutError": (environment_timeout,),
+    "AmplifyBackendError": (unusable_event,),
+}
+
+
+@pytest.mark.parametrize("section", ERRORS)
+def test_each_error_has_its_section_with_the_messages_that_the_code_makes(
+    service: LocalAmplifyBackend, section: str
+) -> None:
+    assert messages(section) == [make(service) for make in ERRORS[section]]
+
+
+def test_the_catalogue_is_complete() -> None:
+    classes = {
+        name
+        for name, each in vars(exceptions).items()
+        if inspect.isclass(each) and each.__module__ == exceptions.__name__
+    }
+    assert SECTIONS.keys() >= classes | set(StartFailure)
+    assert {section for section in SECTIONS if messages(section)} == ERRORS.keys() | set(StartFailure)
+    for name in classes - {"BackendRequestError", "BackendStartError"}:
+        assert "**What to do**: " in SECTIONS[name]

@@ -1,0 +1,43 @@
+"""What users and stored triggers import has a place that does not move."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+
+PLACES = {
+    "exceptions": "AmplifyBackendError BackendJobFailedError BackendJobTimeoutError BackendParameterError "
+    "BackendRequestError BackendStartError BackendTimeoutError",
+    "hooks.amplify_backend": "AmplifyBackendHook",
+    "links": "AmplifyConsoleLink AmplifyStudioLink",
+    "local.cli": "main",
+    "local.control": "LocalControl",
+    "local.server": "LocalAmplifyBackend",
+    "operators.api": "CreateBackendAPIOperator DeleteBackendAPIOperator GenerateBackendAPIModelsOperator "
+    "GetBackendAPIModelsOperator GetBackendAPIOperator UpdateBackendAPIOperator",
+    "operators.auth": "CreateBackendAuthOperator DeleteBackendAuthOperator GetBackendAuthOperator "
+    "ImportBackendAuthOperator UpdateBackendAuthOperator",
+    "operators.base": "AmplifyBackendJobOperator AmplifyBackendOperator",
+    "operators.config": "CreateBackendConfigOperator RemoveBackendConfigOperator UpdateBackendConfigOperator",
+    "operators.environment": "CloneBackendOperator CreateBackendOperator DeleteBackendOperator GetBackendOperator "
+    "RemoveAllBackendsOperator",
+    "operators.job": "GetBackendJobOperator ListBackendJobsOperator UpdateBackendJobOperator",
+    "operators.storage": "CreateBackendStorageOperator DeleteBackendStorageOperator GetBackendStorageOperator "
+    "ImportBackendStorageOperator ListS3BucketsOperator UpdateBackendStorageOperator",
+    "operators.token": "CreateTokenOperator DeleteTokenOperator GetTokenOperator",
+    "sensors.base": "WaitSensor",
+    "sensors.environment": "BackendEnvironmentSensor",
+    "sensors.job": "BackendJobSensor",
+    "triggers.base": "WaitTrigger",
+    "triggers.environment": "BackendEnvironmentTrigger",
+    "triggers.events": "check_event job_of_event",
+    "triggers.job": "BackendJobTrigger",
+    "validation": "validate_dag",
+}
+
+
+@pytest.mark.parametrize("module", PLACES)
+def test_it_is_where_it_has_always_been(module: str) -> None:
+    there = importlib.import_module(f"airflow_provider_amplifybackend.{module}")
+    assert all(hasattr(there, name) for name in PLACES[module].split())
