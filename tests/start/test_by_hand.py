@@ -190,7 +190,7 @@ def test_a_first_look_that_fails_is_no_reason_not_to_wait(hand: Hand, lines: Any
     hand.ends = [Job(APP, "pr", "ours", "CreateBackend", "COMPLETED")]
     assert hand.run(run(hand.start())).job == Job(APP, "pr", "ours", "CreateBackend", "COMPLETED")
     assert len(hand.awaited) == 1
-    assert any("Waiting after a status check that failed (AnOperation: TooMany" in line for line in lines())
+    assert any("Still waiting after a failed status check (AnOperation: TooMany" in line for line in lines())
 
 
 def test_a_first_look_returns_the_job(hand: Hand) -> None:
@@ -208,7 +208,7 @@ def test_nothing_to_start_is_announced_without_a_job(hand: Hand) -> None:
 
 
 def test_a_start_without_an_environment_is_named_by_its_app(hand: Hand) -> None:
-    with pytest.raises(BackendStartError, match=rf"^RemoveAllBackends \(app {APP}\): the time budget ended"):
+    with pytest.raises(BackendStartError, match=rf"^RemoveAllBackends \(app {APP}\): time budget exceeded before the start was sent"):
         hand.run(hand.start("RemoveAllBackends", {"AppId": APP}, seconds=0).advance())
 
 
@@ -244,7 +244,7 @@ def test_a_job_is_looked_for_where_the_answer_and_then_the_request_say(
 
 def test_the_job_of_a_removal_is_looked_for_where_there_were_environments_before_it(hand: Hand) -> None:
     start = hand.start("RemoveAllBackends", {"AppId": APP})
-    hand.run(start.look())
+    hand.run(start.observe())
     hand.environments = []
     assert hand.run(start.place_of(Job(APP, "", "ours"))).environments == ("staging",)
 
@@ -304,7 +304,7 @@ def test_members_that_are_absent_need_no_name(hand: Hand) -> None:
 
 def test_a_state_that_cannot_be_read_is_no_licence_to_send(hand: Hand) -> None:
     hand.content[STORE_KEY] = {"of": "a newer version"}
-    with pytest.raises(BackendStartError, match="cannot be read by this version"):
+    with pytest.raises(BackendStartError, match="this version of the package cannot read 'amplifybackend_start'"):
         hand.start()
 
 
@@ -343,7 +343,7 @@ def test_an_intent_travels_with_a_deferral(hand: Hand) -> None:
     ],
 )
 def test_what_cannot_be_read_after_a_deferral_is_no_licence_to_send(travelled: Any) -> None:
-    with pytest.raises(BackendStartError, match="what this task knew before its deferral cannot be read"):
+    with pytest.raises(BackendStartError, match="cannot read what the task stored before its deferral"):
         arrived(travelled)
 
 
@@ -419,7 +419,7 @@ def test_a_report_that_cannot_be_stored_is_a_warning(
     monkeypatch.setattr(hand, "set", fail)
     report(hand, Job(APP, "pr", "ours"), logging.getLogger("start"))
     [line] = lines()
-    assert line.startswith("WARNING The end of the job could not be stored (the store is away)")
+    assert line.startswith("WARNING Could not store that the job has ended (the store is away)")
 
 
 # The right to send
@@ -441,7 +441,7 @@ def test_the_right_to_send_lasts_five_seconds_by_either_clock(hand: Hand) -> Non
 
 def test_an_intent_that_is_slow_to_store_is_stored_three_times_and_nothing_is_sent(hand: Hand) -> None:
     hand.save_seconds = 5.5
-    with pytest.raises(BackendStartError, match="storing the intent took more than 5 s each of 3 times"):
+    with pytest.raises(BackendStartError, match="storing the intent took more than 5 s, 3 times in a row"):
         hand.run(hand.start().advance())
     assert hand.kinds[-4:] == ["Prepare", "Save", "Save", "Save"]
     assert not hand.sent
@@ -471,7 +471,7 @@ def test_another_job_is_waited_for_and_then_all_is_decided_anew(hand: Hand, line
     assert hand.run(run(start)) == StartResult(Outcome.STARTED, done)
     assert hand.awaited[0] == AwaitEnd(JobRef(APP, "theirs", ("pr",), "UpdateBackendAPI"), Whose.OTHER)
     assert hand.announced == ["ours"]
-    assert any(line.startswith("INFO No longer in the way, COMPLETED") for line in lines())
+    assert any(line.startswith("INFO No longer in the way: COMPLETED") for line in lines())
 
 
 @pytest.mark.parametrize(("status", "level"), [("FAILED", "WARNING"), ("COMPLETED", "INFO")])
@@ -479,7 +479,7 @@ def test_how_another_job_ended_is_said_as_loudly_as_it_deserves(
     hand: Hand, lines: Any, status: str, level: str
 ) -> None:
     hand.run(resume_after_other(hand.start(), Job(APP, "pr", "theirs", "UpdateBackendAPI", status), wait=False))
-    assert lines()[0].startswith(f"{level} No longer in the way, {status}")
+    assert lines()[0].startswith(f"{level} No longer in the way: {status}")
     assert hand.sent == ["CreateBackend"]
 
 
@@ -563,7 +563,7 @@ def test_a_job_that_comes_just_before_ours_is_waited_for_or_is_an_error(hand: Ha
     assert hand.stored.refused
     hand.content.clear()
     hand.answers["ListBackendJobs"] = [{"Jobs": []}, theirs]
-    with pytest.raises(BackendStartError, match=r"is still RUNNING and blocks .*The service says: busy"):
+    with pytest.raises(BackendStartError, match=r"is still RUNNING and blocks .*AmplifyBackend reported: busy"):
         hand.run(hand.start(policy={"on_pending_job": "fail"}).advance())
 
 
@@ -592,7 +592,7 @@ def test_a_refusal_for_a_pending_job_that_is_not_listed_is_tried_for_as_long_as_
 def test_patience_with_refusals_ends_with_the_time_budget(hand: Hand) -> None:
     """The last one is sent, and refused, just before."""
     hand.answers["CreateBackend"] = refused()
-    with pytest.raises(BackendStartError, match="time budget ended before a start"):
+    with pytest.raises(BackendStartError, match="time budget exceeded before the start was sent"):
         hand.run(hand.start(policy={"patience": 60}, seconds=11).advance())
     assert hand.pauses == [2, 2, 2, 2, 2, 1]
 
@@ -718,7 +718,7 @@ def test_what_cannot_be_seen_after_a_refusal_names_the_start(hand: Hand) -> None
         "CreateBackend": fault(FaultKind.REFUSED, "BadRequest"),
         "GetBackend": [{"BackendEnvironmentList": []}, BUSY],
     }
-    with pytest.raises(BackendRequestError, match=r"^CreateBackend .*cannot see whether it was started already"):
+    with pytest.raises(BackendRequestError, match=r"^CreateBackend .*cannot check whether it was already started"):
         hand.run(hand.start().advance())
 
 
@@ -747,14 +747,14 @@ def test_a_time_budget_that_ends_after_a_lost_answer_says_what_was_lost(hand: Ha
     hand.answers["CreateBackend"] = LOST
     with pytest.raises(
         BackendStartError,
-        match=r"time budget ended before it was known .*\(the answer to the last start was lost: .*no answer\)$",
+        match=r"time budget exceeded before the outcome of the start was known.*\(the answer to the last start was lost: .*no answer\)$",
     ):
         hand.run(hand.start(policy={"patience": 60}, seconds=3).advance())
     assert hand.pauses == [2, 1]
 
 
 def test_a_time_budget_that_ends_before_a_start_says_so_and_no_more(hand: Hand) -> None:
-    with pytest.raises(BackendStartError, match=r"time budget ended before a start: .* nothing is in the way$"):
+    with pytest.raises(BackendStartError, match=r"time budget exceeded before the start was sent: .* nothing is in the way$"):
         hand.run(hand.start(seconds=0).advance())
     assert not hand.sent
 
@@ -768,16 +768,16 @@ def test_the_time_budget_does_not_end_what_needs_no_start(hand: Hand) -> None:
 def test_each_decision_is_logged_once(hand: Hand, lines: Any) -> None:
     hand.answers["CreateBackend"] = [LOST, Job(APP, "pr", "ours", "CreateBackend", "RUNNING")]
     hand.run(hand.start().advance())
-    said = [line for line in lines() if "Accepted" not in line and "lost (" not in line]
-    assert [line.partition(":")[0] for line in said] == ["INFO Starting", "INFO Looking for the job", "INFO Starting"]
+    said = [line for line in lines() if "Accepted" not in line and "Lost the answer" not in line]
+    assert [line.partition(":")[0] for line in said] == ["INFO Starting", "INFO Checking for the job", "INFO Starting"]
 
 
 def test_a_start_that_is_refused_by_policy_says_that_it_fails(hand: Hand, lines: Any) -> None:
     hand.environments = ["pr"]
-    with pytest.raises(BackendStartError, match="exists already"):
+    with pytest.raises(BackendStartError, match="already exists"):
         hand.run(hand.start().advance())
     [line] = lines()
-    assert line.startswith("INFO Failing: the environment to create exists already")
+    assert line.startswith("INFO Failing: the environment to create already exists")
 
 
 @pytest.mark.parametrize(("asked", "left", "paused"), [(2, 10, 2), (2, 1, 1), (2, 0, 0), (2, -3, 0)])
@@ -791,7 +791,7 @@ def test_a_pause_ends_with_the_time_budget(hand: Hand, asked: float, left: float
 
 def test_a_busy_service_is_an_error_while_nothing_was_sent(hand: Hand) -> None:
     hand.answers["ListBackendJobs"] = BUSY
-    with pytest.raises(BackendRequestError, match=r"^CreateBackend .*cannot see whether it was started .*slow"):
+    with pytest.raises(BackendRequestError, match=r"^CreateBackend .*cannot check whether it was already started.*slow"):
         hand.run(hand.start().advance())
     assert not hand.pauses
 
@@ -891,7 +891,7 @@ def test_a_known_job_stands_first_and_once_in_the_list(hand: Hand) -> None:
     start = with_intent(hand, changes={"job_id": "ours", "job_environment": "pr"})
     hand.rows = {"pr": [row("other", "CreateBackend", "COMPLETED"), row("ours", "CreateBackend")]}
     hand.answers["GetBackendJob"] = row("ours", "CreateBackend", "COMPLETED")
-    situation = hand.run(start.look())
+    situation = hand.run(start.observe())
     assert [(job.job_id, job.status) for job in situation.jobs] == [("ours", "COMPLETED"), ("other", "COMPLETED")]
 
 
@@ -899,7 +899,7 @@ def test_a_known_job_stands_first_and_once_in_the_list(hand: Hand) -> None:
 def test_a_known_job_that_cannot_be_looked_at_is_an_error(hand: Hand, error: ServiceError) -> None:
     start = with_intent(hand, changes={"job_id": "ours", "job_environment": "pr"})
     hand.answers["GetBackendJob"] = error
-    with pytest.raises(BackendRequestError, match="cannot see whether it was started already"):
+    with pytest.raises(BackendRequestError, match="cannot check whether it was already started"):
         hand.run(start.advance())
 
 
@@ -916,7 +916,7 @@ def test_a_lost_start_is_looked_for_where_it_was_sent_though_this_try_names_anot
     changes = {"environments": ("old", "pr"), "app_id": "d9z9y9x9w9"}
     start = with_intent(hand, changes=changes)
     hand.rows = {"old": [row("ours", "CreateBackend")]}
-    situation = hand.run(start.look())
+    situation = hand.run(start.observe())
     assert [job.job_id for job in situation.jobs] == ["ours"]
     assert [(request["AppId"], request["BackendEnvironmentName"]) for request in hand.calls("ListBackendJobs")] == [
         (APP, "pr"),
@@ -928,7 +928,7 @@ def test_a_lost_start_is_looked_for_where_it_was_sent_though_this_try_names_anot
 def test_what_was_answered_is_not_looked_for_elsewhere(hand: Hand, known: dict[str, Any]) -> None:
     start = with_intent(hand, changes={"environments": ("old", "pr"), **known})
     hand.rows = {"old": [row("ours", "CreateBackend")]}
-    hand.run(start.look())
+    hand.run(start.observe())
     assert hand.looked == ["pr"]
 
 
@@ -952,15 +952,15 @@ def test_without_a_store_an_earlier_trys_job_is_recalled_after_a_refusal(
     mine = intent_of(start, service_time_ms=ms(100), refused=refused_)
     start.intent = mine
     hand.rows = {"pr": [row("earlier", "CreateBackend", status)] if status else []}
-    hand.run(start.look())
+    hand.run(start.observe())
     assert start.intent == (presumed if is_recalled else mine)
     alone = hand.start(has_store=False)
     alone.intent = mine
-    hand.run(alone.look())
+    hand.run(alone.observe())
     assert alone.intent == mine
     fresh = hand.start(has_store=False, presumed=presumed)
     fresh.intent = None
-    hand.run(fresh.look())
+    hand.run(fresh.observe())
     assert fresh.intent is None
 
 
@@ -969,7 +969,7 @@ def test_a_store_recalls_nothing_that_is_presumed(hand: Hand) -> None:
     start = hand.start(presumed=presumed)
     start.intent = intent_of(start, refused=True)
     hand.rows = {"pr": [row("earlier", "CreateBackend")]}
-    hand.run(start.look())
+    hand.run(start.observe())
     assert start.intent is not presumed
 
 
@@ -982,7 +982,7 @@ def test_a_situation_holds_all_that_a_decision_depends_on(hand: Hand) -> None:
     hand.environments = ["pr"]
     hand.rows = {"pr": [row("a", "UpdateBackendAPI")]}
     hand.now += 4
-    situation = hand.run(start.look())
+    situation = hand.run(start.observe())
     assert (situation.operation, situation.round, situation.digest) == (start.operation, FIRST, start.digest)
     assert situation.intent == start.intent
     assert [job.job_id for job in situation.jobs] == ["a"]
@@ -991,11 +991,11 @@ def test_a_situation_holds_all_that_a_decision_depends_on(hand: Hand) -> None:
     assert situation.target_exists is True
     assert (situation.on_pending_job, situation.if_exists, situation.if_missing) == ("fail", "skip", "skip")
     assert situation.patience_left == pytest.approx(10 - 4.999)
-    assert hand.run(with_intent(hand, try_number=2).look()).sent_in_this_try is False
+    assert hand.run(with_intent(hand, try_number=2).observe()).sent_in_this_try is False
 
 
 def test_without_an_intent_nothing_was_sent_and_patience_is_over(hand: Hand) -> None:
-    situation = hand.run(hand.start(try_number=0).look())
+    situation = hand.run(hand.start(try_number=0).observe())
     assert situation.sent_in_this_try is False
     assert situation.patience_left == 0.0
     assert situation.target_exists is False
@@ -1004,11 +1004,11 @@ def test_without_an_intent_nothing_was_sent_and_patience_is_over(hand: Hand) -> 
 
 def test_a_presumed_start_needs_no_patience(hand: Hand) -> None:
     start = with_intent(hand, changes={"presumed": True})
-    assert hand.run(start.look()).patience_left == 0.0
+    assert hand.run(start.observe()).patience_left == 0.0
 
 
 def test_what_a_change_needs_is_not_looked_for(hand: Hand) -> None:
-    situation = hand.run(hand.start("UpdateBackendStorage", STORAGE).look())
+    situation = hand.run(hand.start("UpdateBackendStorage", STORAGE).observe())
     assert situation.target_exists is None
     assert hand.kinds == ["ListBackendJobs"]
 
@@ -1092,7 +1092,7 @@ def test_an_environment_that_exists_is_looked_into_before_it_is_taken_for_a_left
         {"BackendEnvironmentList": ["pr"]},
         {"AmplifyMetaConfig": json.dumps(META)},
     ]
-    situation = hand.run(hand.start().look())
+    situation = hand.run(hand.start().observe())
     assert (situation.target_exists, situation.target_is_empty) == (True, False)
 
 
@@ -1126,9 +1126,9 @@ def test_a_removal_of_nothing_warns_where_the_app_itself_is_unknown(
     start = hand.start("DeleteBackend", {"AppId": APP, "BackendEnvironmentName": "pr"}, policy={"if_missing": "skip"})
     assert outcome(hand.run(start.advance())) == "skipped"
     assert [line for line in lines() if line.startswith("WARNING")] == (
-        [line for line in lines() if "does not know the app" in line] if is_warned else []
+        [line for line in lines() if "Unknown app" in line] if is_warned else []
     )
-    assert any("does not know the app" in line for line in lines()) is is_warned
+    assert any("Unknown app" in line for line in lines()) is is_warned
 
 
 def test_a_creation_of_what_exists_does_not_ask_for_the_app_again(hand: Hand) -> None:
@@ -1221,7 +1221,7 @@ def test_where_it_cannot_be_told_whose_a_job_was_the_task_fails_for_good(hand: H
     start, job = adopted(hand)
     hand.answers["GetBackendStorage"] = THEIRS
     hand.rows["staging"].append(row("later", "DeleteBackendStorage", "COMPLETED", at=1.5))
-    with pytest.raises(BackendStartError, match=r"cannot be told whether .* was started by this task"):
+    with pytest.raises(BackendStartError, match=r"it is unclear whether .* was started by this task"):
         hand.run(start.disowns(job))
     assert hand.stored.reported
     assert hand.stored.job_id == "found"
@@ -1230,7 +1230,7 @@ def test_where_it_cannot_be_told_whose_a_job_was_the_task_fails_for_good(hand: H
 def test_what_cannot_be_listed_before_a_job_is_disowned_names_the_start(hand: Hand) -> None:
     start, job = adopted(hand)
     hand.answers |= {"GetBackendStorage": THEIRS, "ListBackendJobs": BUSY}
-    with pytest.raises(BackendRequestError, match=r"^CreateBackendStorage .*cannot see whether"):
+    with pytest.raises(BackendRequestError, match=r"^CreateBackendStorage .*cannot check whether"):
         hand.run(start.disowns(job))
 
 
@@ -1240,7 +1240,7 @@ def test_what_a_job_has_left_is_asked_for_as_often_as_patience_has_looks(
 ) -> None:
     start, job = adopted(hand, options={"policy": {"patience": patience}})
     hand.answers["GetBackendStorage"] = BUSY
-    with pytest.raises(BackendRequestError, match=r"cannot see what its job has left: .*slow down"):
+    with pytest.raises(BackendRequestError, match=r"cannot check the result of its job: .*slow down"):
         hand.run(start.disowns(job))
     assert len(hand.calls("GetBackendStorage")) == looks
     assert hand.pauses == [2] * (looks - 1)
@@ -1345,12 +1345,12 @@ def test_what_is_refused_for_good_is_stored_as_reported_and_the_rest_is_not(hand
     start = disowned(hand)
     hand.rows["staging"].append(row("later", "UpdateBackendStorage", "COMPLETED", at=1.5))
     start.intent = replace(start.intent, known_job_ids=("found", "later"))  # type: ignore[type-var]
-    with pytest.raises(BackendStartError, match="cannot be told whether job found"):
+    with pytest.raises(BackendStartError, match="it is unclear whether job found"):
         hand.run(start.advance())
     assert hand.stored.reported
     other = with_intent(hand, changes={"refused": True})
     hand.environments = ["pr"]
-    with pytest.raises(BackendStartError, match="exists already"):
+    with pytest.raises(BackendStartError, match="already exists"):
         hand.run(other.advance())
     assert not hand.stored.reported
 
@@ -1497,7 +1497,7 @@ def test_the_driver_needs_neither_a_listener_nor_a_store(hand: Hand) -> None:
 def test_the_driver_throws_errors_of_calls_into_the_protocol(hand: Hand) -> None:
     hook = Hook()
     hook.error = BUSY
-    with pytest.raises(BackendRequestError, match="cannot see whether it was started already"):
+    with pytest.raises(BackendRequestError, match="cannot check whether it was already started"):
         once(hand, hook).advance()
 
 
@@ -1533,7 +1533,7 @@ def test_the_driver_goes_on_after_a_wait_elsewhere(hand: Hand) -> None:
 def test_the_driver_deletes_what_is_certainly_ours(hand: Hand) -> None:
     failed = Job(APP, "pr", "found", "CreateBackend", "FAILED")
     said = once(hand, Hook()).delete_leftover(failed, Outcome.ADOPTED)
-    assert said == "It may be somebody else's, so what it left behind was kept."
+    assert said == "Kept what it left behind, because the job may be somebody else's."
 
 
 def test_the_driver_tells_whose_a_job_was(hand: Hand) -> None:

@@ -92,7 +92,7 @@ def test_a_store_without_an_intent_knows_of_no_job_of_ours(hand: Hand) -> None:
 def test_what_is_left_is_deleted_in_this_order(hand: Hand) -> None:
     start = made(hand)
     said = hand.run(Leftover(FAILED, "pr", start).delete())
-    assert said == "Environment pr, which it left behind, was deleted (job deletion), so that a retry can create it."
+    assert said == "Deleted environment pr, which it left behind; a retry can create it again (job deletion)."
     assert hand.kinds == [
         "Load",
         "GetBackend",
@@ -133,7 +133,7 @@ def test_the_deletion_has_the_options_of_the_start(hand: Hand) -> None:
 def test_what_is_gone_already_is_noted_as_gone(hand: Hand) -> None:
     hand.environments = ["staging"]
     said = hand.run(leftover(hand).delete())
-    assert said == "Environment pr does not exist: there is nothing left to delete."
+    assert said == "Nothing to delete: environment pr does not exist."
     assert hand.kinds == ["Load", "GetBackend", "Save"]
     assert hand.stored.target_existed is True
 
@@ -142,7 +142,7 @@ def test_what_goes_while_its_deletion_is_decided_is_noted_as_gone(hand: Hand) ->
     there, away = ({"BackendEnvironmentList": listed} for listed in (["pr"], []))
     hand.answers["GetBackend"] = [there, away]
     said = hand.run(leftover(hand).delete())
-    assert said == "Environment pr does not exist: there is nothing left to delete."
+    assert said == "Nothing to delete: environment pr does not exist."
     assert hand.stored.target_existed is True
     assert not hand.sent
 
@@ -150,20 +150,20 @@ def test_what_goes_while_its_deletion_is_decided_is_noted_as_gone(hand: Hand) ->
 def test_a_deletion_that_fails_is_said_with_its_reason(hand: Hand) -> None:
     hand.ends = [replace(GONE, status="FAILED", error="stack is stuck")]
     assert hand.run(leftover(hand).delete()) == (
-        "Environment pr, which it left behind, could not be deleted: job deletion (DeleteBackend, app "
-        f"{APP}, environment pr) FAILED. stack is stuck"
+        "Could not delete environment pr, which it left behind: FAILED: job deletion (DeleteBackend, app "
+        f"{APP}, environment pr). AmplifyBackend reported: stack is stuck"
     )
     assert hand.stored.target_existed is False
     hand.content.clear()
     hand.ends = [replace(GONE, status="FAILED")]
-    assert hand.run(leftover(hand).delete()).endswith("FAILED. There is no error text.")
+    assert hand.run(leftover(hand).delete()).endswith(". AmplifyBackend reported no error text.")
 
 
 @pytest.mark.parametrize("operation", ["GetBackend", "ListBackendJobs", "DeleteBackend"])
 def test_a_deletion_that_cannot_be_started_is_said_with_its_reason(hand: Hand, operation: str) -> None:
     hand.answers[operation] = fault(FaultKind.REFUSED, "AccessDenied", "you may not")
     said = hand.run(leftover(hand).delete())
-    assert said.startswith("Environment pr, which it left behind, could not be deleted: ")
+    assert said.startswith("Could not delete environment pr, which it left behind: ")
     assert f"AccessDenied) for AppId={APP}" in said
     assert said.endswith("you may not")
 
@@ -179,7 +179,7 @@ def test_a_job_in_the_way_is_waited_for_and_then_all_is_looked_at_anew(hand: Han
             return super().pop(*position)
 
     hand.ends = Ended([Job(APP, "pr", "older", "UpdateBackendAPI", "COMPLETED"), GONE])
-    assert hand.run(leftover(hand).delete()).endswith("was deleted (job deletion), so that a retry can create it.")
+    assert hand.run(leftover(hand).delete()).endswith("a retry can create it again (job deletion).")
     assert [wait.ref.job_id for wait in hand.awaited] == ["older", "deletion"]
 
 
@@ -200,8 +200,7 @@ def test_what_somebody_has_used_since_is_kept(hand: Hand, user: dict[str, Any], 
     hand.rows["pr"].append(user)
     said = hand.run(leftover(hand).delete())
     if keeps_it:
-        assert said.startswith("Environment pr, which it left behind, was kept: job later (")
-        assert said.endswith(" came later.")
+        assert said.startswith("Kept environment pr, which it left behind: it has been used since, by job later (")
         assert hand.kinds == ["Load", "GetBackend", "ListBackendJobs"]
     else:
         assert hand.sent == ["DeleteBackend"]
@@ -210,7 +209,7 @@ def test_what_somebody_has_used_since_is_kept(hand: Hand, user: dict[str, Any], 
 def test_of_a_failed_job_without_a_time_any_other_one_may_be_younger(hand: Hand) -> None:
     hand.rows["pr"].append({**row("other", "UpdateBackendAPI", "COMPLETED"), "CreateTime": "1"})
     said = hand.run(leftover(hand, create_time_ms=None).delete())
-    assert "was kept: job other" in said
+    assert "has been used since, by job other" in said
     assert not hand.sent
 
 
@@ -237,7 +236,7 @@ def test_what_an_earlier_try_left_is_deleted_before_the_next_start(
     caplog.set_level("INFO", logger="start")
     hand.run(delete_earlier(made(hand), "pr"))
     assert hand.sent == ["DeleteBackend"]
-    assert any("FAILED in an earlier try. Environment pr, which" in line for line in caplog.messages)
+    assert any("FAILED in an earlier try: job ours" in line and "Deleted environment pr" in line for line in caplog.messages)
 
 
 @pytest.mark.parametrize(
@@ -272,9 +271,9 @@ def test_a_presumed_start_of_an_earlier_try_deletes_nothing(hand: Hand) -> None:
 
 def test_what_this_trys_job_left_is_deleted_if_it_is_certainly_ours(hand: Hand) -> None:
     said = hand.run(delete_after(made(hand, policy={"delete_leftover": "pr"}), FAILED, Outcome.STARTED))
-    assert "was deleted (job deletion)" in said
+    assert "Deleted environment pr" in said
     hand.actions.clear()
     start = made(hand, changes={"found_by_looking": True})
     said = hand.run(delete_after(start, FAILED, Outcome.ADOPTED))
-    assert said == "It may be somebody else's, so what it left behind was kept."
+    assert said == "Kept what it left behind, because the job may be somebody else's."
     assert not hand.actions

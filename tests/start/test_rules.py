@@ -720,7 +720,7 @@ NOTHING_IS_STORED_BEFORE_AIRFLOW_3_3 = {
     ),
     "a job failed that may be ours, and this try has sent": (
         situation(intent=PRESUMED, jobs=(job("FAILED"),), sent_in_this_try=True),
-        refuses("without Airflow's task state store"),
+        refuses("Airflow before 3.3 has no task state store"),
     ),
     "cleared, and the job that was adopted failed": (
         situation(intent=adopted(PRESUMED, job("RUNNING"), FIRST), round=CLEARED, jobs=(job("FAILED"),)),
@@ -793,7 +793,7 @@ def test_decides_without_a_state_store(given: Situation, expected: Expected) -> 
 NOT_LISTED = "is not listed yet"
 EARLIER_ROUND_SENT = "of the task's earlier round may have been sent"
 BEFORE_IT_COULD = "cleared before it could report"
-IS_RUNNING = "is RUNNING; starting when it has ended"
+IS_RUNNING = "is RUNNING; will start when it has ended"
 # By the intent's state: what is done if nothing shows of its job, or it runs, has completed or has failed.
 CELLS = {
     Order.SAME: {
@@ -825,7 +825,7 @@ CELLS = {
         State.PRESUMED: (
             sends(FRESH),
             adopts("job-1", APPEARED),
-            refuses("without Airflow's task state store"),
+            refuses("Airflow before 3.3 has no task state store"),
             sends(FAILED_BEFORE),
         ),
     },
