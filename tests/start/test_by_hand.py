@@ -208,7 +208,7 @@ def test_nothing_to_start_is_announced_without_a_job(hand: Hand) -> None:
 
 
 def test_a_start_without_an_environment_is_named_by_its_app(hand: Hand) -> None:
-    with pytest.raises(BackendStartError, match=rf"^RemoveAllBackends \(app {APP}\): time budget exceeded before the start was sent"):
+    with pytest.raises(BackendStartError, match=rf"^RemoveAllBackends \(app {APP}\): time budget exceeded"):
         hand.run(hand.start("RemoveAllBackends", {"AppId": APP}, seconds=0).advance())
 
 
@@ -747,14 +747,14 @@ def test_a_time_budget_that_ends_after_a_lost_answer_says_what_was_lost(hand: Ha
     hand.answers["CreateBackend"] = LOST
     with pytest.raises(
         BackendStartError,
-        match=r"time budget exceeded before the outcome of the start was known.*\(the answer to the last start was lost: .*no answer\)$",
+        match=r"time budget exceeded before the outcome .*\(the answer to the last start was lost: .*no answer\)$",
     ):
         hand.run(hand.start(policy={"patience": 60}, seconds=3).advance())
     assert hand.pauses == [2, 1]
 
 
 def test_a_time_budget_that_ends_before_a_start_says_so_and_no_more(hand: Hand) -> None:
-    with pytest.raises(BackendStartError, match=r"time budget exceeded before the start was sent: .* nothing is in the way$"):
+    with pytest.raises(BackendStartError, match=r"exceeded before the start was sent: .* nothing is in the way$"):
         hand.run(hand.start(seconds=0).advance())
     assert not hand.sent
 
@@ -791,7 +791,7 @@ def test_a_pause_ends_with_the_time_budget(hand: Hand, asked: float, left: float
 
 def test_a_busy_service_is_an_error_while_nothing_was_sent(hand: Hand) -> None:
     hand.answers["ListBackendJobs"] = BUSY
-    with pytest.raises(BackendRequestError, match=r"^CreateBackend .*cannot check whether it was already started.*slow"):
+    with pytest.raises(BackendRequestError, match=r"^CreateBackend .*cannot check whether it .*slow"):
         hand.run(hand.start().advance())
     assert not hand.pauses
 
