@@ -103,7 +103,7 @@ test-faults-short: $(VENV)/.dev-layer  ## the same in its short form, the contro
 test-mutants: $(VENV)/.dev-layer  ## faults planted in what decides about a start: the tests must find each (ARGS="--only decide")
 	@$(BIN)/python scripts/mutants.py $(ARGS)
 
-test-mutants-short: $(VENV)/.dev-layer  ## a sample of forty of them: SEED=1
+test-mutants-short: $(VENV)/.dev-layer  ## a sample of forty of them: SEED=1 (what CI runs)
 	@$(BIN)/python scripts/mutants.py --sample 40 $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 test-js: $(VENV)/.dev-layer  ## the JavaScript SDK against the local service (needs node and npm)

@@ -11,6 +11,7 @@ it survives edits elsewhere.
 | comparison | each operator becomes its neighbour (`>` and `>=`, `<` and `<=`) or its opposite (`==`, `is`, `in`) |
 | returns True, False, None | a function whose annotation allows it returns that at once |
 | row removed | each element of a tuple, list, set, dictionary or alternative pattern |
+| cell exchanged | a rule in a table, a dictionary of calls with names, becomes each other one of its row |
 | constant | a number becomes 0, and one more; `True` and `False` change places; a word gets another letter |
 | arithmetic | `+` and `-`, `min` and `max`, `any` and `all` change places; a sign is dropped |
 | argument removed | each keyword argument of a call |
@@ -32,6 +33,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from types import CodeType
+from typing import TypeGuard
 
 NEIGHBOURS: dict[type[ast.cmpop], str] = {
     ast.Gt: ">=",
@@ -369,7 +371,22 @@ class _Maker(ast.NodeVisitor):
                 if other != position
             ]
             self.replace("row removed", node, f"{{{', '.join(rest)}}}", key or value)
+        self.exchange_cells(node)
         self.generic_visit(node)
+
+    def exchange_cells(self, table: ast.Dict) -> None:
+        """Put each other rule of its row in the place of a rule; where the row has but one, one of the table."""
+        rows = {key: value.args for key, value in zip(table.keys, table.values, strict=True) if _is_row(value)}
+        of_table = [self.text(cell) for cells in rows.values() for cell in cells]
+        for key, cells in rows.items():
+            of_row = dict.fromkeys(map(self.text, cells))
+            if len(of_row) == 1:
+                of_row |= dict.fromkeys([rule for rule in of_table if rule not in of_row][:1])
+            for position, cell in enumerate(cells):
+                shown = f"{ast.unparse(key)} [{position + 1}] {self.text(cell)}" if key else self.text(cell)
+                for other in of_row:
+                    if other != self.text(cell):
+                        self.replace("cell exchanged", cell, other, f"{shown} -> {other}")
 
     def rows(self, node: ast.AST, elements: list[ast.expr] | list[ast.pattern], separator: str = ", ") -> None:
         for element in elements:
@@ -439,6 +456,16 @@ def _constant_returns(annotation: ast.expr | None) -> Iterator[str]:
         yield from ("True", "False")
     if "None" in names and len(names) > 1:
         yield "None"
+
+
+def _is_row(node: ast.expr) -> TypeGuard[ast.Call]:
+    """Whether it is a row of a table: a call with names only, and more than one."""
+    return (
+        isinstance(node, ast.Call)
+        and len(node.args) > 1
+        and not node.keywords
+        and all(isinstance(cell, ast.Name) for cell in node.args)
+    )
 
 
 def _is_text(node: ast.expr) -> bool:

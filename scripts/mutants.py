@@ -6,7 +6,7 @@
 `scripts/mutant_rules.py` makes the faults, by rule, from the source: nobody picks them. A mutant that behaves the same,
 so that no test can find it, stands in `scripts/equivalent_mutants.toml` with the reason. The run fails if
 
-- a suite fails without any mutant,
+- a suite that a mutant came to fails without any mutant,
 - a mutant survives all suites, or cannot be applied,
 - an entry of equivalent_mutants.toml is no mutant (any more), or is found all the same (`--equivalent` tries them).
 
@@ -63,19 +63,41 @@ class Target:
         return ROOT / f"{self.module.replace('.', '/')}.py"
 
 
+BY_HAND = "tests/start/test_by_hand.py"
+LEFTOVER_BY_HAND = "tests/start/test_leftover_by_hand.py"
+RULES = "tests/start/test_rules.py"
+WALK = "tests/faults/test_walk.py"
 START_SUITES = (
-    "tests/faults/test_walk.py",
-    "tests/hooks/test_start_limits.py",
-    "tests/hooks/test_start_disowns.py",
-    "tests/hooks/test_start.py",
-    "tests/hooks/test_start_elsewhere.py",
+    "tests/start/test_elsewhere.py",
+    "tests/start/test_once.py",
+    "tests/start/test_disowning.py",
+    WALK,
+    "tests/start/test_limits.py",
+)
+# What decides.
+PURE = ("start.intent", "start.situation", "start.rules", "start.fresh_start", "start.ownership")
+# What asks, stores, sends and waits.
+STEPS = (
+    "start.actions",
+    "start.attempt",
+    "start.observation",
+    "start.sending",
+    "start.protocol",
+    "start.course",
+    "start.driver",
 )
 TARGETS = (
-    Target(f"{PACKAGE}.jobs", ("tests/test_jobs.py", *START_SUITES)),
-    Target(f"{PACKAGE}.hooks.start", START_SUITES, unchanged=("StartOnce._label", "StartOnce._saying_what_for")),
+    Target(
+        f"{PACKAGE}.core.job",
+        (RULES, BY_HAND, *START_SUITES),
+        unchanged=("ended_text", "took_text", "duration_text", "left_behind"),
+    ),
+    *(Target(f"{PACKAGE}.{name}", (RULES, BY_HAND, *START_SUITES)) for name in PURE),
+    *(Target(f"{PACKAGE}.{name}", (BY_HAND, *START_SUITES)) for name in STEPS),
+    Target(f"{PACKAGE}.start.leftover", (LEFTOVER_BY_HAND, WALK, "tests/faults/test_leftovers.py")),
 )
 # A sample always holds these.
-ALWAYS = ("jobs._may_show_up: returns False",)
+ALWAYS = ("start.rules.Case.is_patient: returns False",)
 # What the suites import of others; what is not installed is left out.
 THEIRS = (
     "_pytest.assertion.rewrite",
@@ -230,6 +252,10 @@ class MutatedFinder(importlib.abc.MetaPathFinder):
         return importlib.util.spec_from_file_location(fullname, self.loader.path, loader=self.loader)
 
 
+class SuiteFailsError(Exception):
+    """A suite fails without any mutant."""
+
+
 class FirstFailure:
     """A pytest plug-in that writes down which test failed, or which module could not be collected.
 
@@ -329,8 +355,9 @@ class Campaign:
         tasks = [task for mutant in mutants if (task := self.task_for(mutant))]
         prepare(self.home)
         try:
-            if self.is_green({suite for task in tasks for suite in task.suites}):
-                self.follow(tasks)
+            self.follow(tasks)
+        except SuiteFailsError as error:
+            self.problems.append(str(error))
         finally:
             for child, _ in self.children.values():
                 stop(child)
@@ -345,18 +372,17 @@ class Campaign:
             return None
         return Task(mutant, text, list(self.suites or self.targets[mutant.module].suites))
 
-    def is_green(self, suites: set[str]) -> bool:
-        """Run the suites as they are: nothing is found by a test that fails anyway."""
-        for suite in sorted(suites):
-            child = self.fork(suite, None)
-            self.children[child.pid] = child, None
-            _, end = self.next_end()
-            print(f"unchanged  {end.cost.wall:5.1f} s  {suite}", flush=True)
-            if end.found_by:
-                self.problems.append(f"{suite} fails without any mutant:\n{child.output.read_text()[-8000:]}")
-                return False
-            self.costs[suite] = end.cost
-        return True
+    def measure(self, suite: str) -> Cost:
+        """Run a suite as it is, before the first mutant needs it: nothing is found by a test that fails anyway."""
+        child = self.fork(suite, None)
+        self.children[child.pid] = child, None
+        _, status, usage = os.wait4(child.pid, 0)
+        del self.children[child.pid]
+        end = self.read(child, status, usage.ru_utime + usage.ru_stime)
+        print(f"unchanged  {end.cost.wall:5.1f} s  {suite}", flush=True)
+        if end.found_by:
+            raise SuiteFailsError(f"{suite} fails without any mutant:\n{child.output.read_text()[-8000:]}")
+        return end.cost
 
     def follow(self, tasks: Iterable[Task]) -> None:
         waiting = list(tasks)
@@ -380,7 +406,10 @@ class Campaign:
         if task.mutant.id in self.equivalent and not self.tries_equivalent:
             self.note(task, "equivalent", self.equivalent[task.mutant.id])
             return
-        child = self.fork(task.suites[0], task)
+        suite = task.suites[0]
+        if suite not in self.costs:
+            self.costs[suite] = self.measure(suite)
+        child = self.fork(suite, task)
         self.children[child.pid] = child, task
 
     def note(self, task: Task, fate: str, why: str = "") -> None:

@@ -91,3 +91,28 @@ def test_a_mutant_that_cannot_be_applied_says_so(rules: ModuleType, text: str, w
     mutant = rules.Mutant("an id", "p.s", rules.Edit(start, start + 1, text))
     with pytest.raises(rules.UnappliedError, match=f"an id: {why}"):
         mutant.apply(SOURCE)
+
+
+TABLE = """
+TABLE = {
+    State.SENT: row(look, adopt, adopt),
+    State.FAILED: row(start, start, start),
+    State.FOUND: [row(look, adopt), {"other": call(1, adopt)}],
+}
+"""
+
+
+def test_each_rule_of_a_table_becomes_each_other_one_of_its_row(rules: ModuleType) -> None:
+    """Where a row has but one rule, one of another row takes its place."""
+    mutants = rules.mutants_of("package.sample", TABLE)
+    prefix = "sample: cell exchanged: "
+    assert [mutant.id.removeprefix(prefix) for mutant in mutants if mutant.id.startswith(prefix)] == [
+        "State.SENT [1] look -> adopt",
+        "State.SENT [2] adopt -> look",
+        "State.SENT [3] adopt -> look",
+        "State.FAILED [1] start -> look",
+        "State.FAILED [2] start -> look",
+        "State.FAILED [3] start -> look",
+    ]
+    programs = {mutant.apply(TABLE) for mutant in mutants}
+    assert len(programs) == len(mutants)

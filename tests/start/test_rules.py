@@ -29,20 +29,25 @@ from airflow_provider_amplifybackend.start.intent import (
     Disowned,
     Intent,
     Round,
+    State,
     adopted,
     answered,
     disowned,
     is_unanswered,
+    own_job,
     patience_since,
     request_digest,
 )
 from airflow_provider_amplifybackend.start.ownership import after_difference
 from airflow_provider_amplifybackend.start.rules import decide
 from airflow_provider_amplifybackend.start.situation import (
+    Order,
+    Sight,
     Situation,
     doubted,
     has_own_job,
     is_unresolved,
+    reopened,
     turned_down,
     write_intent,
 )
@@ -714,6 +719,22 @@ NOTHING_IS_STORED_BEFORE_AIRFLOW_3_3 = {
         situation(intent=adopted(PRESUMED, job("RUNNING"), FIRST), jobs=(job("FAILED"),), patience_left=1),
         sends(FAILED_BEFORE),
     ),
+    "a job failed that may be ours, and this try has sent": (
+        situation(intent=PRESUMED, jobs=(job("FAILED"),), sent_in_this_try=True),
+        refuses("Airflow before 3.3 has no task state store"),
+    ),
+    "cleared, and the job that was adopted failed": (
+        situation(intent=adopted(PRESUMED, job("RUNNING"), FIRST), round=CLEARED, jobs=(job("FAILED"),)),
+        sends(AGAIN),
+    ),
+    "cleared, and the job that was adopted completed: do it again": (
+        update(
+            intent=replace(adopted(PRESUMED, job("RUNNING"), FIRST), operation="UpdateBackendAuth"),
+            round=CLEARED,
+            jobs=(job("COMPLETED", operation="UpdateBackendAuth"),),
+        ),
+        sends(AGAIN),
+    ),
     "cleared, a job completed that may be ours, and what it created is there": (
         situation(intent=replace(PRESUMED, round=FIRST.earlier), jobs=(job("COMPLETED"),), target_exists=True),
         refuses(EXISTS),
@@ -770,11 +791,120 @@ def test_decides_without_a_state_store(given: Situation, expected: Expected) -> 
     check(given, expected)
 
 
+NOT_LISTED = "is not listed yet"
+EARLIER_ROUND_SENT = "of the task's earlier round may have been sent"
+BEFORE_IT_COULD = "cleared before it could report"
+IS_RUNNING = "is RUNNING; will start when it has ended"
+# By the intent's state: what is done if nothing shows of its job, or it runs, has completed or has failed.
+CELLS = {
+    Order.SAME: {
+        State.SENT: (
+            looks_again("a start may have been sent"),
+            adopts("job-1", APPEARED),
+            adopts("job-1", APPEARED),
+            looks_again("may be somebody else's"),
+        ),
+        State.ANSWERED: (
+            looks_again(f"of an earlier try {NOT_LISTED}"),
+            adopts("job-1", STARTED_BEFORE),
+            adopts("job-1", STARTED_BEFORE),
+            sends(FAILED_BEFORE),
+        ),
+        State.FOUND: (
+            looks_again(f"of an earlier try {NOT_LISTED}"),
+            adopts("job-1", STARTED_BEFORE),
+            adopts("job-1", STARTED_BEFORE),
+            looks_again("a start may have been sent"),
+        ),
+        State.FAILED: (
+            sends(FAILED_BEFORE),
+            waits_for("job-1", IS_RUNNING),
+            sends(FAILED_BEFORE),
+            sends(FAILED_BEFORE),
+        ),
+        State.REFUSED: (sends(WAS_REFUSED), waits_for("job-1", IS_RUNNING), sends(WAS_REFUSED), sends(WAS_REFUSED)),
+        State.PRESUMED: (
+            sends(FRESH),
+            adopts("job-1", APPEARED),
+            refuses("Airflow before 3.3 has no task state store"),
+            sends(FAILED_BEFORE),
+        ),
+    },
+    Order.NEW: {
+        State.SENT: (
+            looks_again(EARLIER_ROUND_SENT),
+            adopts("job-1", CLEARED_WHILE),
+            adopts("job-1", BEFORE_IT_COULD),
+            looks_again(EARLIER_ROUND_SENT),
+        ),
+        State.ANSWERED: (
+            looks_again(f"of the task's earlier round {NOT_LISTED}"),
+            adopts("job-1", CLEARED_WHILE),
+            adopts("job-1", BEFORE_IT_COULD),
+            sends(AGAIN),
+        ),
+        State.FOUND: (
+            looks_again(f"of the task's earlier round {NOT_LISTED}"),
+            adopts("job-1", CLEARED_WHILE),
+            adopts("job-1", BEFORE_IT_COULD),
+            looks_again(EARLIER_ROUND_SENT),
+        ),
+        State.FAILED: (
+            sends(AGAIN),
+            adopts("job-1", CLEARED_WHILE),
+            adopts("job-1", BEFORE_IT_COULD),
+            sends(AGAIN),
+        ),
+        State.REFUSED: (sends(AGAIN), waits_for("job-1", IS_RUNNING), sends(AGAIN), sends(AGAIN)),
+        State.PRESUMED: (sends(AGAIN), adopts("job-1", CLEARED_WHILE), sends(AGAIN), sends(AGAIN)),
+    },
+}
+INTENTS = {
+    State.SENT: INTENT,
+    State.ANSWERED: NAMED,
+    State.FOUND: FOUND,
+    State.FAILED: replace(NAMED, job_failed=True),
+    State.REFUSED: REFUSED,
+    State.PRESUMED: PRESUMED,
+}
+
+
+@pytest.mark.parametrize("sight", Sight)
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("order", Order)
+def test_decides_in_each_state_of_the_intent_by_what_its_job_shows(order: Order, state: State, sight: Sight) -> None:
+    """While patience lasts, for a change, which leaves nothing by which to tell whether it was made."""
+    intent = replace(INTENTS[state], operation="UpdateBackendAuth")
+    assert intent.state is state
+    listed = () if sight is Sight.NOTHING else (job(sight.upper(), operation="UpdateBackendAuth"),)
+    round = FIRST if order is Order.SAME else CLEARED
+    check(
+        update(intent=intent, jobs=listed, round=round, patience_left=60), CELLS[order][state][list(Sight).index(sight)]
+    )
+
+
 def test_the_first_new_job_after_the_intent_is_ours() -> None:
     listed = (job("RUNNING", at=9_000, job_id="later"), job("RUNNING", at=1_000, job_id="first"))
     decision = decide(situation(intent=INTENT, jobs=listed))
     assert isinstance(decision, Adopt)
     assert decision.job.job_id == "first"
+
+
+def test_no_job_comes_of_a_start_that_was_refused() -> None:
+    listed = (job("RUNNING"),)
+    assert own_job(listed, INTENT) == listed[0]
+    assert own_job(listed, REFUSED) is None
+    assert not has_own_job(situation(intent=REFUSED, jobs=listed))
+
+
+@pytest.mark.parametrize("listed", [(), (job("RUNNING"),), (job("COMPLETED"),)])
+def test_only_a_failed_job_that_was_found_by_looking_reopens_the_start(listed: tuple[Job, ...]) -> None:
+    given = situation(intent=FOUND, jobs=listed)
+    assert reopened(given) is given
+    failed = job("FAILED")
+    assert reopened(replace(given, jobs=(failed,))).intent == disowned(FOUND, failed)
+    answered_one = situation(intent=NAMED, jobs=(failed,))
+    assert reopened(answered_one) is answered_one
 
 
 def test_outcomes_say_how_a_task_came_to_success_without_a_job() -> None:
@@ -1511,3 +1641,24 @@ def test_a_disowned_job_is_stored_and_read_again() -> None:
     stored = json.loads(json.dumps(IN_DOUBT.to_stored()))
     assert Intent.from_stored(stored) == IN_DOUBT
     assert Intent.from_stored(stored | {"disowned": [{"job_id": "x"}]}) is None
+
+
+def test_what_is_stored_is_read_back_as_it_was_written() -> None:
+    """A store keeps JSON, which has lists and no tuples."""
+    stored = replace(IN_DOUBT, known_job_ids=("one",), environments=("staging",)).to_stored()
+    assert json.loads(json.dumps(stored)) == stored
+
+
+@pytest.mark.parametrize("name", ["resent_time_ms", "lost_time_ms", "sent_in_try"])
+def test_a_stored_number_that_is_none_makes_the_intent_unreadable(name: str) -> None:
+    assert Intent.from_stored(INTENT.to_stored() | {name: "yesterday"}) is None
+    stored = {key: value for key, value in INTENT.to_stored().items() if key != name}
+    assert getattr(Intent.from_stored(stored), name) == 0
+
+
+def test_each_job_that_was_disowned_is_remembered_one_without_a_time_as_well() -> None:
+    timeless = job("COMPLETED", create_time_ms=None)
+    rest, _ = after_difference(replace(FOUND, disowned=(DISOWNED,)), CLONE, timeless, (), "it differs", SEEN)
+    assert rest is not None
+    assert rest.disowned == (DISOWNED, Disowned("job-1", 0, SEEN))
+    assert Intent.from_stored(rest.to_stored()) == rest
