@@ -10,6 +10,8 @@ PLACES = {
     "exceptions": "AmplifyBackendError BackendJobFailedError BackendJobTimeoutError BackendParameterError "
     "BackendRequestError BackendStartError BackendTimeoutError",
     "hooks.amplify_backend": "AmplifyBackendHook",
+    "hooks.start": "StartOnce Policy Blocked Reached",
+    "jobs": "Intent Job JobRef JobResult Outcome Round",
     "links": "AmplifyConsoleLink AmplifyStudioLink",
     "local.cli": "main",
     "local.control": "LocalControl",
@@ -26,6 +28,7 @@ PLACES = {
     "operators.storage": "CreateBackendStorageOperator DeleteBackendStorageOperator GetBackendStorageOperator "
     "ImportBackendStorageOperator ListS3BucketsOperator UpdateBackendStorageOperator",
     "operators.token": "CreateTokenOperator DeleteTokenOperator GetTokenOperator",
+    "polling": "Condition FaultKind ServiceError",
     "sensors.base": "WaitSensor",
     "sensors.environment": "BackendEnvironmentSensor",
     "sensors.job": "BackendJobSensor",
