@@ -29,7 +29,7 @@ class StartOnce(driver.StartOnce):
 
     @property
     def policy(self) -> Policy:
-        """What the user wants where something is in the way."""
+        """The policy where something is in the way."""
         return self.protocol.policy
 
     @policy.setter
