@@ -54,7 +54,8 @@ class Operation:
 
         A clone reads its source; whether two clones may read at once is up to the service.
         """
-        return self.environments(request)[:1]
+        name = request.get(self.environment) if self.environment else None
+        return (name,) if name else ()
 
 
 def _job(name: str, effect: Effect, resource: str, read: str | None, **more: Any) -> Operation:

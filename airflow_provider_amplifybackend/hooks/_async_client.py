@@ -20,8 +20,8 @@ from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import NoCredentialsError
 
 from airflow_provider_amplifybackend import __version__
+from airflow_provider_amplifybackend.hooks._botocore_errors import stop_at_quota
 from airflow_provider_amplifybackend.hooks._client_log import watch
-from airflow_provider_amplifybackend.hooks._errors import stop_at_quota
 from airflow_provider_amplifybackend.hooks._name_guard import guard_names
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 from airflow_provider_amplifybackend.parameters import service_model

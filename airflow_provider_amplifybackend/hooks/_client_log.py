@@ -91,6 +91,8 @@ def _hide_answer(response_dict: dict[str, Any], **_: Any) -> None:
 
 
 def _hide_body(message: dict[str, Any]) -> None:
+    if not any(logging.getLogger(name).isEnabledFor(logging.DEBUG) for name in _WORDY):
+        return  # nobody writes bodies down, and to look into each costs more than the rest of the log
     body = message.get("body")
     if isinstance(body, bytes) and next(secret_values(body.decode(errors="replace")), None):
         message["body"] = _HiddenBody(body)

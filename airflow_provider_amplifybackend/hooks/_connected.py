@@ -10,8 +10,8 @@ from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.config import Config
 
 from airflow_provider_amplifybackend._compat import AirflowException, AirflowNotFoundException
+from airflow_provider_amplifybackend.hooks._botocore_errors import ConnectionLookupError, LateStartError, stop_at_quota
 from airflow_provider_amplifybackend.hooks._client_log import watch
-from airflow_provider_amplifybackend.hooks._errors import ConnectionLookupError, LateStartError, stop_at_quota
 from airflow_provider_amplifybackend.hooks._name_guard import guard_names
 from airflow_provider_amplifybackend.hooks._tls import read_client_cert, read_verify
 from airflow_provider_amplifybackend.parameters import service_model

@@ -12,7 +12,7 @@ from airflow_provider_amplifybackend._errors import request_error, timeout_error
 from airflow_provider_amplifybackend.core import names
 from airflow_provider_amplifybackend.core.encodable import encodable_answer
 from airflow_provider_amplifybackend.core.job import Job, JobRef
-from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS
+from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS, OPERATIONS
 from airflow_provider_amplifybackend.core.requests import (
     JOBS_PER_PAGE,
     Call,
@@ -27,14 +27,14 @@ from airflow_provider_amplifybackend.core.status_check import check_job
 from airflow_provider_amplifybackend.core.timing import current
 from airflow_provider_amplifybackend.core.waiting import Wait
 from airflow_provider_amplifybackend.exceptions import BackendJobFailedError, BackendParameterError
-from airflow_provider_amplifybackend.hooks._connected import ConnectedHook, always
-from airflow_provider_amplifybackend.hooks._errors import (
+from airflow_provider_amplifybackend.hooks._botocore_errors import (
     UnreadableAnswerError,
     cause,
     check_answer,
     client_error,
     service_error,
 )
+from airflow_provider_amplifybackend.hooks._connected import ConnectedHook, always
 from airflow_provider_amplifybackend.parameters.limits import LONGEST_WAIT, as_bounded
 
 if TYPE_CHECKING:
@@ -83,8 +83,9 @@ class AmplifyBackendHook(ConnectedHook):
 
         :param once: Send it once, without retries and within bounded time, as every start of a job must be.
         """
-        is_read = api_operation.startswith(("Get", "List"))
-        for _ in range(UNREADABLE_ANSWERS if is_read and not once else 0):
+        known = OPERATIONS.get(api_operation)
+        may_repeat = known is not None and known.only_reads and not once
+        for _ in range(UNREADABLE_ANSWERS if may_repeat else 0):
             # botocore repeats neither of the two.
             with suppress(UnreadableAnswerError):
                 return self._attempt(api_operation, request, once=False)

@@ -27,7 +27,7 @@ from airflow_provider_amplifybackend.core.schedule import Durations, PollSchedul
 from airflow_provider_amplifybackend.core.status_check import Awaited, CheckResult, check
 from airflow_provider_amplifybackend.core.timing import current
 from airflow_provider_amplifybackend.hooks._async_client import create_client
-from airflow_provider_amplifybackend.hooks._errors import cause, check_answer, client_error, service_error
+from airflow_provider_amplifybackend.hooks._botocore_errors import cause, check_answer, client_error, service_error
 from airflow_provider_amplifybackend.triggers import _metrics as metrics
 
 T = TypeVar("T")

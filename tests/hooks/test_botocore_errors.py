@@ -9,7 +9,7 @@ import pytest
 from botocore.parsers import ResponseParserError
 
 from airflow_provider_amplifybackend.core.requests import FaultKind
-from airflow_provider_amplifybackend.hooks._errors import UnreadableAnswerError, check_answer, service_error
+from airflow_provider_amplifybackend.hooks._botocore_errors import UnreadableAnswerError, check_answer, service_error
 
 URL = {"endpoint_url": "https://x"}
 

@@ -132,20 +132,13 @@ class Hand:
 
     def run(self, steps: Steps[T]) -> T:
         """Answer actions until the protocol is done."""
-        try:
-            action = next(steps)
-            for _ in range(MOST_ACTIONS):
-                self.actions.append(action)
-                try:
-                    answer = self.answer(action)
-                except (ServiceError, AmplifyBackendError) as error:
-                    action = steps.throw(error)
-                else:
-                    action = steps.send(answer)
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
-        raise AssertionError("it goes on and on")
+
+        def note_and_answer(action: Action) -> Any:
+            self.actions.append(action)
+            assert len(self.actions) <= MOST_ACTIONS, "it goes on and on"
+            return self.answer(action)
+
+        return drive(steps, note_and_answer, thrown_in=(ServiceError, AmplifyBackendError))
 
     def answer(self, action: Action) -> Any:
         match action:
