@@ -226,18 +226,9 @@ class Campaign:
             time.sleep(0.2)
 
     def _round(self, plan: RunPlan, run_id: str, attacks: dict[str, Any], note: Any) -> Round:
-        for task_id in TASKS:
-            attacker = Attacker(
-                self.airflow,
-                self.service,
-                self.watch,
-                self.components,
-                dag_id=self.options.dag_id,
-                run_id=run_id,
-                task_id=task_id,
-                environment=plan.environment,
-                note=note,
-            )
+        # All of them now: an attack on one task can last until the next has its job, which is then of this round, too.
+        attackers = {task_id: self._attacker(plan, run_id, task_id, note) for task_id in TASKS}
+        for task_id, attacker in attackers.items():
             for attack in attacks[task_id]:
                 if not self.tally.reserve():
                     break
@@ -257,6 +248,19 @@ class Campaign:
             state = "not ended"
             note(str(error))
         return Round(state, {task_id: self._known(run_id, task_id) for task_id in TASKS})
+
+    def _attacker(self, plan: RunPlan, run_id: str, task_id: str, note: Any) -> Attacker:
+        return Attacker(
+            self.airflow,
+            self.service,
+            self.watch,
+            self.components,
+            dag_id=self.options.dag_id,
+            run_id=run_id,
+            task_id=task_id,
+            environment=plan.environment,
+            note=note,
+        )
 
     def _ends_well(self, run_id: str, task_id: str) -> bool:
         deadline = time.monotonic() + TASK_TIMEOUT
