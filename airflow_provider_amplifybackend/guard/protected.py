@@ -151,8 +151,11 @@ def _entry(number: int, text: Any, setting: str) -> Entry:
 
 
 def _form_problem(text: str) -> str | None:
-    if unicodedata.normalize("NFKC", text).count("/") > 1:
+    slashes = unicodedata.normalize("NFKC", text).count("/")
+    if slashes > 1:
         return "has more than one slash"
+    if slashes != text.count("/"):
+        return "contains a character that may be read as a slash"
     if not all(text.split("/")):
         return "has nothing on one side of its slash"
     return None
