@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,7 +32,7 @@ DENIED = "AccessDeniedException"
 
 def answers(**given: Any) -> Callable[[Ask], Mapping[str, Any]]:
     """Services that know these answers, of which an error's code stands for a refusal, and None for "not found"."""
-    known = {
+    known: dict[str, Any] = {
         "GetApp": {"app": {"environmentVariables": {}}},
         "ListStacks": {"StackSummaries": []},
         "GetBackend": {"AmplifyMetaConfig": META},
@@ -41,13 +41,14 @@ def answers(**given: Any) -> Callable[[Ask], Mapping[str, Any]]:
         "GetBackendEnvironment": {"backendEnvironment": {"createTime": NOW, "stackName": "amplify-shop-main-1"}},
     } | given
 
-    def answer(ask: Ask) -> Mapping[str, Any]:
+    def reply(ask: Ask) -> Mapping[str, Any]:
         found = known[ask.operation]
         if found is None or isinstance(found, str):
             raise UnreadableError(ask, found or "NotFound", is_missing=found is None)
-        return found  # type: ignore[no-any-return]
+        answer: Mapping[str, Any] = found
+        return answer
 
-    return answer
+    return reply
 
 
 def facts_of_app(environment: str | None = "main", **given: Any) -> Facts:
@@ -107,7 +108,7 @@ def test_a_holding_stack_has_the_id_of_the_app_and_the_suffix(name: str, is_one:
 
 
 def test_a_holding_stack_is_found_on_any_page() -> None:
-    pages = iter(
+    pages: Iterator[Mapping[str, Any]] = iter(
         [
             {"StackSummaries": [{"StackName": "other"}], "NextToken": "2"},
             {"StackSummaries": [{"StackName": "amplify-d1-x-holding"}]},
