@@ -116,6 +116,17 @@ class Provisioner:
             self.observer.forgotten(store, app.app_id, environment.name)
         app.environments.pop(environment.name, None)
 
+    def ensure_stack(self, store: Store, app: App, environment: Environment, moment: float) -> Stack:
+        """Return an environment's live root stack, made where there is none."""
+        root = self.root_of(store, environment)
+        if root is None or not root.is_live:
+            root = stack_parts.root_stack(app, environment, moment)
+            self._build(store, root, moment)
+        return root
+
+    def nested_of(self, store: Store, root: Stack) -> list[Stack]:
+        return [stack for stack in self.stacks.all(store) if stack.root_id == root.stack_id and stack.is_live]
+
     def root_of(self, store: Store, environment: Environment) -> Stack | None:
         return find(self.stacks, store, environment.provider["StackId"])
 

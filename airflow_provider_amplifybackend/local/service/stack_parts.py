@@ -19,6 +19,7 @@ IDENTITY_POOL = "AWS::Cognito::IdentityPool"
 API = "AWS::AppSync::GraphQLApi"
 
 DEPLOYMENT_BUCKET = "DeploymentBucket"
+DEPLOYMENT_BUCKET_KIND = "deployment_bucket"
 
 # What a deletion can leave behind, by the words of seeds and fault scripts, and which resources that is.
 LEFTOVER_TYPES: dict[str, tuple[str, ...]] = {
@@ -29,7 +30,7 @@ LEFTOVER_TYPES: dict[str, tuple[str, ...]] = {
     "roles": (ROLE,),
 }
 # The deployment bucket, all of the stacks, and the parameters of functions (which no stack has).
-LEFTOVERS = ("stack", "deployment_bucket", "parameters", *LEFTOVER_TYPES)
+LEFTOVERS = ("stack", DEPLOYMENT_BUCKET_KIND, "parameters", *LEFTOVER_TYPES)
 
 # A name of the pools in the outputs, and the resource that has it.
 _AUTH = {
@@ -46,7 +47,7 @@ _LONGEST_STACK_NAME = 128
 def leftover_kind(resource: StackResource) -> str:
     """Return the word for a resource in seeds and fault scripts."""
     if resource.logical_id == DEPLOYMENT_BUCKET:
-        return "deployment_bucket"
+        return DEPLOYMENT_BUCKET_KIND
     return next((kind for kind, types in LEFTOVER_TYPES.items() if resource.type in types), "")
 
 

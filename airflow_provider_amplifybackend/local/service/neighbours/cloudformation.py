@@ -11,7 +11,13 @@ from airflow_provider_amplifybackend.local.service.errors import validation_erro
 from airflow_provider_amplifybackend.local.service.invocation import Answer, Handler, Invocation
 from airflow_provider_amplifybackend.local.service.neighbours.pages import UnknownTokenError, page_of
 from airflow_provider_amplifybackend.local.service.stack import DELETED, Stack, StackResource
-from airflow_provider_amplifybackend.local.service.stacks import StackBook, existing, find, is_protected, refuse_protected
+from airflow_provider_amplifybackend.local.service.stacks import (
+    StackBook,
+    existing,
+    find,
+    is_protected,
+    refuse_protected,
+)
 
 _LARGEST_RESOURCES = 100
 

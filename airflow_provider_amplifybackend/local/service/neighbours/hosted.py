@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, cast
-
-from botocore.model import StructureShape
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_amplifybackend.local.service.api_model import AMPLIFY, service_model
 from airflow_provider_amplifybackend.local.service.clock import Clock
@@ -14,6 +12,9 @@ from airflow_provider_amplifybackend.local.service.hosting import ENDED, Branch,
 from airflow_provider_amplifybackend.local.service.invocation import Answer, Invocation
 from airflow_provider_amplifybackend.local.service.neighbours.pages import UnknownTokenError, page_of
 from airflow_provider_amplifybackend.local.service.store import App, Environment, Store
+
+if TYPE_CHECKING:
+    from botocore.model import StructureShape
 
 
 def app(invocation: Invocation) -> App:

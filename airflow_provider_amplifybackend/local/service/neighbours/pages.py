@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TypeVar
 
 Row = TypeVar("Row")
@@ -25,8 +25,7 @@ def page_of(
     """
     after = None if token is None else _decoded(token)
     ordered = sorted(rows, key=lambda row: row[0], reverse=newest_first)
-    beyond: Callable[[str], bool] = lambda key: after is None or (key < after if newest_first else key > after)
-    rest = [row for row in ordered if beyond(row[0])]
+    rest = [row for row in ordered if after is None or (row[0] < after if newest_first else row[0] > after)]
     page = rest[:size]
     more = len(rest) > size
     return [row for _, row in page], _encoded(page[-1][0]) if more else None

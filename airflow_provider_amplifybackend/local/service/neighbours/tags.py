@@ -15,7 +15,9 @@ LONGEST_KEY, LONGEST_VALUE = 128, 256
 # The patterns of Amplify's model, of which Python's `re` does not know the one for values.
 _KEY = re.compile(r"[a-zA-Z+-=._:/]+")
 _VALUE_MARKS = frozenset("_.:/=+-@")
-_ARN = re.compile(r"arn:aws:amplify:(?P<region>[^:]*):(?P<account>[^:]*):apps/(?P<app>[^/]+)(/branches/(?P<branch>.+))?")
+_ARN = re.compile(
+    r"arn:aws:amplify:(?P<region>[^:]*):(?P<account>[^:]*):apps/(?P<app>[^/]+)(/branches/(?P<branch>.+))?"
+)
 
 
 def check(tags: Mapping[str, str]) -> None:
