@@ -1,4 +1,4 @@
-"""Reads of the services beside AmplifyBackend, for the guard: ``amplify`` and ``cloudformation``."""
+"""Reads of the services beside AmplifyBackend: for the guard, and for plans, records and proofs of deletions."""
 
 from __future__ import annotations
 
@@ -143,11 +143,15 @@ class Neighbours:
         return is_local_service(self._own_endpoint)
 
 
+# The codes by which the services say that there is no such thing; a request for a bucket's head has no other than 404.
+MISSING = frozenset(
+    {"NotFoundException", "ResourceNotFoundException", "NoSuchEntity", "NoSuchBucket", "ParameterNotFound", "404"}
+)
+
+
 def _says_missing(code: str, message: str) -> bool:
     """Tell whether there is no such thing; of a stack, CloudFormation says so in a message only."""
-    return code in ("NotFoundException", "ResourceNotFoundException") or (
-        code == "ValidationError" and "does not exist" in message
-    )
+    return code in MISSING or (code == "ValidationError" and "does not exist" in message)
 
 
 def is_local_service(endpoint: str) -> bool:
