@@ -122,3 +122,32 @@ def written_forms(secret: str) -> set[str]:
     forms = {secret, in_json, repr(secret)[1:-1], repr(in_json)[1:-1], *(lines if len(lines) > 1 else ())}
     # Airflow hands them on to other processes. What cannot be encoded is written nowhere; it may be without the rest.
     return {encodable_text(form) for form in forms if len(form) >= SHORTEST_MASKED}
+
+
+def without_secrets(value: Any, *, is_secret: bool = False) -> Any:
+    """Return a copy for a record that is kept for good: whatever has the name of a secret, in any spelling, is ``***``.
+
+    It goes further than :func:`redact_secrets`, whose results others work with.
+    """
+    if isinstance(value, Mapping):
+        return {
+            key: without_secrets(member, is_secret=is_secret or key in SECRET_MEMBERS or is_secret_name(key))
+            for key, member in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [without_secrets(item, is_secret=is_secret) for item in value]
+    if isinstance(value, str):
+        return (REDACTED if value else value) if is_secret else _text_without_secrets(value)
+    return value
+
+
+def _text_without_secrets(text: str) -> str:
+    if not ("\\u" in text or _find_secret_name(text)):
+        return text
+    try:
+        document = json.loads(text)
+    except RecursionError:
+        return REDACTED
+    except ValueError:
+        return _MEMBER_IN_TEXT.sub(lambda found: found[0].replace(found["value"], REDACTED), text)
+    return json.dumps(without_secrets(encodable(document)), separators=(",", ":"))

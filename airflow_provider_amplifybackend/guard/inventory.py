@@ -179,7 +179,7 @@ def _read_stacks(environment: str, root: str, found: Inventory) -> Reads[None]:
     while waiting:
         stack, inherited = waiting.popleft()
         resources = yield from _resources(stack, found)
-        kept = yield from _retained(stack, found) if resources else {}
+        kept = (yield from _retained(stack, found)) if resources else {}
         for resource in resources:
             logical_id = str(resource.get("LogicalResourceId") or "")
             # What is in a nested stack that stays, stays with it.
@@ -246,7 +246,10 @@ def _read_parameters(app_id: str, environment: str, found: Inventory) -> Reads[N
     path = parameters_path(app_id, environment)
     filters = [{"Key": "Path", "Option": "Recursive", "Values": [path.rstrip("/")]}]
     rows = yield from read_pages(
-        Ask("ssm", "DescribeParameters", {"ParameterFilters": filters}), "Parameters", found, f"the parameters in {path}"
+        Ask("ssm", "DescribeParameters", {"ParameterFilters": filters}),
+        "Parameters",
+        found,
+        f"the parameters in {path}",
     )
     found.things += [Thing(environment, PARAMETER, str(row["Name"])) for row in rows if row.get("Name")]
 
@@ -312,7 +315,12 @@ def read(ask: Ask, found: Inventory, what: str) -> Reads[Mapping[str, Any] | Non
 
 
 def read_pages(
-    ask: Ask, member: str, found: Inventory, what: str, *, token: str = "NextToken"  # noqa: S107
+    ask: Ask,
+    member: str,
+    found: Inventory,
+    what: str,
+    *,
+    token: str = "NextToken",  # noqa: S107
 ) -> Reads[list[Mapping[str, Any]]]:
     """Return the rows of all pages of a listing."""
     rows: list[Mapping[str, Any]] = []

@@ -193,7 +193,9 @@ def _environments(scope: Scope, found: Inventory) -> Reads[tuple[str, ...]]:
 def _signs(environment: str, facts: signs.Facts, found: Inventory) -> list[PlannedSign]:
     for text in facts.unreadable:
         what, _, why = text.partition(" (")
-        found.gap(f"a sign of the guard's{f', environment {environment}' if environment else ''}: {what}", why.rstrip(")"))
+        found.gap(
+            f"a sign of the guard's{f', environment {environment}' if environment else ''}: {what}", why.rstrip(")")
+        )
     return [PlannedSign(environment, str(sign.refusal), sign.text, sign.way_out) for sign in facts.signs]
 
 

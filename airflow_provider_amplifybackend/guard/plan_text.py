@@ -29,7 +29,9 @@ def _lines(plan: Plan) -> Iterator[str]:
     yield f"Digest: `{plan.digest}`"
     if plan.signs:
         yield from ("", "## The guard refuses this", "")
-        yield from (f"- **{sign.reason}**: {_plain(sign.text)}. To lift it: {_plain(sign.way_out)}" for sign in plan.signs)
+        yield from (
+            f"- **{sign.reason}**: {_plain(sign.text)}. To lift it: {_plain(sign.way_out)}" for sign in plan.signs
+        )
     yield from _section("Goes", plan.goes, plan.counts)
     yield from _section("Stays", plan.stays, {})
     if plan.unknown:

@@ -237,7 +237,9 @@ def look_for(proof: Proof, things: Iterable[Thing]) -> Reads[None]:
 
 def _note(proof: Proof, thing: Thing, state: str | None) -> None:
     if thing.stays == UNKNOWN and state is not None:
-        proof.unknown.append(Gap(str(thing), f"{state}, and its stack's template, which says whether it stays, was unreadable"))
+        proof.unknown.append(
+            Gap(str(thing), f"{state}, and its stack's template, which says whether it stays, was unreadable")
+        )
     elif thing.stays in ("", UNKNOWN):
         proof.gone.append(thing) if state is None else proof.left.append((thing, state))
     elif state is not None:
