@@ -190,7 +190,9 @@ class Deletion:
         if self._file is None or self._is_recorded or _is_about_record(error):
             return
         job = getattr(error, "job", None)
-        details = {"error": f"{type(error).__name__}: {error}"} | ({"job": vars(job)} if isinstance(job, Job) else {})
+        details: dict[str, Any] = {"error": f"{type(error).__name__}: {error}"}
+        if isinstance(job, Job):
+            details["job"] = {name: fact for name, fact in job.to_xcom(Outcome.STARTED).items() if name != "outcome"}
         try:
             self._complete(_state_after(error), details)
         except BackendRecordError as failure:
