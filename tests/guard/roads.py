@@ -135,8 +135,13 @@ DAGS = {
     """,
     "mapping over the app's list": f"""
         listed = GetBackendOperator(task_id="list", app_id="{_APP}")
+
+        @task
+        def names(found):
+            return found
+
         DeleteBackendOperator.partial(task_id="delete", app_id="{_APP}", {_HURRY}).expand(
-            backend_environment_name=listed.output["BackendEnvironmentList"])
+            backend_environment_name=names(listed.output["BackendEnvironmentList"]))
     """,
     "expand_kwargs": f"""
         DeleteBackendOperator.partial(task_id="delete", {_HURRY}).expand_kwargs(
@@ -262,12 +267,13 @@ def _while_another_job_is_awaited(*, deferrable: bool) -> Callable[[World], None
 
 
 class _Late:
-    """Called by a task while it is about to wait."""
+    """Called by a task at the moment that a road is about."""
 
-    act: Callable[[], Any] = staticmethod(lambda: None)
+    def __init__(self) -> None:
+        self.act: Callable[[], None] = lambda: None
 
     def __call__(self) -> None:
-        type(self).act, act = staticmethod(lambda: None), type(self).act
+        act, self.act = self.act, lambda: None
         act()
 
 
