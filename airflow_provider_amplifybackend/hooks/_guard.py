@@ -82,18 +82,26 @@ class Guard:
         reach = reach_of(operation, request)
         if reach is None:
             return
-        checked = self._checked.get(reach)
-        if checked is None or current().monotonic() - checked > FRESH:
-            self.check(operation, request)
-        else:
+        if self._is_fresh(reach):
             self._check_names(reach)
+        else:
+            self.check(operation, request)
 
     def check_on_the_wire(self, operation: str, request: Mapping[str, Any]) -> None:
-        """Check the names that are sent; the environments that an operation reaches unnamed were listed just now."""
+        """Check what is sent, which is what was checked, unless a handler has changed it since."""
         reach = reach_of(operation, request)
-        if reach is not None:
+        if reach is None:
+            return
+        if self._is_fresh(reach):
+            # The environments that it reaches unnamed were listed just now.
             named = (reach.environment,) if reach.environment else ()
             self._raise(reach, verdict.by_name(reach, named, self._entries(reach)))
+        else:
+            self.check(operation, request)
+
+    def _is_fresh(self, reach: Reach) -> bool:
+        checked = self._checked.get(reach)
+        return checked is not None and current().monotonic() - checked <= FRESH
 
     # -------------------------------------------------------------------------------------------------- the names
 

@@ -35,14 +35,18 @@ LONGEST_IDENTITY = 10_000
 AWS_DOMAINS = (
     "amazonaws.com",
     "amazonaws.com.cn",
-    "api.aws",
     "api.amazonwebservices.com.cn",
     "amazonaws.eu",
     "api.amazonwebservices.eu",
+    "api.aws",
     "c2s.ic.gov",
+    "api.aws.ic.gov",
     "sc2s.sgov.gov",
+    "api.aws.scloud",
     "cloud.adc-e.uk",
+    "api.cloud-aws.adc-e.uk",
     "csp.hci.ic.gov",
+    "api.aws.hci.ic.gov",
 )
 
 
