@@ -20,6 +20,8 @@ from airflow_provider_amplifybackend.local.service.stacks import Stays, nothing_
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend.local.service.store import Store
 
+# Any: for type checkers the class is abstract.
+_make: Any = MotoStack
 Remove = Callable[["Store", StackResource], None]
 
 
@@ -70,7 +72,7 @@ class MotoStacks:
 
     def _made(self, store: Store, stack: Stack, before: Any) -> Any:
         """Return a stack of moto's with our resources in the places where moto would make its own."""
-        made: Any = MotoStack(
+        made: Any = _make(
             stack.stack_id, stack.name, template_of(stack), {}, store.account, store.region, tags=dict(stack.tags)
         )
         made.creation_time = datetime.fromtimestamp(stack.created, UTC).replace(tzinfo=None)
