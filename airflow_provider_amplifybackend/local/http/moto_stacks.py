@@ -55,6 +55,11 @@ class MotoStacks:
         theirs = [*cloudformation.stacks.values(), *cloudformation.deleted_stacks.values()]
         return [_seen(store, stack) for stack in theirs]
 
+    def by_id(self, store: Store, stack_id: str) -> Stack | None:
+        cloudformation = _backend(store)
+        theirs = cloudformation.stacks.get(stack_id) or cloudformation.deleted_stacks.get(stack_id)
+        return None if theirs is None else _seen(store, theirs)
+
     def put(self, store: Store, stack: Stack) -> None:
         cloudformation = _backend(store)
         theirs = cloudformation.stacks.get(stack.stack_id) or cloudformation.deleted_stacks.get(stack.stack_id)
