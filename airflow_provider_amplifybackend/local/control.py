@@ -54,7 +54,7 @@ class LocalControl:
         app = {"app_id": app_id, "environments": list(environments), **members}
         self.seed(apps=[app], **where)
 
-    def lock(self, app_id: str, environment: str, *, holding: bool = False, **where: str) -> None:
+    def lock(self, app_id: str, environment: str, *, holding: bool = False, **where: Any) -> None:
         """Let an environment be seen as `amplify gen2-migration` leaves it when it has locked it.
 
         :param holding: as after its refactor step, too: with a stack that it holds for a rollback.
@@ -64,7 +64,7 @@ class LocalControl:
         held = [f"amplify-{app_id}-main-branch-0123456789-auth-holding"] if holding else []
         self.seed(apps=[app], stacks=held, **where)
 
-    def unlock(self, app_id: str, environment: str, **where: str) -> None:
+    def unlock(self, app_id: str, environment: str, **where: Any) -> None:
         """Take back what `lock` says of an environment; a stack that is held stays."""
         self.seed(apps=[{"app_id": app_id, "environments": [{"name": environment, "locked": False}]}], **where)
 

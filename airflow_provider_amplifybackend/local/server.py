@@ -84,7 +84,7 @@ class LocalAmplifyBackend:
         return LocalControl(self.endpoint_url)
 
     def client(self, service_name: str = "amplifybackend", **options: Any) -> Any:
-        """Return a boto3 client with dummy credentials: of AmplifyBackend, of its neighbours; with moto of any service."""
+        """Return a boto3 client with dummy credentials: of this service or a neighbour; with moto of any."""
         import boto3
 
         defaults = {

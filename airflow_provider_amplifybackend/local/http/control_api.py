@@ -7,8 +7,8 @@ travel as JSON escapes, both ways.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import parse_qsl
 
