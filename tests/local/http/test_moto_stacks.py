@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -34,8 +35,14 @@ def everything(running: LocalAmplifyBackend) -> LocalAmplifyBackend:
     return running
 
 
+@functools.lru_cache
+def ask(service: LocalAmplifyBackend, name: str = "amplifybackend") -> Any:
+    """A client of a service, made once: that is what takes the time here."""
+    return service.client(name)
+
+
 def meta(service: LocalAmplifyBackend, environment: str = "staging") -> dict[str, Any]:
-    answer = service.client().get_backend(AppId="d1", BackendEnvironmentName=environment)
+    answer = ask(service).get_backend(AppId="d1", BackendEnvironmentName=environment)
     found: dict[str, Any] = json.loads(answer["AmplifyMetaConfig"])
     return found
 
@@ -46,12 +53,12 @@ def root_of(service: LocalAmplifyBackend) -> str:
 
 
 def statuses(service: LocalAmplifyBackend) -> dict[str, str]:
-    rows = service.client("cloudformation").list_stacks()["StackSummaries"]
+    rows = ask(service, "cloudformation").list_stacks()["StackSummaries"]
     return {row["StackName"]: row["StackStatus"] for row in rows}
 
 
 def delete(service: LocalAmplifyBackend) -> dict[str, Any]:
-    client = service.client()
+    client = ask(service)
     job = client.delete_backend(**STAGING)["JobId"]
     service.control.advance(60)
     row: dict[str, Any] = client.get_backend_job(**STAGING, JobId=job)
@@ -60,21 +67,21 @@ def delete(service: LocalAmplifyBackend) -> dict[str, Any]:
 
 def inventory(service: LocalAmplifyBackend) -> dict[str, list[str]]:
     """What there is, asked from the services that have it."""
-    buckets = service.client("s3").list_buckets()["Buckets"]
-    pools = service.client("cognito-idp").list_user_pools(MaxResults=60)["UserPools"]
-    identities = service.client("cognito-identity").list_identity_pools(MaxResults=60)["IdentityPools"]
+    buckets = ask(service, "s3").list_buckets()["Buckets"]
+    pools = ask(service, "cognito-idp").list_user_pools(MaxResults=60)["UserPools"]
+    identities = ask(service, "cognito-identity").list_identity_pools(MaxResults=60)["IdentityPools"]
     return {
         "buckets": [one["Name"] for one in buckets],
         "pools": [one["Id"] for one in pools],
         "identity pools": [one["IdentityPoolId"] for one in identities],
-        "roles": [one["RoleName"] for one in service.client("iam").list_roles()["Roles"]],
-        "tables": service.client("dynamodb").list_tables()["TableNames"],
-        "apis": [one["apiId"] for one in service.client("appsync").list_graphql_apis()["graphqlApis"]],
+        "roles": [one["RoleName"] for one in ask(service, "iam").list_roles()["Roles"]],
+        "tables": ask(service, "dynamodb").list_tables()["TableNames"],
+        "apis": [one["apiId"] for one in ask(service, "appsync").list_graphql_apis()["graphqlApis"]],
     }
 
 
 def test_every_resource_of_every_stack_is_there(everything: LocalAmplifyBackend) -> None:
-    stacks = everything.client("cloudformation")
+    stacks = ask(everything, "cloudformation")
     found = sorted(name for names in inventory(everything).values() for name in names)
     named = sorted(
         resource["PhysicalResourceId"]
@@ -95,29 +102,29 @@ def test_every_resource_of_every_stack_is_there(everything: LocalAmplifyBackend)
 
 def test_the_roles_and_the_api_are_those_that_the_configuration_names(everything: LocalAmplifyBackend) -> None:
     config = meta(everything)
-    role = everything.client("iam").get_role(RoleName=config["providers"]["awscloudformation"]["AuthRoleName"])
+    role = ask(everything, "iam").get_role(RoleName=config["providers"]["awscloudformation"]["AuthRoleName"])
     assert role["Role"]["Arn"] == config["providers"]["awscloudformation"]["AuthRoleArn"]
     outputs = config["api"]["graph"]["output"]
-    appsync = everything.client("appsync")
+    appsync = ask(everything, "appsync")
     assert appsync.get_graphql_api(apiId=outputs["GraphQLAPIIdOutput"])["graphqlApi"]["name"] == "api"
     keys = appsync.list_api_keys(apiId=outputs["GraphQLAPIIdOutput"])["apiKeys"]
     assert [key["id"] for key in keys] == [outputs["GraphQLAPIKeyOutput"]]
 
 
 def test_they_are_stacks_of_moto_too(everything: LocalAmplifyBackend) -> None:
-    events = everything.client("cloudformation").describe_stack_events(StackName=root_of(everything))
+    events = ask(everything, "cloudformation").describe_stack_events(StackName=root_of(everything))
     assert events["ResponseMetadata"]["HTTPStatusCode"] == 200
-    summary = everything.client("cloudformation").get_template_summary(StackName=root_of(everything))
+    summary = ask(everything, "cloudformation").get_template_summary(StackName=root_of(everything))
     assert "AWS::CloudFormation::Stack" in summary["ResourceTypes"]
 
 
 def test_a_delete_job_takes_everything_along(everything: LocalAmplifyBackend) -> None:
-    everything.client("ssm").put_parameter(Name="/amplify/d1/staging/AMPLIFY_f_SECRET", Value="v", Type="SecureString")
-    everything.client("ssm").put_parameter(Name="/amplify/d1/other/AMPLIFY_f_SECRET", Value="v", Type="SecureString")
+    ask(everything, "ssm").put_parameter(Name="/amplify/d1/staging/AMPLIFY_f_SECRET", Value="v", Type="SecureString")
+    ask(everything, "ssm").put_parameter(Name="/amplify/d1/other/AMPLIFY_f_SECRET", Value="v", Type="SecureString")
     assert delete(everything)["Status"] == "COMPLETED"
     assert inventory(everything) == {name: [] for name in inventory(everything)}
     assert set(statuses(everything).values()) == {"DELETE_COMPLETE"}
-    left = everything.client("ssm").get_parameters_by_path(Path="/amplify", Recursive=True)["Parameters"]
+    left = ask(everything, "ssm").get_parameters_by_path(Path="/amplify", Recursive=True)["Parameters"]
     assert [one["Name"] for one in left] == ["/amplify/d1/other/AMPLIFY_f_SECRET"]
 
 
@@ -134,7 +141,7 @@ def test_a_delete_job_honours_retain(everything: LocalAmplifyBackend) -> None:
 def test_a_delete_job_fails_on_termination_protection(everything: LocalAmplifyBackend) -> None:
     before = inventory(everything)
     root = root_of(everything)
-    stacks = everything.client("cloudformation")
+    stacks = ask(everything, "cloudformation")
     stacks.update_termination_protection(StackName=root, EnableTerminationProtection=True)
     with pytest.raises(ClientError, match="cannot be deleted while TerminationProtection is enabled"):
         stacks.delete_stack(StackName=root)
@@ -150,10 +157,10 @@ def test_a_job_can_say_completed_while_the_stack_stays(everything: LocalAmplifyB
     before, root = inventory(everything), root_of(everything)
     everything.control.add_fault("DeleteBackend", kind="leftovers", what=["stack"])
     assert delete(everything)["Status"] == "COMPLETED"
-    assert everything.client().get_backend(AppId="d1")["BackendEnvironmentList"] == []
+    assert ask(everything).get_backend(AppId="d1")["BackendEnvironmentList"] == []
     assert statuses(everything)[root] == "CREATE_COMPLETE"
     assert inventory(everything) == before
-    everything.client("cloudformation").delete_stack(StackName=root)
+    ask(everything, "cloudformation").delete_stack(StackName=root)
     assert inventory(everything) == {name: [] for name in before}
 
 
@@ -170,30 +177,30 @@ def test_a_job_can_say_completed_while_the_stack_stays(everything: LocalAmplifyB
     ],
 )
 def test_a_job_can_leave_any_part_behind(everything: LocalAmplifyBackend, what: str, stays: set[str]) -> None:
-    everything.client("ssm").put_parameter(Name="/amplify/d1/staging/S", Value="v", Type="SecureString")
+    ask(everything, "ssm").put_parameter(Name="/amplify/d1/staging/S", Value="v", Type="SecureString")
     everything.control.add_fault("DeleteBackend", kind="leftovers", what=[what])
     assert delete(everything)["Status"] == "COMPLETED"
     assert {name for name, names in inventory(everything).items() if names} == stays
     assert sum(map(len, inventory(everything).values())) == len(stays) + (what == "roles")
     assert set(statuses(everything).values()) == {"DELETE_COMPLETE"}
-    found = everything.client("ssm").get_parameters_by_path(Path="/amplify", Recursive=True)["Parameters"]
+    found = ask(everything, "ssm").get_parameters_by_path(Path="/amplify", Recursive=True)["Parameters"]
     assert bool(found) == (what == "parameters")
 
 
 def test_the_signs_of_a_seed_are_signs_in_moto(everything: LocalAmplifyBackend) -> None:
     everything.control.lock("d1", "staging", holding=True)
     everything.control.seed_app("d1", {"name": "staging", "termination_protection": True, "age_seconds": 86400})
-    stacks, root = everything.client("cloudformation"), root_of(everything)
+    stacks, root = ask(everything, "cloudformation"), root_of(everything)
     assert "Deny" in stacks.get_stack_policy(StackName=root)["StackPolicyBody"]
     (shown,) = stacks.describe_stacks(StackName=root)["Stacks"]
     assert shown["EnableTerminationProtection"] is True
-    made = everything.client("amplify").get_backend_environment(appId="d1", environmentName="staging")
+    made = ask(everything, "amplify").get_backend_environment(appId="d1", environmentName="staging")
     assert made["backendEnvironment"]["createTime"] == shown["CreationTime"]
     assert [name for name in statuses(everything) if name.endswith("-holding")]
 
 
 def test_stacks_of_ones_own_stand_beside_them(everything: LocalAmplifyBackend) -> None:
-    stacks = everything.client("cloudformation")
+    stacks = ask(everything, "cloudformation")
     template = {"Resources": {"B": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "mine"}}}}
     stacks.create_stack(StackName="amplify-d1-x-auth-holding", TemplateBody=json.dumps(template))
     assert "amplify-d1-x-auth-holding" in statuses(everything)
@@ -210,7 +217,7 @@ def test_stacks_of_ones_own_stand_beside_them(everything: LocalAmplifyBackend) -
 
 
 def test_what_moto_cannot_answer_has_an_answer(everything: LocalAmplifyBackend) -> None:
-    stacks = everything.client("cloudformation")
+    stacks = ask(everything, "cloudformation")
     with pytest.raises(ClientError, match="moto could not answer DescribeType") as refusal:
         stacks.describe_type(Type="RESOURCE", TypeName="AWS::S3::Bucket")
     assert refusal.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
@@ -219,7 +226,7 @@ def test_what_moto_cannot_answer_has_an_answer(everything: LocalAmplifyBackend) 
 
 
 def test_the_journal_has_what_moto_answers_and_faults_strike_before_it(everything: LocalAmplifyBackend) -> None:
-    stacks = everything.client("cloudformation")
+    stacks = ask(everything, "cloudformation")
     everything.control.add_fault("CreateStack", kind="denied", times=1)
     template = json.dumps({"Resources": {"B": {"Type": "AWS::S3::Bucket"}}})
     with pytest.raises(ClientError, match="AccessDenied"):
