@@ -142,17 +142,13 @@ def test_a_form_may_be_in_the_query_as_well(backend: LocalAmplifyBackend) -> Non
         (b"Action=DescribeStacks&StackName=%ff", "ValidationError", "StackName is not valid UTF-8"),
         (b"Action=ListStacks&StackStatusFilter.member.1=ODD", "ValidationError", "StackStatusFilter"),
         (b"Action=DescribeStacks&" + b"a=b&" * 20_000, "ValidationError", "more than 10000 fields"),
-        (b"Action=GetStackPolicy", "ValidationError", "StackName must be given"),
+        (b"Action=GetStackPolicy", "ValidationError", "Missing required member StackName"),
         (b"Action=DescribeStackResources", "ValidationError", "StackName must be given"),
         (b"Action=SetStackPolicy&StackName=a", "ValidationError", "StackPolicyBody must be given"),
-        (b"Action=DeleteStack&StackName=a&DeploymentConfig=x", "ValidationError", ""),
     ],
 )
 def test_a_malformed_form_is_refused_in_xml(backend: LocalAmplifyBackend, body: bytes, code: str, says: str) -> None:
-    answer = ask_cloudformation(backend, body)
-    if says == "" and answer.status == 200:
-        return
-    status, found, message = error_of(answer)
+    status, found, message = error_of(ask_cloudformation(backend, body))
     assert (status, found) == (400, code)
     assert says in message
 
