@@ -108,7 +108,7 @@ class Provisioner:
         """
         root = self.root_of(store, environment)
         if root is not None and root.is_live:
-            if self._settings().termination_protection == "fails":
+            if self._settings().protected_stack == "fails":
                 refuse_protected(self.stacks, store, root)
             if "stack" not in leaves:
                 self.stacks.delete(store, root, moment, lambda one: stack_parts.leftover_kind(one) in leaves)

@@ -148,7 +148,7 @@ def test_a_delete_job_fails_on_termination_protection(everything: LocalAmplifyBa
     row = delete(everything)
     assert (row["Status"], root in row["Error"]) == ("FAILED", True)
     assert inventory(everything) == before
-    everything.control.set(termination_protection="ignored")
+    everything.control.set(protected_stack="deletes")
     assert delete(everything)["Status"] == "COMPLETED"
     assert statuses(everything)[root] == "DELETE_COMPLETE"
 

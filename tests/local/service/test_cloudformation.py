@@ -155,7 +155,7 @@ def test_termination_protection_holds_for_nested_stacks_and_stops_deletions(
 def test_the_service_can_be_taken_for_one_that_ignores_termination_protection(
     backend: LocalAmplifyBackend, stacks: Any, client: Any, finish: Finish
 ) -> None:
-    backend.control.set(termination_protection="ignored")
+    backend.control.set(protected_stack="deletes")
     root = provider(client)["StackName"]
     stacks.update_termination_protection(StackName=root, EnableTerminationProtection=True)
     assert finish(client.delete_backend(**STAGING))["Status"] == "COMPLETED"
