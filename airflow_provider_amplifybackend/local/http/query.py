@@ -37,7 +37,6 @@ class Query:
         self.service = service
         self._model = service_model(service)
         self._namespace = self._model.metadata["xmlNamespace"]
-        self._errors = {error.error_code: error for error in self._model.error_shapes}
         self._request_ids = random.Random()  # nothing here is a secret
 
     def read(self, method: str, raw_path: str, query: bytes, body: bytes | None) -> Asked:
