@@ -25,7 +25,7 @@ RECORD_VERSION = 1
 MOST_RESOURCES = 20
 # The resources that the service makes itself, and so can show.
 _SERVICES = frozenset({"Cognito", "AppSync", "S3", "S3AndCloudFront"})
-_LONGEST_PART = 60
+_LONGEST_PART = 45
 
 
 class State(StrEnum):

@@ -179,3 +179,26 @@ def test_no_new_user_or_item_is_a_change(dags: DagRunner, account: LocalAmplifyB
     after: Any = dags.run(PLAN).xcom("plan")
     assert before["counts"] != after["counts"]
     assert before["digest"] == after["digest"]
+
+
+@MODES
+def test_a_record_can_lie_in_s3_with_the_task_s_own_connection(
+    dags: DagRunner, account: LocalAmplifyBackend, deferrable: bool
+) -> None:
+    pytest.importorskip("s3fs")
+    s3 = account.client("s3")
+    s3.create_bucket(Bucket="records")
+    run = dags.run(DELETE.format(options=f"record='s3://records/deletions', deferrable={deferrable}"))
+    assert run.state == "success"
+    (row,) = s3.list_objects_v2(Bucket="records")["Contents"]
+    assert run.xcom("delete")["record"] == f"s3://records/{row['Key']}"
+    document = json.loads(s3.get_object(Bucket="records", Key=row["Key"])["Body"].read())
+    assert [entry["state"] for entry in document["tries"]] == ["completed"]
+
+
+def test_a_bucket_that_does_not_exist_keeps_everything_as_it_is(dags: DagRunner, account: LocalAmplifyBackend) -> None:
+    pytest.importorskip("s3fs")
+    run = dags.run(DELETE.format(options="record='s3://nobodys/deletions'"))
+    assert "s3://nobodys/deletions" in run.error("delete")
+    assert "nothing is deleted without its record" in run.error("delete")
+    assert account.control.journal("DeleteBackend") == []
