@@ -46,7 +46,7 @@ class Operation:
 
     @property
     def may_disturb_a_migration(self) -> bool:
-        """Tell whether it touches what is deployed, unlike a new environment beside the others or a session of Studio."""
+        """Tell whether it touches what is deployed, unlike a new environment or a session of Studio."""
         is_new_environment = self.resource == "environment" and self.effect is Effect.CREATES
         return not self.only_reads and not is_new_environment and self.resource != "token"
 
