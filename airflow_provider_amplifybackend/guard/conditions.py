@@ -22,7 +22,7 @@ class ConditionError(Exception):
 
 @dataclass(frozen=True)
 class Conditions:
-    """What must hold at the moment of the deletion or change; all of it."""
+    """Conditions that must all hold at the moment of the deletion or change."""
 
     name: str | None = None
     older_than: timedelta | None = None

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_amplifybackend.core.operations import OPERATIONS, Effect, Operation
+from airflow_provider_amplifybackend.core.operations import OPERATIONS
 
 
 @dataclass(frozen=True)
 class Reach:
-    """What a request deletes or changes."""
+    """The app and the environments that a request deletes or changes."""
 
     operation: str
     app_id: str
@@ -36,13 +36,8 @@ def reach_of(operation: str, request: Mapping[str, Any]) -> Reach | None:
         request,
         request.get(known.environment) if known.environment else None,
         is_every_environment=known.resource == "app",
-        reads_signs=_may_disturb_a_migration(known),
+        reads_signs=known.may_disturb_a_migration,
     )
-
-
-def _may_disturb_a_migration(operation: Operation) -> bool:
-    is_new_environment = operation.resource == "environment" and operation.effect is Effect.CREATES
-    return not is_new_environment and operation.resource != "token"
 
 
 def _reach(

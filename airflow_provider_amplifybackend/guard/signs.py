@@ -77,7 +77,7 @@ class Sign:
 
 @dataclass
 class Facts:
-    """What is known of one environment; what could not be read is named."""
+    """The facts of one app or environment; what could not be read is named."""
 
     now: datetime
     exists: bool = True
@@ -202,7 +202,7 @@ def _read_stack(stack: str, facts: Facts) -> Generator[Ask, Mapping[str, Any], N
     body = (policy or {}).get("StackPolicyBody")
     locked = is_lock(body) if body else False
     if locked is None:
-        facts.unreadable.append(f"the policy of stack {stack}, which is not JSON")
+        facts.unreadable.append(f"the policy of stack {stack}, which is not valid JSON")
     elif locked:
         facts.signs.append(
             Sign(

@@ -90,7 +90,7 @@ class ConnectedHook(AwsBaseHook):
 
     @cached_property
     def guard(self) -> Guard:
-        """What is asked before anything is deleted or changed with this hook."""
+        """The guard, which is asked before anything is deleted or changed with this hook."""
         return Guard(cast("Any", self))  # the calls are added by the class below
 
     def check_guard(self, api_operation: str, request: Mapping[str, Any]) -> None:

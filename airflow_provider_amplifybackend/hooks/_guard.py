@@ -254,7 +254,7 @@ class _Synchronous:
 class _Asynchronous(_Synchronous):
     """The same for aiobotocore, whose event loop must not wait for the guard's reads.
 
-    What is returned is awaited. For a read that is nothing, which costs as good as nothing.
+    aiobotocore awaits what they return; for a read that is nothing, which costs next to nothing.
     """
 
     def check_parameters(self, params: Any, model: Any, **_: Any) -> Any:

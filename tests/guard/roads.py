@@ -158,7 +158,7 @@ DAGS = {
         made >> body >> {_DELETE}.as_teardown(setups=made)
     """,
     "another connection": f"""
-        DeleteBackendOperator(task_id="delete", {_NAMES}, {_HURRY}, aws_conn_id=None)
+        DeleteBackendOperator(task_id="delete", {_NAMES}, {_HURRY}, aws_conn_id="another")
     """,
     "another region": f"""
         DeleteBackendOperator(task_id="delete", {_NAMES}, {_HURRY}, region_name="us-east-1", verify=False)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from airflow_provider_amplifybackend.local.testing.isolated_airflow import connection_json
 from tests.dag_run import DagRunner
 from tests.guard.conftest import TALLY
 from tests.guard.roads import LOCK, ROADS, TOUCHING, Road, World
@@ -32,6 +33,11 @@ def lock(service: LocalAmplifyBackend) -> None:
 def _environments(service: LocalAmplifyBackend) -> dict[str, list[str]]:
     client = service.client()
     return {app_id: client.get_backend(AppId=app_id)["BackendEnvironmentList"] for app_id in APPS.values()}
+
+
+@pytest.fixture(autouse=True)
+def another_connection(service: LocalAmplifyBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_ANOTHER", connection_json(service.endpoint_url))
 
 
 def walk(

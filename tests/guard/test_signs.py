@@ -186,7 +186,7 @@ def test_whatever_cannot_be_read_is_named() -> None:
     ]
     assert facts_of_environment(DescribeStacks=DENIED, GetStackPolicy={"StackPolicyBody": "{"}).unreadable == [
         "cloudformation:DescribeStacks (AccessDeniedException)",
-        "the policy of stack amplify-shop-main-1, which is not JSON",
+        "the policy of stack amplify-shop-main-1, which is not valid JSON",
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -257,6 +258,7 @@ def test_auto_logs_once_what_it_cannot_read_and_deletes(
 ) -> None:
     service.control.add_fault(service="*", kind="denied", operation="GetStackPolicy")
     service.control.add_fault(service="*", kind="denied", operation="GetApp")
+    vars(hook)["_log"] = logging.getLogger("tests.guard")
     for environment in ("production", "staging"):
         hook.call("DeleteBackend", {**DELETE, "BackendEnvironmentName": environment})
     lines = [line for line in caplog.messages if "cannot be read" in line]
