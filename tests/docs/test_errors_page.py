@@ -7,6 +7,8 @@ import logging
 import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ import pytest
 from airflow_provider_amplifybackend import exceptions
 from airflow_provider_amplifybackend._errors import wait_error
 from airflow_provider_amplifybackend.core.guard_refusal import GuardRefusal
-from airflow_provider_amplifybackend.core.job import Job, JobRef, left_behind
+from airflow_provider_amplifybackend.core.job import Job, JobRef, Outcome, left_behind
 from airflow_provider_amplifybackend.core.requests import FaultKind, ServiceError
 from airflow_provider_amplifybackend.core.start_failure import StartFailure
 from airflow_provider_amplifybackend.core.status_check import Condition, EnvironmentCondition
@@ -24,15 +26,23 @@ from airflow_provider_amplifybackend.exceptions import (
     BackendGuardError,
     BackendJobFailedError,
     BackendJobTimeoutError,
+    BackendLeftoversError,
     BackendParameterError,
+    BackendRecordError,
     BackendRequestError,
     BackendStartError,
     BackendTimeoutError,
 )
 from airflow_provider_amplifybackend.guard.conditions import conditions_of
-from airflow_provider_amplifybackend.guard.verdict import Mode
+from airflow_provider_amplifybackend.guard.inventory import ROLE, TABLE, Thing
+from airflow_provider_amplifybackend.guard.plan import Plan, Scope, read_plan
+from airflow_provider_amplifybackend.guard.proof import Proof
+from airflow_provider_amplifybackend.guard.reach import Reach
+from airflow_provider_amplifybackend.guard.record import TaskFacts
+from airflow_provider_amplifybackend.guard.verdict import Mode, Refusal
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from airflow_provider_amplifybackend.operators._deletion import Deletion, Wishes
 from airflow_provider_amplifybackend.parameters import service_model
 from airflow_provider_amplifybackend.start.actions import StartPolicy
 from airflow_provider_amplifybackend.start.attempt import STORE_KEY
@@ -159,7 +169,37 @@ REFUSALS: dict[GuardRefusal, dict[str, Any]] = {
     GuardRefusal.TERMINATION_PROTECTION: {"environment": {"termination_protection": True}},
     GuardRefusal.UNREADABLE_SIGN: {"denied": "GetApp"},
     GuardRefusal.CONDITION: {"only_if": {"name": "test*"}},
+    GuardRefusal.PLAN_CHANGED: {"last_check": "check_plan"},
+    GuardRefusal.RECORD: {"last_check": "write_record"},
 }
+
+
+def a_deletion(hook: AmplifyBackendHook, *, is_older_plan: bool = False) -> Deletion:
+    """A deletion of `pr1` with a record in S3, and with a plan that was made before somebody's role was added."""
+    now = hook.guard.read(read_plan(Scope(APP, "pr1", region="us-east-1"), datetime.now(UTC)))
+    role = Thing("pr1", ROLE, "role-of-somebody")
+    hook.guard.read = lambda reads: replace(now, things=(*now.things, role))  # type: ignore[method-assign]
+    task = TaskFacts("nightly", "r1", "delete", -1, 1, by={})
+    wishes = Wishes(plan=now if is_older_plan else None, record="s3://audit/deletions")
+    return Deletion(hook, "DeleteBackend", DELETE, wishes, task, store=None, log=logging.getLogger(__name__))
+
+
+def a_last_check(name: str, hook: AmplifyBackendHook, reach: Reach) -> Refusal | None:
+    deletion = a_deletion(hook, is_older_plan=name == "check_plan")
+    refusal = deletion.check_plan(reach)
+    return refusal if name == "check_plan" else unwritable(deletion).write_record(reach)
+
+
+def unwritable(deletion: Deletion, error: str | None = None) -> Deletion:
+    """Let the record's storage be one that cannot be written."""
+    told = error or (
+        "Airflow FS S3 protocol requires the s3fs library, but it is not installed. "
+        'For S3: pip install "airflow-provider-amplifybackend[records]"'
+    )
+    deletion._write = lambda file, facts: told  # type: ignore[method-assign]
+    deletion.before = deletion.before or Plan(Scope(APP, "pr1"), ())
+    deletion._read = lambda reads: {}  # type: ignore[method-assign]
+    return deletion
 
 
 @pytest.mark.parametrize("reason", GuardRefusal)
@@ -175,6 +215,8 @@ def test_each_refusal_of_the_guard_has_its_section_with_the_message_that_the_cod
         service.control.add_fault(given["denied"], kind="denied")
     hook = AmplifyBackendHook()
     hook.guard.conditions = conditions_of(given.get("only_if"))
+    if "last_check" in given:
+        hook.guard.last_checks = [lambda reach: a_last_check(given["last_check"], hook, reach)]
     hook.guard.mode = Mode.REQUIRE if reason is GuardRefusal.UNREADABLE_SIGN else None
     operation = "RemoveAllBackends" if reason is GuardRefusal.UNREADABLE_LIST else "DeleteBackend"
     request = {"AppId": APP} if operation == "RemoveAllBackends" else DELETE
@@ -217,6 +259,20 @@ def failed_job(service: LocalAmplifyBackend) -> str:
     return str(BackendJobFailedError(job, left_behind("CloneBackend", "pr1")))
 
 
+def leftovers(service: LocalAmplifyBackend) -> str:
+    proof = Proof(APP, "eu-west-1", left=[(Thing("pr1", TABLE, "Order-abc-pr1"), "ACTIVE")])
+    return str(BackendLeftoversError(JobRef(APP, JOB_ID, ("pr1",), "DeleteBackend"), proof.leftovers))
+
+
+def unfinished_record(service: LocalAmplifyBackend) -> str:
+    service.control.seed_app(APP, "pr1")
+    deletion = unwritable(a_deletion(AmplifyBackendHook()), "PermissionError: Access Denied")
+    job = Job(APP, "pr1", JOB_ID, "DeleteBackend", "COMPLETED")
+    with pytest.raises(BackendRecordError) as error:
+        deletion.ended(job, Outcome.STARTED, {})
+    return str(error.value)
+
+
 def job_timeout(service: LocalAmplifyBackend) -> str:
     return str(BackendJobTimeoutError(REF, waited=3600, last_status="RUNNING"))
 
@@ -237,6 +293,8 @@ ERRORS: dict[str, tuple[Callable[[LocalAmplifyBackend], str], ...]] = {
     "Names": (refused_name,),
     "BackendRequestError": (refused_request, stopped_waiting),
     "BackendJobFailedError": (failed_job,),
+    "BackendLeftoversError": (leftovers,),
+    "BackendRecordError": (unfinished_record,),
     "BackendJobTimeoutError": (job_timeout,),
     "BackendTimeoutError": (environment_timeout,),
     "AmplifyBackendError": (unusable_event,),
