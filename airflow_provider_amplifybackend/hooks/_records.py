@@ -94,6 +94,6 @@ class RecordFile:
 
 
 def _storage_error(error: Exception) -> StorageError:
-    if isinstance(error, ImportError):
-        return StorageError(f"{as_text(str(error))}. For S3: {INSTALL}")
+    if isinstance(error, ImportError) and "s3fs" in str(error):  # Airflow's own text names an extra of another package
+        return StorageError(f"S3 needs s3fs: {INSTALL}")
     return StorageError(f"{type(error).__name__}: {as_text(str(error))}".rstrip(": "))

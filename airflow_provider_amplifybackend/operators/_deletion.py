@@ -111,7 +111,7 @@ class Deletion:
             return None
         planned, scope = self._wishes.plan, self._scope()
         if (reach.app_id, reach.environment) != (scope.app_id, scope.environment):
-            return Refusal(GuardRefusal.PLAN_CHANGED, "the request that is to be sent is not the one that the task made")
+            return Refusal(GuardRefusal.PLAN_CHANGED, "the request to be sent is not the one that the task has made")
         if planned and planned.scope != scope:
             text = f"the plan is for {planned.scope}, and this deletes {scope}"
             return Refusal(GuardRefusal.PLAN_CHANGED, text)

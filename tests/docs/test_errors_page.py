@@ -5,9 +5,9 @@ from __future__ import annotations
 import inspect
 import logging
 import re
+import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,12 +34,11 @@ from airflow_provider_amplifybackend.exceptions import (
     BackendTimeoutError,
 )
 from airflow_provider_amplifybackend.guard.conditions import conditions_of
-from airflow_provider_amplifybackend.guard.inventory import ROLE, TABLE, Thing
-from airflow_provider_amplifybackend.guard.plan import Plan, Scope, read_plan
+from airflow_provider_amplifybackend.guard.inventory import TABLE, Thing
+from airflow_provider_amplifybackend.guard.plan import Scope, read_plan
 from airflow_provider_amplifybackend.guard.proof import Proof
-from airflow_provider_amplifybackend.guard.reach import Reach
 from airflow_provider_amplifybackend.guard.record import TaskFacts
-from airflow_provider_amplifybackend.guard.verdict import Mode, Refusal
+from airflow_provider_amplifybackend.guard.verdict import Mode
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.operators._deletion import Deletion, Wishes
@@ -157,6 +156,21 @@ def test_each_reason_has_its_section_with_the_message_that_the_code_raises(
     assert not [start for start in service.control.journal() if start["job_id"]]
 
 
+def a_deletion(hook: AmplifyBackendHook, **wishes: Any) -> Deletion:
+    """Return a deletion of `pr1`, which the hook's guard checks."""
+    task = TaskFacts("nightly", "r1", "delete", -1, 1, by={})
+    log = logging.getLogger(__name__)
+    deletion = Deletion(hook, "DeleteBackend", DELETE, Wishes(**wishes), task, store=None, log=log)
+    hook.guard.last_checks = [deletion.check_plan, deletion.write_record]
+    return deletion
+
+
+def plan_and_change(service: LocalAmplifyBackend, hook: AmplifyBackendHook) -> None:
+    plan = hook.guard.read(read_plan(Scope(APP, "pr1", region="us-east-1"), datetime.now(UTC)))
+    service.control.seed_app(APP, {"name": "pr1", "retain": ["deployment_bucket"]})
+    a_deletion(hook, plan=plan)
+
+
 LOCK = {"Effect": "Deny", "Action": "Update:*", "Principal": "*", "Resource": "*"}
 REFUSALS: dict[GuardRefusal, dict[str, Any]] = {
     GuardRefusal.PROTECTED: {"protected": "pr*"},
@@ -169,37 +183,9 @@ REFUSALS: dict[GuardRefusal, dict[str, Any]] = {
     GuardRefusal.TERMINATION_PROTECTION: {"environment": {"termination_protection": True}},
     GuardRefusal.UNREADABLE_SIGN: {"denied": "GetApp"},
     GuardRefusal.CONDITION: {"only_if": {"name": "test*"}},
-    GuardRefusal.PLAN_CHANGED: {"last_check": "check_plan"},
-    GuardRefusal.RECORD: {"last_check": "write_record"},
+    GuardRefusal.PLAN_CHANGED: {"deletion": plan_and_change},
+    GuardRefusal.RECORD: {"deletion": lambda service, hook: a_deletion(hook, record="s3://audit/deletions")},
 }
-
-
-def a_deletion(hook: AmplifyBackendHook, *, is_older_plan: bool = False) -> Deletion:
-    """A deletion of `pr1` with a record in S3, and with a plan that was made before somebody's role was added."""
-    now = hook.guard.read(read_plan(Scope(APP, "pr1", region="us-east-1"), datetime.now(UTC)))
-    role = Thing("pr1", ROLE, "role-of-somebody")
-    hook.guard.read = lambda reads: replace(now, things=(*now.things, role))  # type: ignore[method-assign]
-    task = TaskFacts("nightly", "r1", "delete", -1, 1, by={})
-    wishes = Wishes(plan=now if is_older_plan else None, record="s3://audit/deletions")
-    return Deletion(hook, "DeleteBackend", DELETE, wishes, task, store=None, log=logging.getLogger(__name__))
-
-
-def a_last_check(name: str, hook: AmplifyBackendHook, reach: Reach) -> Refusal | None:
-    deletion = a_deletion(hook, is_older_plan=name == "check_plan")
-    refusal = deletion.check_plan(reach)
-    return refusal if name == "check_plan" else unwritable(deletion).write_record(reach)
-
-
-def unwritable(deletion: Deletion, error: str | None = None) -> Deletion:
-    """Let the record's storage be one that cannot be written."""
-    told = error or (
-        "Airflow FS S3 protocol requires the s3fs library, but it is not installed. "
-        'For S3: pip install "airflow-provider-amplifybackend[records]"'
-    )
-    deletion._write = lambda file, facts: told  # type: ignore[method-assign]
-    deletion.before = deletion.before or Plan(Scope(APP, "pr1"), ())
-    deletion._read = lambda reads: {}  # type: ignore[method-assign]
-    return deletion
 
 
 @pytest.mark.parametrize("reason", GuardRefusal)
@@ -215,8 +201,9 @@ def test_each_refusal_of_the_guard_has_its_section_with_the_message_that_the_cod
         service.control.add_fault(given["denied"], kind="denied")
     hook = AmplifyBackendHook()
     hook.guard.conditions = conditions_of(given.get("only_if"))
-    if "last_check" in given:
-        hook.guard.last_checks = [lambda reach: a_last_check(given["last_check"], hook, reach)]
+    if "deletion" in given:
+        monkeypatch.setitem(sys.modules, "s3fs", None)
+        given["deletion"](service, hook)
     hook.guard.mode = Mode.REQUIRE if reason is GuardRefusal.UNREADABLE_SIGN else None
     operation = "RemoveAllBackends" if reason is GuardRefusal.UNREADABLE_LIST else "DeleteBackend"
     request = {"AppId": APP} if operation == "RemoveAllBackends" else DELETE
@@ -265,11 +252,10 @@ def leftovers(service: LocalAmplifyBackend) -> str:
 
 
 def unfinished_record(service: LocalAmplifyBackend) -> str:
-    service.control.seed_app(APP, "pr1")
-    deletion = unwritable(a_deletion(AmplifyBackendHook()), "PermissionError: Access Denied")
     job = Job(APP, "pr1", JOB_ID, "DeleteBackend", "COMPLETED")
-    with pytest.raises(BackendRecordError) as error:
-        deletion.ended(job, Outcome.STARTED, {})
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(BackendRecordError) as error:
+        patch.setitem(sys.modules, "s3fs", None)
+        a_deletion(AmplifyBackendHook(), record="s3://audit/deletions").ended(job, Outcome.STARTED, {})
     return str(error.value)
 
 
