@@ -143,7 +143,11 @@ def stats() -> Any:
 
 def object_storage_path() -> Any:
     """Return Airflow's class of paths in any storage. Importing it loads fsspec."""
-    return _first("airflow.providers.common.compat.sdk:ObjectStoragePath", "airflow.sdk:ObjectStoragePath")
+    return _first(
+        "airflow.providers.common.compat.sdk:ObjectStoragePath",
+        "airflow.sdk:ObjectStoragePath",
+        "airflow.io.path:ObjectStoragePath",
+    )
 
 
 def operator_partial() -> Any:

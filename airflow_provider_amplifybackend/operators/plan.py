@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_amplifybackend._compat import XCOM_MAY_BE_NONE
 from airflow_provider_amplifybackend.core.timing import current
 from airflow_provider_amplifybackend.parameters.reading import as_flag, as_name
 from airflow_provider_amplifybackend.tasks.aws_parameters import AwsParameters
@@ -63,7 +62,8 @@ class PlanBackendDeletionOperator(AwsParameters):
         self.app_id = app_id
         self.backend_environment_name = backend_environment_name
         self.clean_amplify_app = clean_amplify_app
-        self.multiple_outputs = XCOM_MAY_BE_NONE
+        # `plan.output["text"]` asks for an XCom of that name.
+        self.multiple_outputs = True
 
     def set_rendered(self, name: str, value: Any) -> None:
         """Set a parameter to what was rendered; an environment that turned out to be nothing is not the whole app."""

@@ -253,9 +253,11 @@ def leftovers(service: LocalAmplifyBackend) -> str:
 
 def unfinished_record(service: LocalAmplifyBackend) -> str:
     job = Job(APP, "pr1", JOB_ID, "DeleteBackend", "COMPLETED")
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(BackendRecordError) as error:
+    deletion = a_deletion(AmplifyBackendHook(), record="s3://audit/deletions")
+    with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "s3fs", None)
-        a_deletion(AmplifyBackendHook(), record="s3://audit/deletions").ended(job, Outcome.STARTED, {})
+        with pytest.raises(BackendRecordError) as error:
+            deletion.ended(job, Outcome.STARTED, {})
     return str(error.value)
 
 

@@ -19,7 +19,6 @@ from tests.samples import APP
 PAGE = (ROOT / "docs" / "taking-down.md").read_text(encoding="utf-8")
 CHAPTERS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.S | re.M))
 PR7 = {"name": "pr7", "auth": {"people": None}, "storage": {"files": None}}
-# The guard's own in this case; docs/guard.md says what they are.
 Requests = Counter[str]
 
 
@@ -65,7 +64,7 @@ def test_a_deletion_by_its_plan_goes_ahead(run: Any, service: LocalAmplifyBacken
 def test_a_record_is_left_with_a_state_that_the_page_lists(run: Any, tmp_path: Path) -> None:
     run(example("Record"))
     assert len(list(tmp_path.glob(f"{APP}_pr7_*_delete_*.json"))) == 1
-    assert keys("Record") == set(State)
+    assert keys("Record") == {"state", *State}
 
 
 def test_the_proof_has_the_members_that_the_page_lists(run: Any) -> None:

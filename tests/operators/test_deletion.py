@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from airflow_provider_amplifybackend.core import timing
+from airflow_provider_amplifybackend.core.guard_refusal import GuardRefusal
+from airflow_provider_amplifybackend.exceptions import BackendGuardError, BackendParameterError, BackendRecordError
+from airflow_provider_amplifybackend.guard.record import TaskFacts, file_name
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from tests.dag_run import DagRunner
 from tests.samples import APP
+from tests.state_store import Crash, StateStore
 
 PLAN = """
 from airflow_provider_amplifybackend.operators.plan import PlanBackendDeletionOperator
@@ -71,6 +76,7 @@ def test_a_plan_says_what_goes_and_what_cannot_be_read(dags: DagRunner, service:
     assert plan["signs"] == []
     assert plan["digest"] in plan["text"]
     assert plan["text"] in run.messages("info")
+    assert run.xcom("plan", "text") == plan["text"]
 
 
 def test_a_plan_names_the_signs_for_which_the_guard_refuses(dags: DagRunner, service: LocalAmplifyBackend) -> None:
@@ -295,18 +301,90 @@ def test_a_refused_deletion_is_recorded_as_refused(
     assert deletions() == 0
 
 
-def test_what_is_no_record_is_not_overwritten(
+def context(store: StateStore | None, *, try_number: int = 1) -> Any:
+    """As much of a context as a deletion needs; without a store it is that of Airflow before 3.3."""
+    instance = SimpleNamespace(
+        dag_id="nightly", run_id="r1", task_id="delete", map_index=-1, try_number=try_number, max_tries=1,
+        xcom_push=lambda key, value: None,
+    )  # fmt: skip
+    known = {"ti": instance, "dag_run": SimpleNamespace(clear_number=0, start_date=None)}
+    return known if store is None else {**known, "task_state_store": store}
+
+
+def task(dags: DagRunner, **options: Any) -> Any:
+    """A task that deletes `staging`, as each try has its own."""
+    return dags.load(DELETE.format(options=f"**{options!r}")).task_dict["delete"]
+
+
+def test_a_try_that_dies_after_its_request_is_completed_by_the_next_one(
     dags: DagRunner, service: LocalAmplifyBackend, deletions: Callable[[], int], tmp_path: Path
 ) -> None:
-    run = dags.run(DELETE.format(options=f"record={str(tmp_path)!r}, if_missing='skip'").replace("staging", "nobody"))
-    (file,) = tmp_path.rglob("*.json")
-    file.write_text('{"kind": "something else"}')
-    dag = dags.load(DELETE.format(options=f"record={str(tmp_path)!r}"))
-    assert run.state == "success"
-    from airflow_provider_amplifybackend.hooks._records import RecordFile
+    service.control.add_fault("DeleteBackend", kind="leftovers", what=["stack"])
+    options = {"record": str(tmp_path), "leftovers": "report"}
+    store = StateStore(dies_before_write=2)  # the intent is stored, the answer is not
+    with pytest.raises(Crash):
+        task(dags, **options).execute(context(store))
+    result = task(dags, **options).execute(context(store, try_number=2))
+    assert result["outcome"] == "adopted"
+    assert len(result["leftovers"]) == 1
+    first, second = the_record(tmp_path)["tries"]
+    assert (first["state"], second["state"]) == ("requesting", "completed")
+    assert second["proof"]["leftovers"] == result["leftovers"]
+    assert deletions() == 1
 
-    assert RecordFile(str(tmp_path), file.name).read() == {"kind": "something else"}
-    assert dag is not None
+
+def test_what_was_there_before_is_in_the_state_store_where_nothing_else_has_it(
+    dags: DagRunner, service: LocalAmplifyBackend, deletions: Callable[[], int]
+) -> None:
+    service.control.add_fault("DeleteBackend", kind="leftovers", what=["stack"])
+    store = StateStore(dies_before_write=3)
+    with pytest.raises(Crash):
+        task(dags, leftovers="report").execute(context(store))
+    assert deletions() == 1
+    assert len(task(dags, leftovers="report").execute(context(store, try_number=2))["leftovers"]) == 1
+
+
+def test_without_a_store_leftovers_need_a_plan_or_a_record(
+    dags: DagRunner, service: LocalAmplifyBackend, deletions: Callable[[], int], tmp_path: Path
+) -> None:
+    with pytest.raises(BackendParameterError, match="needs plan or record on Airflow before 3.3"):
+        task(dags, leftovers="report").execute(context(None))
+    assert deletions() == 0
+    assert task(dags, leftovers="report", record=str(tmp_path)).execute(context(None))["leftovers"] == []
+
+
+def test_a_record_that_cannot_be_completed_fails_the_task_and_a_retry_completes_it(
+    dags: DagRunner, service: LocalAmplifyBackend, deletions: Callable[[], int], tmp_path: Path
+) -> None:
+    folder, store = tmp_path / "records", StateStore()
+    operator = task(dags, record=str(folder))
+    away = tmp_path / "away"
+
+    def lose_folder(key: str, value: Any) -> None:
+        if key == "JobId":  # the job has been accepted
+            folder.rename(away)
+            folder.write_text("in the way")
+
+    first = context(store)
+    first["ti"].xcom_push = lose_folder
+    with pytest.raises(BackendRecordError, match="completed: DeleteBackend .* cannot be completed"):
+        operator.execute(first)
+    folder.unlink()
+    away.rename(folder)
+    assert task(dags, record=str(folder)).execute(context(store, try_number=2))["outcome"] == "adopted"
+    assert [entry["state"] for entry in the_record(folder)["tries"]] == ["requesting", "completed"]
+    assert deletions() == 1
+
+
+def test_what_is_no_record_is_left_as_it_is_and_nothing_is_deleted(
+    dags: DagRunner, service: LocalAmplifyBackend, deletions: Callable[[], int], tmp_path: Path
+) -> None:
+    name = file_name(APP, "staging", TaskFacts("nightly", "r1", "delete", -1, 1, by={}))
+    (tmp_path / name).write_text('{"kind": "something else"}')
+    with pytest.raises(BackendGuardError, match="no record of this version") as error:
+        task(dags, record=str(tmp_path)).execute(context(StateStore()))
+    assert error.value.reason is GuardRefusal.RECORD
+    assert (tmp_path / name).read_text() == '{"kind": "something else"}'
     assert deletions() == 0
 
 
