@@ -131,6 +131,34 @@ def _first_reschedule_date_of_airflow_2(ti: Any) -> datetime | None:
         return began
 
 
+def state_of_task(context: Context, task_id: str, map_index: int) -> str | None:
+    """Return the state of another task of this run; None if it has none, or if there is no such task."""
+    ti: Any = context["ti"]
+    if hasattr(ti, "get_task_states"):
+        states = ti.get_task_states(dag_id=ti.dag_id, map_index=map_index, task_ids=[task_id], run_ids=[ti.run_id])
+        state = next(iter(states.get(ti.run_id, {}).values()), None)
+    else:  # a task of Airflow 2 reads the database itself
+        run: Any = context["dag_run"]
+        other = run.get_task_instance(task_id, map_index=map_index)
+        state = other.state if other else None
+    return None if state is None else str(getattr(state, "value", state))
+
+
+def human_in_the_loop(feature: str) -> Any:
+    """Return the module of Airflow's operators that ask somebody.
+
+    :param feature: What needs it, for the error.
+    :raises ImportError: This Airflow is older than 3.1.
+    """
+    try:
+        return import_module("airflow.providers.standard.operators.hitl")
+    except (ImportError, AirflowException) as error:  # the provider refuses an Airflow that is too old
+        raise ImportError(
+            f"{feature} needs Airflow 3.1 or newer and its standard provider, which ask a person; this is Airflow "
+            f"{airflow_version} ({type(error).__name__}: {error})"
+        ) from error
+
+
 @lru_cache(maxsize=1)
 def stats() -> Any:
     """Return Airflow's statistics. They are looked up when first used, because importing them configures them."""
@@ -193,10 +221,12 @@ __all__ = [
     "XCom",
     "conf",
     "first_reschedule_date",
+    "human_in_the_loop",
     "load_dags",
     "mask_secret",
     "object_storage_path",
     "operator_partial",
+    "state_of_task",
     "stats",
     "task_state_store",
     "xcom_model",

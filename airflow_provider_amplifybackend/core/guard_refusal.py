@@ -32,3 +32,5 @@ class GuardRefusal(StrEnum):
     PLAN_CHANGED = "plan_changed"
     # The record of the deletion cannot be written.
     RECORD = "record"
+    # Nobody has approved this plan in this run.
+    NOT_APPROVED = "not_approved"

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_amplifybackend._compat import task_state_store
 from airflow_provider_amplifybackend.core.job import Job, JobResult, Outcome
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
+from airflow_provider_amplifybackend.operators._approval import ApprovalCheck, as_approval, task_id_of
 from airflow_provider_amplifybackend.operators._job_base import RemovingOperator
-from airflow_provider_amplifybackend.parameters.reading import EMPTY_RENDERINGS, as_choice, as_flag, problems_of, shown
+from airflow_provider_amplifybackend.parameters.reading import (
+    as_choice,
+    as_flag,
+    problems_of,
+    refuse_missing,
+    shown,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend._compat import Context
     from airflow_provider_amplifybackend.core.budget import Budget
     from airflow_provider_amplifybackend.guard.plan import Plan
     from airflow_provider_amplifybackend.guard.record import TaskFacts
-    from airflow_provider_amplifybackend.operators._deletion import Deletion
+    from airflow_provider_amplifybackend.operators._deletion import Deletion, Wishes
     from airflow_provider_amplifybackend.start.driver import StartOnce
 
 
@@ -61,19 +68,14 @@ def as_leftovers(name: str, value: Any) -> str | None:
     return None if value is None else as_choice(name, value, ("report", "fail"))
 
 
-def refuse_missing(name: str, value: Any) -> None:
-    """Refuse what a template or another task has left empty: it was meant to be more careful, not less."""
-    if isinstance(value, str) and value.strip() in EMPTY_RENDERINGS:
-        raise BackendParameterError(
-            f"{name}={shown(value)} is missing a value; if it comes from an upstream task, that task returned none"
-        )
-
-
 class DeletingOperator(RemovingOperator):
     """Start a job that deletes environments.
 
     :param plan: The plan to keep to: ``plan.output`` of a ``PlanBackendDeletionOperator``, or its JSON. The task plans
         anew just before its request, and refuses if the digest differs. (templated)
+    :param approval: The task that approves the plan: its task id, or ``approve.output`` of an ``ApprovalOperator``
+        (Airflow 3.1+). Just before its request the task looks whether somebody has approved exactly this plan in this
+        run, and refuses if not, whatever the trigger rules. (templated)
     :param record: Where to write a record of the deletion: ``"s3://bucket/prefix"``, or any ``ObjectStoragePath``. It
         is written before the request and completed after the job's end; if it cannot be written, nothing is deleted.
         (templated)
@@ -81,20 +83,27 @@ class DeletingOperator(RemovingOperator):
         log what is not; ``"fail"`` to fail, too, if something is left behind. Nothing else is deleted. (templated)
     """
 
-    template_fields: Sequence[str] = (*RemovingOperator.template_fields, "plan", "record", "leftovers")
+    template_fields: Sequence[str] = (*RemovingOperator.template_fields, "plan", "approval", "record", "leftovers")
     template_fields_renderers = {"plan": "json"}
-    readers = RemovingOperator.readers | {"plan": as_plan, "record": as_record, "leftovers": as_leftovers}
+    readers = RemovingOperator.readers | {
+        "plan": as_plan,
+        "approval": as_approval,
+        "record": as_record,
+        "leftovers": as_leftovers,
+    }
 
     def __init__(
         self,
         *,
         plan: Mapping[str, Any] | str | None = None,
+        approval: Any = None,
         record: Any = None,
         leftovers: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.plan = plan
+        self.approval = approval
         self.record = record
         self.leftovers = leftovers
         self._deletion: Deletion | None = None
@@ -106,12 +115,22 @@ class DeletingOperator(RemovingOperator):
         waits = values.get("wait_for_completion", True)
         if values.get("leftovers") and not problems_of(as_flag, "", waits) and not as_flag("", waits):
             found.append("leftovers are looked for after the job's end: set wait_for_completion=True")
+        if values.get("approval") is not None and values.get("plan") is None:
+            found.append("approval is that of a plan: set plan=plan.output, too")
         return found
 
     def set_rendered(self, name: str, value: Any) -> None:
         """Set a parameter to what was rendered; if that is nothing, it is not as if it had not been given."""
-        was_given = name in ("plan", "record", "leftovers") and getattr(self, name) is not None
+        was_given = name in ("plan", "approval", "record", "leftovers") and getattr(self, name) is not None
         super().set_rendered(name, "" if was_given and value is None else value)
+
+    def _do_render_template_fields(
+        self, parent: Any, template_fields: Iterable[str], context: Context, jinja_env: Any, seen_oids: set[int]
+    ) -> None:
+        """Render the parameters; of the approval's task its id, because its answer is read just before the request."""
+        if parent is self:
+            self.approval = task_id_of(self.approval)
+        super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
 
     # --------------------------------------------------------------------------------------------- ways through it
 
@@ -181,7 +200,18 @@ class DeletingOperator(RemovingOperator):
             store=store,
             log=self.log,
         )
-        self.hook.guard.last_checks += [self._deletion.check_plan, self._deletion.write_record]
+        # The approval first: what nobody has approved needs no reading.
+        self.hook.guard.last_checks += [
+            *self._approval_checks(context, self._deletion, wishes),
+            self._deletion.check_plan,
+            self._deletion.write_record,
+        ]
+
+    def _approval_checks(self, context: Context, deletion: Deletion, wishes: Wishes) -> list[ApprovalCheck]:
+        approval = self.read("approval")
+        if approval is None or wishes.plan is None:  # an approval without a plan is refused as a parameter
+            return []
+        return [ApprovalCheck(context, self.api_operation, approval, wishes.plan.digest, deletion.approved)]
 
 
 def _facts(context: Context, owner: str) -> TaskFacts:

@@ -42,6 +42,7 @@ from airflow_provider_amplifybackend.guard.verdict import Refusal
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend._compat import StateStore
+    from airflow_provider_amplifybackend.guard.approval import Approval
     from airflow_provider_amplifybackend.hooks._records import RecordFile
     from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
     from airflow_provider_amplifybackend.start.actions import Log
@@ -73,7 +74,7 @@ class Wishes:
 class Deletion:
     """A deletion of an environment, or of all those of an app.
 
-    ``check_plan`` and ``write_record`` are the guard's last checks, in this order; an approval belongs between them.
+    ``check_plan`` and ``write_record`` are the guard's last checks, in this order, after that of an approval.
 
     :param store: The task's state store, where Airflow has one.
     """
@@ -96,14 +97,19 @@ class Deletion:
         self._task = task
         self._store = store
         self._log = log
-        # Who has approved the plan, for the record.
-        self.approval: Mapping[str, Any] | None = None
+        self._approval: Approval | None = None
         # What was there at the last check.
         self.before: Plan | None = None
         self._file = self._record_file()
         self._is_recorded = False
 
     # ------------------------------------------------------------------------------------------ before the request
+
+    def approved(self, approval: Approval) -> None:
+        """Note who has approved the plan, for the record."""
+        if self._approval is None:
+            self._log.info("The plan was approved by %s at %s", approval.by, approval.at)
+        self._approval = approval
 
     def check_plan(self, reach: Reach) -> Refusal | None:
         """Read what would go now, and refuse if that is not what was planned."""
@@ -137,7 +143,7 @@ class Deletion:
             "written_at": _now(),
             "by": {**self._task.by, **self._aws_identity()},
             "plan": self._wishes.plan.digest if self._wishes.plan else None,
-            "approval": self.approval,
+            "approval": self._approval.to_dict() if self._approval else None,
             "before": self.before.to_dict(),
             "configuration": self._read(read_configuration(self._request["AppId"], self.before.environments)),
         }
