@@ -146,3 +146,37 @@ def _causes(error: BaseException | None) -> list[BaseException]:
         chain.append(error)
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return chain
+
+
+def answer_questions(answerer: Callable[[Any], Any]) -> list[Any]:
+    """Answer the questions of tasks that wait for somebody, as the REST API does it; return what was asked.
+
+    :param answerer: Returns the columns of an answer to a question.
+    """
+    from airflow.models.hitl import HITLDetail
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+    from airflow.utils.state import TaskInstanceState
+    from sqlalchemy import select
+
+    waiting = [TaskInstanceState.DEFERRED]
+    if AIRFLOW >= (3, 3):
+        waiting = [TaskInstanceState.AWAITING_INPUT]
+    asked = []
+    with create_session() as session:
+        query = select(HITLDetail).join(TaskInstance).where(HITLDetail.responded_at.is_(None))
+        for question in session.scalars(query.where(TaskInstance.state.in_(waiting))).all():
+            asked.append({name: getattr(question, name) for name in ("subject", "body", "params", "assignees")})
+            for column, value in answerer(question).items():
+                setattr(question, column, value)
+            if AIRFLOW >= (3, 3):
+                _resume(question, session)
+    return asked
+
+
+def _resume(question: Any, session: Any) -> None:
+    from airflow.models.trigger import handle_event_submit
+    from airflow.triggers.base import TriggerEvent
+
+    event = question.as_resume_event_payload(timedout=question.responded_by is None)
+    handle_event_submit(TriggerEvent(event), task_instance=question.task_instance, session=session)
