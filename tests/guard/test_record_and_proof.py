@@ -20,6 +20,7 @@ from airflow_provider_amplifybackend.guard.proof import LOOKS, Proof, delete_com
 from airflow_provider_amplifybackend.guard.record import State, TaskFacts, file_name, new_document, with_entry
 from airflow_provider_amplifybackend.guard.signs import Ask, UnreadableError
 from airflow_provider_amplifybackend.hooks._records import RecordFile, StorageError
+from tests.botocore_model import members_of
 
 TEXTS = st.text(min_size=1, max_size=12)
 
@@ -198,4 +199,4 @@ def test_every_read_of_a_proof_is_one_of_the_services(type_: str) -> None:
     model = botocore.session.get_session().get_service_model(look.service)
     assert look.operation in model.operation_names
     request = look.request("d1", Thing("dev", type_, "x"))
-    assert set(request) <= set(model.operation_model(look.operation).input_shape.members)
+    assert set(request) <= set(members_of(model.operation_model(look.operation).input_shape))

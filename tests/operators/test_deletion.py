@@ -324,6 +324,7 @@ def test_a_try_that_dies_after_its_request_is_completed_by_the_next_one(
     store = StateStore(dies_before_write=2)  # the intent is stored, the answer is not
     with pytest.raises(Crash):
         task(dags, **options).execute(context(store))
+    store.dies_before_write = None
     result = task(dags, **options).execute(context(store, try_number=2))
     assert result["outcome"] == "adopted"
     assert len(result["leftovers"]) == 1
@@ -341,13 +342,14 @@ def test_what_was_there_before_is_in_the_state_store_where_nothing_else_has_it(
     with pytest.raises(Crash):
         task(dags, leftovers="report").execute(context(store))
     assert deletions() == 1
+    store.dies_before_write = None
     assert len(task(dags, leftovers="report").execute(context(store, try_number=2))["leftovers"]) == 1
 
 
 def test_without_a_store_leftovers_need_a_plan_or_a_record(
     dags: DagRunner, service: LocalAmplifyBackend, deletions: Callable[[], int], tmp_path: Path
 ) -> None:
-    with pytest.raises(BackendParameterError, match="needs plan or record on Airflow before 3.3"):
+    with pytest.raises(BackendParameterError, match="needs plan or record on Airflow before"):
         task(dags, leftovers="report").execute(context(None))
     assert deletions() == 0
     assert task(dags, leftovers="report", record=str(tmp_path)).execute(context(None))["leftovers"] == []
@@ -367,7 +369,7 @@ def test_a_record_that_cannot_be_completed_fails_the_task_and_a_retry_completes_
 
     first = context(store)
     first["ti"].xcom_push = lose_folder
-    with pytest.raises(BackendRecordError, match="completed: DeleteBackend .* cannot be completed"):
+    with pytest.raises(BackendRecordError, match=r"completed: DeleteBackend .* cannot be completed"):
         operator.execute(first)
     folder.unlink()
     away.rename(folder)

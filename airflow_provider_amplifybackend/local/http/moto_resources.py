@@ -1,4 +1,4 @@
-"""What AmplifyBackend's outputs and stacks name, made in moto's backends under the same names, and removed there."""
+"""The resources that outputs and stacks name, made in moto's backends under the same names, and removed there."""
 
 from __future__ import annotations
 

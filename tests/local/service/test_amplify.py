@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -64,10 +64,10 @@ def test_what_opens_a_repository_is_not_shown(amplify: Any) -> None:
 
 
 def test_an_app_has_every_member_that_the_model_requires(amplify: Any) -> None:
-    required = service_model("amplify").shape_for("App").required_members  # type: ignore[attr-defined]
+    required = service_model("amplify").shape_for("App").required_members
     assert set(required) <= set(amplify.get_app(appId=APP)["app"])
     amplify.create_branch(**MAIN)
-    required = service_model("amplify").shape_for("Branch").required_members  # type: ignore[attr-defined]
+    required = service_model("amplify").shape_for("Branch").required_members
     assert set(required) <= set(amplify.get_branch(**MAIN)["branch"])
 
 
@@ -84,13 +84,14 @@ def live_stacks(backend: LocalAmplifyBackend) -> list[str]:
 
 
 def test_what_is_not_there_is_not_found(amplify: Any) -> None:
-    for call in (
+    calls: list[Callable[[], Any]] = [
         lambda: amplify.get_app(appId="dnone"),
         lambda: amplify.list_backend_environments(appId="dnone"),
         lambda: amplify.get_backend_environment(appId=APP, environmentName="none"),
         lambda: amplify.get_branch(appId=APP, branchName="none"),
         lambda: amplify.get_job(appId=APP, branchName="none", jobId="1"),
-    ):
+    ]
+    for call in calls:
         with pytest.raises(amplify.exceptions.NotFoundException, match="was not found") as refusal:
             call()
         assert refusal.value.response["ResponseMetadata"]["HTTPStatusCode"] == 404
@@ -270,7 +271,8 @@ def test_lists_come_in_pages(amplify: Any, backend: LocalAmplifyBackend) -> None
 
     def pages(call: Any, member: str, **options: Any) -> list[int]:
         # By hand: botocore has no paginator for environments.
-        sizes, token = [], {}
+        sizes: list[int] = []
+        token: dict[str, str] = {}
         while True:
             page = call(**options, **token, maxResults=3)
             sizes.append(len(page[member]))

@@ -311,7 +311,7 @@ def test_amplifybackend_can_be_denied_too(backend: LocalAmplifyBackend, client: 
 def test_a_script_without_an_operation_is_for_one_service_or_for_all(backend: LocalAmplifyBackend, client: Any) -> None:
     config = Config(retries={"total_max_attempts": 1})
     amplify, stacks = backend.client("amplify", config=config), backend.client("cloudformation", config=config)
-    calls = {
+    calls: dict[str, Callable[[], Any]] = {
         "amplifybackend": lambda: client.get_backend(AppId=APP),
         "amplify": lambda: amplify.get_app(appId=APP),
         "cloudformation": lambda: stacks.describe_stacks(),
