@@ -7,7 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
-from airflow_provider_amplifybackend.parameters.reading import flaws
+from airflow_provider_amplifybackend.operators._approval import task_id_of
+from airflow_provider_amplifybackend.operators._deleting import DeletingOperator
+from airflow_provider_amplifybackend.operators._job_base import RemovingOperator
+from airflow_provider_amplifybackend.parameters.reading import flaws, is_template, shown
 from airflow_provider_amplifybackend.tasks.aws_parameters import AwsParameters
 
 if TYPE_CHECKING:
@@ -18,13 +21,19 @@ def validate_dag(dag: DAG) -> None:
     """
     Check the parameters of every operator and sensor of this package in a DAG, as ``execute`` will do.
 
+    Also find deletions that somebody's "Reject" would not keep from running: teardowns behind an ``ApprovalOperator``.
+
     Values that are yet to be rendered (Jinja, XComArgs) are left out. Files are read; of a mapped task every value it
     is expanded over is checked.
 
     :param dag: The DAG, e.g. ``DagBag("dags").dags["nightly"]``.
     :raises BackendParameterError: names the task, the parameter, its value and what is accepted, for every problem.
     """
-    found = [f"{task.task_id}: {problem}" for task in dag.tasks for problem in _problems(task)]
+    found = [
+        f"{task.task_id}: {problem}"
+        for task in dag.tasks
+        for problem in (*_problems(task), *_problems_of_approval(dag, task))
+    ]
     if found:
         raise BackendParameterError(f"DAG {dag.dag_id}: " + "; ".join(found))
 
@@ -41,6 +50,50 @@ def _problems(task: Any) -> Iterator[str]:
             for values in _mapped_values(task)
             for problem in _own_problems(task, operator_class, _defaults(operator_class) | values)
         )
+
+
+def _problems_of_approval(dag: DAG, task: Any) -> Iterator[str]:
+    """Yield what keeps an approval in front of a deletion from deciding about it."""
+    operator_class = _class_of(task)
+    if not issubclass(operator_class, RemovingOperator):
+        return
+    upstream = {other.task_id: other for other in task.get_flat_relatives(upstream=True)}
+    checks_itself = issubclass(operator_class, DeletingOperator)
+    approval = task_id_of(_parameter(task, "approval")) if checks_itself else None
+    if isinstance(approval, str) and not is_template(approval) and approval not in upstream:
+        place = "is not upstream of this task" if approval in dag.task_dict else "is no task of this DAG"
+        yield f"approval={shown(approval)} {place}, so that nothing would be deleted"
+    approvals = sorted(name for name, other in upstream.items() if _is_approval(_class_of(other)))
+    if task.is_teardown and approvals and approval is None:
+        names = ", ".join(map(repr, approvals))
+        itself = f"set plan and approval={approvals[0]!r}, or " if checks_itself else ""
+        yield (
+            f"is a teardown downstream of the approval {names}: Airflow's Reject does not skip teardowns, so that it "
+            f"would run all the same. To prevent that, {itself}make it an ordinary task"
+        )
+
+
+def _class_of(task: Any) -> type:
+    operator_class = getattr(task, "operator_class", None)
+    return operator_class if inspect.isclass(operator_class) else type(task)
+
+
+def _parameter(task: Any, name: str) -> Any:
+    """Return a parameter as the DAG's author has written it, of a mapped task only if it is the same for all."""
+    partial = getattr(task, "partial_kwargs", None)
+    if not isinstance(partial, Mapping):
+        return getattr(task, name, None)
+    expanded = getattr(task.expand_input, "value", None)
+    # One for each: a value that only the task itself will know.
+    return _Unknown() if isinstance(expanded, Mapping) and name in expanded else partial.get(name)
+
+
+def _is_approval(operator_class: type) -> bool:
+    """Tell whether tasks of a class ask for approval, without importing what only Airflow 3.1 and newer have."""
+    return any(
+        each.__name__ == "ApprovalOperator" and each.__module__ == "airflow.providers.standard.operators.hitl"
+        for each in operator_class.__mro__
+    )
 
 
 def _own_problems(task: Any, operator_class: type[AwsParameters], values: Mapping[str, Any]) -> list[str]:

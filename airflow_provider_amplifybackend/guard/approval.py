@@ -60,7 +60,9 @@ def _judge(answer: Mapping[str, Any], task_id: str, digest: str) -> Approval:
     chosen = answer["chosen_options"]
     if not isinstance(chosen, list | tuple) or list(chosen) != [APPROVE]:
         options = ", ".join(map(str, chosen)) if isinstance(chosen, list | tuple) else shown(chosen)
-        raise NotApprovedError(f"the answer to {task_id!r} is {shown(options)}{_by(name)}. {AGAIN} if that is to change")
+        raise NotApprovedError(
+            f"the answer to {task_id!r} is {shown(options)}{_by(name)}. {AGAIN} if that is to change"
+        )
     if answer.get("timedout") or not name:
         raise NotApprovedError(
             f"nobody has answered {task_id!r} in time, and an option that is taken by default is nobody's approval. "

@@ -31,9 +31,7 @@ def as_approval(name: str, value: Any) -> str | None:
     refuse_missing(name, value)
     if value is None or isinstance(value, str):
         return value
-    raise BackendParameterError(
-        f"{name}={shown(value)} must be the approval's task id, or its output: approve.output"
-    )
+    raise BackendParameterError(f"{name}={shown(value)} must be the approval's task id, or its output: approve.output")
 
 
 class ApprovalCheck:

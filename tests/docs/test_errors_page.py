@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -41,6 +42,7 @@ from airflow_provider_amplifybackend.guard.record import TaskFacts
 from airflow_provider_amplifybackend.guard.verdict import Mode
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from airflow_provider_amplifybackend.operators._approval import ApprovalCheck
 from airflow_provider_amplifybackend.operators._deletion import Deletion, Wishes
 from airflow_provider_amplifybackend.parameters import service_model
 from airflow_provider_amplifybackend.start.actions import StartPolicy
@@ -171,6 +173,19 @@ def plan_and_change(service: LocalAmplifyBackend, hook: AmplifyBackendHook) -> N
     a_deletion(hook, plan=plan)
 
 
+def plan_that_is_rejected(service: LocalAmplifyBackend, hook: AmplifyBackendHook) -> None:
+    answer = {"chosen_options": ["Reject"], "params_input": {}, "responded_by_user": {"id": "7", "name": "Ann"}}
+    ti = SimpleNamespace(
+        dag_id="nightly",
+        run_id="r1",
+        map_index=-1,
+        xcom_pull=lambda **_: answer,
+        get_task_states=lambda **_: {"r1": {"approve": "success"}},
+    )
+    context: Any = {"ti": ti, "task": SimpleNamespace(dag=None)}
+    hook.guard.last_checks = [ApprovalCheck(context, "DeleteBackend", "approve", "0" * 64, lambda approval: None)]
+
+
 LOCK = {"Effect": "Deny", "Action": "Update:*", "Principal": "*", "Resource": "*"}
 REFUSALS: dict[GuardRefusal, dict[str, Any]] = {
     GuardRefusal.PROTECTED: {"protected": "pr*"},
@@ -184,6 +199,7 @@ REFUSALS: dict[GuardRefusal, dict[str, Any]] = {
     GuardRefusal.UNREADABLE_SIGN: {"denied": "GetApp"},
     GuardRefusal.CONDITION: {"only_if": {"name": "test*"}},
     GuardRefusal.PLAN_CHANGED: {"deletion": plan_and_change},
+    GuardRefusal.NOT_APPROVED: {"deletion": plan_that_is_rejected},
     GuardRefusal.RECORD: {"deletion": lambda service, hook: a_deletion(hook, record="s3://audit/deletions")},
 }
 
