@@ -10,6 +10,7 @@ from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.config import Config
 
 from airflow_provider_amplifybackend._compat import AirflowException, AirflowNotFoundException
+from airflow_provider_amplifybackend.core.service_text import ServiceTexts
 from airflow_provider_amplifybackend.hooks._botocore_errors import ConnectionLookupError, LateStartError, stop_at_quota
 from airflow_provider_amplifybackend.hooks._client_log import watch
 from airflow_provider_amplifybackend.hooks._name_guard import guard_names
@@ -51,6 +52,8 @@ class ConnectedHook(AwsBaseHook):
             kwargs["config"] = for_botocore(kwargs["config"])
         super().__init__(*args, **kwargs)
         self._may_send: Callable[[], bool] = always
+        # What of the service's texts can be shown: without the secrets of the requests that were made here.
+        self.texts = ServiceTexts()
         # Whether the connection was there; None: nobody has looked it up yet. It does not vanish unnoticed afterwards.
         self.connection_found: bool | None = None
         # Whether the service has taken its credentials. From then on credentials that cannot be had are a hiccup.
