@@ -6,15 +6,22 @@ the text of somebody else's job is not shown, if the request of that job can hav
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from airflow_provider_amplifybackend.core.addresses import without_userinfo
-from airflow_provider_amplifybackend.core.job import JobRef
+from airflow_provider_amplifybackend.core.job import KNOWN_STATUSES, JobRef
 from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS, OPERATIONS
-from airflow_provider_amplifybackend.core.secrets import redact_text, secret_values
+from airflow_provider_amplifybackend.core.secret_forms import written_forms
+from airflow_provider_amplifybackend.core.secrets import REDACTED, redact_text, secret_values
 
-NOT_SHOWN = "the service's text is not shown"
+NOT_SHOWN = "the service's text is not shown here"
+# Of a secret that was cut with its text, fewer characters tell nothing.
+LEAST_PART = 4
+_CUT = "... [cut: "
+_WORD = re.compile(r"[A-Za-z_]{1,64}")
+_KNOWN_WORDS = KNOWN_STATUSES | OPERATIONS.keys()
 
 
 def may_repeat_secret(operation: str | None) -> bool:
@@ -40,14 +47,16 @@ class ServiceTexts:
 
     def redacted(self, text: str) -> str:
         """Return a text without the secrets that are known, and without the passwords of addresses."""
-        return without_userinfo(redact_text(text, self._secrets) if self._secrets else text)
+        if self._secrets:
+            text = _without_cut_secret(redact_text(text, self._secrets), self._secrets)
+        return without_userinfo(text)
 
     def answer(self, api_operation: str, request: Mapping[str, Any], answer: Mapping[str, Any]) -> dict[str, Any]:
         """Return an answer whose error texts can be shown."""
         known = OPERATIONS.get(api_operation)
         if known is not None and known.starts_job and answer.get("JobId"):
             self.own(answer["JobId"])
-        shown = dict(answer)
+        shown = self._words(answer)
         if isinstance(answer.get("Error"), str):
             shows_job = known is None or known.starts_job or known.resource == "job"
             shown["Error"] = self._job_error({**request, **answer}) if shows_job else self.redacted(answer["Error"])
@@ -56,10 +65,17 @@ class ServiceTexts:
         return shown
 
     def _row(self, request: Mapping[str, Any], row: Any) -> Any:
-        if not isinstance(row, Mapping) or not isinstance(row.get("Error"), str):
+        if not isinstance(row, Mapping):
             return row
+        if not isinstance(row.get("Error"), str):
+            return self._words(row)
         names = {name: request[name] for name in ("AppId", "BackendEnvironmentName") if name in request}
-        return {**row, "Error": self._job_error({**names, **row})}
+        return {**self._words(row), "Error": self._job_error({**names, **row})}
+
+    def _words(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a row whose free texts are redacted; what is one of the words that are decided by stays as it is."""
+        free = {name: row[name] for name in ("Status", "Operation") if row.get(name, "") not in _KNOWN_WORDS}
+        return {**row, **{name: self.redacted(text) for name, text in free.items() if isinstance(text, str)}}
 
     def _job_error(self, row: Mapping[str, Any]) -> str:
         if not row["Error"] or row.get("JobId") in self._own_jobs or not may_repeat_secret(row.get("Operation")):
@@ -78,9 +94,25 @@ def withheld(row: Mapping[str, Any]) -> str:
     )
 
 
-def without_error_texts(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an answer without error texts, for whoever knows no secrets at all: the triggerer."""
+def _without_cut_secret(text: str, secrets: Iterable[str]) -> str:
+    """Return a text that was cut without the beginning of a secret at its end."""
+    shown, cut, rest = text.rpartition(_CUT)
+    forms = (form for secret in secrets for form in written_forms(secret)) if cut else ()
+    longest = max((_overlap(shown, form) for form in forms), default=0)
+    return text if longest < LEAST_PART else f"{shown[:-longest]}{REDACTED}{cut}{rest}"
+
+
+def _overlap(text: str, form: str) -> int:
+    """Return how many characters of a secret's beginning a text ends with."""
+    return next((size for size in range(len(form) - 1, 0, -1) if text.endswith(form[:size])), 0)
+
+
+def without_texts(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an answer without the service's texts, for whoever knows no secrets at all: the triggerer."""
     bare = {name: value for name, value in answer.items() if name != "Error"}
+    for name in ("Status", "Operation"):
+        if isinstance(bare.get(name), str) and bare[name] and not _WORD.fullmatch(bare[name]):
+            bare[name] = "UNKNOWN"
     if isinstance(bare.get("Jobs"), list):
-        bare["Jobs"] = [without_error_texts(row) if isinstance(row, Mapping) else row for row in bare["Jobs"]]
+        bare["Jobs"] = [without_texts(row) if isinstance(row, Mapping) else row for row in bare["Jobs"]]
     return bare

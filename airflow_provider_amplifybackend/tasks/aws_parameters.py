@@ -137,7 +137,15 @@ class AwsParameters(NamedMapIndex, CheckedMapping, BaseOperator):
         from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 
         parameters = self.aws_parameters
-        return AmplifyBackendHook(config=parameters.pop("botocore_config"), **parameters)
+        hook = AmplifyBackendHook(config=parameters.pop("botocore_config"), **parameters)
+        hook.texts.learn(self.parameter_values())
+        return hook
+
+    def hook_after(self, event: object) -> AmplifyBackendHook:
+        """Return the hook, which refuses boto3's own identity if the connection was found when the try began."""
+        if isinstance(event, Mapping) and event.get("connection_found"):
+            self.hook.connection_found = True
+        return self.hook
 
     @classmethod
     def problems(cls, values: Mapping[str, Any], *, templates: bool = False) -> list[str]:

@@ -24,7 +24,7 @@ from airflow_provider_amplifybackend.core.encodable import encodable_answer
 from airflow_provider_amplifybackend.core.job import Job, JobRef
 from airflow_provider_amplifybackend.core.requests import Call, FaultKind, ServiceError
 from airflow_provider_amplifybackend.core.schedule import Durations, PollSchedule
-from airflow_provider_amplifybackend.core.service_text import without_error_texts
+from airflow_provider_amplifybackend.core.service_text import without_texts
 from airflow_provider_amplifybackend.core.status_check import Awaited, CheckResult, check
 from airflow_provider_amplifybackend.core.timing import current
 from airflow_provider_amplifybackend.hooks._async_client import create_client
@@ -203,7 +203,7 @@ class Poller:
             self._learn(failure, shared)
             # Not even as its cause: nobody here knows the secrets that a text of the service may repeat.
             raise failure from None
-        answer = without_error_texts(encodable_answer(response, shape))
+        answer = without_texts(encodable_answer(response, shape))
         check_answer(call.operation, answer)
         self._service_date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
         self.slowdown = max(1.0, self.slowdown * RECOVERY)
