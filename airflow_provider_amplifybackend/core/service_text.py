@@ -74,8 +74,8 @@ class ServiceTexts:
 
     def _words(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Return a row whose free texts are redacted; what is one of the words that are decided by stays as it is."""
-        free = {name: row[name] for name in ("Status", "Operation") if row.get(name, "") not in _KNOWN_WORDS}
-        return {**row, **{name: self.redacted(text) for name, text in free.items() if isinstance(text, str)}}
+        free = [name for name in ("Status", "Operation") if isinstance(row.get(name), str)]
+        return {**row, **{name: self.redacted(row[name]) for name in free if row[name] not in _KNOWN_WORDS}}
 
     def _job_error(self, row: Mapping[str, Any]) -> str:
         if not row["Error"] or row.get("JobId") in self._own_jobs or not may_repeat_secret(row.get("Operation")):

@@ -121,6 +121,7 @@ OWN_WORDS = (
     boto.ProxyConnectionError,
     boto.SSLError,
     OSError,
+    TypeError,
 )
 _CODE = re.compile(r"[A-Za-z]{1,80}|\d{3}")
 # OpenSSL's codes for a certificate whose time is not now: rather a clock that is wrong than a wrong certificate.

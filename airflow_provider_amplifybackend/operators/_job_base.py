@@ -139,7 +139,9 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
             raise self._job_failed(result.job, result.outcome, lambda: starter)
         return self._result(context, result.job, result.outcome)
 
-    def _failed_elsewhere(self, job: Job, outcome: Outcome, event: object, make_starter: Callable[[], StartOnce]) -> Job:
+    def _failed_elsewhere(
+        self, job: Job, outcome: Outcome, event: object, make_starter: Callable[[], StartOnce]
+    ) -> Job:
         """Return a job that failed while the triggerer waited for it, with its error text if that can be shown."""
 
         def knowing_hook() -> AmplifyBackendHook:
@@ -306,9 +308,7 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
             return self._starter(context, self._carried_budget(event), event)
 
         if job.is_failed:
-            raise self._job_failed(
-                self._failed_elsewhere(job, outcome, event, make_starter), outcome, make_starter
-            )
+            raise self._job_failed(self._failed_elsewhere(job, outcome, event, make_starter), outcome, make_starter)
         if outcome is not Outcome.ADOPTED:
             # Nothing is left to ask, so boto is not even loaded.
             return self._result(context, job, outcome)

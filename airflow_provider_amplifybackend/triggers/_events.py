@@ -30,7 +30,11 @@ ERROR = "error"
 
 def finished(awaited: Awaited, seen: CheckResult) -> dict[str, Any]:
     """Return the event for a wait that came to its end: a job completed or failed, or a condition was reached."""
-    what = {"job": asdict(replace(seen, error=None))} if isinstance(seen, Job) else {"target": asdict(awaited), "status": seen.status}
+    what = (
+        {"job": asdict(replace(seen, error=None))}
+        if isinstance(seen, Job)
+        else {"target": asdict(awaited), "status": seen.status}
+    )
     return _event(FINISHED, **what)
 
 
