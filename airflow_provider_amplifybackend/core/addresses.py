@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote
 
+PROXIES = "proxies"  # the option of botocore's Config
 # Up to the last @ before the path; and, because people write passwords as they are, up to any @ if what follows the
 # first colon is no port.
 _USERINFO = re.compile(
@@ -36,22 +38,26 @@ def names_user(proxy: str) -> bool:
     return has_userinfo(proxy) or _BARE_USERINFO.fullmatch(proxy.strip()) is not None
 
 
-def passwords(value: Any, levels: int = 10) -> Iterator[str]:
-    """Yield what is secret in the addresses of a value, for the log's masker: as written, and as it is sent."""
+def passwords(value: Any, *, are_proxies: bool = False, levels: int = 10) -> Iterator[str]:
+    """Yield what is secret in the addresses of a value, for the log's masker: as written, and as it is sent.
+
+    :param are_proxies: Whether the value holds addresses of proxies, which may lack their scheme.
+    """
     if isinstance(value, str):
-        yield from _passwords_of_text(value, levels)
-    elif levels and isinstance(value, Mapping | list | tuple):
-        for member in value.values() if isinstance(value, Mapping) else value:
-            yield from passwords(member, levels - 1)
+        yield from _passwords_of_text(value, are_proxies=are_proxies, levels=levels)
+    elif levels and isinstance(value, Mapping):
+        for key, member in value.items():
+            yield from passwords(member, are_proxies=are_proxies or key == PROXIES, levels=levels - 1)
+    elif levels and isinstance(value, list | tuple):
+        for item in value:
+            yield from passwords(item, are_proxies=are_proxies, levels=levels - 1)
 
 
-def _passwords_of_text(text: str, levels: int) -> Iterator[str]:
+def _passwords_of_text(text: str, *, are_proxies: bool, levels: int) -> Iterator[str]:
     if levels and text.lstrip().startswith(("{", "[")):
-        try:
-            yield from passwords(json.loads(text), levels - 1)
-        except (ValueError, RecursionError):
-            pass  # it is searched as a text
-    bare = _BARE_USERINFO.fullmatch(text.strip())
+        with suppress(ValueError, RecursionError):  # it is searched as a text
+            yield from passwords(json.loads(text), levels=levels - 1)
+    bare = _BARE_USERINFO.fullmatch(text.strip()) if are_proxies else None
     for match in (*_USERINFO.finditer(text), *([bare] if bare else ())):
         user, colon, password = match["userinfo"].partition(":")
         secret = password if colon else user

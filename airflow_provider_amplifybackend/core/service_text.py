@@ -39,7 +39,7 @@ class ServiceTexts:
 
     def learn(self, request: Mapping[str, Any]) -> None:
         """Take note of the secrets of a request."""
-        self._secrets.update(secret_values(request))
+        self._secrets.update(secret for secret in secret_values(request) if secret.strip())
 
     def own(self, job_id: str) -> None:
         """Take note of a job whose request is known."""

@@ -169,10 +169,14 @@ def service_error(operation: str, error: Exception, texts: ServiceTexts | None) 
 
 
 def _fit_to_show(meaning: ServiceError, error: Exception, texts: ServiceTexts | None) -> ServiceError:
+    if meaning.code == NOT_A_NAME:
+        return meaning  # our own words
     if texts is not None:
         return meaning.showing(texts.redacted(meaning.code), texts.redacted(meaning.message))
+    if isinstance(error, OWN_WORDS):
+        return meaning.showing(meaning.code, without_userinfo(meaning.message))
     code = meaning.code if _CODE.fullmatch(meaning.code) else "UnknownError"
-    return meaning.showing(code, without_userinfo(meaning.message) if isinstance(error, OWN_WORDS) else NOT_SHOWN)
+    return meaning.showing(code, f"{NOT_SHOWN}. {_QUOTA_ADVICE}" if code in QUOTA_CODES else NOT_SHOWN)
 
 
 def _service_error(operation: str, error: Exception) -> ServiceError:
@@ -220,6 +224,9 @@ def _is_unexplained(error: Exception) -> bool:
 def client_error(operation: str, error: Exception, texts: ServiceTexts | None) -> ServiceError:
     """Return the error for a client that could not be made: a mistake in its settings, unless it may pass."""
     meaning = service_error(operation, error, texts)
+    if texts is None and not isinstance(error, (boto.ClientError, boto.BotoCoreError, ResponseParserError)):
+        # What Python itself says about a setting.
+        meaning = service_error(operation, error, ServiceTexts())
     if meaning.kind is not FaultKind.UNCLEAR or isinstance(error, NETWORK_ERRORS):
         return meaning
     return ServiceError(FaultKind.SETUP, operation, meaning.code, meaning.message)
