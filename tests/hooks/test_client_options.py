@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-import http.client
 import ipaddress
 import json
 import os
 import re
 import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import time
 from pathlib import Path
@@ -37,7 +38,7 @@ def add_auth(dags: DagRunner, deferrable: bool) -> Finished:
 
 def repeating(secret: str) -> str:
     """A text of the service that has the secret as it is, in JSON and in HTML."""
-    return f"no client {secret}; request was {json.dumps({'s': secret})}; &lt;{secret.replace('&', '&amp;')}"
+    return f"no client {secret}; request was {json.dumps({'s': secret})}; {html.escape(secret)}"
 
 
 @pytest.mark.usefixtures("everything_is_logged")
@@ -71,11 +72,11 @@ def test_neither_an_exception_of_the_hook_nor_what_it_came_from_repeats_a_secret
 
     secret = new_secret()
     fault = {"status": 400, "code": "BadRequestException", "message": repeating(secret)}
-    service.control.add_fault("UpdateBackendAuth", kind="error", **fault)
+    service.control.add_fault("CreateBackendAuth", kind="error", **fault)
     request = {"AppId": APP, "BackendEnvironmentName": "staging", "ResourceName": "x", "ResourceConfig": config(secret)}
     for ask in (AmplifyBackendHook().call, AmplifyBackendHook().start_operation):
         with pytest.raises(BackendRequestError, match=r"no client \*\*\*") as raised:
-            ask("UpdateBackendAuth", request)
+            ask("CreateBackendAuth", request)
         assert secret not in "".join(traceback.format_exception(raised.value))
 
 
