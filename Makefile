@@ -35,7 +35,7 @@ USABLE := $(shell [ "$$(cat $(VENV)/.made-for 2>/dev/null)" = "$(CURDIR) $(MINOR
 PINS := pyproject.toml scripts/venv.sh $(wildcard constraints/constraints-$(MINOR).txt)
 AGAIN := $(if $(USABLE),,again)
 
-.PHONY: help venv demo test lint format types check coverage test-system test-system-short test-crash test-crash-short test-faults test-faults-short \
+.PHONY: help venv demo test lint format types check coverage test-system test-system-short test-crash test-crash-short test-faults test-faults-short test-guard \
 	test-mutants test-mutants-short test-js test-project test-matrix test-matrix-short bench bench-short docs constraints clean again
 
 help:  ## list the targets
@@ -99,6 +99,9 @@ test-faults: $(VENV)/.dev-layer  ## a long campaign against scripted faults: CAL
 
 test-faults-short: $(VENV)/.dev-layer  ## the same in its short form, the control that it can fail, and a long walk over starts
 	@CALLS=300 SEED=$(SEED) $(BIN)/python -m pytest -m faults tests/faults $(ARGS)
+
+test-guard: $(VENV)/.dev-layer  ## every road to a protected or locked environment: none may lead there
+	@$(BIN)/python -m pytest -q -m guard tests/guard $(ARGS)
 
 test-mutants: $(VENV)/.dev-layer  ## faults planted in what decides about a start: the tests must find each (ARGS="--only decide")
 	@$(BIN)/python scripts/mutants.py $(ARGS)

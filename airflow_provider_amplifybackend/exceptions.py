@@ -5,6 +5,7 @@
     AirflowException
     └── AmplifyBackendError
         ├── BackendParameterError     a parameter is wrong; nothing was sent (also an AirflowFailException)
+        ├── BackendGuardError         the guard refused an operation; nothing was sent (also an AirflowFailException)
         ├── BackendRequestError       the service, or the way to it, refused a call
         ├── BackendStartError         a job was not started; ``reason`` says what is in the way
         ├── BackendJobFailedError     the job ended as FAILED
@@ -19,6 +20,7 @@ from typing import Any
 
 from airflow_provider_amplifybackend._compat import AirflowException, AirflowFailException
 from airflow_provider_amplifybackend.core.addresses import without_userinfo
+from airflow_provider_amplifybackend.core.guard_refusal import GuardRefusal
 from airflow_provider_amplifybackend.core.job import STILL_RUNNING, Job, JobRef, left_behind, took_text
 from airflow_provider_amplifybackend.core.start_failure import StartFailure
 from airflow_provider_amplifybackend.core.status_check import Awaited
@@ -49,6 +51,19 @@ def _as_base(error: AmplifyBackendError) -> tuple[str, tuple[str], dict[str, Any
 
 class BackendParameterError(AmplifyBackendError, AirflowFailException):
     """A parameter is wrong. A retry cannot help, so the task fails at once."""
+
+
+class BackendGuardError(AmplifyBackendError, AirflowFailException):
+    """The guard refused an operation that deletes or changes something: by a rule that a retry does not lift.
+
+    :param reason: The rule, to switch on; the message says where it stands and who can lift it.
+    """
+
+    def __init__(self, message: str, *, reason: GuardRefusal) -> None:
+        self.reason = reason
+        super().__init__(message)
+
+    serialize = _as_base
 
 
 class BackendRequestError(AmplifyBackendError):

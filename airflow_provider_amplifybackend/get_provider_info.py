@@ -47,6 +47,27 @@ def get_provider_info() -> dict[str, Any]:
                         "example": None,
                         "default": "50",
                     },
+                    "guard": {
+                        "description": (
+                            "Whether signs of a Gen 2 migration, and termination protection, refuse operations that "
+                            "delete or change an environment. auto: any sign that is found; require: a sign that "
+                            "cannot be read, too; off: protected names only."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "require",
+                        "default": "auto",
+                    },
+                    "protected": {
+                        "description": (
+                            "Environments that nothing may delete or change: a comma-separated list of ENV or APP/ENV, "
+                            "with * and ?. The extra of an AWS connection can add to it, and nothing can take from it."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "production, d1abc/*, */main*",
+                        "default": "",
+                    },
                     "start_patience": {
                         "description": (
                             "Seconds to check for the job of a start whose answer was lost, before the start is sent "

@@ -76,6 +76,15 @@ def address_problem(url: str) -> str | None:
     return None
 
 
+def without_unseen(text: str) -> str:
+    """Return a text without the characters of which nothing is to be seen."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        char for char in text if unicodedata.category(char) not in _UNSEEN_CATEGORIES and not _find_blank(char)
+    )
+
+
 def _fault(name: str) -> str | None:
     if _is_ordinary(name):
         return None

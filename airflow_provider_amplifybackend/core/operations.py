@@ -46,6 +46,12 @@ class Operation:
         """Tell whether the operation changes nothing in the service."""
         return self.effect is Effect.READS
 
+    @property
+    def may_disturb_a_migration(self) -> bool:
+        """Tell whether it touches what is deployed, unlike a new environment or a session of Studio."""
+        is_new_environment = self.resource == "environment" and self.effect is Effect.CREATES
+        return not self.only_reads and not is_new_environment and self.resource != "token"
+
     def environments(self, request: Mapping[str, Any]) -> tuple[str, ...]:
         """Return the environments its job may live in, as far as the request tells, the likeliest first."""
         names = (request.get("TargetEnvironmentName"), request.get("BackendEnvironmentName"))

@@ -1,7 +1,7 @@
 """The operations that an operator or sensor calls, and the IAM actions that its credentials need for them.
 
-The calls around a start are made in ``start/observation.py``, ``core/status_check.py`` and ``core/comparison.py``: who
-adds one adds it here.
+The calls around a start are made in ``start/observation.py``, ``core/status_check.py``, ``core/comparison.py`` and
+``guard/signs.py``: who adds one adds it here.
 tests/docs compares this table with what the local service's journal shows. docs/operators.md is made from it.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS, Effect, Operation
+from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS, OPERATIONS, Effect, Operation
 
 # What an operation needs of other services.
 DEPENDENT_ACTIONS = {"ListS3Buckets": ("s3:ListAllMyBuckets",)}
@@ -53,7 +53,7 @@ def needed_operations(task_class: Any) -> NeededOperations:
         return _FOR_SENSORS[task_class.__name__]
     job_operation = JOB_OPERATIONS.get(operation)
     if job_operation is None:
-        return NeededOperations((operation,))
+        return NeededOperations((operation, *_reads_of_guard(OPERATIONS[operation])))
     options = {'on_failure="delete_target"': ("DeleteBackend",)} if "on_failure" in task_class.template_fields else {}
     return replace(_needed_for_start(job_operation), with_option=options)
 
@@ -65,11 +65,18 @@ def iam_actions(operations: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _needed_for_start(operation: Operation) -> NeededOperations:
-    always = (operation.name, "ListBackendJobs", *_reads_of_target(operation), "GetBackendJob")
+    reads = dict.fromkeys((*_reads_of_target(operation), *_reads_of_guard(operation)))
+    always = (operation.name, "ListBackendJobs", *reads, "GetBackendJob")
     # The result of an adopted job is compared with the request; a refusal may be for a job in another environment.
     comparison = () if operation.is_import else (operation.read or "GetBackend",)
     after_trouble = dict.fromkeys((*comparison, "GetBackend"))
     return NeededOperations(always, tuple(name for name in after_trouble if name not in always))
+
+
+def _reads_of_guard(operation: Operation) -> tuple[str, ...]:
+    """Return the read with which the guard finds the root stack of an environment, or an app's environments."""
+    has_environment = operation.environment is not None or operation.resource == "app"
+    return ("GetBackend",) if has_environment and operation.may_disturb_a_migration else ()
 
 
 def _reads_of_target(operation: Operation) -> tuple[str, ...]:

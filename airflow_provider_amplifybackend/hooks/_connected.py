@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.config import Config
@@ -15,6 +15,7 @@ from airflow_provider_amplifybackend.core.addresses import passwords, without_us
 from airflow_provider_amplifybackend.core.service_text import ServiceTexts
 from airflow_provider_amplifybackend.hooks._botocore_errors import ConnectionLookupError, LateStartError, stop_at_quota
 from airflow_provider_amplifybackend.hooks._client_log import watch
+from airflow_provider_amplifybackend.hooks._guard import Guard, stand_before
 from airflow_provider_amplifybackend.hooks._name_guard import guard_names
 from airflow_provider_amplifybackend.hooks._tls import read_client_cert, read_verify
 from airflow_provider_amplifybackend.parameters import service_model
@@ -94,7 +95,23 @@ class ConnectedHook(AwsBaseHook):
         """Return a session, of boto3 or aiobotocore; its clients send nothing that has a path for a name."""
         session = super().get_session(*args, **kwargs)
         guard_names(session)
+        stand_before(session, self.guard)
         return session
+
+    @cached_property
+    def guard(self) -> Guard:
+        """The guard, which is asked before anything is deleted or changed with this hook."""
+        return Guard(cast("Any", self))  # the calls are added by the class below
+
+    def check_guard(self, api_operation: str, request: Mapping[str, Any]) -> None:
+        """
+        Ask the guard whether a request may be sent, as it is asked before each one that deletes or changes something.
+
+        :param api_operation: Name of the operation, e.g. ``DeleteBackend``.
+        :param request: The API's members.
+        :raises BackendGuardError: It is refused. Nothing was sent to AmplifyBackend but reads.
+        """
+        self.guard.check(api_operation, request)
 
     def _not_found(self) -> str:
         """Return the message for a missing connection: Airflow reports any failed look-up as a missing one."""

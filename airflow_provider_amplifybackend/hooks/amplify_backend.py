@@ -26,7 +26,11 @@ from airflow_provider_amplifybackend.core.schedule import Durations, PollSchedul
 from airflow_provider_amplifybackend.core.status_check import check_job
 from airflow_provider_amplifybackend.core.timing import current
 from airflow_provider_amplifybackend.core.waiting import Wait
-from airflow_provider_amplifybackend.exceptions import BackendJobFailedError, BackendParameterError
+from airflow_provider_amplifybackend.exceptions import (
+    BackendGuardError,
+    BackendJobFailedError,
+    BackendParameterError,
+)
 from airflow_provider_amplifybackend.hooks._botocore_errors import (
     UnreadableAnswerError,
     cause,
@@ -98,6 +102,8 @@ class AmplifyBackendHook(ConnectedHook):
         client = self._client_for(api_operation, once=once)
         try:
             response = getattr(client, xform_name(api_operation))(**request)
+        except BackendGuardError:
+            raise
         except Exception as error:  # noqa: BLE001
             failure = service_error(api_operation, error, self.texts)
             self._learn(failure)

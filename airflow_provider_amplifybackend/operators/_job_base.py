@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from airflow_provider_amplifybackend._compat import XCOM_MAY_BE_NONE, conf, task_state_store
 from airflow_provider_amplifybackend.core.budget import Budget
+from airflow_provider_amplifybackend.core.guard_refusal import GuardRefusal
 from airflow_provider_amplifybackend.core.job import (
     STILL_RUNNING,
     Job,
@@ -19,9 +20,16 @@ from airflow_provider_amplifybackend.core.job import (
 )
 from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS
 from airflow_provider_amplifybackend.core.secrets import redact_text, secret_values
+from airflow_provider_amplifybackend.core.start_failure import StartFailure
 from airflow_provider_amplifybackend.core.timing import current
-from airflow_provider_amplifybackend.exceptions import BackendJobFailedError, BackendRequestError, BackendTimeoutError
-from airflow_provider_amplifybackend.operators._base import AmplifyBackendOperator
+from airflow_provider_amplifybackend.exceptions import (
+    BackendGuardError,
+    BackendJobFailedError,
+    BackendRequestError,
+    BackendStartError,
+    BackendTimeoutError,
+)
+from airflow_provider_amplifybackend.operators._guarded import GuardedOperator
 from airflow_provider_amplifybackend.parameters.limits import as_waiter_delay, as_waiter_max_attempts, budget_problems
 from airflow_provider_amplifybackend.parameters.reading import as_choice, as_flag
 from airflow_provider_amplifybackend.tasks.defaults import DEFAULT_DEFERRABLE
@@ -39,7 +47,7 @@ DEFAULT_START_PATIENCE = 60.0
 FAIL_OR_SKIP = partial(as_choice, accepted=("fail", "skip"))
 
 
-class AmplifyBackendJobOperator(AmplifyBackendOperator):
+class AmplifyBackendJobOperator(GuardedOperator):
     """Start a job once, and wait until it has ended.
 
     :param wait_for_completion: Whether to wait for the job. If not, the task succeeds once the job has started.
@@ -61,7 +69,7 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
     """
 
     template_fields: Sequence[str] = (
-        *AmplifyBackendOperator.template_fields,
+        *GuardedOperator.template_fields,
         "wait_for_completion",
         "deferrable",
         "waiter_delay",
@@ -74,7 +82,7 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
     on_failure: str = "keep"
     # The parameter that names the environment which the job creates, if it does.
     new_environment: ClassVar[str | None] = None
-    readers = AmplifyBackendOperator.readers | {
+    readers = GuardedOperator.readers | {
         "wait_for_completion": as_flag,
         "deferrable": as_flag,
         "waiter_delay": as_waiter_delay,
@@ -111,6 +119,9 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
         """Start the job once, and wait for it if requested."""
         self.store_links(context)
         self.validate()
+        # Before anything is looked at: what is protected is neither waited for nor handed on. The whole guard is asked
+        # just before an intent is stored.
+        self.hook.guard.check_names(self.api_operation, self.build_request())
         return self._run(context, self._starter(context, self._budget(current().now())))
 
     def policy(self) -> StartPolicy:
@@ -118,7 +129,7 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
         from airflow_provider_amplifybackend.start.actions import StartPolicy
 
         return StartPolicy(
-            on_pending_job=self.on_pending_job,
+            on_pending_job="fail" if self.read("only_if").no_pending_job else self.on_pending_job,
             if_exists=self.if_exists,
             if_missing=self.if_missing,
             delete_leftover=self._new_name if self.on_failure == "delete_target" else None,
@@ -130,7 +141,19 @@ class AmplifyBackendJobOperator(AmplifyBackendOperator):
         return str(getattr(self, self.new_environment)) if self.new_environment else None
 
     def _run(self, context: Context, starter: StartOnce) -> JobResult:
-        return self._finish(context, starter, starter.run(wait=self.read("wait_for_completion")))
+        try:
+            result = starter.run(wait=self.read("wait_for_completion"))
+        except BackendStartError as error:
+            raise self._unmet(error) or error from None
+        return self._finish(context, starter, result)
+
+    def _unmet(self, error: BackendStartError) -> BackendGuardError | None:
+        """Return the error of a condition, where that is what the start has failed on."""
+        if error.reason is not StartFailure.PENDING_JOB or not self.read("only_if").no_pending_job:
+            return None
+        return BackendGuardError(
+            f"{error}. A condition of only_if does not hold: no_pending_job", reason=GuardRefusal.CONDITION
+        )
 
     def _finish(self, context: Context, starter: StartOnce, result: StartResult) -> JobResult:
         if result.job is None:

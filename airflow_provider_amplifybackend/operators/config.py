@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_amplifybackend.operators._base import AmplifyBackendOperator
+from airflow_provider_amplifybackend.operators._guarded import GuardedOperator
 from airflow_provider_amplifybackend.operators._job_base import AmplifyBackendJobOperator
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class CreateBackendConfigOperator(AmplifyBackendJobOperator):
         self.backend_manager_app_id = backend_manager_app_id
 
 
-class UpdateBackendConfigOperator(AmplifyBackendOperator):
+class UpdateBackendConfigOperator(GuardedOperator):
     """
     Update the configuration of Amplify Studio for an app. It answers at once.
 
@@ -67,7 +67,7 @@ class UpdateBackendConfigOperator(AmplifyBackendOperator):
         def execute(self, context: Context) -> UpdateBackendConfigResponseTypeDef: ...
 
 
-class RemoveBackendConfigOperator(AmplifyBackendOperator):
+class RemoveBackendConfigOperator(GuardedOperator):
     """
     Remove the configuration of Amplify Studio from an app. It answers at once; there is no job.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_amplifybackend.core.job import readable_times
 from airflow_provider_amplifybackend.operators._base import AmplifyBackendOperator
+from airflow_provider_amplifybackend.operators._guarded import GuardedOperator
 from airflow_provider_amplifybackend.operators._paged import PagedOperator
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class ListBackendJobsOperator(PagedOperator):
         def execute(self, context: Context) -> ListBackendJobsResponseTypeDef: ...
 
 
-class UpdateBackendJobOperator(AmplifyBackendOperator):
+class UpdateBackendJobOperator(GuardedOperator):
     """
     Set the operation or the status of a job. Whether that ends a stuck job is up to the service.
 

@@ -45,7 +45,10 @@ class Save:
 
 @dataclass(frozen=True)
 class Prepare:
-    """Make the client for starts."""
+    """Ask the guard, and make the client for starts."""
+
+    operation: str
+    request: Mapping[str, Any]
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,7 @@ class Hook(Protocol):
 
     def attempt(self, api_operation: str, request: Mapping[str, Any]) -> Mapping[str, Any]: ...
     def attempt_start(self, api_operation: str, request: Mapping[str, Any], *, may_send: Callable[[], bool]) -> Job: ...
+    def check_guard(self, api_operation: str, request: Mapping[str, Any]) -> None: ...
     def prepare_start(self) -> None: ...
 
 
@@ -122,7 +123,8 @@ class StartOnce:
                     self.store.set(key, intent.to_stored())
             case Pause(seconds):
                 self.protocol.timing.sleep(seconds)
-            case Prepare():
+            case Prepare(operation, request):
+                self.hook.check_guard(operation, request)
                 self.hook.prepare_start()
             case Announce(job):
                 if self._announce:

@@ -62,8 +62,9 @@ class Sending:
             attempt.looked_in,
             try_number=attempt.try_number,
         )
-        # Making a client can take long (credentials, an assumed role): not between the intent and the request.
-        yield Prepare()
+        # Before the intent: a start that is refused leaves none, and to make a client can take long (credentials, an
+        # assumed role).
+        yield Prepare(attempt.operation.name, attempt.request)
         fence = yield from self._write_fence(intent)
         try:
             job: Job = yield SendStart(attempt.operation.name, attempt.request, fence.is_fresh)

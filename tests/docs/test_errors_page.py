@@ -13,6 +13,7 @@ import pytest
 
 from airflow_provider_amplifybackend import exceptions
 from airflow_provider_amplifybackend._errors import wait_error
+from airflow_provider_amplifybackend.core.guard_refusal import GuardRefusal
 from airflow_provider_amplifybackend.core.job import Job, JobRef, left_behind
 from airflow_provider_amplifybackend.core.requests import FaultKind, ServiceError
 from airflow_provider_amplifybackend.core.service_text import NOT_SHOWN, withheld
@@ -21,6 +22,7 @@ from airflow_provider_amplifybackend.core.status_check import Condition, Environ
 from airflow_provider_amplifybackend.core.timing import Timing
 from airflow_provider_amplifybackend.exceptions import (
     AmplifyBackendError,
+    BackendGuardError,
     BackendJobFailedError,
     BackendJobTimeoutError,
     BackendParameterError,
@@ -28,6 +30,8 @@ from airflow_provider_amplifybackend.exceptions import (
     BackendStartError,
     BackendTimeoutError,
 )
+from airflow_provider_amplifybackend.guard.conditions import conditions_of
+from airflow_provider_amplifybackend.guard.verdict import Mode
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.operators.environment import GetBackendOperator
@@ -146,6 +150,46 @@ def test_each_reason_has_its_section_with_the_message_that_the_code_raises(
     assert not [start for start in service.control.journal() if start["job_id"]]
 
 
+LOCK = {"Effect": "Deny", "Action": "Update:*", "Principal": "*", "Resource": "*"}
+REFUSALS: dict[GuardRefusal, dict[str, Any]] = {
+    GuardRefusal.PROTECTED: {"protected": "pr*"},
+    GuardRefusal.NEAR_MATCH: {"protected": "PR1"},
+    GuardRefusal.SETTING: {"protected": "production,"},
+    GuardRefusal.UNREADABLE_LIST: {"denied": "GetBackend"},
+    GuardRefusal.MIGRATING: {"app": {"variables": {"GEN2_MIGRATION_ENVIRONMENT_NAME": "pr1"}}},
+    GuardRefusal.LOCKED: {"environment": {"stack_policy": {"Statement": [LOCK]}}},
+    GuardRefusal.HOLDING_STACK: {"stacks": [{"name": f"amplify-{APP}-gen2main-holding"}]},
+    GuardRefusal.TERMINATION_PROTECTION: {"environment": {"termination_protection": True}},
+    GuardRefusal.UNREADABLE_SIGN: {"denied": "GetApp"},
+    GuardRefusal.CONDITION: {"only_if": {"name": "test*"}},
+}
+
+
+@pytest.mark.parametrize("reason", GuardRefusal)
+def test_each_refusal_of_the_guard_has_its_section_with_the_message_that_the_code_raises(
+    service: LocalAmplifyBackend, reason: GuardRefusal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = REFUSALS[reason]
+    monkeypatch.setenv("AIRFLOW__AMPLIFYBACKEND__PROTECTED", given.get("protected", ""))
+    environment = {"name": "pr1", **given.get("environment", {})}
+    app = {"app_id": APP, "environments": [environment], **given.get("app", {})}
+    service.control.seed(apps=[app], stacks=given.get("stacks", []))
+    if "denied" in given:
+        service.control.add_fault(given["denied"], kind="denied")
+    hook = AmplifyBackendHook()
+    hook.guard.conditions = conditions_of(given.get("only_if"))
+    hook.guard.mode = Mode.REQUIRE if reason is GuardRefusal.UNREADABLE_SIGN else None
+    operation = "RemoveAllBackends" if reason is GuardRefusal.UNREADABLE_LIST else "DeleteBackend"
+    request = {"AppId": APP} if operation == "RemoveAllBackends" else DELETE
+    with pytest.raises(BackendGuardError) as error:
+        hook.call(operation, request)
+    assert error.value.reason is reason
+    assert "**What to do**: " in SECTIONS[reason]
+    assert f"| [`{reason}`](#{reason}) |" in SECTIONS["BackendGuardError"]
+    [shown] = messages(reason)
+    assert re.sub(r"(amplify-shop-pr1)-\w+", r"\1", shown) == re.sub(r"(amplify-shop-pr1)-\w+", r"\1", str(error.value))
+
+
 def refused_parameter(service: LocalAmplifyBackend) -> str:
     config = auth(Mfa={"MFAMode": "MAYBE"})
     values = {"app_id": "a", "backend_environment_name": "dev", "resource_name": "r", "resource_config": config}
@@ -251,7 +295,8 @@ def test_the_catalogue_is_complete() -> None:
         for name, each in vars(exceptions).items()
         if inspect.isclass(each) and each.__module__ == exceptions.__name__
     }
-    assert SECTIONS.keys() >= classes | set(StartFailure)
-    assert {section for section in SECTIONS if messages(section)} == ERRORS.keys() | set(StartFailure)
-    for name in classes - {"BackendRequestError", "BackendStartError"}:
+    reasons = {*StartFailure, *GuardRefusal}
+    assert SECTIONS.keys() >= classes | reasons
+    assert {section for section in SECTIONS if messages(section)} == ERRORS.keys() | reasons
+    for name in classes - {"BackendRequestError", "BackendStartError", "BackendGuardError"}:
         assert "**What to do**: " in SECTIONS[name]

@@ -339,6 +339,9 @@ class World:
         kind = FaultKind.NOT_FOUND if refusal.status == 404 else FaultKind.REFUSED
         return ServiceError(kind, operation, refusal.code, refusal.message, headers=self._headers)
 
+    def check_guard(self, api_operation: str, request: Mapping[str, Any]) -> None:
+        """No guard: what is protected is never sent."""
+
     def prepare_start(self) -> None:
         self.may_die()
 

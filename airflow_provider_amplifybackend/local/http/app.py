@@ -17,9 +17,11 @@ from airflow_provider_amplifybackend.local.http.asgi import (
 )
 from airflow_provider_amplifybackend.local.http.browser_guard import BrowserGuard, Refusal
 from airflow_provider_amplifybackend.local.http.control_api import control_api
+from airflow_provider_amplifybackend.local.http.query import Query
 from airflow_provider_amplifybackend.local.http.service_api import ServiceApi
-from airflow_provider_amplifybackend.local.http.signature import credential_of
+from airflow_provider_amplifybackend.local.http.signature import Credential, credential_of
 from airflow_provider_amplifybackend.local.http.wire import Wire
+from airflow_provider_amplifybackend.local.service.api_model import AMPLIFY, CLOUDFORMATION, SERVICE_NAME
 from airflow_provider_amplifybackend.local.service.provisioner import Observer
 from airflow_provider_amplifybackend.local.service.service import Service
 from airflow_provider_amplifybackend.local.service.settings import Settings
@@ -42,12 +44,15 @@ class LocalApp:
     ) -> None:
         self._guard = guard or BrowserGuard()
         self._initial_settings = dict(settings or {})
-        wire = Wire()
-        self.faults = FaultBook(wire.operation_names)
+        self.faults = FaultBook()
         self.journal = Journal()
         self.service = Service(apps=apps, strict_apps=strict_apps, observer=observer, fate_of=self.faults.fate_of)
         self.service.settings.update(self._initial_settings)
-        self._service_api = ServiceApi(wire, self.service, self.faults, self.journal)
+        scripts = (self.service, self.faults, self.journal)
+        self._rest = [Wire(SERVICE_NAME), Wire(AMPLIFY)]
+        self._apis = {wire.service: ServiceApi(wire, *scripts) for wire in self._rest}
+        # With moto, it has the rest of CloudFormation.
+        self._apis[CLOUDFORMATION] = ServiceApi(Query(CLOUDFORMATION), *scripts, elsewhere=other_services_app)
         self._control_api = control_api(self.service, self.faults, self.journal, self.reset)
         self._other_services = other_services_app or other_services.not_available
 
@@ -81,12 +86,19 @@ class LocalApp:
             return
         signed = credential_of(scope["headers"], scope["query_string"])
         raw_path = scope["raw_path"].decode("latin-1")
-        if self._service_api.is_asked(signed, raw_path):
-            await self._service_api.serve(raw_path, signed, scope, receive, send)
+        api = self._apis.get(self._asked_service(signed, raw_path))
+        if api is not None:
+            await api.serve(raw_path, signed, scope, receive, send)
             return
         # A job that is due may make something there.
         self.service.settle()
         await self._other_services(scope, receive, send)
+
+    def _asked_service(self, signed: Credential | None, raw_path: str) -> str:
+        """Return the service that a request is for: by its signature, or else by its path."""
+        if signed is not None:
+            return signed.service
+        return next((wire.service for wire in self._rest if wire.is_path(raw_path)), "")
 
 
 async def _refuse(refusal: Refusal, receive: Receive, send: Send) -> None:

@@ -15,6 +15,9 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 # The control interface's place, for the service and for its client.
 CONTROL_PREFIX = "/_amplifybackend"
 
+# What GET /_amplifybackend/health says under `service`. Nothing of AWS answers there, and nothing else says so.
+IDENTITY = "amplifybackend-local"
+
 # AWS's gateway lets no larger request through; the control interface takes no larger one either.
 LARGEST_BODY = 10 * 1024 * 1024
 
@@ -50,6 +53,24 @@ def replaying(body: bytes, receive: Receive) -> Receive:
         return rest.pop() if rest else await receive()
 
     return receive_again
+
+
+async def captured(app: ASGIApp, scope: Scope, body: bytes) -> tuple[int, bytes]:
+    """Ask an application behind us, and return its answer's status and body."""
+    status, parts = 500, []
+
+    async def gone() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def take(message: Message) -> None:
+        nonlocal status
+        if message["type"] == "http.response.start":
+            status = message["status"]
+        else:
+            parts.append(message.get("body", b""))
+
+    await app(scope, replaying(body, gone), take)
+    return status, b"".join(parts)
 
 
 async def send_json(

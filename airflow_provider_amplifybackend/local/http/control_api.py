@@ -20,6 +20,7 @@ from starlette.routing import Mount, Route
 from airflow_provider_amplifybackend.local.http import strict_json
 from airflow_provider_amplifybackend.local.http.asgi import (
     CONTROL_PREFIX,
+    IDENTITY,
     LARGEST_BODY,
     ASGIApp,
     Receive,
@@ -30,6 +31,7 @@ from airflow_provider_amplifybackend.local.http.asgi import (
     send_json,
 )
 from airflow_provider_amplifybackend.local.service import checks
+from airflow_provider_amplifybackend.local.service.api_model import SERVICES
 from airflow_provider_amplifybackend.local.service.job_book import FINISHED
 from airflow_provider_amplifybackend.local.service.service import Service
 from airflow_provider_amplifybackend.local.testing.faults import FaultBook
@@ -40,6 +42,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 # A browser sends JSON to another origin only after it has asked, and it is refused then.
 _CONTENT_TYPE = "application/json"
+_JOURNAL_FILTERS = ("service", "operation", "app_id", "environment")
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
@@ -129,7 +132,9 @@ class _Control:
         self._reset = reset
 
     async def health(self, request: Request) -> Response:
-        return _json({"status": "ok", "requests": self._journal.count})
+        """Say who this is: whoever is about to send requests here can know that it is not AWS."""
+        services = list(SERVICES)
+        return _json({"service": IDENTITY, "status": "ok", "answers": services, "requests": self._journal.count})
 
     async def reset(self, request: Request) -> Response:
         self._reset()
@@ -225,7 +230,7 @@ class _Control:
 def _journal_filters(request: Request) -> dict[str, Any]:
     query = request.scope["query_string"].decode("latin-1")
     given = dict(parse_qsl(query, keep_blank_values=True, errors="surrogatepass"))
-    filters: dict[str, Any] = {name: given.pop(name, None) for name in ("operation", "app_id", "environment")}
+    filters: dict[str, Any] = {name: given.pop(name, None) for name in _JOURNAL_FILTERS}
     filters["after"] = _number(given.pop("after", "0"), "after")
     effective = given.pop("effective", None)
     if effective not in (None, "true", "false"):

@@ -18,7 +18,8 @@ async def not_available(scope: Scope, receive: Receive, send: Send) -> None:
     message = (
         f"This is a local AmplifyBackend, and {service} is not part of it. Start it with --with-moto "
         "(LocalAmplifyBackend(with_moto=True)) to have other AWS services on the same endpoint, or set "
-        "AWS_ENDPOINT_URL_AMPLIFYBACKEND instead of AWS_ENDPOINT_URL to send only AmplifyBackend here."
+        "AWS_ENDPOINT_URL_AMPLIFYBACKEND, AWS_ENDPOINT_URL_AMPLIFY and AWS_ENDPOINT_URL_CLOUDFORMATION instead of "
+        "AWS_ENDPOINT_URL to send only these here."
     )
     headers = dict(scope["headers"])
     content_type, body = _body(service, headers, message)

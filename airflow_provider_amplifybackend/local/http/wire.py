@@ -1,4 +1,4 @@
-"""Requests in, answers out, as botocore's service model describes them. No path and no wire name is written by hand.
+"""REST with JSON: requests in, answers out, as botocore's model has them. No path, no wire name is written by hand.
 
 Everything is compiled once into closures and tables, because a test with a thousand waiters asks thousands
 of times per second.
@@ -10,12 +10,15 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
+from urllib.parse import parse_qsl
 
-from botocore.model import ListShape, OperationModel, Shape, StructureShape
+from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
 
 from airflow_provider_amplifybackend.local.http import strict_json
-from airflow_provider_amplifybackend.local.http.router import Router
-from airflow_provider_amplifybackend.local.service.api_model import service_model
+from airflow_provider_amplifybackend.local.http.protocol import Asked
+from airflow_provider_amplifybackend.local.http.router import Router, has_dot_segments
+from airflow_provider_amplifybackend.local.service import checks
+from airflow_provider_amplifybackend.local.service.api_model import SERVICE_NAME, service_model
 from airflow_provider_amplifybackend.local.service.errors import AnsweredError, bad_request
 from airflow_provider_amplifybackend.local.service.shapes import Parser, parser_of
 
@@ -36,6 +39,11 @@ def encoder_of(shape: Shape) -> Encoder:
     if isinstance(shape, ListShape):
         encode_element = encoder_of(shape.member)
         return lambda value: [encode_element(element) for element in value]
+    if isinstance(shape, MapShape):
+        encode_value = encoder_of(shape.value)
+        return lambda value: {key: encode_value(one) for key, one in value.items()}
+    if shape.type_name == "timestamp":
+        return lambda value: round(value, 3)
     return lambda value: value
 
 
@@ -60,19 +68,23 @@ class Operation:
     name: str
     labels: dict[str, str]
     """The members that are part of the path, by the names that the path has for them."""
+    queries: dict[str, tuple[str, Shape]]
+    """The members that are part of the query, by their names there."""
     parse_body: Parser
     encode: Encoder
     required_strings: tuple[str, ...]
     output_names: dict[str, str]
 
-    def parse(self, labels: Mapping[str, str], body: bytes) -> dict[str, Any]:
+    def parse(self, labels: Mapping[str, str], query: bytes, body: bytes) -> dict[str, Any]:
         """Return the request's parameters under boto3's names.
 
         :raises AnsweredError: The request is malformed.
         """
         fields = _read_json(body)
+        if self.queries:
+            fields |= self._read_query(query)
         for label, text in labels.items():
-            _refuse_undecodable(text, self.labels[label])
+            _refuse_undecodable(text, f"{self.labels[label]} in the path")
             fields[label] = text
         parameters: dict[str, Any] = self.parse_body(fields, "")
         for member in self.required_strings:
@@ -80,14 +92,26 @@ class Operation:
                 raise bad_request(f"{member} must not be empty")
         return parameters
 
-    def answer(self, result: Mapping[str, Any]) -> bytes:
-        return _dump(self.encode(result))
+    def _read_query(self, query: bytes) -> dict[str, Any]:
+        """Return the members in the query as JSON would have them, under their names there."""
+        found: dict[str, Any] = {}
+        for name, text in parse_qsl(query.decode("latin-1"), keep_blank_values=True, errors="surrogateescape"):
+            member, shape = self.queries.get(name, ("", None))
+            if shape is None:
+                continue
+            _refuse_undecodable(text, f"{member} in the query")
+            if isinstance(shape, ListShape):
+                found.setdefault(name, []).append(text)
+            else:
+                found[name] = _number(text, member) if shape.type_name == "integer" else text
+        return found
 
-    def altered(self, body: bytes, members: Mapping[str, Any]) -> bytes:
-        """Return an answer with other members, whatever the model says of them; null leaves one out."""
-        fields: dict[str, Any] = json.loads(body)
-        fields.update({self.output_names.get(member, member): value for member, value in members.items()})
-        return _dump({name: value for name, value in fields.items() if value is not None})
+
+def _number(text: str, member: str) -> int:
+    digits = text.removeprefix("-")
+    if not digits.isascii() or not digits.isdigit() or len(digits) > 18:
+        raise bad_request(f"{member} must be an integer, not {checks.shown(text)}")
+    return int(text)
 
 
 def _read_json(body: bytes) -> dict[str, Any]:
@@ -97,11 +121,11 @@ def _read_json(body: bytes) -> dict[str, Any]:
         raise bad_request(f"Malformed request: {error}") from None
 
 
-def _refuse_undecodable(text: str, member: str) -> None:
+def _refuse_undecodable(text: str, what: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise bad_request(f"{member} in the path is not valid UTF-8") from None
+        raise bad_request(f"{what} is not valid UTF-8") from None
 
 
 def _dump(content: Mapping[str, Any]) -> bytes:
@@ -118,6 +142,11 @@ def _compile(model: OperationModel) -> Operation:
             for member, sub in shape.members.items()
             if sub.serialization.get("location") == "uri"
         },
+        queries={
+            wire_name(member, sub): (member, sub)
+            for member, sub in shape.members.items()
+            if sub.serialization.get("location") == "querystring"
+        },
         parse_body=parser_of(shape, wire_name),
         encode=encoder_of(output) if output else lambda value: {},
         required_strings=tuple(
@@ -128,16 +157,56 @@ def _compile(model: OperationModel) -> Operation:
 
 
 class Wire:
-    """The whole service on the wire."""
+    """A whole service on the wire."""
 
-    def __init__(self) -> None:
-        model = service_model()
-        self.operation_names: tuple[str, ...] = tuple(model.operation_names)
+    content_type = b"application/json"
+
+    def __init__(self, service: str = SERVICE_NAME) -> None:
+        model = service_model(service)
+        self.service = service
         self.router: Router[Operation] = Router()
-        for operation in map(model.operation_model, self.operation_names):
-            self.router.add(operation.http["method"], operation.http["requestUri"], _compile(operation))
-        self._errors = {error.name: encoder_of(error) for error in model.error_shapes}
+        self._operations = {name: _compile(model.operation_model(name)) for name in model.operation_names}
+        for name, operation in self._operations.items():
+            http = model.operation_model(name).http
+            self.router.add(http["method"], http["requestUri"], operation)
+        self._errors = {error.name: error for error in model.error_shapes}
+
+    def is_path(self, raw_path: str) -> bool:
+        """Return true for a path of this service, for requests without a signature that says whose they are."""
+        return self.router.knows(raw_path) or (has_dot_segments(raw_path) and self.router.concerns(raw_path))
+
+    def read(self, method: str, raw_path: str, query: bytes, body: bytes | None) -> Asked:
+        operation, labels = self.router.match(method, raw_path) or (None, {})
+        # Signed as one operation and sent as another, if anybody on the way resolves them.
+        dotted = bad_request("The path must not have dot segments") if has_dot_segments(raw_path) else None
+        if operation is None:
+            unknown = AnsweredError("UnknownOperationException", "No operation has this method and path", status=404)
+            return Asked(refusal=dotted or unknown)
+        # Faults and the journal want to know the environment even of a request that is refused.
+        asked = Asked(operation.name, {operation.labels[label]: text for label, text in labels.items()})
+        try:
+            if dotted is not None:
+                raise dotted
+            if body is None:
+                raise bad_request("The request body is too large")
+            asked.parameters = operation.parse(labels, query, body)
+        except AnsweredError as refusal:
+            asked.refusal = refusal
+        return asked
+
+    def answer(self, operation: str, result: Mapping[str, Any]) -> bytes:
+        return _dump(self._operations[operation].encode(result))
+
+    def altered(self, operation: str, result: Mapping[str, Any], members: Mapping[str, Any]) -> bytes:
+        model = self._operations[operation]
+        fields: dict[str, Any] = model.encode(result)
+        fields.update({model.output_names.get(member, member): value for member, value in members.items()})
+        return _dump({name: value for name, value in fields.items() if value is not None})
 
     def error(self, error: AnsweredError) -> bytes:
-        encode = self._errors.get(error.code)
-        return _dump(encode(error.members) if encode else {"message": error.message})
+        shape = self._errors.get(error.code)
+        if shape is None:
+            return _dump({"message": error.message})
+        # One service's errors have a `Message`, the other's a `message`, and some more than that.
+        known = {**error.members, "message": error.message, "code": error.code}
+        return _dump(encoder_of(shape)({member: known[member] for member in shape.members if member in known}))

@@ -16,6 +16,21 @@ class AnsweredError(Exception):
         self.members: dict[str, Any] = {"Message": message, **members}
 
 
+def not_built(service: str, operation: str) -> AnsweredError:
+    """Return the answer to an operation that AWS has and this service has not: no stub that looks like an answer."""
+    return AnsweredError(
+        "NotImplementedException",
+        f"The local AmplifyBackend answers {service} requests, but {operation} is not built",
+        # 501 is the one 5xx that no AWS SDK repeats.
+        status=501,
+    )
+
+
+def validation_error(message: str) -> AnsweredError:
+    """Return CloudFormation's error for whatever it does not take, and for a stack that is not there."""
+    return AnsweredError("ValidationError", message)
+
+
 def bad_request(message: str) -> AnsweredError:
     return AnsweredError("BadRequestException", message, status=400)
 

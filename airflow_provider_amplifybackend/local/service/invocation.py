@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_amplifybackend.local.service.api_model import output_members
 from airflow_provider_amplifybackend.local.service.clock import Clock
 from airflow_provider_amplifybackend.local.service.errors import not_found, pending_job
-from airflow_provider_amplifybackend.local.service.job_book import JobRecord, Plan
+from airflow_provider_amplifybackend.local.service.job_book import Fate, JobRecord, Plan
 from airflow_provider_amplifybackend.local.service.provisioner import Provisioner
 from airflow_provider_amplifybackend.local.service.runtime import Runtime
 from airflow_provider_amplifybackend.local.service.settings import Settings
@@ -31,6 +31,8 @@ class Invocation:
     store: Store
     operation: str
     parameters: dict[str, Any]
+    fate: Fate = field(default_factory=Fate)
+    """The course and end of the job that it starts, once it has started it."""
 
     @property
     def app_id(self) -> str:
@@ -107,13 +109,14 @@ class Invocation:
 
     def _new_job(self, plan: Plan) -> JobRecord:
         runtime, wall = self.runtime, self.clock.wall()
+        self.fate = runtime.fate_of(self.operation, self.parameters)
         return JobRecord(
             job_id=runtime.new_job_id(),
             account=self.store.account,
             region=self.store.region,
             operation=self.operation,
             plan=plan,
-            fate=runtime.fate_of(self.operation, self.parameters),
+            fate=self.fate,
             started=self.clock.now(),
             created_wall=wall,
             updated_wall=wall,

@@ -35,6 +35,8 @@ class Fate:
     shown_members: Mapping[str, str | None] = field(default_factory=dict)
     list_lag_seconds: float = 0.0
     get_lag_seconds: float = 0.0
+    leaves: frozenset[str] = frozenset()
+    """What a deletion leaves behind, although it completes."""
 
 
 @dataclass(frozen=True)

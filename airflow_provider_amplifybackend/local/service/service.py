@@ -6,18 +6,21 @@ from collections.abc import Iterable
 from typing import Any
 
 from airflow_provider_amplifybackend.local.service import checks
-from airflow_provider_amplifybackend.local.service.api_model import ENVIRONMENT_MEMBERS
-from airflow_provider_amplifybackend.local.service.errors import bad_request
+from airflow_provider_amplifybackend.local.service.api_model import APP_MEMBERS, ENVIRONMENT_MEMBERS, service_of
+from airflow_provider_amplifybackend.local.service.errors import bad_request, not_built
 from airflow_provider_amplifybackend.local.service.invocation import Answer, Invocation
 from airflow_provider_amplifybackend.local.service.job_book import JobBook
-from airflow_provider_amplifybackend.local.service.operations import HANDLERS
+from airflow_provider_amplifybackend.local.service.neighbours import amplify, cloudformation
+from airflow_provider_amplifybackend.local.service.operations import HANDLERS as OWN_HANDLERS
 from airflow_provider_amplifybackend.local.service.provisioner import Observer
 from airflow_provider_amplifybackend.local.service.runtime import FateOf, Runtime, plain_fate
 from airflow_provider_amplifybackend.local.service.settings import Settings
-from airflow_provider_amplifybackend.local.service.store import DEFAULT_ACCOUNT, DEFAULT_REGION, App, Store
+from airflow_provider_amplifybackend.local.service.store import DEFAULT_ACCOUNT, DEFAULT_REGION, Store
+
+HANDLERS = {**OWN_HANDLERS, **amplify.HANDLERS, **cloudformation.HANDLERS}
 
 # These become part of a path, if not in this request then in the next one about the same thing.
-_PATH_MEMBERS = ("AppId", *ENVIRONMENT_MEMBERS, "JobId", "SessionId")
+_PATH_MEMBERS = (*APP_MEMBERS, *ENVIRONMENT_MEMBERS, "JobId", "SessionId", "branchName", "jobId")
 
 
 def _check_names(parameters: dict[str, Any]) -> None:
@@ -50,7 +53,8 @@ class Service(Runtime):
         store = self.stores.get((account, region))
         if store is None:
             store = Store(account, region)
-            store.apps = {app_id: App(app_id, app_id) for app_id in self.known_apps}
+            for app_id in self.known_apps:
+                store.new_app(app_id, app_id, self.clock.wall())
             self.stores[account, region] = store
         return store
 
@@ -72,7 +76,10 @@ class Service(Runtime):
         """
         self.settle()
         _check_names(parameters)
-        return HANDLERS[operation](Invocation(self, self.store(account, region), operation, parameters))
+        handler = HANDLERS.get(operation)
+        if handler is None:
+            raise not_built(str(service_of(operation)), operation)
+        return handler(Invocation(self, self.store(account, region), operation, parameters))
 
     def reset(self) -> None:
         self.provisioner.observer.reset()

@@ -57,12 +57,15 @@ class Settings:
     remove_all_job_environment: str = _switch("every", "every", "first", "last")
     operation_in_answers: str = _switch("observed", "observed", "always", "never")
     update_job: str = _switch("sets_status", "sets_status", "ignored")
+    termination_protection: str = _switch("fails", "fails", "ignored")
     native_client_secret: bool = _switch(False, False, True)
     auth_omits_additional_constraints: bool = _switch(False, False, True)
     ttl_format: str = _switch("epoch_seconds", *_TIME_STYLES)
     creation_date_format: str = _switch("iso", *_TIME_STYLES)
     token_seconds: float = _seconds(3600.0)
+    branch_job_seconds: float = _seconds(3.0)
     bucket_page_size: int = 50
+    stack_page_size: int = 100
 
     def update(self, changes: Mapping[str, Any]) -> None:
         """Check all of the changes, then make them; ValueError says what is wrong and what is allowed."""

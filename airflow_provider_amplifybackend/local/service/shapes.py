@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from botocore.model import ListShape, Shape, StructureShape
+from botocore.model import ListShape, MapShape, Shape, StructureShape
 
 from airflow_provider_amplifybackend.local.service.errors import bad_request
 
@@ -22,6 +22,8 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "double": (int, float),
     "float": (int, float),
     "boolean": (bool,),
+    # As JSON has it: seconds since 1970.
+    "timestamp": (int, float),
 }
 
 
@@ -39,6 +41,8 @@ def parser_of(shape: Shape, given_name: Naming = own_name) -> Parser:
         return _structure_parser(shape, given_name)
     if isinstance(shape, ListShape):
         return _list_parser(shape, given_name)
+    if isinstance(shape, MapShape):
+        return _map_parser(shape, given_name)
     return _scalar_parser(shape)
 
 
@@ -69,15 +73,40 @@ def _list_parser(shape: ListShape, given_name: Naming) -> Parser:
     def parse(value: Any, path: str) -> list[Any]:
         if not isinstance(value, list):
             raise bad_request(f"{path} must be a list")
+        _refuse_size(len(value), shape, path, "entries")
         return [parse_element(element, f"{path}[{index}]") for index, element in enumerate(value)]
 
     return parse
 
 
+def _map_parser(shape: MapShape, given_name: Naming) -> Parser:
+    parse_key, parse_value = parser_of(shape.key, given_name), parser_of(shape.value, given_name)
+
+    def parse(value: Any, path: str) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise bad_request(f"{path} must be a map")
+        _refuse_size(len(value), shape, path, "entries")
+        return {parse_key(key, f"a key of {path}"): parse_value(one, f"{path}.{key}") for key, one in value.items()}
+
+    return parse
+
+
+def _refuse_size(size: float, shape: Shape, path: str, what: str = "") -> None:
+    low, high = shape.metadata.get("min"), shape.metadata.get("max")
+    if (low is None or size >= low) and (high is None or size <= high):
+        return
+    must = f"{path} must have" if what else f"{path} must be"
+    if low is None or high is None:
+        limit = f"at most {high}" if low is None else f"at least {low}"
+    else:
+        limit = f"between {low} and {high}"
+    raise bad_request(f"{must} {limit} {what}".rstrip())
+
+
 def _scalar_parser(shape: Shape) -> Parser:
     types = _TYPES[shape.type_name]
     allowed = frozenset(shape.metadata["enum"]) if "enum" in shape.metadata else None
-    low, high = shape.metadata.get("min"), shape.metadata.get("max")
+    limited = "min" in shape.metadata or "max" in shape.metadata
 
     def parse(value: Any, path: str) -> Any:
         # bool is an int in Python but not in JSON.
@@ -85,10 +114,8 @@ def _scalar_parser(shape: Shape) -> Parser:
             raise bad_request(f"{path} must be a {shape.type_name}")
         if allowed is not None and value not in allowed:
             raise bad_request(f"{path} must be one of {', '.join(sorted(allowed))}")
-        if low is not None or high is not None:
-            size = len(value) if isinstance(value, str) else value
-            if (low is not None and size < low) or (high is not None and size > high):
-                raise bad_request(f"{path} must be between {low} and {high}")
+        if limited:
+            _refuse_size(len(value) if isinstance(value, str) else value, shape, path)
         return value
 
     return parse

@@ -1,4 +1,4 @@
-"""The state of one account in one region: apps, their environments and resources, tokens, buckets."""
+"""The state of one account in one region: apps, their environments and resources, tokens, buckets, stacks."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import copy
 from dataclasses import dataclass, field
 from typing import Any
 
+from airflow_provider_amplifybackend.local.service.hosting import Hosting
 from airflow_provider_amplifybackend.local.service.ids import Ids
 from airflow_provider_amplifybackend.local.service.job_book import JobBook
+from airflow_provider_amplifybackend.local.service.stack import Stack
 
 DEFAULT_ACCOUNT = "123456789012"
 DEFAULT_REGION = "us-east-1"
@@ -33,6 +35,8 @@ class Resource:
     outputs: dict[str, str]
     imported: bool = False
     models: GeneratedModels | None = None
+    stack_id: str | None = None
+    """Its nested stack; an imported resource has none."""
 
 
 @dataclass
@@ -42,6 +46,8 @@ class Environment:
     name: str
     ids: Ids
     provider: dict[str, str]
+    created: float = 0.0
+    updated: float = 0.0
     auth: dict[str, Resource] = field(default_factory=dict)
     api: dict[str, Resource] = field(default_factory=dict)
     storage: dict[str, Resource] = field(default_factory=dict)
@@ -72,6 +78,8 @@ class App:
     environments: dict[str, Environment] = field(default_factory=dict)
     admin_config: Config | None = None
     tokens: dict[str, Token] = field(default_factory=dict)
+    hosting: Hosting = field(default_factory=Hosting)
+    """The rest of it, which AWS Amplify has and AmplifyBackend does not show."""
 
 
 @dataclass
@@ -83,6 +91,8 @@ class Store:
     apps: dict[str, App] = field(default_factory=dict)
     jobs: JobBook = field(default_factory=JobBook)
     buckets: dict[str, float] = field(default_factory=dict)
+    stacks: dict[str, Stack] = field(default_factory=dict)
+    """By their ids, those that are deleted too; with moto only as AmplifyBackend has made them."""
     _lives: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def new_ids(self, app_id: str, environment: str) -> Ids:
@@ -99,6 +109,11 @@ class Store:
             "buckets": sorted(self.buckets),
         }
 
+    def new_app(self, app_id: str, name: str, moment: float) -> App:
+        """Make an app known, as it would be with the plainest CreateApp."""
+        app = App(app_id, name, hosting=Hosting(created=moment, updated=moment))
+        return self.apps.setdefault(app_id, app)
+
 
 RESOURCE_KINDS = ("auth", "api", "storage")
 
@@ -109,6 +124,7 @@ def _app_snapshot(app: App) -> dict[str, Any]:
         "app_name": app.name,
         "config": copy.deepcopy(app.admin_config),
         "tokens": sorted(app.tokens),
+        **app.hosting.snapshot(),
         "environments": [_environment_snapshot(entry) for entry in app.environments.values()],
     }
 
@@ -117,6 +133,8 @@ def _environment_snapshot(environment: Environment) -> dict[str, Any]:
     return {
         "name": environment.name,
         "provider": dict(environment.provider),
+        "created": environment.created,
+        "updated": environment.updated,
         **{
             kind: {
                 name: {

@@ -8,10 +8,12 @@ from typing import Any
 
 from airflow_provider_amplifybackend.local.service import checks
 from airflow_provider_amplifybackend.local.service.job_book import ROW_MEMBERS
+from airflow_provider_amplifybackend.local.service.stack_parts import LEFTOVERS
 
 # Every kind with the options it takes and their defaults.
 ANSWER_KINDS: dict[str, dict[str, Any]] = {
     "throttle": {"limit_type": "RequestRate", "message": "Rate exceeded"},
+    "denied": {},
     "timeout_before": {"message": "Endpoint request timed out"},
     "timeout_after": {"message": "Endpoint request timed out"},
     "reset_before": {},
@@ -29,6 +31,7 @@ JOB_KINDS: dict[str, dict[str, Any]] = {
     "job_status": {"status": "SOMETHING_NEW", "seconds": None},
     "job_row": {"members": {}},
     "list_lag": {"seconds": 5.0, "get_too": False},
+    "leftovers": {"what": ["stack"]},
 }
 KINDS = {**ANSWER_KINDS, **DELAY_KINDS, **JOB_KINDS}
 
@@ -54,6 +57,13 @@ def _object(value: Any, what: str) -> dict[str, Any]:
     return value
 
 
+def leftovers(value: Any, what: str) -> list[str]:
+    """Check a list of what a deletion leaves behind."""
+    if not isinstance(value, (list, tuple)) or not all(isinstance(one, str) and one in LEFTOVERS for one in value):
+        raise ValueError(f"{what} must be a list of {', '.join(LEFTOVERS)}, not {checks.shown(value)}")
+    return list(value)
+
+
 def _optional(check: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
     return lambda value, what: None if value is None else check(value, what)
 
@@ -68,6 +78,7 @@ _OPTION_CHECKS: dict[str, Callable[[Any, str], Any]] = {
     "seconds": _optional(checks.seconds),
     "get_too": checks.flag,
     "members": _object,
+    "what": leftovers,
 }
 # `status` is an HTTP status in one kind and a job's status in others; no kind but `job_status` may go on for ever.
 _KIND_CHECKS: dict[tuple[str, str], Callable[[Any, str], Any]] = {
@@ -80,7 +91,7 @@ _KIND_CHECKS: dict[tuple[str, str], Callable[[Any, str], Any]] = {
 }
 
 # These leave the service's state alone; all other answer kinds come after the request took effect.
-BEFORE_EFFECT = frozenset({"throttle", "timeout_before", "reset_before", "pending"})
+BEFORE_EFFECT = frozenset({"throttle", "denied", "timeout_before", "reset_before", "pending"})
 
 
 def check_options(kind: str, options: Mapping[str, Any]) -> None:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_amplifybackend.local.service import checks
-from airflow_provider_amplifybackend.local.service.api_model import named_environments
+from airflow_provider_amplifybackend.local.service.api_model import (
+    SERVICE_NAME,
+    SERVICES,
+    named_app,
+    named_environments,
+    service_of,
+)
 from airflow_provider_amplifybackend.local.service.job_book import Fate
 from airflow_provider_amplifybackend.local.service.settings import JOB_SECONDS
 from airflow_provider_amplifybackend.local.testing.fault_kinds import (
@@ -20,12 +26,18 @@ from airflow_provider_amplifybackend.local.testing.fault_kinds import (
     check_options,
 )
 
+_DELETIONS = ("DeleteBackend", "RemoveAllBackends")
+# AWS Amplify's, of which an end and none can be scripted.
+_BRANCH_JOBS = ("StartJob",)
+
 
 @dataclass
 class Fault:
     """One script: the requests that it strikes, and what happens to them."""
 
     fault_id: int
+    service: str
+    """The service that `*` means all operations of; `*` for every service."""
     operation: str
     kind: str
     times: int | None
@@ -45,11 +57,11 @@ class Fault:
         return self.kind in BEFORE_EFFECT or self.options.get("when") == "before"
 
     def matches(self, operation: str, parameters: Mapping[str, Any]) -> bool:
-        if self.operation not in ("*", operation):
+        if self.operation not in ("*", operation) or self.service not in ("*", service_of(operation)):
             return False
         if self.times is not None and self.used >= self.times:
             return False
-        if self.app_id is not None and parameters.get("AppId") != self.app_id:
+        if self.app_id is not None and named_app(parameters) != self.app_id:
             return False
         return self.environment is None or self.environment in named_environments(parameters)
 
@@ -62,6 +74,7 @@ class Fault:
     def as_dict(self) -> dict[str, Any]:
         return {
             "fault_id": self.fault_id,
+            "service": self.service,
             "operation": self.operation,
             "kind": self.kind,
             "times": self.times,
@@ -77,14 +90,14 @@ class Fault:
 class FaultBook:
     """The scripts in the order of their making; of several that would change one answer, the first."""
 
-    def __init__(self, operations: Iterable[str]) -> None:
-        self._operations = frozenset(operations)
+    def __init__(self) -> None:
         self._faults: dict[int, Fault] = {}
         self._next_id = 1
 
     def add(
         self,
         *,
+        service: str | None = None,
         operation: str = "*",
         kind: str,
         times: int | None = None,
@@ -94,10 +107,12 @@ class FaultBook:
         environment: str | None = None,
         **options: Any,
     ) -> Fault:
-        self._check(operation, kind, options)
+        service = self._service(service, operation)
+        self._check(service, operation, kind, options)
         self._check_aim(times, probability, seed, app_id, environment)
         fault = Fault(
             fault_id=self._next_id,
+            service=service,
             operation=operation,
             kind=kind,
             times=times,
@@ -111,12 +126,24 @@ class FaultBook:
         self._next_id += 1
         return fault
 
-    def _check(self, operation: str, kind: str, options: dict[str, Any]) -> None:
+    def _service(self, service: str | None, operation: str) -> str:
+        """Return the service that a script is for: its operation's, or the one that is named; else AmplifyBackend."""
+        if service is not None and checks.text(service, "service") not in ("*", *SERVICES):
+            raise ValueError(f"no service is called {checks.shown(service)}; there are: {', '.join(SERVICES)}, '*'")
+        if checks.text(operation, "operation") == "*":
+            return service or SERVICE_NAME
+        own = service_of(operation)
+        if own is None or service not in (None, "*", own):
+            where = f"{service} operation" if service in SERVICES else "operation"
+            raise ValueError(f"no {where} is called {checks.shown(operation)}; '*' means all of them")
+        return own
+
+    def _check(self, service: str, operation: str, kind: str, options: dict[str, Any]) -> None:
         if checks.text(kind, "kind") not in KINDS:
             raise ValueError(f"unknown kind of fault {checks.shown(kind)}; there are: {', '.join(sorted(KINDS))}")
-        if checks.text(operation, "operation") != "*" and operation not in self._operations:
-            raise ValueError(f"no operation is called {checks.shown(operation)}; '*' means all of them")
-        if kind in JOB_KINDS and operation != "*" and operation not in JOB_SECONDS:
+        if kind == "pending" and service not in ("*", SERVICE_NAME):
+            raise ValueError(f"{service} knows no pending job of an environment")
+        if kind in JOB_KINDS and operation != "*" and operation not in _affected(kind):
             raise ValueError(f"{operation} starts no job, so {kind} cannot happen to it")
         check_options(kind, options)
 
@@ -153,7 +180,7 @@ class FaultBook:
             return Fate()
         changes: dict[str, Any] = {}
         for kind in JOB_KINDS:
-            fault = self._first((kind,), operation, parameters)
+            fault = self._first((kind,), operation, parameters) if operation in _affected(kind) else None
             if fault is not None:
                 changes.update(_fate_changes(fault))
         return Fate(**changes)
@@ -167,10 +194,19 @@ class FaultBook:
         return None
 
 
+def _affected(kind: str) -> Collection[str]:
+    """Return the operations whose jobs a kind of fault can happen to."""
+    if kind == "leftovers":
+        return _DELETIONS
+    return (*JOB_SECONDS, *_BRANCH_JOBS) if kind in ("job_fails", "job_stuck") else JOB_SECONDS
+
+
 def _fate_changes(fault: Fault) -> dict[str, Any]:
     options = fault.options
     if fault.kind == "job_row":
         return {"shown_members": dict(options["members"])}
+    if fault.kind == "leftovers":
+        return {"leaves": frozenset(options["what"])}
     if fault.kind == "job_fails":
         return {"fails": True, "error": options["error"]}
     if fault.kind == "job_stuck":

@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from airflow_provider_amplifybackend.local.service.api_model import named_environments
+from airflow_provider_amplifybackend.local.service.api_model import SERVICE_NAME, named_app, named_environments
 
 CAPACITY = 200_000
 
@@ -28,6 +28,7 @@ class Entry:
     effective: bool
     job_id: str | None
     faults: list[str]
+    service: str = SERVICE_NAME
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -55,6 +56,7 @@ class Journal:
     def read(
         self,
         *,
+        service: str | None = None,
         operation: str | None = None,
         effective: bool | None = None,
         after: int = 0,
@@ -65,9 +67,10 @@ class Journal:
             entry
             for entry in self._entries
             if entry.seq > after
+            and (service is None or entry.service == service)
             and (operation is None or entry.operation == operation)
             and (effective is None or entry.effective == effective)
-            and (app_id is None or entry.parameters.get("AppId") == app_id)
+            and (app_id is None or named_app(entry.parameters) == app_id)
             and (environment is None or environment in named_environments(entry.parameters))
         ]
 

@@ -8,13 +8,22 @@ from typing import Any
 from airflow_provider_amplifybackend.local.service.errors import AnsweredError
 from airflow_provider_amplifybackend.local.service.job_book import FINISHED, Fate, JobRecord, Plan
 from airflow_provider_amplifybackend.local.service.service import Service
+from airflow_provider_amplifybackend.local.service.stack import StackResource
+from airflow_provider_amplifybackend.local.service.stack_parts import BUCKET
 from airflow_provider_amplifybackend.local.service.store import App, Store
+from airflow_provider_amplifybackend.local.testing.seed_checks import SeedError
 from airflow_provider_amplifybackend.local.testing.seed_document import (
     SeededApp,
     SeededEnvironment,
     SeededJob,
-    SeedError,
     read_seed,
+)
+from airflow_provider_amplifybackend.local.testing.seed_signs import (
+    earlier,
+    make_branches,
+    make_stack,
+    overlaid,
+    set_signs,
 )
 
 
@@ -27,8 +36,9 @@ def seed(service: Service, document: Mapping[str, Any]) -> None:
     for app in read.apps:
         _make_app(service, store, app)
     for name in read.buckets:
-        store.buckets.setdefault(name, service.clock.wall())
-        service.provisioner.observer.created(store, "bucket", {"BucketName": name}, {})
+        service.provisioner.observer.made(store, StackResource("", name, BUCKET), service.clock.wall())
+    for stack in read.stacks:
+        make_stack(service, store, stack)
 
 
 def _refuse_taken(service: Service, job_ids: list[str]) -> None:
@@ -40,7 +50,13 @@ def _refuse_taken(service: Service, job_ids: list[str]) -> None:
 
 
 def _make_app(service: Service, store: Store, entry: SeededApp) -> None:
-    app = store.apps.setdefault(entry.app_id, App(entry.app_id, entry.name))
+    app = store.new_app(entry.app_id, entry.name, service.clock.wall())
+    if entry.age_seconds is not None:
+        app.hosting.created = earlier(service.clock, entry.age_seconds)
+    # In a new object: what an answer has shown stays as it was shown.
+    app.hosting.settings["environmentVariables"] = overlaid(app.hosting.variables, entry.variables)
+    app.hosting.tags = overlaid(app.hosting.tags, entry.tags)
+    make_branches(service, app, entry.branches)
     if entry.config is not None:
         app.admin_config = entry.config
     for environment in entry.environments:
@@ -54,11 +70,14 @@ def _make_environment(service: Service, store: Store, app: App, entry: SeededEnv
     environment = app.environments.get(entry.name) or provisioner.add_environment(store, app, entry.name, now)
     if entry.meta is not None:
         environment.meta = entry.meta
+    if entry.resources:
+        provisioner.ensure_stack(store, app, environment, now)
     for kind, name, config in entry.resources:
         try:
             provisioner.add_resource(store, environment, kind, name, config, now)
         except AnsweredError as error:
             raise SeedError(f"{kind} resource {name} of {entry.name}: {error.message}") from None
+    set_signs(service, store, app, environment, entry.signs)
 
 
 def _make_job(service: Service, store: Store, app: App, entry: SeededJob) -> None:

@@ -5,7 +5,7 @@ Their form is in docs/local.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +16,26 @@ from airflow_provider_amplifybackend.local.service.meta_documents import compact
 from airflow_provider_amplifybackend.local.service.settings import JOB_SECONDS
 from airflow_provider_amplifybackend.local.service.shapes import parser_of
 from airflow_provider_amplifybackend.local.service.store import DEFAULT_ACCOUNT, DEFAULT_REGION, RESOURCE_KINDS
+from airflow_provider_amplifybackend.local.testing import seed_checks as read
 from airflow_provider_amplifybackend.local.testing.fault_kinds import job_row
+from airflow_provider_amplifybackend.local.testing.seed_checks import SeedError
+from airflow_provider_amplifybackend.local.testing.seed_neighbours import (
+    SIGN_MEMBERS,
+    SeededBranch,
+    SeededSigns,
+    SeededStack,
+    read_branch,
+    read_signs,
+    read_stack,
+    read_tags,
+    read_variables,
+)
 
 if TYPE_CHECKING:
     from botocore.model import Shape
+
+# What AWS Amplify knows of an app, and AmplifyBackend does not.
+_HOSTING_MEMBERS = ("variables", "tags", "age_seconds", "branches")
 
 _CREATORS = {"auth": "CreateBackendAuth", "api": "CreateBackendAPI", "storage": "CreateBackendStorage"}
 
@@ -45,10 +61,6 @@ _PLAIN_CONFIGS: dict[str, dict[str, Any]] = {
 }
 
 
-class SeedError(ValueError):
-    """The seed document is not one: the message says where."""
-
-
 @dataclass(frozen=True)
 class SeededEnvironment:
     """An environment with its resources: each a kind, a name and a configuration."""
@@ -56,6 +68,7 @@ class SeededEnvironment:
     name: str
     meta: str | None
     resources: list[tuple[str, str, dict[str, Any]]]
+    signs: SeededSigns
 
 
 @dataclass(frozen=True)
@@ -79,7 +92,11 @@ class SeededApp:
     app_id: str
     name: str
     config: dict[str, Any] | None
+    variables: dict[str, str | None]
+    tags: dict[str, str | None]
+    age_seconds: float | None
     environments: list[SeededEnvironment]
+    branches: list[SeededBranch]
     jobs: list[SeededJob]
 
 
@@ -91,6 +108,7 @@ class Seed:
     region: str
     apps: list[SeededApp]
     buckets: list[str]
+    stacks: list[SeededStack]
 
 
 def read_seed(document: Mapping[str, Any]) -> Seed:
@@ -98,59 +116,38 @@ def read_seed(document: Mapping[str, Any]) -> Seed:
 
     :raises SeedError: It is not one.
     """
-    _only(document, "the seed", "account", "region", "apps", "buckets")
+    read.only(document, "the seed", "account", "region", "apps", "buckets", "stacks")
     return Seed(
-        account=_name(document.get("account", DEFAULT_ACCOUNT), "account"),
-        region=_name(document.get("region", DEFAULT_REGION), "region"),
-        apps=[_app(entry) for entry in _list(document.get("apps", ()), "apps")],
-        buckets=[_name(entry, "a bucket") for entry in _list(document.get("buckets", ()), "buckets")],
+        account=read.name(document.get("account", DEFAULT_ACCOUNT), "account"),
+        region=read.name(document.get("region", DEFAULT_REGION), "region"),
+        apps=[_app(entry) for entry in read.entries(document.get("apps", ()), "apps")],
+        buckets=[read.name(entry, "a bucket") for entry in read.entries(document.get("buckets", ()), "buckets")],
+        stacks=[read_stack(entry) for entry in read.entries(document.get("stacks", ()), "stacks")],
     )
-
-
-def _only(given: Any, what: str, *allowed: str) -> None:
-    if not isinstance(given, Mapping):
-        raise SeedError(f"{what} must be an object, not {checks.shown(given)}")
-    unknown = set(given) - set(allowed)
-    if unknown:
-        raise SeedError(f"{what} has no {', '.join(sorted(unknown))}; it takes: {', '.join(allowed)}")
-
-
-def _required(given: Mapping[str, Any], what: str, member: str) -> Any:
-    if member not in given:
-        raise SeedError(f"{what} needs {member}")
-    return given[member]
-
-
-def _list(given: Any, what: str) -> Sequence[Any]:
-    if not isinstance(given, (list, tuple)):
-        raise SeedError(f"{what} must be a list, not {checks.shown(given)}")
-    return given
-
-
-def _name(given: Any, what: str) -> str:
-    if len(checks.name(given, what)) > checks.LONGEST_NAME:
-        raise SeedError(f"{what} must have 1 to {checks.LONGEST_NAME} characters")
-    return str(given)
 
 
 def _app(entry: Any) -> SeededApp:
     if isinstance(entry, str):
         entry = {"app_id": entry}
-    _only(entry, "an app", "app_id", "app_name", "config", "environments", "jobs")
-    app_id = _name(_required(entry, "an app", "app_id"), "app_id")
+    read.only(entry, "an app", "app_id", "app_name", "config", "environments", "jobs", *_HOSTING_MEMBERS)
+    app_id = read.name(read.required(entry, "an app", "app_id"), "app_id")
     return SeededApp(
         app_id=app_id,
         name=checks.text(entry.get("app_name", app_id), "app_name"),
         config=_admin_config(entry["config"]) if "config" in entry else None,
-        environments=[_environment(one) for one in _list(entry.get("environments", ()), "environments")],
-        jobs=[_job(one) for one in _list(entry.get("jobs", ()), "jobs")],
+        variables=read_variables(entry.get("variables", {})),
+        tags=read_tags(entry.get("tags", {})),
+        age_seconds=read.optional_age(entry),
+        branches=[read_branch(one) for one in read.entries(entry.get("branches", ()), "branches")],
+        environments=[_environment(one) for one in read.entries(entry.get("environments", ()), "environments")],
+        jobs=[_job(one) for one in read.entries(entry.get("jobs", ()), "jobs")],
     )
 
 
 def _admin_config(config: Any) -> dict[str, Any]:
     members = output_members("UpdateBackendConfig")
     given = {} if config is None else config
-    _only(given, "config", *(set(members) - {"AppId"}))
+    read.only(given, "config", *(set(members) - {"AppId"}))
     return {
         member: _checked(members[member], value, f"config.{member}")
         for member, value in given.items()
@@ -161,14 +158,14 @@ def _admin_config(config: Any) -> dict[str, Any]:
 def _environment(entry: Any) -> SeededEnvironment:
     if isinstance(entry, str):
         entry = {"name": entry}
-    _only(entry, "an environment", "name", "meta", *RESOURCE_KINDS)
-    name = _name(_required(entry, "an environment", "name"), "an environment's name")
+    read.only(entry, "an environment", "name", "meta", *RESOURCE_KINDS, *SIGN_MEMBERS)
+    name = read.name(read.required(entry, "an environment", "name"), "an environment's name")
     resources = []
     for kind in RESOURCE_KINDS:
         given = entry.get(kind, {})
-        _only(given, kind, *(given if isinstance(given, Mapping) else ()))
-        resources += [(kind, _name(label, kind), _config(name, kind, label, one)) for label, one in given.items()]
-    return SeededEnvironment(name, _meta(entry.get("meta")), resources)
+        read.only(given, kind, *(given if isinstance(given, Mapping) else ()))
+        resources += [(kind, read.name(label, kind), _config(name, kind, label, one)) for label, one in given.items()]
+    return SeededEnvironment(name, _meta(entry.get("meta")), resources, read_signs(entry))
 
 
 def _meta(given: Any) -> str | None:
@@ -195,7 +192,7 @@ def _checked(shape: Shape, given: Any, path: str, where: str = "") -> Any:
 
 
 def _job(entry: Any) -> SeededJob:
-    _only(
+    read.only(
         entry, "a job", "environment", "operation", "status", "seconds", "age_seconds", "error", "job_id", "row"
     )  # fmt: skip
     operation = checks.text(entry.get("operation", "UpdateBackendAPI"), "operation")
@@ -203,12 +200,12 @@ def _job(entry: Any) -> SeededJob:
         raise SeedError(f"{operation} starts no job")
     seconds, error, job_id = entry.get("seconds"), entry.get("error"), entry.get("job_id")
     return SeededJob(
-        environment=_name(_required(entry, "a job", "environment"), "a job's environment"),
+        environment=read.name(read.required(entry, "a job", "environment"), "a job's environment"),
         operation=operation,
         status=checks.name(entry.get("status", "COMPLETED"), "status"),
         error=None if error is None else checks.text(error, "error"),
         seconds=None if seconds is None else checks.seconds(seconds, "seconds"),
-        age_seconds=checks.seconds(entry.get("age_seconds", 0), "age_seconds", least=-checks.LONGEST_SECONDS),
-        job_id=None if job_id is None else _name(job_id, "job_id"),
+        age_seconds=read.age(entry.get("age_seconds", 0)),
+        job_id=None if job_id is None else read.name(job_id, "job_id"),
         shown=job_row(entry.get("row", {})),
     )

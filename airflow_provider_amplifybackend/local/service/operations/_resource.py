@@ -57,7 +57,7 @@ def update(invocation: Invocation, kind: str, *, check: Check = _take_all) -> An
     def complete() -> None:
         check(changes)
         resource.config = merged(resource.config, changes)
-        invocation.provisioner.refresh(invocation.store, environment, kind, resource)
+        invocation.provisioner.refresh(invocation.store, environment, kind, resource, invocation.clock.wall())
 
     return invocation.start(complete)
 
@@ -70,7 +70,7 @@ def delete(invocation: Invocation, kind: str) -> Answer:
     def complete() -> None:
         if name not in environment.resources(kind):
             raise not_found(f"Backend{kind.title()}", f"Resource {name}")
-        invocation.provisioner.drop_resource(invocation.store, environment, kind, name)
+        invocation.provisioner.drop_resource(invocation.store, environment, kind, name, invocation.clock.wall())
 
     return invocation.start(complete)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from airflow_provider_amplifybackend.local.service import meta_documents
 from airflow_provider_amplifybackend.local.service.errors import AnsweredError, already_exists, not_found
+from airflow_provider_amplifybackend.local.service.hosting import Hosting
 from airflow_provider_amplifybackend.local.service.invocation import Answer, Handler, Invocation
 from airflow_provider_amplifybackend.local.service.store import App, Environment
 
@@ -30,7 +31,8 @@ def _app_to_create_in(invocation: Invocation) -> App:
         return app
     if invocation.runtime.strict_apps:
         raise not_found("App", f"App {invocation.app_id}")
-    return App(invocation.app_id, invocation.parameters["AppName"])
+    now = invocation.clock.wall()
+    return App(invocation.app_id, invocation.parameters["AppName"], hosting=Hosting(created=now, updated=now))
 
 
 def _appear_early(invocation: Invocation, app: App, name: str) -> None:
@@ -51,7 +53,12 @@ def _after_failed_creation(invocation: Invocation, app: App, name: str) -> None:
     if invocation.settings.failed_creation_leaves_environment:
         _existing_or_new(invocation, app, name)
     elif environment is not None:
-        invocation.provisioner.drop_environment(invocation.store, app, environment)
+        _drop(invocation, app, environment)
+
+
+def _drop(invocation: Invocation, app: App, environment: Environment) -> None:
+    now, leaves = invocation.clock.wall(), invocation.fate.leaves
+    invocation.provisioner.drop_environment(invocation.store, app, environment, now, leaves)
 
 
 def clone_backend(invocation: Invocation) -> Answer:
@@ -98,7 +105,7 @@ def _clone_claims(invocation: Invocation, source: str, target: str) -> dict[str,
 def delete_backend(invocation: Invocation) -> Answer:
     app, environment = invocation.app(), invocation.environment()
     invocation.refuse_pending(environment.name)
-    return invocation.start(lambda: invocation.provisioner.drop_environment(invocation.store, app, environment))
+    return invocation.start(lambda: _drop(invocation, app, environment))
 
 
 def remove_all_backends(invocation: Invocation) -> Answer:
@@ -109,7 +116,7 @@ def remove_all_backends(invocation: Invocation) -> Answer:
 
     def complete() -> None:
         for environment in list(app.environments.values()):
-            invocation.provisioner.drop_environment(invocation.store, app, environment)
+            _drop(invocation, app, environment)
         app.admin_config = None
         if invocation.parameters.get("CleanAmplifyApp"):
             invocation.store.apps.pop(app.app_id, None)

@@ -1,0 +1,291 @@
+"""The guard: asked before an intent is stored and again on the client, for every operation that deletes or changes.
+
+It has no memory beyond this hook: each task reads names and signs anew. What decides is in ``guard/``; this module
+reads the settings, makes the reads, and stands before every client of a session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from airflow_provider_amplifybackend._compat import conf
+from airflow_provider_amplifybackend.core.guard_refusal import GuardRefusal
+from airflow_provider_amplifybackend.core.requests import ServiceError, drive, list_environments
+from airflow_provider_amplifybackend.core.timing import current
+from airflow_provider_amplifybackend.exceptions import BackendGuardError
+from airflow_provider_amplifybackend.guard import protected, signs, verdict
+from airflow_provider_amplifybackend.guard.conditions import Conditions, utc_now
+from airflow_provider_amplifybackend.guard.reach import Reach, reach_of
+from airflow_provider_amplifybackend.guard.verdict import Mode, Refusal
+from airflow_provider_amplifybackend.parameters import service_model
+
+if TYPE_CHECKING:
+    from airflow_provider_amplifybackend.hooks._neighbours import GuardedHook, Neighbours
+
+SECTION = "amplifybackend"
+# For how long a full check before the intent still covers the request that follows.
+FRESH = 30.0
+
+
+class Guard:
+    """The guard of one hook.
+
+    :param mode: An operator's own wish for more strictness than ``[amplifybackend] guard``; None: as configured.
+    :param conditions: An operator's conditions.
+    """
+
+    def __init__(self, hook: GuardedHook) -> None:
+        self._hook = hook
+        self.mode: Mode | None = None
+        self.conditions = Conditions()
+        self._checked: dict[Reach, float] = {}
+        self._neighbours: Neighbours | None = None
+        self._reported: set[str] = set()
+
+    # ------------------------------------------------------------------------------------------------- the checks
+
+    def check(self, operation: str, request: Mapping[str, Any]) -> None:
+        """Check everything: names, signs, and the operator's conditions.
+
+        :raises BackendGuardError: The request is refused; nothing was sent.
+        """
+        reach = reach_of(operation, request)
+        if reach is None:
+            return
+        environments = self._check_names(reach, lists_always=True)
+        self._check_signs(reach, environments)
+        self._checked[reach] = current().monotonic()
+
+    def check_names(self, operation: str, request: Mapping[str, Any]) -> None:
+        """Check the names alone.
+
+        :raises BackendGuardError: The request reaches a protected name.
+        """
+        reach = reach_of(operation, request)
+        if reach is not None:
+            self._check_names(reach)
+
+    def check_on_client(self, operation: str, request: Mapping[str, Any]) -> None:
+        """Check before the socket: the names once more, and everything where nobody has done so just now."""
+        reach = reach_of(operation, request)
+        if reach is None:
+            return
+        if self._is_fresh(reach):
+            self._check_names(reach)
+        else:
+            self.check(operation, request)
+
+    def check_on_the_wire(self, operation: str, request: Mapping[str, Any]) -> None:
+        """Check what is sent, which is what was checked, unless a handler has changed it since."""
+        reach = reach_of(operation, request)
+        if reach is None:
+            return
+        if self._is_fresh(reach):
+            # The environments that it reaches unnamed were listed just now.
+            named = (reach.environment,) if reach.environment else ()
+            self._raise(reach, verdict.by_name(reach, named, self._entries(reach)))
+        else:
+            self.check(operation, request)
+
+    def _is_fresh(self, reach: Reach) -> bool:
+        checked = self._checked.get(reach)
+        return checked is not None and current().monotonic() - checked <= FRESH
+
+    # -------------------------------------------------------------------------------------------------- the names
+
+    def _check_names(self, reach: Reach, *, lists_always: bool = False) -> tuple[str, ...]:
+        """Refuse protected names, and return the environments that the request reaches."""
+        entries = self._entries(reach)
+        if reach.is_every_environment and (entries or lists_always):
+            environments = self._list_environments(reach)
+        else:
+            environments = (reach.environment,) if reach.environment else ()
+        self._raise(reach, verdict.by_name(reach, environments, entries))
+        return environments
+
+    def _entries(self, reach: Reach) -> Sequence[protected.Entry]:
+        """Return the protected names: those of the deployment, which nobody can shorten, and the connection's."""
+        try:
+            configured = protected.entries_of_text(
+                conf.get(SECTION, "protected", fallback="") or "", f"[{SECTION}] protected"
+            )
+            return [*configured, *self._entries_of_connection()]
+        except protected.SettingError as error:
+            raise self._error(reach, Refusal(GuardRefusal.SETTING, f"{error}. Correct the setting")) from None
+
+    def _entries_of_connection(self) -> list[protected.Entry]:
+        extra = self._hook.conn_config.extra_config if self._hook.conn_config else {}
+        if SECTION not in extra:
+            return []
+        setting = f"the extra {SECTION!r} of the connection {self._hook.aws_conn_id!r}"
+        own = extra[SECTION]
+        if not isinstance(own, Mapping) or set(own) - {"protected"}:
+            raise protected.SettingError(f'{setting} must have the form {{"protected": ["ENV", "APP/ENV"]}}')
+        return protected.entries_of_list(own.get("protected", []), f"'protected' in {setting}")
+
+    def _list_environments(self, reach: Reach) -> tuple[str, ...]:
+        try:
+            return tuple(self._hook.run(list_environments(reach.app_id)))
+        except ServiceError as error:
+            text = f"the environments of app {reach.app_id!r} cannot be listed, so nobody knows what would be removed"
+            raise self._error(
+                reach, Refusal(GuardRefusal.UNREADABLE_LIST, f"{text}: {error.code}. Allow amplifybackend:GetBackend")
+            ) from None
+
+    # -------------------------------------------------------------------------------------------------- the signs
+
+    def _check_signs(self, reach: Reach, environments: tuple[str, ...]) -> None:
+        mode = self._effective_mode(reach)
+        reads_signs = reach.reads_signs and mode is not Mode.OFF
+        if reads_signs:
+            facts = signs.Facts(now=utc_now(current().now()))
+            self._read(signs.app_signs(reach.app_id, facts, reach.environment))
+            self._judge(reach, f"app {reach.app_id!r}", facts, mode)
+        for environment in environments:
+            self._check_environment(reach, environment, mode if reads_signs else Mode.OFF)
+
+    def _check_environment(self, reach: Reach, environment: str, mode: Mode) -> None:
+        facts = signs.Facts(now=utc_now(current().now()))
+        if mode is not Mode.OFF or self.conditions.wants_facts:
+            self._read(signs.environment_signs(reach.app_id, environment, facts, wants_age=self.conditions.wants_age))
+            self._judge(reach, f"environment {environment!r}", facts, mode)
+        if reach.is_every_environment and self.conditions.no_pending_job:
+            # Of a single environment, the start itself has just read the jobs.
+            self._read(signs.pending_jobs(reach.app_id, environment, facts))
+        unmet = self.conditions.unmet(environment, facts)
+        if unmet:
+            text = f"a condition of only_if does not hold: {'; '.join(unmet)}"
+            raise self._error(reach, Refusal(GuardRefusal.CONDITION, text))
+
+    def _judge(self, reach: Reach, where: str, facts: signs.Facts, mode: Mode) -> None:
+        self._raise(reach, verdict.by_signs(where, facts, mode))
+        self._report(facts.unreadable if mode is Mode.AUTO else [])
+
+    def _report(self, unreadable: Sequence[str]) -> None:
+        """Log once which signs cannot be read: under ``auto`` they do not refuse."""
+        new = [text for text in dict.fromkeys(unreadable) if text not in self._reported]
+        if new:
+            self._reported.update(new)
+            self._hook.log.warning(
+                "Signs of a Gen 2 migration that cannot be read and so do not protect: %s. "
+                "To refuse in such a case, set [amplifybackend] guard or the operator's guard to 'require'",
+                ", ".join(new),
+            )
+
+    def _read(self, asks: Any) -> None:
+        if self._neighbours is None:
+            from airflow_provider_amplifybackend.hooks._neighbours import Neighbours
+
+            self._neighbours = Neighbours(self._hook)
+        drive(asks, self._neighbours.ask, thrown_in=(signs.UnreadableError,))
+
+    def _effective_mode(self, reach: Reach) -> Mode:
+        """Return the mode: the deployment's, or the operator's if that is stricter."""
+        configured = self._configured_mode(reach)
+        return self.mode if self.mode and self.mode.is_stricter_than(configured) else configured
+
+    def _configured_mode(self, reach: Reach) -> Mode:
+        text = (conf.get(SECTION, "guard", fallback=Mode.AUTO) or Mode.AUTO).strip().lower()
+        try:
+            return Mode(text)
+        except ValueError:
+            accepted = ", ".join(Mode)
+            refusal = Refusal(GuardRefusal.SETTING, f"[{SECTION}] guard={text!r} is not one of: {accepted}")
+            raise self._error(reach, refusal) from None
+
+    # -------------------------------------------------------------------------------------------------- the errors
+
+    def _raise(self, reach: Reach, refusal: Refusal | None) -> None:
+        if refusal:
+            raise self._error(reach, refusal)
+
+    def _error(self, reach: Reach, refusal: Refusal) -> BackendGuardError:
+        where = f"environment {reach.environment!r}, " if reach.environment else ""
+        text = f"{reach.operation} ({where}app {reach.app_id!r}) was refused by the guard; nothing was sent: "
+        return BackendGuardError(text + refusal.text, reason=refusal.reason)
+
+
+# ------------------------------------------------------------------------------------------------------ the clients
+
+
+def stand_before(session: Any, guard: Guard) -> None:
+    """Ask the guard before each request of every client that a session makes.
+
+    :param session: A session of boto3, botocore or aiobotocore.
+    """
+    events = getattr(session, "events", None) or session.get_component("event_emitter")
+    is_async = type(events).__module__.startswith("aiobotocore")
+    handlers = _Asynchronous(guard) if is_async else _Synchronous(guard)
+    # After the handlers of users, as the check of names is: what they have made of the request counts.
+    events.register_last("before-parameter-build", handlers.check_parameters)
+    events.register_last("before-send", handlers.check_request)
+
+
+class _Synchronous:
+    """The guard's handlers of a client's events."""
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+
+    def check_parameters(self, params: Any, model: Any, **_: Any) -> None:
+        if _is_ours(model) and isinstance(params, Mapping):
+            self._guard.check_on_client(model.name, params)
+
+    def check_request(self, request: Any, event_name: str, **_: Any) -> None:
+        """Check what is on the wire, too: a handler may have changed the request since."""
+        service, operation = event_name.split(".", 2)[1:]
+        if service == service_model.SERVICE and (sent := _request_on_the_wire(operation, request)):
+            self._guard.check_on_the_wire(operation, sent)
+
+
+class _Asynchronous(_Synchronous):
+    """The same for aiobotocore, whose event loop must not wait for the guard's reads.
+
+    aiobotocore awaits what they return; for a read that is nothing, which costs next to nothing.
+    """
+
+    def check_parameters(self, params: Any, model: Any, **_: Any) -> Any:
+        if _is_ours(model) and reach_of(model.name, {}):
+            return asyncio.to_thread(super().check_parameters, params, model)
+        return None
+
+    def check_request(self, request: Any, event_name: str, **_: Any) -> Any:
+        service, operation = event_name.split(".", 2)[1:]
+        if service == service_model.SERVICE and reach_of(operation, {}):
+            return asyncio.to_thread(super().check_request, request, event_name)
+        return None
+
+
+def _is_ours(model: Any) -> bool:
+    return bool(model.service_model.service_name == service_model.SERVICE)
+
+
+def _request_on_the_wire(operation: str, request: Any) -> dict[str, Any] | None:
+    """Return the names of a request as its address and its body have them; None for one that only reads."""
+    if reach_of(operation, {}) is None:
+        return None
+    model = service_model.service_model().operation_model(operation)
+    names = _names_in_body(request.body)
+    template = urlsplit(model.http["requestUri"]).path.split("/")
+    path = urlsplit(request.url).path.split("/")
+    # The endpoint may have a path of its own, in front.
+    for part, value in zip(reversed(template), reversed(path), strict=False):
+        if part.startswith("{"):
+            names[part.strip("{}")] = unquote(value)
+    shapes = service_model.input_shape(operation).members
+    members = {shape.serialization.get("name", member): member for member, shape in shapes.items()}
+    return {members[name]: value for name, value in names.items() if name in members}
+
+
+def _names_in_body(body: Any) -> dict[str, Any]:
+    try:
+        content = json.loads(body or b"{}")
+    except (TypeError, ValueError):
+        return {}
+    if not isinstance(content, dict):
+        return {}
+    return {name: value for name, value in content.items() if isinstance(value, str)}

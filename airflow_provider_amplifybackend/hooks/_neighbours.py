@@ -1,0 +1,167 @@
+"""Reads of the services beside AmplifyBackend, for the guard: ``amplify`` and ``cloudformation``."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Generator, Mapping
+from functools import cached_property
+from typing import Any, Protocol, TypeVar
+from urllib.parse import urlsplit
+
+from botocore import xform_name
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from airflow_provider_amplifybackend.core.encodable import as_text
+from airflow_provider_amplifybackend.core.requests import Call, ServiceError, says_missing
+from airflow_provider_amplifybackend.guard.signs import Ask, UnreadableError
+from airflow_provider_amplifybackend.parameters import service_model
+
+T = TypeVar("T")
+
+# A guard that hangs is in everybody's way.
+CONFIG: dict[str, Any] = {
+    "connect_timeout": 3,
+    "read_timeout": 10,
+    "retries": {"total_max_attempts": 2, "mode": "standard"},
+}
+# Where the local service says what it is.
+IDENTITY_PATH = "/_amplifybackend/health"
+IDENTITY = "amplifybackend-local"
+IDENTITY_TIMEOUT = 3
+LONGEST_IDENTITY = 10_000
+# The hosts of AWS, over its partitions.
+AWS_DOMAINS = (
+    "amazonaws.com",
+    "amazonaws.com.cn",
+    "api.amazonwebservices.com.cn",
+    "amazonaws.eu",
+    "api.amazonwebservices.eu",
+    "api.aws",
+    "c2s.ic.gov",
+    "api.aws.ic.gov",
+    "sc2s.sgov.gov",
+    "api.aws.scloud",
+    "cloud.adc-e.uk",
+    "api.cloud-aws.adc-e.uk",
+    "csp.hci.ic.gov",
+    "api.aws.hci.ic.gov",
+)
+
+
+def is_aws(endpoint: str) -> bool:
+    """Tell whether an endpoint is one of AWS itself."""
+    host = (urlsplit(endpoint).hostname or "").lower().rstrip(".")
+    return any(host == domain or host.endswith(f".{domain}") for domain in AWS_DOMAINS)
+
+
+class GuardedHook(Protocol):
+    """The hook, as far as its guard needs it."""
+
+    aws_conn_id: str | None
+    region_name: str | None
+
+    @property
+    def conn(self) -> Any: ...
+    @property
+    def conn_config(self) -> Any: ...
+    @property
+    def config(self) -> Config: ...
+    @property
+    def verify(self) -> bool | str | None: ...
+    @property
+    def log(self) -> Any: ...
+    def attempt(self, api_operation: str, request: Mapping[str, Any]) -> Mapping[str, Any]: ...
+    def run(self, look: Generator[Call, Mapping[str, Any], T]) -> T: ...
+    def get_session(self, region_name: str | None = None) -> Any: ...
+
+
+class Neighbours:
+    """The clients of the neighbours, of the same identity and in the same region as the hook's own."""
+
+    def __init__(self, hook: GuardedHook) -> None:
+        self._hook = hook
+        self._clients: dict[str, Any] = {}
+
+    def ask(self, ask: Ask) -> Mapping[str, Any]:
+        """Make a read and return its answer.
+
+        :raises UnreadableError: There is no answer, or there is no such thing.
+        """
+        if ask.service == service_model.SERVICE:
+            return self._ask_ours(ask)
+        try:
+            client = self._client(ask)
+            answer: Mapping[str, Any] = getattr(client, xform_name(ask.operation))(**ask.request)
+        except UnreadableError:
+            raise
+        except ClientError as error:
+            details = error.response.get("Error", {})
+            code, message = as_text(details.get("Code") or ""), as_text(details.get("Message") or "")
+            raise UnreadableError(ask, code or "no code", is_missing=_says_missing(code, message)) from None
+        except Exception as error:  # noqa: BLE001  # whatever it is, there is no answer
+            raise UnreadableError(ask, type(error).__name__) from None
+        return answer
+
+    def _ask_ours(self, ask: Ask) -> Mapping[str, Any]:
+        try:
+            return self._hook.attempt(ask.operation, ask.request)
+        except ServiceError as error:
+            raise UnreadableError(ask, error.code, is_missing=says_missing(error)) from None
+
+    def _client(self, ask: Ask) -> Any:
+        if ask.service not in self._clients:
+            self._clients[ask.service] = self._make_client(ask)
+        return self._clients[ask.service]
+
+    def _make_client(self, ask: Ask) -> Any:
+        """Return a client that sends nothing to AWS itself where AmplifyBackend is somewhere else.
+
+        Whoever gives only AmplifyBackend an endpoint of its own works with the local service, and has no business
+        with the account whose credentials happen to lie about.
+        """
+        client = self._client_of(ask.service, self._configured_endpoint(ask.service))
+        if is_aws(self._own_endpoint) or not is_aws(client.meta.endpoint_url):
+            return client
+        if not self._is_local:
+            raise UnreadableError(ask, "not asked: AmplifyBackend has an endpoint of its own, this service has none")
+        return self._client_of(ask.service, self._own_endpoint)
+
+    def _client_of(self, service: str, endpoint: str | None) -> Any:
+        hook = self._hook
+        return hook.get_session(region_name=hook.region_name).client(
+            service, endpoint_url=endpoint, config=hook.config.merge(Config(**CONFIG)), verify=hook.verify
+        )
+
+    def _configured_endpoint(self, service: str) -> str | None:
+        endpoint: str | None = self._hook.conn_config.get_service_endpoint_url(service)
+        return endpoint
+
+    @cached_property
+    def _own_endpoint(self) -> str:
+        return str(self._hook.conn.meta.endpoint_url)
+
+    @cached_property
+    def _is_local(self) -> bool:
+        return is_local_service(self._own_endpoint)
+
+
+def _says_missing(code: str, message: str) -> bool:
+    """Tell whether there is no such thing; of a stack, CloudFormation says so in a message only."""
+    return code in ("NotFoundException", "ResourceNotFoundException") or (
+        code == "ValidationError" and "does not exist" in message
+    )
+
+
+def is_local_service(endpoint: str) -> bool:
+    """Tell whether an endpoint says of itself that it is the local AmplifyBackend."""
+    address = urlsplit(endpoint)
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        # No credentials, no names: nothing that somebody else's server could make use of.
+        with opener.open(f"{address.scheme}://{address.netloc}{IDENTITY_PATH}", timeout=IDENTITY_TIMEOUT) as answer:
+            known = json.loads(answer.read(LONGEST_IDENTITY))
+    except (OSError, ValueError):
+        return False
+    return isinstance(known, dict) and known.get("service") == IDENTITY

@@ -1,0 +1,86 @@
+"""The base of the operators that delete or change something: what a user asks of the guard."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_amplifybackend._compat import conf
+from airflow_provider_amplifybackend.core.operations import OPERATIONS
+from airflow_provider_amplifybackend.exceptions import BackendParameterError
+from airflow_provider_amplifybackend.guard.conditions import ConditionError, Conditions, conditions_of
+from airflow_provider_amplifybackend.guard.verdict import Mode
+from airflow_provider_amplifybackend.operators._base import AmplifyBackendOperator
+from airflow_provider_amplifybackend.parameters.reading import EMPTY_RENDERINGS, shown
+
+if TYPE_CHECKING:
+    from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
+
+
+def as_mode(name: str, value: Any) -> Mode | None:
+    """Return an operator's mode of the guard, which cannot be laxer than the deployment's.
+
+    :raises BackendParameterError: It is none, or laxer.
+    """
+    if value is None or value in EMPTY_RENDERINGS:
+        return None
+    text = str(value).strip().lower()
+    if text not in list(Mode):
+        raise BackendParameterError(f"{name}={shown(value)} is not one of: {', '.join(Mode)}")
+    configured = (conf.get("amplifybackend", "guard", fallback=Mode.AUTO) or Mode.AUTO).strip().lower()
+    # A setting that cannot be read is reported by the guard itself.
+    if configured in list(Mode) and Mode(configured).is_stricter_than(Mode(text)):
+        raise BackendParameterError(
+            f"{name}={shown(value)} is laxer than [amplifybackend] guard={configured}: an operator can only be stricter"
+        )
+    return Mode(text)
+
+
+def as_conditions(name: str, value: Any) -> Conditions:
+    """Return the conditions of an operator.
+
+    :raises BackendParameterError: One is unknown, or cannot be used.
+    """
+    try:
+        return conditions_of(value)
+    except ConditionError as error:
+        raise BackendParameterError(f"{name} {error}") from None
+
+
+class GuardedOperator(AmplifyBackendOperator):
+    """Delete or change something, if the guard permits it.
+
+    :param guard: ``"require"`` to refuse also where a sign of a Gen 2 migration cannot be read. Default:
+        ``[amplifybackend] guard``; an operator can only be stricter. (templated)
+    :param only_if: Conditions that must all hold just before the request: ``name`` (a pattern with ``*`` and ``?``),
+        ``older_than`` (``"6h"``: a number with s, m, h, d or w; or a timedelta), ``no_pending_job`` (True) and
+        ``empty`` (True: the environment has no resources). (templated)
+
+    :raises BackendGuardError: The guard refused; ``reason`` says which rule. Nothing was sent.
+    """
+
+    template_fields: Sequence[str] = (*AmplifyBackendOperator.template_fields, "guard", "only_if")
+    readers = AmplifyBackendOperator.readers | {"guard": as_mode, "only_if": as_conditions}
+
+    def __init__(self, *, guard: str | None = None, only_if: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.guard = guard
+        self.only_if = only_if
+
+    @classmethod
+    def problems(cls, values: Mapping[str, Any], *, templates: bool = False) -> list[str]:
+        """Return a sentence for each parameter that cannot be sent or used."""
+        found = super().problems(values, templates=templates)
+        known = OPERATIONS[cls.api_operation]
+        if values.get("only_if") and known.environment is None and known.resource != "app":
+            found.append(f"only_if is about environments, and {known.name} acts on none")
+        return found
+
+    @cached_property
+    def hook(self) -> AmplifyBackendHook:
+        """The hook, with what this operator asks of its guard."""
+        hook = super().hook
+        hook.guard.mode = self.read("guard")
+        hook.guard.conditions = self.read("only_if")
+        return hook

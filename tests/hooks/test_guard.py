@@ -1,0 +1,458 @@
+"""The guard on the hook and its clients: what reaches the service, and what does not."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from airflow_provider_amplifybackend.core.guard_refusal import GuardRefusal
+from airflow_provider_amplifybackend.exceptions import BackendGuardError
+from airflow_provider_amplifybackend.guard.conditions import conditions_of
+from airflow_provider_amplifybackend.guard.verdict import Mode
+from airflow_provider_amplifybackend.hooks._neighbours import AWS_DOMAINS, is_aws, is_local_service
+from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
+from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from tests.samples import APP
+
+DELETE = {"AppId": APP, "BackendEnvironmentName": "production"}
+REMOVE_ALL = {"AppId": APP}
+LOCK = {"Effect": "Deny", "Action": "Update:*", "Principal": "*", "Resource": "*"}
+Protect = Callable[[str], None]
+Sent = Callable[[str], int]
+
+
+@pytest.fixture
+def protect(monkeypatch: pytest.MonkeyPatch) -> Protect:
+    """Sets `[amplifybackend] protected`."""
+    return lambda names: monkeypatch.setenv("AIRFLOW__AMPLIFYBACKEND__PROTECTED", names)
+
+
+@pytest.fixture(autouse=True)
+def production(service: LocalAmplifyBackend) -> None:
+    service.control.seed({"apps": [{"app_id": APP, "environments": ["production", "staging"]}]})
+
+
+@pytest.fixture
+def hook(service: LocalAmplifyBackend) -> AmplifyBackendHook:
+    """A hook of its own for each test: what it has checked, it remembers for a while."""
+    return AmplifyBackendHook()
+
+
+def sign(service: LocalAmplifyBackend, environment: str = "production", **signs: Any) -> None:
+    variables = signs.pop("variables", {})
+    stacks = signs.pop("stacks", [])
+    entry = {"app_id": APP, "variables": variables, "environments": [{"name": environment, **signs}]}
+    service.control.seed({"apps": [entry], "stacks": stacks})
+
+
+SIGNS: dict[GuardRefusal, dict[str, Any]] = {
+    GuardRefusal.MIGRATING: {"variables": {"GEN2_MIGRATION_ENVIRONMENT_NAME": "production"}},
+    GuardRefusal.LOCKED: {"stack_policy": {"Statement": [LOCK]}},
+    GuardRefusal.HOLDING_STACK: {"stacks": [{"name": f"amplify-{APP}-gen2main-branch-1-auth-holding"}]},
+    GuardRefusal.TERMINATION_PROTECTION: {"termination_protection": True},
+}
+
+
+def ways_to_delete(hook: AmplifyBackendHook) -> Iterator[tuple[str, Callable[[], Any]]]:
+    yield "call", lambda: hook.call("DeleteBackend", DELETE)
+    yield "attempt", lambda: hook.attempt("DeleteBackend", DELETE)
+    yield "start_operation", lambda: hook.start_operation("DeleteBackend", DELETE)
+    yield "conn", lambda: hook.conn.delete_backend(**DELETE)
+    yield "a session's client", lambda: _client_of_its_session(hook).delete_backend(**DELETE)
+    yield "a presigned address", lambda: hook.conn.generate_presigned_url("delete_backend", DELETE)
+    yield "another environment first", lambda: (hook.get_environments(APP), hook.call("DeleteBackend", DELETE))
+    yield "aiobotocore", lambda: asyncio.run(_delete_asynchronously(hook))
+
+
+def _client_of_its_session(hook: AmplifyBackendHook) -> Any:
+    return hook.get_session().client("amplifybackend", endpoint_url=hook.conn.meta.endpoint_url)
+
+
+async def _delete_asynchronously(hook: Any) -> None:
+    async with await hook.get_async_conn() as client:
+        await client.delete_backend(**DELETE)
+
+
+WAYS = [name for name, _ in ways_to_delete(AmplifyBackendHook())]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_protected_environment_is_deleted_in_no_way(
+    way: str, hook: AmplifyBackendHook, protect: Protect, sent: Sent
+) -> None:
+    protect("production")
+    with pytest.raises(BackendGuardError, match="'production' is protected") as caught:
+        dict(ways_to_delete(hook))[way]()
+    assert caught.value.reason is GuardRefusal.PROTECTED
+    assert sent("DeleteBackend") == 0
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("reason", SIGNS)
+def test_an_environment_that_shows_a_sign_is_deleted_in_no_way(
+    way: str, reason: GuardRefusal, hook: AmplifyBackendHook, service: LocalAmplifyBackend, sent: Sent
+) -> None:
+    sign(service, **SIGNS[reason])
+    with pytest.raises(BackendGuardError) as caught:
+        dict(ways_to_delete(hook))[way]()
+    assert caught.value.reason is reason
+    assert sent("DeleteBackend") == 0
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if way != "a presigned address"])
+def test_the_same_ways_lead_to_an_ordinary_environment(way: str, hook: AmplifyBackendHook, sent: Sent) -> None:
+    dict(ways_to_delete(hook))[way]()
+    assert sent("DeleteBackend") == 1
+
+
+@pytest.mark.parametrize("reason", SIGNS)
+def test_with_the_guard_off_signs_refuse_nothing(
+    reason: GuardRefusal,
+    hook: AmplifyBackendHook,
+    service: LocalAmplifyBackend,
+    sent: Sent,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AIRFLOW__AMPLIFYBACKEND__GUARD", "off")
+    sign(service, **SIGNS[reason])
+    hook.call("DeleteBackend", DELETE)
+    assert sent("DeleteBackend") == 1
+    assert neighbours_asked(service) == []
+
+
+def test_reads_and_clones_from_a_protected_environment_stay_allowed(
+    hook: AmplifyBackendHook, protect: Protect, sent: Sent, service: LocalAmplifyBackend
+) -> None:
+    protect("production")
+    hook.call("GetBackend", DELETE)
+    hook.start_operation("CloneBackend", {**DELETE, "TargetEnvironmentName": "pr"})
+    assert sent("CloneBackend") == 1
+
+
+CHANGES: list[tuple[str, dict[str, Any]]] = [
+    ("CloneBackend", {"BackendEnvironmentName": "staging", "TargetEnvironmentName": "production"}),
+    ("CreateBackend", {"BackendEnvironmentName": "production", "AppName": "shop"}),
+    ("UpdateBackendJob", {"BackendEnvironmentName": "production", "JobId": "j1", "Status": "FAILED"}),
+    ("GenerateBackendAPIModels", {"BackendEnvironmentName": "production", "ResourceName": "api"}),
+    ("ImportBackendStorage", {"BackendEnvironmentName": "production", "ServiceName": "S3", "BucketName": "b"}),
+    ("RemoveAllBackends", {}),
+]
+
+
+@pytest.mark.parametrize(("operation", "request_"), CHANGES, ids=[name for name, _ in CHANGES])
+def test_nothing_changes_a_protected_environment(
+    operation: str, request_: dict[str, Any], hook: AmplifyBackendHook, protect: Protect, sent: Sent
+) -> None:
+    protect("production")
+    with pytest.raises(BackendGuardError):
+        hook.call(operation, {"AppId": APP, **request_})
+    assert sent(operation) == 0
+
+
+@pytest.mark.parametrize(
+    "operation", ["CreateBackendConfig", "UpdateBackendConfig", "RemoveBackendConfig", "CreateToken"]
+)
+def test_configuration_and_tokens_of_a_protected_app_stay_as_they_are(
+    operation: str, hook: AmplifyBackendHook, protect: Protect, sent: Sent
+) -> None:
+    protect(f"{APP}/*")
+    with pytest.raises(BackendGuardError, match=f"app '{APP}' is protected"):
+        hook.call(operation, {"AppId": APP})
+    assert sent(operation) == 0
+
+
+def test_all_environments_are_removed_only_if_none_is_protected(
+    hook: AmplifyBackendHook, protect: Protect, sent: Sent
+) -> None:
+    protect("staging-eu, production")
+    with pytest.raises(BackendGuardError, match="production"):
+        hook.call("RemoveAllBackends", REMOVE_ALL)
+    protect("staging-eu")
+    hook.call("RemoveAllBackends", REMOVE_ALL)
+    assert sent("RemoveAllBackends") == 1
+
+
+def test_all_environments_are_kept_if_one_shows_a_sign(
+    hook: AmplifyBackendHook, service: LocalAmplifyBackend, sent: Sent
+) -> None:
+    sign(service, "staging", stack_policy={"Statement": [LOCK]})
+    with pytest.raises(BackendGuardError, match="staging"):
+        hook.call("RemoveAllBackends", REMOVE_ALL)
+    assert sent("RemoveAllBackends") == 0
+
+
+def test_all_environments_are_kept_if_they_cannot_be_listed(
+    hook: AmplifyBackendHook, service: LocalAmplifyBackend, sent: Sent
+) -> None:
+    service.control.add_fault(kind="denied", operation="GetBackend")
+    with pytest.raises(BackendGuardError, match="cannot be listed") as caught:
+        hook.call("RemoveAllBackends", REMOVE_ALL)
+    assert caught.value.reason is GuardRefusal.UNREADABLE_LIST
+    assert sent("RemoveAllBackends") == 0
+
+
+# ----------------------------------------------------------------------------------------------------------- settings
+
+
+@pytest.mark.parametrize("names", ["production,", "production,,x", '["production"]', "a/b/c"])
+def test_a_setting_that_cannot_be_read_stops_everything_that_deletes_or_changes(
+    names: str, hook: AmplifyBackendHook, protect: Protect, sent: Sent
+) -> None:
+    protect(names)
+    with pytest.raises(BackendGuardError, match=r"\[amplifybackend\] protected") as caught:
+        hook.call("DeleteBackend", {**DELETE, "BackendEnvironmentName": "staging"})
+    assert caught.value.reason is GuardRefusal.SETTING
+    assert sent("DeleteBackend") == 0
+    hook.call("GetBackend", DELETE)
+
+
+def test_a_mode_that_there_is_not_stops_it_too(
+    hook: AmplifyBackendHook, sent: Sent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__AMPLIFYBACKEND__GUARD", "on")
+    with pytest.raises(BackendGuardError, match=r"\[amplifybackend\] guard='on' is not one of: off, auto, require"):
+        hook.call("DeleteBackend", DELETE)
+    assert sent("DeleteBackend") == 0
+
+
+def test_a_connection_adds_protected_names(connection: Callable[..., str], protect: Protect, sent: Sent) -> None:
+    hook = AmplifyBackendHook(aws_conn_id=connection(amplifybackend={"protected": [f"{APP}/prod*"]}))
+    protect("staging")
+    for environment in ("production", "staging"):
+        with pytest.raises(BackendGuardError, match="is protected"):
+            hook.call("DeleteBackend", {**DELETE, "BackendEnvironmentName": environment})
+    assert sent("DeleteBackend") == 0
+
+
+@pytest.mark.parametrize(
+    "extra", [{"protected": "production"}, ["production"], {"protectd": ["production"]}, "production"]
+)
+def test_names_of_a_connection_that_cannot_be_read_stop_it(
+    extra: Any, connection: Callable[..., str], sent: Sent
+) -> None:
+    hook = AmplifyBackendHook(aws_conn_id=connection(amplifybackend=extra))
+    with pytest.raises(BackendGuardError, match="the extra 'amplifybackend' of the connection 'other'"):
+        hook.call("DeleteBackend", DELETE)
+    assert sent("DeleteBackend") == 0
+
+
+@pytest.mark.parametrize("setting", ["protected", "guard"])
+def test_the_settings_are_part_of_the_provider_so_that_airflow_knows_their_defaults(setting: str) -> None:
+    from airflow_provider_amplifybackend.get_provider_info import get_provider_info
+
+    assert setting in get_provider_info()["config"]["amplifybackend"]["options"]
+
+
+# -------------------------------------------------------------------------------------------------- what cannot be read
+
+
+def test_auto_logs_once_what_it_cannot_read_and_deletes(
+    hook: AmplifyBackendHook, service: LocalAmplifyBackend, sent: Sent, caplog: pytest.LogCaptureFixture
+) -> None:
+    service.control.add_fault(service="*", kind="denied", operation="GetStackPolicy")
+    service.control.add_fault(service="*", kind="denied", operation="GetApp")
+    vars(hook)["_log"] = logging.getLogger("tests.guard")
+    for environment in ("production", "staging"):
+        hook.call("DeleteBackend", {**DELETE, "BackendEnvironmentName": environment})
+    lines = [line for line in caplog.messages if "cannot be read" in line]
+    assert sum("cloudformation:GetStackPolicy" in line for line in lines) == 1
+    assert sum("amplify:GetApp" in line for line in lines) == 1
+    assert sent("DeleteBackend") == 2
+
+
+@pytest.mark.parametrize("operation", ["GetApp", "ListStacks", "DescribeStacks", "GetStackPolicy"])
+def test_require_refuses_what_it_cannot_read(
+    operation: str, hook: AmplifyBackendHook, service: LocalAmplifyBackend, sent: Sent
+) -> None:
+    service.control.add_fault(service="*", kind="denied", operation=operation)
+    hook.guard.mode = Mode.REQUIRE
+    with pytest.raises(BackendGuardError, match=operation) as caught:
+        hook.call("DeleteBackend", DELETE)
+    assert caught.value.reason is GuardRefusal.UNREADABLE_SIGN
+    assert sent("DeleteBackend") == 0
+
+
+def test_a_sign_that_can_be_read_refuses_beside_one_that_cannot(
+    hook: AmplifyBackendHook, service: LocalAmplifyBackend, sent: Sent
+) -> None:
+    service.control.add_fault(service="*", kind="denied", operation="GetApp")
+    sign(service, stack_policy={"Statement": [LOCK]})
+    with pytest.raises(BackendGuardError):
+        hook.call("DeleteBackend", DELETE)
+    assert sent("DeleteBackend") == 0
+
+
+# ------------------------------------------------------------------------------------------------------------- the cost
+
+
+def neighbours_asked(service: LocalAmplifyBackend) -> list[str]:
+    return [entry["operation"] for entry in service.control.journal() if entry["service"] != "amplifybackend"]
+
+
+def test_a_deletion_costs_at_most_six_requests_more(hook: AmplifyBackendHook, service: LocalAmplifyBackend) -> None:
+    hook.guard.conditions = conditions_of({"name": "prod*", "older_than": "1s", "empty": True})
+    sign(service, age_seconds=3600)
+    before = len(service.control.journal())
+    hook.call("DeleteBackend", DELETE)
+    asked = [entry["operation"] for entry in service.control.journal()][before:]
+    assert sorted(asked) == sorted(
+        [
+            "GetApp",
+            "ListStacks",
+            "GetBackend",
+            "GetBackendEnvironment",
+            "DescribeStacks",
+            "GetStackPolicy",
+            "DeleteBackend",
+        ]
+    )
+
+
+def test_reads_cost_nothing_more(hook: AmplifyBackendHook, service: LocalAmplifyBackend) -> None:
+    hook.call("GetBackend", DELETE)
+    hook.call("ListBackendJobs", DELETE)
+    assert neighbours_asked(service) == []
+
+
+def test_signs_are_read_anew_for_the_next_environment(
+    hook: AmplifyBackendHook, service: LocalAmplifyBackend, sent: Sent
+) -> None:
+    hook.call("DeleteBackend", {**DELETE, "BackendEnvironmentName": "staging"})
+    sign(service, stack_policy={"Statement": [LOCK]})
+    with pytest.raises(BackendGuardError):
+        hook.call("DeleteBackend", DELETE)
+    assert sent("DeleteBackend") == 1
+
+
+# --------------------------------------------------------------------------------------------------------- conditions
+
+
+@pytest.mark.parametrize(
+    ("conditions", "signs", "is_met"),
+    [
+        ({"older_than": "1h"}, {"age_seconds": 7200}, True),
+        ({"older_than": "3h"}, {"age_seconds": 7200}, False),
+        ({"name": "prod*"}, {}, True),
+        ({"name": "pr?"}, {}, False),
+        ({"empty": True}, {}, True),
+        ({"empty": True}, {"storage": {"pics": None}}, False),
+    ],
+)
+@pytest.mark.parametrize("mode", [Mode.AUTO, Mode.OFF])
+def test_conditions_hold_in_every_mode(
+    conditions: dict[str, Any],
+    signs: dict[str, Any],
+    is_met: bool,
+    mode: Mode,
+    hook: AmplifyBackendHook,
+    service: LocalAmplifyBackend,
+    sent: Sent,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AIRFLOW__AMPLIFYBACKEND__GUARD", mode)
+    sign(service, **signs)
+    hook.guard.conditions = conditions_of(conditions)
+    if is_met:
+        hook.call("DeleteBackend", DELETE)
+    else:
+        with pytest.raises(BackendGuardError) as caught:
+            hook.call("DeleteBackend", DELETE)
+        assert caught.value.reason is GuardRefusal.CONDITION
+    assert sent("DeleteBackend") == int(is_met)
+
+
+def test_an_age_that_cannot_be_read_refuses(hook: AmplifyBackendHook, service: LocalAmplifyBackend, sent: Sent) -> None:
+    service.control.add_fault(service="*", kind="denied", operation="GetBackendEnvironment")
+    hook.guard.conditions = conditions_of({"older_than": "1s"})
+    with pytest.raises(BackendGuardError, match="older_than"):
+        hook.call("DeleteBackend", DELETE)
+    assert sent("DeleteBackend") == 0
+
+
+def test_no_job_may_be_pending_in_any_environment_that_is_removed(
+    hook: AmplifyBackendHook, service: LocalAmplifyBackend, sent: Sent
+) -> None:
+    service.control.set(job_seconds=60)
+    hook.guard.conditions = conditions_of({"no_pending_job": True})
+    AmplifyBackendHook().start_operation(
+        "CreateBackendStorage",
+        {
+            **DELETE,
+            "ResourceName": "pics",
+            "ResourceConfig": {"ServiceName": "S3", "Permissions": {"Authenticated": ["READ"]}},
+        },
+    )
+    with pytest.raises(BackendGuardError, match="no_pending_job"):
+        hook.call("RemoveAllBackends", REMOVE_ALL)
+    assert sent("RemoveAllBackends") == 0
+
+
+# ------------------------------------------------------------------------------------------------ where the guard asks
+
+
+def test_an_endpoint_of_aws_is_told_from_others() -> None:
+    assert is_aws("https://amplifybackend.us-east-1.amazonaws.com")
+    assert is_aws("https://vpce-1.amplifybackend.eu-west-1.vpce.amazonaws.com/x")
+    assert is_aws("https://amplify.cn-north-1.amazonaws.com.cn")
+    assert is_aws("https://cloudformation.us-east-1.api.aws")
+    for other in (
+        "http://127.0.0.1:5000",
+        "https://amazonaws.com.example.org",
+        "https://myamazonaws.com",
+        "http://[::1]:1",
+    ):
+        assert not is_aws(other)
+
+
+def test_every_domain_of_botocore_is_one_of_aws() -> None:
+    loader = boto3.Session()._session.get_component("data_loader")
+    partitions = loader.load_data("partitions")["partitions"]
+    known = {partition["outputs"][name] for partition in partitions for name in ("dnsSuffix", "dualStackDnsSuffix")}
+    assert known <= {*AWS_DOMAINS}
+
+
+def test_the_local_service_says_what_it_is(service: LocalAmplifyBackend) -> None:
+    assert is_local_service(service.endpoint_url)
+    assert not is_local_service("http://127.0.0.1:9")
+
+
+def test_where_only_amplifybackend_is_local_its_neighbours_are_asked_there_too(
+    connection: Callable[..., str], service: LocalAmplifyBackend, monkeypatch: pytest.MonkeyPatch, sent: Sent
+) -> None:
+    own = {"amplifybackend": {"endpoint_url": service.endpoint_url}}
+    hook = AmplifyBackendHook(aws_conn_id=connection(endpoint_url="", service_config=own))
+    for name in ("AMPLIFY", "CLOUDFORMATION", "AMPLIFYBACKEND"):
+        monkeypatch.delenv(f"AWS_ENDPOINT_URL_{name}", raising=False)
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    sign(service, stack_policy={"Statement": [LOCK]})
+    with pytest.raises(BackendGuardError):
+        hook.call("DeleteBackend", DELETE)
+    assert "GetStackPolicy" in neighbours_asked(service)
+    assert sent("DeleteBackend") == 0
+
+
+def test_the_guard_refuses_with_an_error_that_says_where_the_rule_stands_and_who_can_lift_it(
+    hook: AmplifyBackendHook, protect: Protect
+) -> None:
+    protect("production")
+    with pytest.raises(BackendGuardError) as caught:
+        hook.call("DeleteBackend", DELETE)
+    text = str(caught.value)
+    assert text.startswith(
+        f"DeleteBackend (environment 'production', app '{APP}') was refused by the guard; nothing was sent"
+    )
+    assert "[amplifybackend] protected" in text
+    assert "whoever maintains the deployment's configuration" in text
+    assert json.dumps(text)
+
+
+def test_the_real_client_errors_stay_what_they_were(hook: AmplifyBackendHook) -> None:
+    with pytest.raises(ClientError):
+        hook.conn.get_token(AppId=APP, SessionId="no-such-session")
