@@ -242,7 +242,7 @@ def _found_in(text: str, is_secret: IsSecret) -> Iterator[Found]:
             yield entry
             written = text[entry.start : entry.end]
             # As it is written, with quotes doubled or lines folded, a log shows it, too.
-            if entry.is_secret and entry.value not in written or "\n" in written and may_hold_secret(entry.value):
+            if (entry.is_secret and entry.value not in written) or ("\n" in written and may_hold_secret(entry.value)):
                 yield replace(entry, value=written, is_secret=True)
         for comment in comments(text):
             yield from in_words(comment, is_secret)
