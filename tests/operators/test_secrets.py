@@ -215,15 +215,15 @@ def test_text_that_is_not_json_after_all(
 
 
 SPELLINGS = {
-    "camel case": {"clientSecret": "SECRET"},
-    "snake case": {"client_secret": "SECRET"},
-    "upper case": {"CLIENT_SECRET": "SECRET"},
-    "the Amplify CLI's": {"cognitoConfig": {"googleAppSecretUserPool": "SECRET"}},
-    "the Amplify CLI's key": {"cognitoConfig": {"signinwithapplePrivateKeyUserPool": "SECRET"}},
-    "JSON in JSON": {"hostedUIProviderCreds": '[{"ProviderName": "Google", "client_secret": "SECRET"}]'},
-    "JSON in JSON in JSON": {"config": json.dumps(json.dumps({"clientSecret": "SECRET"}))},
-    "YAML in JSON": {"config": "google:\n  client_secret: SECRET\n"},
-    "an API key": {"apiKey": "SECRET"},
+    "camel case": {"clientSecret": "PLANTED"},
+    "snake case": {"client_secret": "PLANTED"},
+    "upper case": {"CLIENT_SECRET": "PLANTED"},
+    "the Amplify CLI's": {"cognitoConfig": {"googleAppSecretUserPool": "PLANTED"}},
+    "the Amplify CLI's key": {"cognitoConfig": {"signinwithapplePrivateKeyUserPool": "PLANTED"}},
+    "JSON in JSON": {"hostedUIProviderCreds": '[{"ProviderName": "Google", "client_secret": "PLANTED"}]'},
+    "JSON in JSON in JSON": {"config": json.dumps(json.dumps({"clientSecret": "PLANTED"}))},
+    "YAML in JSON": {"config": "google:\n  client_secret: PLANTED\n"},
+    "an API key": {"apiKey": "PLANTED"},
 }
 
 
@@ -239,7 +239,7 @@ def test_a_secret_by_another_name_is_in_no_rendered_field(
 ) -> None:
     secret = new_secret()
     monkeypatch.setenv("AIRFLOW_VAR_GOOGLE", secret)
-    document = json.dumps(SPELLINGS[how]).replace("SECRET", "{{ var.value.google }}")
+    document = json.dumps(SPELLINGS[how]).replace("PLANTED", "{{ var.value.google }}")
     files("by_another_name.json", document)
     written = {"dictionary": document, "text": f"r'''{document}'''", "file": "'by_another_name.json'"}[form]
     run = dags.run(ADD_AUTH.format(config=written, deferrable=False))
