@@ -47,6 +47,11 @@ def add(value: Any, **more: Any) -> Callable[[], Any]:
     return lambda: CreateBackendAuthOperator(task_id="add_auth", resource_config=value, **COMMON, **more)
 
 
+def only_task(dag: DAG) -> Any:
+    (task,) = dag.tasks
+    return task
+
+
 IN_CLEAR: dict[str, Callable[[], Any]] = {
     "a dictionary": add(config(HUSH)),
     "a JSON text": add(json.dumps(config(HUSH))),
@@ -116,11 +121,11 @@ def test_a_file_is_not_read_when_the_dag_is_parsed_but_when_it_is_checked(tmp_pa
 
 def test_a_secret_that_a_template_gives_is_not_warned_of() -> None:
     dag, _ = warned(add(config("{{ params.secret }}")))
-    (task,) = dag.tasks
+    task = only_task(dag)
     with warnings.catch_warnings():
         warnings.simplefilter("error", LiteralSecretWarning)
-        task.render_template_fields({"params": {"secret": HUSH}, "ti": None}, dag.get_template_env())  # type: ignore[typeddict-item]
-    assert task.resource_config == config(HUSH)  # type: ignore[attr-defined]
+        task.render_template_fields({"params": {"secret": HUSH}, "ti": None}, dag.get_template_env())
+    assert task.resource_config == config(HUSH)
 
 
 REFUSED = {
@@ -137,9 +142,9 @@ REFUSED = {
 def test_what_can_be_no_secret_or_cannot_be_masked_is_refused(kind: str, form: Callable[[Any], Any]) -> None:
     secret, why = REFUSED[kind]
     dag, _ = warned(add(form(config(secret))))
-    (task,) = dag.tasks
+    task = only_task(dag)
     with pytest.raises(BackendParameterError) as error:
-        task.build_request()  # type: ignore[attr-defined]
+        task.build_request()
     assert f"{MEMBER}=*** {why}" in str(error.value)
     assert "read the secret from an Airflow connection, variable or secrets backend" in str(error.value)
     assert "hush" not in str(error.value)
@@ -148,10 +153,10 @@ def test_what_can_be_no_secret_or_cannot_be_masked_is_refused(kind: str, form: C
 
 def test_how_short_is_too_short_is_airflows_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     dag, _ = warned(add(config("hush-12")))
-    (task,) = dag.tasks
-    task.build_request()  # type: ignore[attr-defined]
+    task = only_task(dag)
+    task.build_request()
     monkeypatch.setenv("AIRFLOW__LOGGING__MIN_LENGTH_MASKED_SECRET", "8")
     with pytest.raises(BackendParameterError, match="is shorter than 8 characters"):
-        task.build_request()  # type: ignore[attr-defined]
+        task.build_request()
     monkeypatch.setenv("AIRFLOW__LOGGING__MIN_LENGTH_MASKED_SECRET", "many")
-    task.build_request()  # type: ignore[attr-defined]
+    task.build_request()
