@@ -1,4 +1,4 @@
-"""What is no secret, or could not be kept one: refused before anything is sent, by the member's name alone."""
+"""Refusal, before anything is sent, of texts that are no secret or could not be kept one."""
 
 from __future__ import annotations
 

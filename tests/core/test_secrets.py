@@ -19,6 +19,7 @@ from airflow_provider_amplifybackend.core.secrets import (
     is_secret_name,
     named_secrets,
     redact_secrets,
+    redact_text,
     secret_values,
 )
 from airflow_provider_amplifybackend.parameters.service_model import service_model
@@ -134,8 +135,9 @@ SECRET_NAMES = (
     "accessToken", "credentials", "passphrase",
 )  # fmt: skip
 HARMLESS_NAMES = (
-    "ClientId", "KeyId", "TeamId", "ForgotPassword", "PasswordPolicy", "NextToken", "next_token", "passwordPolicyMinLength",
-    "passwordPolicyCharacters", "passwordProtectionSettings", "userpoolClientGenerateSecret", "apiKeyExpirationDate",
+    "ClientId", "KeyId", "TeamId", "ForgotPassword", "PasswordPolicy", "NextToken", "next_token",
+    "passwordPolicyMinLength", "passwordPolicyCharacters", "passwordProtectionSettings", "userpoolClientGenerateSecret",
+    "apiKeyExpirationDate",
     "apiKeyExpirationDays", "apiKeyConfig", "userpoolClientRefreshTokenValidity", "AuthTokenValidity", "secretArn",
     "secretName", "secretNames", "tokenEndpoint", "clientRequestToken", "HasCredential", "SessionId", "AppClientID", "",
 )  # fmt: skip
@@ -161,7 +163,7 @@ def test_what_stands_below_a_harmless_name_is_looked_into(name: str) -> None:
     assert list(secret_values(value)) == [HUSH]
 
 
-# Every member of the API. Whoever adds one that a newer botocore has looks whether it is a secret, a document, or words.
+# Every member of the API. Whoever adds one of a newer botocore looks whether it is a secret, a document or words.
 CLASSIFIED = {
     "secret": "ChallengeCode ClientSecret PrivateKey",
     "masked": "SessionId",
@@ -169,17 +171,18 @@ CLASSIFIED = {
     "document": "AmplifyFeatureFlags AmplifyMetaConfig",
     "words": "EmailMessage EmailSubject ModelIntrospectionSchema Models SmsMessage TransformSchema",
     "plain": """
-        AdditionalAuthTypes AdditionalConstraints ApiName AppId AppName AuthResources Authenticated
-        AwsCognitoIdentityPoolId AwsCognitoRegion AwsUserPoolsId AwsUserPoolsWebClientId BackendEnvironmentList
-        BackendEnvironmentName BackendManagerAppId BucketName Buckets CleanAmplifyApp ClientId CognitoUserPoolId
-        ConflictResolution CreateTime CreationDate DefaultAuthType DeliveryMethod Description DomainPrefix EmailSettings
-        Error ExpirationTime Facebook Google IdentityPoolConfigs IdentityPoolId IdentityPoolName Imported IsSuccess JobId
-        Jobs KeyId LoginAuthConfig LoginWithAmazon MFAMode MaxResults Mfa MfaTypes MinimumLength Mode Name NativeClientId
-        OAuth OAuthGrantType OAuthScopes OpenIDAuthTTL OpenIDClientId OpenIDIatTTL OpenIDIssueURL OpenIDProviderName
-        Operation Permissions RedirectSignInURIs RedirectSignOutURIs RequiredSignUpAttributes ResolutionStrategy
+        AdditionalAuthTypes AdditionalConstraints ApiName AppId AppName Authenticated AuthResources
+        AwsCognitoIdentityPoolId AwsCognitoRegion AwsUserPoolsId AwsUserPoolsWebClientId
+        BackendEnvironmentList BackendEnvironmentName BackendManagerAppId BucketName Buckets CleanAmplifyApp
+        ClientId CognitoUserPoolId ConflictResolution CreateTime CreationDate DefaultAuthType DeliveryMethod
+        Description DomainPrefix EmailSettings Error ExpirationTime Facebook Google IdentityPoolConfigs
+        IdentityPoolId IdentityPoolName Imported IsSuccess JobId Jobs KeyId LoginAuthConfig LoginWithAmazon
+        MaxResults Mfa MFAMode MfaTypes MinimumLength Mode Name NativeClientId OAuth OAuthGrantType
+        OAuthScopes OpenIDAuthTTL OpenIDClientId OpenIDIatTTL OpenIDIssueURL OpenIDProviderName Operation
+        Permissions RedirectSignInURIs RedirectSignOutURIs RequiredSignUpAttributes ResolutionStrategy
         ResourceConfig ResourceName Service ServiceName Settings SignInMethod SignInWithApple SmsSettings
-        SocialProviderSettings Status TargetEnvironmentName TeamId Ttl UnAuthenticated UnauthenticatedLogin UpdateTime
-        UserPoolConfigs UserPoolId UserPoolName VerificationMessage WebClientId AdditionalConstraints
+        SocialProviderSettings Status TargetEnvironmentName TeamId Ttl UnAuthenticated UnauthenticatedLogin
+        UpdateTime UserPoolConfigs UserPoolId UserPoolName VerificationMessage WebClientId
     """,
 }
 
@@ -238,7 +241,8 @@ def planted(shape: Any, data: st.DataObject, planter: Planted, name: str = "", d
         return [planted(shape.member, data, planter, name, depth - 1) for _ in range(count)]
     if KNOWN[name] == "document":
         nested = planted(data.draw(st.sampled_from(SHAPES)), data, planter, "", 3) if depth > 3 else {}
-        return json.dumps({"auth": {"tokens": {"service": "Cognito", "output": nested}}}, separators=(",", ":"))
+        resource = "tokens" if name == "AmplifyMetaConfig" else "people"
+        return json.dumps({"auth": {resource: {"service": "Cognito", "output": nested}}}, separators=(",", ":"))
     if shape.type_name == "string":
         return planter.text(data, is_secret=KNOWN[name] == "secret")
     return data.draw(st.booleans() | st.integers(0, 99))
@@ -303,6 +307,7 @@ def test_no_secret_survives_in_any_kind_of_text(way: str, value: Any) -> None:
     text = WRITTEN[way](value)
     assert "hush" not in json.dumps(redact_secrets({"config": text})), text
     assert "hush" not in json.dumps(redact_secrets([text])), text
+    assert "hush" not in redact_text(text, secret_values({"config": text})), text
 
 
 def test_a_yaml_document_keeps_what_is_no_secret_to_the_byte() -> None:
@@ -411,9 +416,10 @@ def test_no_text_is_too_long_too_deep_or_too_odd(kind: str) -> None:
         pass
 
 
-@given(
-    st.text(st.sampled_from("{}[]:=-#&*|>'\"\\ \n\t%@!?,.~\u0000\ud800") | st.sampled_from(["client_secret", "\u00e9"]))
-)
+signs = st.sampled_from([*"{}[]:=-#&*|>'\"\\ \n\t%@!?,.~\u0000\ud800é", "client_secret", ": ", "\n  ", "\\n", "- "])
+
+
+@given(st.lists(signs, max_size=40).map("".join))
 def test_any_text_can_be_looked_into(text: str) -> None:
     redact_secrets({"config": text})
     list(secret_values({"config": text}))
