@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
+import subprocess
 import threading
 from collections.abc import Sequence
 from typing import Any
 
+_POLL_SECONDS = 0.05
 EXTRA_HINT = 'pip install "airflow-provider-amplifybackend[local]"'
 
 
@@ -38,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as refusal:
         raise SystemExit(f"cannot listen on {options.host} port {options.port}: {refusal.strerror}") from None
     try:
+        if options.command:
+            return _run(options.command, service.endpoint_variables, ended)
         print(service.endpoint_url, flush=True)
         ended.wait()
     finally:
@@ -45,10 +50,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _run(command: Sequence[str], variables: dict[str, str], ended: threading.Event) -> int:
+    """Run a command whose AWS clients ask this service, and return its exit status."""
+    try:
+        process = subprocess.Popen([*command], env={**os.environ, **variables})  # noqa: S603  # the caller's own
+    except OSError as refusal:
+        raise SystemExit(f"cannot run {command[0]}: {refusal.strerror}") from None
+    while process.poll() is None:
+        if ended.wait(_POLL_SECONDS):
+            process.terminate()
+            process.wait()
+    return process.returncode if process.returncode >= 0 else 128 - process.returncode
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="amplifybackend-local",
-        description="Run a local AmplifyBackend: print its endpoint URL on one line, then serve until stopped.",
+        description="Run a local AmplifyBackend: print its endpoint URL on one line, then serve until stopped; "
+        "or run a command against it.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=0, help="port to listen on (default: a free one)")
@@ -68,6 +87,12 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="NAME",
         help="another host name for callers, besides localhost and --host; repeatable",
+    )
+    parser.add_argument(
+        "command",
+        nargs="*",
+        metavar="-- COMMAND",
+        help="run this with AWS_ENDPOINT_URL_AMPLIFYBACKEND, _AMPLIFY and _CLOUDFORMATION set, and end with it",
     )
     return parser
 

@@ -54,6 +54,20 @@ class LocalControl:
         app = {"app_id": app_id, "environments": list(environments), **members}
         self.seed(apps=[app], **where)
 
+    def lock(self, app_id: str, environment: str, *, holding: bool = False, **where: Any) -> None:
+        """Let an environment be seen as `amplify gen2-migration` leaves it when it has locked it.
+
+        :param holding: as after its refactor step, too: with a stack that it holds for a rollback.
+        :param where: `account` and `region`.
+        """
+        app = {"app_id": app_id, "environments": [{"name": environment, "locked": True}]}
+        held = [f"amplify-{app_id}-main-branch-0123456789-auth-holding"] if holding else []
+        self.seed(apps=[app], stacks=held, **where)
+
+    def unlock(self, app_id: str, environment: str, **where: Any) -> None:
+        """Take back what `lock` says of an environment; a stack that is held stays."""
+        self.seed(apps=[{"app_id": app_id, "environments": [{"name": environment, "locked": False}]}], **where)
+
     def state(self) -> list[dict[str, Any]]:
         """Return the state of every account and region."""
         stores: list[dict[str, Any]] = self._ask("GET", "/state")["stores"]
@@ -72,7 +86,7 @@ class LocalControl:
     # Faults
 
     def add_fault(self, operation: str = "*", *, kind: str, **options: Any) -> dict[str, Any]:
-        """Script a fault: `times`, `probability`, `seed`, `app_id`, `environment`, and its kind's options."""
+        """Script a fault: `service`, `times`, `probability`, `seed`, `app_id`, `environment`, its kind's options."""
         return self._ask("POST", "/faults", {"operation": operation, "kind": kind, **options})
 
     def faults(self) -> list[dict[str, Any]]:
@@ -92,12 +106,17 @@ class LocalControl:
         operation: str | None = None,
         *,
         effective: bool | None = None,
+        service: str | None = None,
         app_id: str | None = None,
         environment: str | None = None,
         after: int = 0,
     ) -> list[dict[str, Any]]:
-        """Return the requests that the service has seen, oldest first; `after` is the last `seq` known already."""
-        filters = {"operation": operation, "app_id": app_id, "environment": environment}
+        """Return the requests that were seen, oldest first; `after` is the last `seq` known already.
+
+        Those to AWS Amplify and CloudFormation are among them: `service` is `amplifybackend`, `amplify` or
+        `cloudformation`.
+        """
+        filters = {"service": service, "operation": operation, "app_id": app_id, "environment": environment}
         query: dict[str, Any] = {name: value for name, value in filters.items() if value is not None}
         if effective is not None:
             query["effective"] = "true" if effective else "false"

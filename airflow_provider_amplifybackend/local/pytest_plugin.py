@@ -120,7 +120,8 @@ def local_airflow(
         monkeypatch.delenv(name)
     for name, value in isolated_airflow.aws_variables(_migrated_home).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("AWS_ENDPOINT_URL_AMPLIFYBACKEND", endpoint_url)
+    for name, value in local_amplifybackend.endpoint_variables.items():
+        monkeypatch.setenv(name, value)
     # For tasks with another connection, or none. The key is the account; nobody checks the secret.
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", DEFAULT_ACCOUNT)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-a-secret")

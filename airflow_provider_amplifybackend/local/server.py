@@ -15,6 +15,7 @@ from airflow_provider_amplifybackend.local.http.app import LocalApp
 from airflow_provider_amplifybackend.local.http.asgi import ASGIApp
 from airflow_provider_amplifybackend.local.http.browser_guard import BrowserGuard, is_wildcard
 from airflow_provider_amplifybackend.local.http.transport import remembering
+from airflow_provider_amplifybackend.local.service.api_model import SERVICES
 from airflow_provider_amplifybackend.local.service.store import DEFAULT_REGION
 
 _START_SECONDS = 30
@@ -74,11 +75,16 @@ class LocalAmplifyBackend:
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     @property
+    def endpoint_variables(self) -> dict[str, str]:
+        """Return the variables that send AmplifyBackend's requests here, and those of what stands beside it."""
+        return endpoint_variables(self.endpoint_url)
+
+    @property
     def control(self) -> LocalControl:
         return LocalControl(self.endpoint_url)
 
     def client(self, service_name: str = "amplifybackend", **options: Any) -> Any:
-        """Return a boto3 client of this service with dummy credentials; with moto also of any other service."""
+        """Return a boto3 client with dummy credentials: of this service or a neighbour; with moto of any."""
         import boto3
 
         defaults = {
@@ -121,6 +127,10 @@ class LocalAmplifyBackend:
         traceback: TracebackType | None,
     ) -> None:
         self.stop()
+
+
+def endpoint_variables(endpoint_url: str) -> dict[str, str]:
+    return {f"AWS_ENDPOINT_URL_{service.upper()}": endpoint_url for service in SERVICES}
 
 
 def _guard(host: str, allow_hosts: Iterable[str]) -> BrowserGuard:

@@ -55,6 +55,44 @@ def test_more_hosts_can_be_allowed_and_the_refusal_names_the_option() -> None:
         assert "--allow-host NAME" in foreign.value.read().decode()
 
 
+def test_a_command_runs_against_all_three_services_and_its_status_is_ours() -> None:
+    script = (
+        "import os, sys, boto3\n"
+        "options = dict(region_name='us-east-1', aws_access_key_id='x', aws_secret_access_key='y')\n"
+        "client = lambda name: boto3.client(name, **options)\n"
+        "client('amplifybackend').create_backend(AppId='d1', AppName='a', BackendEnvironmentName='dev')\n"
+        "stacks = client('cloudformation').describe_stacks()['Stacks']\n"
+        "print(client('amplify').get_app(appId='d1')['app']['name'], stacks[0]['StackName'])\n"
+        "sys.exit(7)"
+    )
+    command = [*COMMAND, "--job-seconds", "0", "--", sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 7, done.stderr
+    assert done.stdout.startswith("a amplify-a-dev-")
+
+
+def test_a_command_that_is_not_there_is_said_plainly() -> None:
+    assert "cannot run no-such-command" in refusal("--", "no-such-command")
+
+
+def test_a_command_ends_with_the_service() -> None:
+    waits = (
+        "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(3)); "
+        "print('up', flush=True); time.sleep(60)"
+    )
+    command = [*COMMAND, "--", sys.executable, "-c", waits]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline() == "up\n"
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+        assert process.returncode == 3
+    finally:
+        process.kill()
+        process.communicate()
+
+
 def health(control: LocalControl, host: str) -> int:
     request = urllib.request.Request(f"{control.endpoint_url}/_amplifybackend/health", headers={"Host": host})
     with urllib.request.urlopen(request, timeout=10) as answer:

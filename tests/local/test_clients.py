@@ -48,6 +48,26 @@ def test_the_life_of_an_environment_with_aiobotocore(backend: LocalAmplifyBacken
     asyncio.run(life())
 
 
+def test_the_neighbours_with_aiobotocore(backend: LocalAmplifyBackend) -> None:
+    session = pytest.importorskip("aiobotocore.session").get_session()
+    backend.control.lock(APP, "staging")
+
+    async def signs() -> tuple[str, str]:
+        options = {"region_name": "us-east-1", "endpoint_url": backend.endpoint_url, **CREDENTIALS}
+        async with (
+            session.create_client("amplify", **options) as amplify,
+            session.create_client("cloudformation", **options) as stacks,
+        ):
+            app = (await amplify.get_app(appId=APP))["app"]
+            shown = await amplify.get_backend_environment(appId=APP, environmentName="staging")
+            policy = await stacks.get_stack_policy(StackName=shown["backendEnvironment"]["stackName"])
+            return app["environmentVariables"]["GEN2_MIGRATION_ENVIRONMENT_NAME"], policy["StackPolicyBody"]
+
+    variable, policy = asyncio.run(signs())
+    assert variable == "staging"
+    assert json.loads(policy)["Statement"][0]["Effect"] == "Deny"
+
+
 def test_each_modelled_error_with_aiobotocore(backend: LocalAmplifyBackend) -> None:
     aio_session = pytest.importorskip("aiobotocore.session")
     from aiobotocore.config import AioConfig
@@ -85,11 +105,13 @@ def aws_command() -> str | None:
 
 @pytest.mark.skipif(aws_command() is None, reason="the AWS CLI is not installed (pip install awscli)")
 class TestAwsCli:
-    def run(self, service: LocalAmplifyBackend, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, service: LocalAmplifyBackend, *arguments: str, command: str = "amplifybackend"
+    ) -> subprocess.CompletedProcess[str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         environment = {
             **kept,
-            "AWS_ENDPOINT_URL_AMPLIFYBACKEND": service.endpoint_url,
+            **service.endpoint_variables,
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_ACCESS_KEY_ID": "testing",
             "AWS_SECRET_ACCESS_KEY": "testing",
@@ -97,14 +119,26 @@ class TestAwsCli:
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
         }
-        command = [str(aws_command()), "amplifybackend", *arguments]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        line = [str(aws_command()), command, *arguments]
+        return subprocess.run(line, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
-    def answer(self, service: LocalAmplifyBackend, *arguments: str) -> dict[str, Any]:
-        done = self.run(service, *arguments)
+    def answer(self, service: LocalAmplifyBackend, *arguments: str, command: str = "amplifybackend") -> dict[str, Any]:
+        done = self.run(service, *arguments, command=command)
         assert done.returncode == 0, done.stderr
         answer: dict[str, Any] = json.loads(done.stdout)
         return answer
+
+    def test_the_neighbours(self, backend: LocalAmplifyBackend) -> None:
+        self.run(backend, "update-app", "--app-id", APP, "--environment-variables", "A=1", command="amplify")
+        app = self.answer(backend, "get-app", "--app-id", APP, command="amplify")["app"]
+        assert app["environmentVariables"] == {"A": "1"}
+        listed = self.answer(backend, "list-backend-environments", "--app-id", APP, command="amplify")
+        (shown,) = listed["backendEnvironments"]
+        stack = ["--stack-name", shown["stackName"]]
+        protect = ["update-termination-protection", "--enable-termination-protection", *stack]
+        assert self.answer(backend, *protect, command="cloudformation")["StackId"]
+        (root,) = self.answer(backend, "describe-stacks", *stack, command="cloudformation")["Stacks"]
+        assert root["EnableTerminationProtection"] is True
 
     def test_the_life_of_an_environment(self, backend: LocalAmplifyBackend) -> None:
         source = ("--app-id", APP, "--backend-environment-name", "staging")

@@ -13,6 +13,7 @@ import pytest
 from airflow_provider_amplifybackend.local.control import LocalControl
 from airflow_provider_amplifybackend.local.http import control_api
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from airflow_provider_amplifybackend.local.service import neighbours
 from airflow_provider_amplifybackend.local.service.settings import Settings
 from airflow_provider_amplifybackend.local.testing.fault_kinds import KINDS
 
@@ -52,6 +53,14 @@ def test_the_seed_example_works(backend: LocalAmplifyBackend) -> None:
     assert [app["app_id"] for app in store["apps"]] == ["dbare", "d1a2b3c4"]
     assert {job["Status"] for job in backend.control.jobs()} == {"FAILED", "RUNNING"}
     assert {"my-files", "somebody-elses"} <= set(store["buckets"])
+    assert {"amplify-shop-real-1234", "other"} <= {stack["name"] for stack in store["stacks"]}
+
+
+def test_every_operation_of_the_neighbours_that_is_built_is_there() -> None:
+    (amplify,) = [row for row in TEXT.splitlines() if row.startswith("| AWS Amplify (`amplify`)")]
+    (cloudformation,) = [row for row in TEXT.splitlines() if row.startswith("| CloudFormation |")]
+    for row, handlers in ((amplify, neighbours.amplify.HANDLERS), (cloudformation, neighbours.cloudformation.HANDLERS)):
+        assert set(re.findall(r"[A-Z]\w+", row.split("|")[2])) == set(handlers)
 
 
 def test_the_python_example_works() -> None:

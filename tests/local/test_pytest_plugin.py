@@ -45,6 +45,23 @@ def test_it(local_amplifybackend, local_amplifybackend_server, time):
     assert done.returncode == 0, done.stdout
 
 
+def test_dags_under_test_find_all_three_services_here(tmp_path: Path) -> None:
+    (tmp_path / "dags").mkdir()
+    (tmp_path / "pytest.ini").write_text("[pytest]\namplifybackend_dags = dags\n")
+    done = run_pytest(
+        tmp_path,
+        """
+import os
+
+def test_it(local_airflow, local_amplifybackend):
+    set_here = {name: value for name, value in os.environ.items() if name.startswith("AWS_ENDPOINT_URL")}
+    assert set(set_here) == {f"AWS_ENDPOINT_URL_{name}" for name in ("AMPLIFYBACKEND", "AMPLIFY", "CLOUDFORMATION")}
+    assert set(set_here.values()) == {local_amplifybackend.endpoint_url}
+""",
+    )
+    assert done.returncode == 0, done.stdout
+
+
 def test_a_missing_extra_is_named(tmp_path: Path) -> None:
     done = run_pytest(
         tmp_path,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -34,6 +35,7 @@ from airflow_provider_amplifybackend.local.service import checks
 from airflow_provider_amplifybackend.local.service.api_model import SERVICES
 from airflow_provider_amplifybackend.local.service.job_book import FINISHED
 from airflow_provider_amplifybackend.local.service.service import Service
+from airflow_provider_amplifybackend.local.service.store import Store
 from airflow_provider_amplifybackend.local.testing.faults import FaultBook
 from airflow_provider_amplifybackend.local.testing.journal import Journal
 from airflow_provider_amplifybackend.local.testing.seed import seed
@@ -224,7 +226,11 @@ class _Control:
 
     async def state(self, request: Request) -> Response:
         self._service.settle()
-        return _json({"stores": [store.snapshot() for store in self._service.stores.values()]})
+        return _json({"stores": [self._shown(store) for store in self._service.stores.values()]})
+
+    def _shown(self, store: Store) -> dict[str, Any]:
+        stacks = self._service.provisioner.stacks.all(store)
+        return {**store.snapshot(), "stacks": [asdict(stack) for stack in stacks]}
 
 
 def _journal_filters(request: Request) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from airflow_provider_amplifybackend.local.http.protocol import Asked
 from airflow_provider_amplifybackend.local.service import checks
 from airflow_provider_amplifybackend.local.service.api_model import service_model
 from airflow_provider_amplifybackend.local.service.errors import AnsweredError, validation_error
-from airflow_provider_amplifybackend.local.service.shapes import parser_of
+from airflow_provider_amplifybackend.local.service.shapes import Parser, parser_of
 
 # A form as a tree: `A.member.1=x` is {"A": {"member": {"1": {"": "x"}}}}.
 Node = dict[str, Any]
@@ -37,7 +37,8 @@ class Query:
         self.service = service
         self._model = service_model(service)
         self._namespace = self._model.metadata["xmlNamespace"]
-        self._errors = {error.error_code: error for error in self._model.error_shapes}
+        # Compiled when they are needed: CloudFormation has ninety operations, and a test needs five of them.
+        self._parsers: dict[str, Parser] = {}
         self._request_ids = random.Random()  # nothing here is a secret
 
     def read(self, method: str, raw_path: str, query: bytes, body: bytes | None) -> Asked:
@@ -64,8 +65,10 @@ class Query:
         shape = self._model.operation_model(operation).input_shape
         if shape is None:
             return {}
+        if operation not in self._parsers:
+            self._parsers[operation] = parser_of(shape)
         try:
-            parameters: dict[str, Any] = parser_of(shape)(_plain(shape, form, ""), "")
+            parameters: dict[str, Any] = self._parsers[operation](_plain(shape, form, ""), "")
         except AnsweredError as refusal:
             raise validation_error(f"1 validation error detected: {refusal.message}") from None
         return parameters

@@ -13,7 +13,7 @@ from airflow_provider_amplifybackend.local.http.fault_answers import CONNECTION_
 from airflow_provider_amplifybackend.local.http.protocol import Asked, WireFormat
 from airflow_provider_amplifybackend.local.http.signature import Credential, account_of
 from airflow_provider_amplifybackend.local.http.transport import abort_connection
-from airflow_provider_amplifybackend.local.service.errors import AnsweredError
+from airflow_provider_amplifybackend.local.service.errors import AnsweredError, broken_elsewhere
 from airflow_provider_amplifybackend.local.service.service import HANDLERS, Service
 from airflow_provider_amplifybackend.local.service.store import DEFAULT_ACCOUNT, DEFAULT_REGION
 from airflow_provider_amplifybackend.local.testing.faults import Fault, FaultBook
@@ -132,7 +132,13 @@ class ServiceApi:
 
     async def _performed_elsewhere(self, elsewhere: ASGIApp, request: Request) -> Reply:
         self._service.settle()
-        status, body = await captured(elsewhere, request.scope, request.body)
+        try:
+            status, body = await captured(elsewhere, request.scope, request.body)
+        except Exception:  # noqa: BLE001  # whatever goes wrong in moto, the connection stays
+            status, body = 500, b""
+        if status >= 500:
+            # No client can read moto's page, and SDKs would repeat the request.
+            return self._error(broken_elsewhere(str(request.asked.operation)))
         return Reply(status, body, error_code=None if status < 400 else str(status), effective=status < 400)
 
     def _error(self, error: AnsweredError) -> Reply:

@@ -169,7 +169,7 @@ class Wire:
         for name, operation in self._operations.items():
             http = model.operation_model(name).http
             self.router.add(http["method"], http["requestUri"], operation)
-        self._errors = {error.name: error for error in model.error_shapes}
+        self._errors = {error.name: cast("StructureShape", error) for error in model.error_shapes}
 
     def is_path(self, raw_path: str) -> bool:
         """Return true for a path of this service, for requests without a signature that says whose they are."""

@@ -18,12 +18,19 @@ class AnsweredError(Exception):
 
 def not_built(service: str, operation: str) -> AnsweredError:
     """Return the answer to an operation that AWS has and this service has not: no stub that looks like an answer."""
+    more = "; with moto (--with-moto) moto answers it" if service == "cloudformation" else ""
     return AnsweredError(
         "NotImplementedException",
-        f"The local AmplifyBackend answers {service} requests, but {operation} is not built",
+        f"The local AmplifyBackend answers {service} requests, but {operation} is not built{more}",
         # 501 is the one 5xx that no AWS SDK repeats.
         status=501,
     )
+
+
+def broken_elsewhere(operation: str) -> AnsweredError:
+    """Return the answer where moto has failed instead of answering."""
+    message = f"moto could not answer {operation}: what this request asks for is not built there"
+    return AnsweredError("NotImplementedException", message, status=501)
 
 
 def validation_error(message: str) -> AnsweredError:

@@ -12,7 +12,7 @@ from airflow_provider_amplifybackend.local.service.errors import validation_erro
 from airflow_provider_amplifybackend.local.service.ids import Ids
 from airflow_provider_amplifybackend.local.service.settings import Settings
 from airflow_provider_amplifybackend.local.service.stack import Stack, StackResource
-from airflow_provider_amplifybackend.local.service.stacks import OwnStacks, StackBook, find, refuse_protected
+from airflow_provider_amplifybackend.local.service.stacks import OwnStacks, StackBook, refuse_protected
 from airflow_provider_amplifybackend.local.service.store import RESOURCE_KINDS, App, Environment, Resource, Store
 
 
@@ -108,7 +108,7 @@ class Provisioner:
         """
         root = self.root_of(store, environment)
         if root is not None and root.is_live:
-            if self._settings().termination_protection == "fails":
+            if self._settings().protected_stack == "fails":
                 refuse_protected(self.stacks, store, root)
             if "stack" not in leaves:
                 self.stacks.delete(store, root, moment, lambda one: stack_parts.leftover_kind(one) in leaves)
@@ -128,7 +128,7 @@ class Provisioner:
         return [stack for stack in self.stacks.all(store) if stack.root_id == root.stack_id and stack.is_live]
 
     def root_of(self, store: Store, environment: Environment) -> Stack | None:
-        return find(self.stacks, store, environment.provider["StackId"])
+        return self.stacks.by_id(store, environment.provider["StackId"])
 
     # Resources
 
@@ -178,7 +178,7 @@ class Provisioner:
         environment.updated = moment
         if resource.stack_id is None:
             return
-        nested, root = find(self.stacks, store, resource.stack_id), self.root_of(store, environment)
+        nested, root = self.stacks.by_id(store, resource.stack_id), self.root_of(store, environment)
         if nested is not None and nested.is_live:
             self.stacks.delete(store, nested, moment)
         if root is not None and root.is_live:
@@ -207,7 +207,7 @@ class Provisioner:
         if resource.stack_id is None:
             return
         resource.outputs = self._outputs(store, environment, kind, resource.name, resource.config)
-        nested = find(self.stacks, store, resource.stack_id)
+        nested = self.stacks.by_id(store, resource.stack_id)
         if nested is None or not nested.is_live:
             return
         wanted = stack_parts.resources_of(kind, environment.name, resource.outputs, resource.config)

@@ -57,7 +57,7 @@ class Settings:
     remove_all_job_environment: str = _switch("every", "every", "first", "last")
     operation_in_answers: str = _switch("observed", "observed", "always", "never")
     update_job: str = _switch("sets_status", "sets_status", "ignored")
-    termination_protection: str = _switch("fails", "fails", "ignored")
+    protected_stack: str = _switch("fails", "fails", "deletes")
     native_client_secret: bool = _switch(False, False, True)
     auth_omits_additional_constraints: bool = _switch(False, False, True)
     ttl_format: str = _switch("epoch_seconds", *_TIME_STYLES)

@@ -6,7 +6,7 @@ Each shape is compiled once into a closure, because a test with a thousand waite
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
@@ -115,7 +115,7 @@ def _scalar_parser(shape: Shape) -> Parser:
         if allowed is not None and value not in allowed:
             raise bad_request(f"{path} must be one of {', '.join(sorted(allowed))}")
         if limited:
-            _refuse_size(len(value) if isinstance(value, str) else value, shape, path)
+            _refuse_size(cast("float", len(value) if isinstance(value, str) else value), shape, path)
         return value
 
     return parse

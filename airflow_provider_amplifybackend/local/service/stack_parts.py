@@ -1,4 +1,4 @@
-"""What the stacks of an environment are made of: their names, and the resources that its outputs name."""
+"""The parts of an environment's stacks: their names, and the resources that its outputs name."""
 
 from __future__ import annotations
 

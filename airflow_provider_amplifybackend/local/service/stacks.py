@@ -25,6 +25,8 @@ class StackBook(Protocol):
     def all(self, store: Store) -> Iterable[Stack]:
         """Return all stacks, those that are deleted too."""
 
+    def by_id(self, store: Store, stack_id: str) -> Stack | None: ...
+
     def put(self, store: Store, stack: Stack) -> None:
         """Make a stack, or give one that exists these resources, outputs, policy, protection and times."""
 
@@ -36,13 +38,10 @@ class StackBook(Protocol):
 
 def find(book: StackBook, store: Store, name_or_id: str) -> Stack | None:
     """Return the live stack of a name, or any stack of an id."""
-    named = None
-    for stack in book.all(store):
-        if stack.stack_id == name_or_id:
-            return stack
-        if stack.name == name_or_id and stack.is_live:
-            named = stack
-    return named
+    stack = book.by_id(store, name_or_id)
+    if stack is not None:
+        return stack
+    return next((one for one in book.all(store) if one.name == name_or_id and one.is_live), None)
 
 
 def existing(book: StackBook, store: Store, name_or_id: str) -> Stack:
@@ -54,7 +53,7 @@ def existing(book: StackBook, store: Store, name_or_id: str) -> Stack:
 
 def is_protected(book: StackBook, store: Store, stack: Stack) -> bool:
     """Return true under termination protection, which nested stacks have from their root."""
-    root = find(book, store, stack.root_id) if stack.root_id else stack
+    root = book.by_id(store, stack.root_id) if stack.root_id else stack
     return root is not None and root.termination_protection
 
 
@@ -74,6 +73,9 @@ class OwnStacks:
 
     def all(self, store: Store) -> Iterable[Stack]:
         return list(store.stacks.values())
+
+    def by_id(self, store: Store, stack_id: str) -> Stack | None:
+        return store.stacks.get(stack_id)
 
     def put(self, store: Store, stack: Stack) -> None:
         store.stacks[stack.stack_id] = stack

@@ -22,6 +22,7 @@ from airflow_provider_amplifybackend.local.testing.seed_signs import (
     earlier,
     make_branches,
     make_stack,
+    named_stack,
     overlaid,
     set_signs,
 )
@@ -67,7 +68,12 @@ def _make_app(service: Service, store: Store, entry: SeededApp) -> None:
 
 def _make_environment(service: Service, store: Store, app: App, entry: SeededEnvironment) -> None:
     provisioner, now = service.provisioner, service.clock.wall()
-    environment = app.environments.get(entry.name) or provisioner.add_environment(store, app, entry.name, now)
+    environment = app.environments.get(entry.name)
+    if environment is None:
+        environment = provisioner.register_environment(store, app, entry.name, now)
+        # A document of a real environment names its stack, and that is where it is looked for.
+        environment.provider |= named_stack(store, environment, entry.meta)
+        provisioner.ensure_stack(store, app, environment, now)
     if entry.meta is not None:
         environment.meta = entry.meta
     if entry.resources:

@@ -31,7 +31,7 @@ _LONGEST_VARIABLE = 5500
 
 @dataclass(frozen=True)
 class SeededSigns:
-    """What is to be seen of an environment; None: as it is."""
+    """The signs that an environment is to show; None: as it is."""
 
     age_seconds: float | None = None
     locked: bool | None = None

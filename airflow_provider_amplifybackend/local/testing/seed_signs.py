@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -79,6 +80,21 @@ def _locked(policy: str | None, locked: bool) -> str:
     if not locked and not others:
         others = [{**LOCK_STATEMENT, "Effect": "Allow"}]
     return json.dumps({"Statement": [*others, LOCK_STATEMENT] if locked else others})
+
+
+def named_stack(store: Store, environment: Environment, meta: str | None) -> dict[str, str]:
+    """Return what an `AmplifyMetaConfig` says of its root stack, as far as it is one that says so."""
+    with contextlib.suppress(ValueError, RecursionError, KeyError, TypeError):
+        provider = json.loads(meta or "")["providers"]["awscloudformation"]
+        found = {name: provider[name] for name in environment.provider if _is_name(provider.get(name))}
+        if "StackName" in found and "StackId" not in found:
+            found["StackId"] = stack_arn(store, found["StackName"], environment.ids.uuid("given stack"))
+        return found
+    return {}
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and 1 <= len(value) <= 2048
 
 
 def make_stack(service: Service, store: Store, entry: SeededStack) -> None:

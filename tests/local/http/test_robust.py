@@ -1,4 +1,4 @@
-"""No input makes a 500, a dropped connection or a poisoned state: requests of every sort, over both interfaces.
+"""No input makes a 500, a dropped connection or a poisoned state: requests of every sort, over all interfaces.
 
 The examples are the same in each run; `hypothesis` prints the smallest one that fails.
 """
@@ -6,24 +6,34 @@ The examples are the same in each run; `hypothesis` prints the smallest one that
 from __future__ import annotations
 
 import json
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import pytest
-from botocore.model import ListShape, Shape, StructureShape
+from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
-from airflow_provider_amplifybackend.local.service.api_model import service_model
+from airflow_provider_amplifybackend.local.service.api_model import AMPLIFY, CLOUDFORMATION, SERVICE_NAME, service_model
+from airflow_provider_amplifybackend.local.service.neighbours import cloudformation
 from airflow_provider_amplifybackend.local.service.settings import Settings
 from airflow_provider_amplifybackend.local.testing.fault_kinds import KINDS
 from tests.local import raw
 from tests.samples import APP
 
 DEEP = 5_000
-MODEL = service_model()
+# Those that name an operation by its path, and the one that names it in a form.
+OPERATIONS = [
+    model.operation_model(name)
+    for model in (service_model(SERVICE_NAME), service_model(AMPLIFY))
+    for name in model.operation_names
+]
+ACTIONS = [
+    service_model(CLOUDFORMATION).operation_model(name) for name in service_model(CLOUDFORMATION).operation_names
+]
 few = settings(max_examples=120, deadline=None, derandomize=True, database=None)
 
 
@@ -56,7 +66,22 @@ odd_texts = st.sampled_from(
     ]
 )
 texts = st.one_of(odd_texts, st.text(st.characters(exclude_categories=()), max_size=12))
-known_texts = st.sampled_from([APP, "staging", "main", "graph", "DeleteBackend", "GetBackend", "FAILED", "before"])
+known_texts = st.sampled_from(
+    [
+        APP,
+        "staging",
+        "main",
+        "graph",
+        "DeleteBackend",
+        "GetBackend",
+        "FAILED",
+        "before",
+        "s1",
+        "amplify",
+        "1",
+        "RELEASE",
+    ]
+)
 numbers = st.one_of(
     st.integers(-3, 400),
     st.sampled_from([10**400, -(10**400), 2**63, 1e300, -1e300, 5e-324, float("nan"), float("inf"), -float("inf")]),
@@ -105,7 +130,40 @@ def objects(**members: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, An
 
 
 environments = st.lists(
-    texts | objects(name=texts | known_texts, meta=values, auth=values, api=values, storage=values), max_size=2
+    texts
+    | objects(
+        name=texts | known_texts,
+        meta=values,
+        auth=values,
+        api=values,
+        storage=values,
+        age_seconds=numbers,
+        locked=st.booleans(),
+        stack_policy=st.just({"Statement": []}) | values,
+        termination_protection=st.booleans(),
+        retain=st.lists(st.sampled_from(["auth", "tables"]) | texts, max_size=2),
+    ),
+    max_size=2,
+)
+maps = st.dictionaries(
+    st.sampled_from(["k", "aws:x", "GEN2_MIGRATION_ENVIRONMENT_NAME"]) | texts, texts | st.none(), max_size=3
+)
+branches = st.lists(
+    texts | objects(name=known_texts, tags=maps, jobs=st.lists(objects(status=texts, seconds=numbers), max_size=2)),
+    max_size=2,
+)
+seeded_stacks = st.lists(
+    texts
+    | objects(
+        name=known_texts | texts,
+        status=st.sampled_from(["DELETE_COMPLETE", "REVIEW_IN_PROGRESS"]) | texts,
+        age_seconds=numbers,
+        stack_policy=values,
+        termination_protection=st.booleans(),
+        tags=maps,
+        outputs=maps,
+    ),
+    max_size=2,
 )
 seeded_jobs = st.lists(
     objects(
@@ -124,10 +182,19 @@ seeds = objects(
     account=texts,
     region=texts,
     buckets=st.lists(texts, max_size=2),
+    stacks=seeded_stacks,
     apps=st.lists(
         texts
         | objects(
-            app_id=texts | known_texts, app_name=texts, config=values, environments=environments, jobs=seeded_jobs
+            app_id=texts | known_texts,
+            app_name=texts,
+            config=values,
+            environments=environments,
+            jobs=seeded_jobs,
+            variables=maps,
+            tags=maps,
+            age_seconds=numbers,
+            branches=branches,
         ),
         max_size=2,
     ),
@@ -137,7 +204,8 @@ faults = st.builds(
     lambda kind, rest: {"kind": kind, **rest},
     st.sampled_from(sorted(KINDS)),
     objects(
-        operation=st.sampled_from(["*", "DeleteBackend", "GetBackend"]),
+        service=st.sampled_from(["*", "amplifybackend", "amplify", "cloudformation"]) | texts,
+        operation=st.sampled_from(["*", "DeleteBackend", "GetBackend", "GetApp", "ListStacks"]),
         times=numbers,
         probability=numbers,
         seed=numbers,
@@ -194,6 +262,8 @@ control_paths = st.one_of(
             "/journal?operation=%ff",
             "/journal?%",
             "/journal?environment=%ed%a0%80",
+            "/journal?service=amplify",
+            "/journal?service=%ff",
             "/journal?app_id=%00&after=0",
             "/" + "x" * 20_000,
         ]
@@ -221,11 +291,30 @@ def assert_sound(service: LocalAmplifyBackend) -> None:
     answer = raw.ask(service, "POST", f"/backend/{APP}/details", b'{"backendEnvironmentName": "staging"}')
     assert answer.status in (200, 404, 400), answer.body
     assert isinstance(answer.content, dict)
+    for path in ("/apps", f"/apps/{APP}/backendenvironments", f"/apps/{APP}/branches"):
+        answer = raw.ask(service, "GET", path)
+        assert answer.status in (200, 404), answer.body
+        assert isinstance(answer.content, dict)
+    for action in ("ListStacks", "DescribeStacks"):
+        answer = ask_by_form(service, f"Action={action}".encode())
+        assert answer.status == 200, answer.body
+        assert ET.fromstring(answer.body).tag.endswith(f"}}{action}Response")
+
+
+def ask_by_form(service: LocalAmplifyBackend, form: bytes, target: str = "/") -> raw.Answer:
+    headers = [
+        ("Authorization", signature(service=CLOUDFORMATION)),
+        ("Content-Type", "application/x-www-form-urlencoded"),
+    ]
+    return raw.ask(service, "POST", target, form, headers)
 
 
 def start_anew(service: LocalAmplifyBackend) -> None:
     service.control.reset()
-    service.control.seed_app(APP, {"name": "staging", "auth": {"main": None}, "api": {"graph": None}})
+    service.control.seed_app(
+        APP, {"name": "staging", "auth": {"main": None}, "api": {"graph": None}}, branches=["main"]
+    )
+    service.control.seed(stacks=["s1"])
 
 
 @few
@@ -273,6 +362,8 @@ def like(shape: Shape) -> st.SearchStrategy[Any]:
         return objects(**members)
     if isinstance(shape, ListShape):
         return st.lists(like(shape.member), max_size=2)
+    if isinstance(shape, MapShape):
+        return st.dictionaries(known_texts | texts, like(shape.value), max_size=2)
     if "enum" in shape.metadata:
         return st.sampled_from(shape.metadata["enum"]) | texts
     return {"boolean": st.booleans(), "string": known_texts | texts}.get(shape.type_name, numbers)
@@ -280,7 +371,7 @@ def like(shape: Shape) -> st.SearchStrategy[Any]:
 
 @st.composite
 def service_requests(draw: st.DrawFn) -> tuple[str, str, bytes]:
-    model = MODEL.operation_model(draw(st.sampled_from(MODEL.operation_names)))
+    model = draw(st.sampled_from(OPERATIONS))
     names = known_texts | texts
     path = "/".join(
         quote(draw(names), safe="", errors="surrogatepass") if segment.startswith("{") else segment
@@ -289,8 +380,35 @@ def service_requests(draw: st.DrawFn) -> tuple[str, str, bytes]:
     assert model.input_shape is not None
     body = draw(st.one_of(like(model.input_shape).map(as_body), values.map(as_body), odd_bodies))
     method = draw(st.one_of(st.just(model.http["method"]), methods))
-    query = draw(st.sampled_from(["", "", "?", "?a", "?X-Amz-Credential=", "?x=X-Amz-Credential", "?%ff=%00"]))
-    return method, path + query, body
+    odd = st.sampled_from(["", "", "?", "?a", "?X-Amz-Credential=", "?x=X-Amz-Credential", "?%ff=%00"])
+    return method, path + draw(odd | queries(model)), body
+
+
+def queries(model: OperationModel) -> st.SearchStrategy[str]:
+    """Queries with the members that an operation has there, as they should be or as anything."""
+    assert model.input_shape is not None
+    members = {
+        sub.serialization["name"]: st.integers(-2, 120).map(str) | texts | known_texts
+        for sub in model.input_shape.members.values()
+        if sub.serialization.get("location") == "querystring"
+    }
+    return objects(**members).map(lambda given: "?" + urlencode(given, errors="surrogatepass", encoding="utf-8"))
+
+
+@st.composite
+def forms(draw: st.DrawFn) -> bytes:
+    """Forms for CloudFormation, the operations that are built more often than the others."""
+    model = draw(
+        st.sampled_from(ACTIONS) | st.sampled_from([one for one in ACTIONS if one.name in cloudformation.HANDLERS])
+    )
+    members = sorted(model.input_shape.members) if model.input_shape else []
+    fields = {"Action": model.name}
+    for member in draw(st.lists(st.sampled_from(members) | texts, max_size=4)) if members else []:
+        suffix = draw(st.sampled_from(["", "", ".member.1", ".member.x", ".entry.1.key", ".A.B", "."]))
+        fields[member + suffix] = str(
+            draw(known_texts | texts | numbers | st.sampled_from(["true", "CREATE_COMPLETE"]))
+        )
+    return urlencode(fields, errors="surrogatepass", encoding="utf-8").encode()
 
 
 def signature(access_key: str = "A", region: str = "us-east-1", service: str = "amplifybackend") -> str:
@@ -336,6 +454,18 @@ def test_the_service_takes_anything(
     # 501 is what other services answer without moto.
     assert 200 <= answer.status < 500 or answer.status == 501, answer.body
     running.control.advance(60)  # what a job does at its end is done by the next request
+    assert_sound(running)
+
+
+@few
+@given(forms() | odd_bodies, st.sampled_from(["/", "/?Action=ListStacks", "/?%ff", "/x", "/?StackName=staging"]))
+@example(b"Action=ListStacks&StackStatusFilter.member.99999999999=x", "/")
+@example(b"Action=DescribeStacks&StackName=" + b"%00" * 100, "/")
+def test_cloudformation_takes_any_form(running: LocalAmplifyBackend, form: bytes, target: str) -> None:
+    start_anew(running)
+    answer = ask_by_form(running, form, target)
+    assert 200 <= answer.status < 500 or answer.status == 501, answer.body
+    assert ET.fromstring(answer.body).tag.endswith("Response")
     assert_sound(running)
 
 

@@ -266,12 +266,122 @@ def test_a_fault_can_be_for_one_environment(backend: LocalAmplifyBackend, client
         ({"kind": "job_row", "members": {"Colour": "red"}}, "a job's row has no Colour"),
         ({"kind": "job_row", "members": {"Status": 5}}, "Status must be a string"),
         ({"kind": "answer", "members": []}, "members must be an object"),
+        ({"kind": "leftovers", "what": "stack"}, "what must be a list of stack, deployment_bucket"),
+        ({"kind": "leftovers", "what": ["everything"]}, "what must be a list"),
+        ({"kind": "leftovers", "operation": "CloneBackend"}, "starts no job"),
+        ({"kind": "denied", "service": "s3"}, "no service is called 's3'"),
+        ({"kind": "denied", "service": 5}, "service must be a string"),
+        ({"kind": "denied", "service": "amplify", "operation": "GetBackend"}, "no amplify operation is called"),
+        ({"kind": "pending", "service": "cloudformation"}, "knows no pending job"),
+        ({"kind": "pending", "operation": "GetApp"}, "knows no pending job"),
     ],
 )
 def test_a_wrong_script_is_refused(backend: LocalAmplifyBackend, script: dict[str, Any], says: str) -> None:
     with pytest.raises(ControlError, match=says):
         backend.control._ask("POST", "/faults", script)
     assert backend.control.faults() == []
+
+
+def test_denied_reads_of_the_neighbours(backend: LocalAmplifyBackend) -> None:
+    amplify, stacks = backend.client("amplify"), backend.client("cloudformation")
+    backend.control.add_fault("GetApp", kind="denied")
+    backend.control.add_fault("GetStackPolicy", kind="denied")
+    with pytest.raises(ClientError, match="is not authorized to perform: amplify:GetApp") as refusal:
+        amplify.get_app(appId=APP)
+    assert code_and_status(refusal) == ("AccessDeniedException", 403)
+    with pytest.raises(ClientError, match="is not authorized to perform: cloudformation:GetStackPolicy") as refusal:
+        stacks.get_stack_policy(StackName="any")
+    assert code_and_status(refusal) == ("AccessDenied", 403)
+    assert amplify.list_apps()["apps"]
+    assert stacks.describe_stacks()["Stacks"]
+
+
+def code_and_status(refusal: pytest.ExceptionInfo[ClientError]) -> tuple[str, int]:
+    response = refusal.value.response
+    return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]
+
+
+def test_amplifybackend_can_be_denied_too(backend: LocalAmplifyBackend, client: Any) -> None:
+    backend.control.add_fault("DeleteBackend", kind="denied")
+    with pytest.raises(ClientError, match="AccessDeniedException"):
+        client.delete_backend(**STAGING)
+    assert starts(backend) == 0
+
+
+def test_a_script_without_an_operation_is_for_one_service_or_for_all(backend: LocalAmplifyBackend, client: Any) -> None:
+    config = Config(retries={"total_max_attempts": 1})
+    amplify, stacks = backend.client("amplify", config=config), backend.client("cloudformation", config=config)
+    calls: dict[str, Callable[[], Any]] = {
+        "amplifybackend": lambda: client.get_backend(AppId=APP),
+        "amplify": lambda: amplify.get_app(appId=APP),
+        "cloudformation": lambda: stacks.describe_stacks(),
+    }
+
+    def struck() -> set[str]:
+        found = set()
+        for service, call in calls.items():
+            try:
+                call()
+            except ClientError:
+                found.add(service)
+        return found
+
+    for given, expected in (
+        ({}, {"amplifybackend"}),
+        ({"service": "amplify"}, {"amplify"}),
+        ({"service": "cloudformation"}, {"cloudformation"}),
+        ({"service": "*"}, set(calls)),
+    ):
+        fault = backend.control.add_fault(kind="throttle", **given)
+        assert struck() == expected
+        backend.control.remove_fault(fault["fault_id"])
+
+
+def test_a_neighbours_fault_can_be_for_one_app(backend: LocalAmplifyBackend) -> None:
+    backend.control.seed_app("dother", "staging")
+    amplify = backend.client("amplify")
+    backend.control.add_fault(kind="denied", service="amplify", app_id="dother")
+    assert amplify.get_app(appId=APP)["app"]["appId"] == APP
+    with pytest.raises(ClientError, match="AccessDenied"):
+        amplify.get_app(appId="dother")
+
+
+@pytest.mark.parametrize("kind", ["reset_before", "reset_after", "truncate", "empty", "timeout_after"])
+def test_answers_of_cloudformation_can_be_lost(backend: LocalAmplifyBackend, kind: str) -> None:
+    stacks = backend.client("cloudformation", config=Config(retries={"total_max_attempts": 1}, read_timeout=5))
+    (root,) = [one["StackName"] for one in stacks.describe_stacks()["Stacks"] if "ParentId" not in one]
+    backend.control.add_fault("UpdateTerminationProtection", kind=kind, times=1)
+    with contextlib.suppress(Exception):
+        stacks.update_termination_protection(StackName=root, EnableTerminationProtection=True)
+    took_effect = stacks.describe_stacks(StackName=root)["Stacks"][0]["EnableTerminationProtection"]
+    assert took_effect == (kind != "reset_before")
+    (entry,) = backend.control.journal("UpdateTerminationProtection")
+    assert (entry["effective"], entry["faults"]) == (kind != "reset_before", [kind])
+
+
+def test_an_answer_of_cloudformation_can_have_other_members(backend: LocalAmplifyBackend) -> None:
+    stacks = backend.client("cloudformation")
+    backend.control.add_fault("GetStackPolicy", kind="answer", members={"StackPolicyBody": "<odd> & \x00"}, times=1)
+    root = backend.control.state()[0]["apps"][0]["environments"][0]["provider"]["StackName"]
+    assert stacks.get_stack_policy(StackName=root)["StackPolicyBody"] == "<odd> & \ufffd"
+    backend.control.add_fault("DescribeStacks", kind="answer", members={"Stacks": None, "NextToken": "t"}, times=1)
+    answer = stacks.describe_stacks()
+    assert (answer.get("Stacks"), answer["NextToken"]) == (None, "t")
+
+
+def test_leftovers_without_moto(backend: LocalAmplifyBackend, client: Any, finish: Finish) -> None:
+    stacks = backend.client("cloudformation")
+    before = {one["StackName"] for one in stacks.describe_stacks()["Stacks"]}
+    backend.control.add_fault("DeleteBackend", kind="leftovers", times=1)
+    assert finish(client.delete_backend(**STAGING))["Status"] == "COMPLETED"
+    assert client.get_backend(AppId=APP)["BackendEnvironmentList"] == []
+    assert {one["StackName"] for one in stacks.describe_stacks()["Stacks"]} == before
+    backend.control.seed_app(APP, "staging")
+    bucket = backend.control.state()[0]["apps"][0]["environments"][0]["provider"]["DeploymentBucketName"]
+    backend.control.add_fault("RemoveAllBackends", kind="leftovers", what=["deployment_bucket"])
+    finish(client.remove_all_backends(AppId=APP))
+    assert bucket in [one["Name"] for one in client.list_s3_buckets()["Buckets"]]
+    assert {one["StackName"] for one in stacks.describe_stacks()["Stacks"]} == before
 
 
 def test_every_kind_of_fault_is_tested_here() -> None:
