@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from moto.cloudformation.models import Stack as MotoStack
 
 from airflow_provider_amplifybackend.local.http.moto_resources import backend
+from airflow_provider_amplifybackend.local.service import checks
 from airflow_provider_amplifybackend.local.service.errors import validation_error
 from airflow_provider_amplifybackend.local.service.stack import DELETED, NESTED, Stack, StackResource
 from airflow_provider_amplifybackend.local.service.stacks import Stays, nothing_stays, template_of
@@ -51,12 +52,16 @@ class MotoStacks:
         self._remove = remove
 
     def all(self, store: Store) -> Iterable[Stack]:
-        cloudformation = _backend(store)
+        cloudformation = _backend_if_any(store)
+        if cloudformation is None:
+            return []
         theirs = [*cloudformation.stacks.values(), *cloudformation.deleted_stacks.values()]
         return [_seen(store, stack) for stack in theirs]
 
     def by_id(self, store: Store, stack_id: str) -> Stack | None:
-        cloudformation = _backend(store)
+        cloudformation = _backend_if_any(store)
+        if cloudformation is None:
+            return None
         theirs = cloudformation.stacks.get(stack_id) or cloudformation.deleted_stacks.get(stack_id)
         return None if theirs is None else _seen(store, theirs)
 
@@ -119,7 +124,21 @@ class MotoStacks:
 
 
 def _backend(store: Store) -> Any:
-    return backend("cloudformation", store)
+    """Return moto's CloudFormation of an account and region, in which something is to be made.
+
+    :raises AnsweredError: moto does not have the region.
+    """
+    found = _backend_if_any(store)
+    if found is None:
+        raise validation_error(f"moto has no region {checks.shown(store.region)}")
+    return found
+
+
+def _backend_if_any(store: Store) -> Any:
+    try:
+        return backend("cloudformation", store)
+    except KeyError:
+        return None
 
 
 def _seen(store: Store, theirs: Any) -> Stack:

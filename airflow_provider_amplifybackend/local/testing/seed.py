@@ -13,6 +13,7 @@ from airflow_provider_amplifybackend.local.service.stack_parts import BUCKET
 from airflow_provider_amplifybackend.local.service.store import App, Store
 from airflow_provider_amplifybackend.local.testing.seed_checks import SeedError
 from airflow_provider_amplifybackend.local.testing.seed_document import (
+    Seed,
     SeededApp,
     SeededEnvironment,
     SeededJob,
@@ -34,6 +35,13 @@ def seed(service: Service, document: Mapping[str, Any]) -> None:
     service.settle()
     _refuse_taken(service, [job.job_id for app in read.apps for job in app.jobs if job.job_id is not None])
     store = service.store(read.account, read.region)
+    try:
+        _make(service, store, read)
+    except AnsweredError as error:  # of another service: this one takes what read_seed takes
+        raise SeedError(error.message) from None
+
+
+def _make(service: Service, store: Store, read: Seed) -> None:
     for app in read.apps:
         _make_app(service, store, app)
     for name in read.buckets:

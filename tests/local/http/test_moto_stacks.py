@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from airflow_provider_amplifybackend.local.control import ControlError
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 
 pytest.importorskip("moto")
@@ -236,6 +237,17 @@ def test_the_journal_has_what_moto_answers_and_faults_strike_before_it(everythin
     denied, made = everything.control.journal("CreateStack")
     assert (denied["effective"], denied["faults"], denied["status_code"]) == (False, ["denied"], 403)
     assert (made["effective"], made["service"], made["parameters"]["StackName"]) == (True, "cloudformation", "mine")
+
+
+def test_a_region_that_moto_has_not_is_refused(everything: LocalAmplifyBackend) -> None:
+    with pytest.raises(ControlError, match="moto has no region 'mars'"):
+        everything.control.seed_app("d2", "dev", region="mars")
+    client = everything.client(region_name="mars")
+    with pytest.raises(ClientError, match="moto has no region 'mars'"):
+        client.create_backend(AppId="d3", AppName="a", BackendEnvironmentName="dev")
+    assert everything.client("cloudformation", region_name="mars").list_stacks()["StackSummaries"] == []
+    assert everything.control.state()
+    assert everything.control.jobs() == []
 
 
 def test_reset_empties_moto_of_stacks(everything: LocalAmplifyBackend) -> None:
