@@ -73,7 +73,7 @@ class Written:
             else:
                 task = operator(**common, resource_config=value)
         dag.resolve_template_files()  # type: ignore[no-untyped-call]
-        context: dict[str, Any] = {"params": PARAMS, "dag": dag, "task": task}
+        context: dict[str, Any] = {"params": PARAMS, "dag": dag, "task": task, "run_id": "run"}  # for Airflow 2
         context |= {"ti": SimpleNamespace(map_index=0, task=task), "dag_run": SimpleNamespace(conf={})}
         task.render_template_fields(context, dag.get_template_env())
         return context["task"].build_request()["ResourceConfig"]
