@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.sdk import DAG
+from airflow import DAG
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +18,7 @@ from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.parameters.reading import is_template
 from tests import samples
+from tests.airflow_versions import dag_serialization
 from tests.dag_run import DagRunner
 from tests.fixture_types import WriteFile
 from tests.operators.requests_by_operation import IMPORTS, operator_classes, shared_botocore_data  # noqa: F401
@@ -72,7 +73,7 @@ class Written:
             else:
                 task = operator(**common, resource_config=value)
         dag.resolve_template_files()  # type: ignore[no-untyped-call]
-        context: dict[str, Any] = {"params": PARAMS, "dag": dag, "task": task}
+        context: dict[str, Any] = {"params": PARAMS, "dag": dag, "task": task, "run_id": "run"}  # for Airflow 2
         context |= {"ti": SimpleNamespace(map_index=0, task=task), "dag_run": SimpleNamespace(conf={})}
         task.render_template_fields(context, dag.get_template_env())
         return context["task"].build_request()["ResourceConfig"]
@@ -332,9 +333,7 @@ def test_a_configuration_file_is_not_stored_with_the_dag(dags: DagRunner, files:
         'CreateBackendAuthOperator(task_id="add", app_id=APP, backend_environment_name="staging", resource_name="r", '
         'resource_config="auth.json")'
     )
-    from airflow.serialization.serialized_objects import DagSerialization
-
-    assert "only-in-the-file" not in json.dumps(DagSerialization.to_dict(dag))
+    assert "only-in-the-file" not in json.dumps(dag_serialization().to_dict(dag))
 
 
 # What looks like a number, and other words of Python
