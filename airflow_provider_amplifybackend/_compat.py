@@ -141,6 +141,15 @@ def stats() -> Any:
     return Stats
 
 
+def object_storage_path() -> Any:
+    """Return Airflow's class of paths in any storage. Importing it loads fsspec."""
+    return _first(
+        "airflow.providers.common.compat.sdk:ObjectStoragePath",
+        "airflow.sdk:ObjectStoragePath",
+        "airflow.io.path:ObjectStoragePath",
+    )
+
+
 def operator_partial() -> Any:
     """Return the class of what ``partial(...)`` of an operator returns."""
     return _first(
@@ -186,6 +195,7 @@ __all__ = [
     "first_reschedule_date",
     "load_dags",
     "mask_secret",
+    "object_storage_path",
     "operator_partial",
     "stats",
     "task_state_store",

@@ -9,13 +9,15 @@
         ├── BackendRequestError       the service, or the way to it, refused a call
         ├── BackendStartError         a job was not started; ``reason`` says what is in the way
         ├── BackendJobFailedError     the job ended as FAILED
+        ├── BackendLeftoversError     a deletion completed, and something of what it deleted is still there
+        ├── BackendRecordError        a deletion has ended, and its record cannot be completed
         └── BackendTimeoutError       a wait timed out
             └── BackendJobTimeoutError  the job had not ended when the wait timed out
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow_provider_amplifybackend._compat import AirflowException, AirflowFailException
@@ -24,6 +26,8 @@ from airflow_provider_amplifybackend.core.guard_refusal import GuardRefusal
 from airflow_provider_amplifybackend.core.job import STILL_RUNNING, Job, JobRef, left_behind, took_text
 from airflow_provider_amplifybackend.core.start_failure import StartFailure
 from airflow_provider_amplifybackend.core.status_check import Awaited
+
+MOST_NAMED = 20  # leftovers in one message
 
 
 class AmplifyBackendError(AirflowException):
@@ -103,6 +107,31 @@ class BackendJobFailedError(AmplifyBackendError):
         super().__init__("\n".join(parts))
 
     serialize = _as_base
+
+
+class BackendLeftoversError(AmplifyBackendError):
+    """A deletion completed, and something of what it should have deleted is still there.
+
+    :param leftovers: What is left: ``type``, ``id``, ``state``, ``console`` and ``command`` of each.
+    """
+
+    def __init__(self, job: JobRef, leftovers: Sequence[Mapping[str, str]]) -> None:
+        self.leftovers = [dict(one) for one in leftovers]
+        named = [f"{one['type']} {one['id']} ({one['state']}): {one['command']}" for one in leftovers]
+        more = len(named) - MOST_NAMED
+        parts = (
+            f"COMPLETED, but {len(named)} {'thing is' if len(named) == 1 else 'things are'} left behind: {job}.",
+            "Nothing else is deleted by this task; a retry looks again. To delete what is left:",
+            *named[:MOST_NAMED],
+            *([f"and {more} more, in the task's log"] if more > 0 else []),
+        )
+        super().__init__("\n".join(parts))
+
+    serialize = _as_base
+
+
+class BackendRecordError(AmplifyBackendError):
+    """A deletion has ended, and its record cannot be completed. A retry completes it, and deletes nothing more."""
 
 
 class BackendTimeoutError(AmplifyBackendError):

@@ -28,3 +28,7 @@ class GuardRefusal(StrEnum):
     UNREADABLE_SIGN = "unreadable_sign"
     # A condition of the operator's only_if does not hold, or cannot be read.
     CONDITION = "condition"
+    # The plan is for something else, or is no longer what would happen.
+    PLAN_CHANGED = "plan_changed"
+    # The record of the deletion cannot be written.
+    RECORD = "record"

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from airflow_provider_amplifybackend._compat import conf
@@ -26,6 +26,10 @@ from airflow_provider_amplifybackend.parameters import service_model
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend.hooks._neighbours import GuardedHook, Neighbours
 
+T = TypeVar("T")
+# A check that an operator adds to the guard's own: it returns why a request is refused.
+LastCheck = Callable[[Reach], Refusal | None]
+
 SECTION = "amplifybackend"
 # For how long a full check before the intent still covers the request that follows.
 FRESH = 30.0
@@ -36,12 +40,14 @@ class Guard:
 
     :param mode: An operator's own wish for more strictness than ``[amplifybackend] guard``; None: as configured.
     :param conditions: An operator's conditions.
+    :param last_checks: An operator's further checks, made in this order once nothing else refuses a request.
     """
 
     def __init__(self, hook: GuardedHook) -> None:
         self._hook = hook
         self.mode: Mode | None = None
         self.conditions = Conditions()
+        self.last_checks: list[LastCheck] = []
         self._checked: dict[Reach, float] = {}
         self._neighbours: Neighbours | None = None
         self._reported: set[str] = set()
@@ -58,6 +64,8 @@ class Guard:
             return
         environments = self._check_names(reach, lists_always=True)
         self._check_signs(reach, environments)
+        for check in self.last_checks:
+            self._raise(reach, check(reach))
         self._checked[reach] = current().monotonic()
 
     def check_names(self, operation: str, request: Mapping[str, Any]) -> None:
@@ -143,7 +151,7 @@ class Guard:
         reads_signs = reach.reads_signs and mode is not Mode.OFF
         if reads_signs:
             facts = signs.Facts(now=utc_now(current().now()))
-            self._read(signs.app_signs(reach.app_id, facts, reach.environment))
+            self.read(signs.app_signs(reach.app_id, facts, reach.environment))
             self._judge(reach, f"app {reach.app_id!r}", facts, mode)
         for environment in environments:
             self._check_environment(reach, environment, mode if reads_signs else Mode.OFF)
@@ -151,11 +159,11 @@ class Guard:
     def _check_environment(self, reach: Reach, environment: str, mode: Mode) -> None:
         facts = signs.Facts(now=utc_now(current().now()))
         if mode is not Mode.OFF or self.conditions.wants_facts:
-            self._read(signs.environment_signs(reach.app_id, environment, facts, wants_age=self.conditions.wants_age))
+            self.read(signs.environment_signs(reach.app_id, environment, facts, wants_age=self.conditions.wants_age))
             self._judge(reach, f"environment {environment!r}", facts, mode)
         if reach.is_every_environment and self.conditions.no_pending_job:
             # Of a single environment, the start itself has just read the jobs.
-            self._read(signs.pending_jobs(reach.app_id, environment, facts))
+            self.read(signs.pending_jobs(reach.app_id, environment, facts))
         unmet = self.conditions.unmet(environment, facts)
         if unmet:
             text = f"a condition of only_if does not hold: {'; '.join(unmet)}"
@@ -176,12 +184,13 @@ class Guard:
                 ", ".join(new),
             )
 
-    def _read(self, asks: Any) -> None:
+    def read(self, asks: Generator[signs.Ask, Any, T]) -> T:
+        """Make the reads that a generator asks for, with the hook's identity and where the hook's requests go."""
         if self._neighbours is None:
             from airflow_provider_amplifybackend.hooks._neighbours import Neighbours
 
             self._neighbours = Neighbours(self._hook)
-        drive(asks, self._neighbours.ask, thrown_in=(signs.UnreadableError,))
+        return drive(asks, self._neighbours.ask, thrown_in=(signs.UnreadableError,))
 
     def _effective_mode(self, reach: Reach) -> Mode:
         """Return the mode: the deployment's, or the operator's if that is stricter."""

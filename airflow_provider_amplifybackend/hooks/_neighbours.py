@@ -1,4 +1,4 @@
-"""Reads of the services beside AmplifyBackend, for the guard: ``amplify`` and ``cloudformation``."""
+"""Reads of the services beside AmplifyBackend: for the guard, and for plans, records and proofs of deletions."""
 
 from __future__ import annotations
 
@@ -99,7 +99,9 @@ class Neighbours:
         except ClientError as error:
             details = error.response.get("Error", {})
             code, message = as_text(details.get("Code") or ""), as_text(details.get("Message") or "")
-            raise UnreadableError(ask, code or "no code", is_missing=_says_missing(code, message)) from None
+            raise UnreadableError(
+                ask, code or "no code", is_missing=_says_missing(ask.operation, code, message)
+            ) from None
         except Exception as error:  # noqa: BLE001  # whatever it is, there is no answer
             raise UnreadableError(ask, type(error).__name__) from None
         return answer
@@ -147,11 +149,15 @@ class Neighbours:
         return is_local_service(self._own_endpoint)
 
 
-def _says_missing(code: str, message: str) -> bool:
+# The codes by which the services say that there is no such thing.
+MISSING = frozenset({"NotFoundException", "ResourceNotFoundException", "NoSuchEntity", "NoSuchBucket"})
+
+
+def _says_missing(operation: str, code: str, message: str) -> bool:
     """Tell whether there is no such thing; of a stack, CloudFormation says so in a message only."""
-    return code in ("NotFoundException", "ResourceNotFoundException") or (
-        code == "ValidationError" and "does not exist" in message
-    )
+    if operation == "HeadBucket":  # whose answer has no body, and so no other code
+        return code == "404"
+    return code in MISSING or (code == "ValidationError" and "does not exist" in message)
 
 
 def is_local_service(endpoint: str) -> bool:

@@ -12,7 +12,8 @@ from airflow_provider_amplifybackend.core.meta_config import outputs, parse_docu
 from airflow_provider_amplifybackend.core.requests import FaultKind, ServiceError, says_missing
 from airflow_provider_amplifybackend.exceptions import BackendRequestError
 from airflow_provider_amplifybackend.operators._base import AmplifyBackendOperator
-from airflow_provider_amplifybackend.operators._job_base import FAIL_OR_SKIP, CreatingOperator, RemovingOperator
+from airflow_provider_amplifybackend.operators._deleting import DeletingOperator
+from airflow_provider_amplifybackend.operators._job_base import FAIL_OR_SKIP, CreatingOperator
 from airflow_provider_amplifybackend.parameters.reading import as_choice
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class CreateBackendOperator(_CreatesEnvironment):
         self.resource_name = resource_name
 
 
-class DeleteBackendOperator(RemovingOperator):
+class DeleteBackendOperator(DeletingOperator):
     """
     Delete a backend environment.
 
@@ -126,7 +127,7 @@ class DeleteBackendOperator(RemovingOperator):
         self.backend_environment_name = backend_environment_name
 
 
-class RemoveAllBackendsOperator(RemovingOperator):
+class RemoveAllBackendsOperator(DeletingOperator):
     """
     Remove all backend environments of an app.
 

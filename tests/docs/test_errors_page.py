@@ -5,8 +5,10 @@ from __future__ import annotations
 import inspect
 import logging
 import re
+import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
@@ -15,7 +17,7 @@ from airflow.sdk import DAG
 from airflow_provider_amplifybackend import exceptions
 from airflow_provider_amplifybackend._errors import wait_error
 from airflow_provider_amplifybackend.core.guard_refusal import GuardRefusal
-from airflow_provider_amplifybackend.core.job import Job, JobRef, left_behind
+from airflow_provider_amplifybackend.core.job import Job, JobRef, Outcome, left_behind
 from airflow_provider_amplifybackend.core.requests import FaultKind, ServiceError
 from airflow_provider_amplifybackend.core.service_text import NOT_SHOWN, withheld
 from airflow_provider_amplifybackend.core.start_failure import StartFailure
@@ -26,15 +28,22 @@ from airflow_provider_amplifybackend.exceptions import (
     BackendGuardError,
     BackendJobFailedError,
     BackendJobTimeoutError,
+    BackendLeftoversError,
     BackendParameterError,
+    BackendRecordError,
     BackendRequestError,
     BackendStartError,
     BackendTimeoutError,
 )
 from airflow_provider_amplifybackend.guard.conditions import conditions_of
+from airflow_provider_amplifybackend.guard.inventory import TABLE, Thing
+from airflow_provider_amplifybackend.guard.plan import Scope, read_plan
+from airflow_provider_amplifybackend.guard.proof import Proof
+from airflow_provider_amplifybackend.guard.record import TaskFacts
 from airflow_provider_amplifybackend.guard.verdict import Mode
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from airflow_provider_amplifybackend.operators._deletion import Deletion, Wishes
 from airflow_provider_amplifybackend.operators.auth import CreateBackendAuthOperator
 from airflow_provider_amplifybackend.operators.environment import GetBackendOperator
 from airflow_provider_amplifybackend.parameters import service_model
@@ -153,6 +162,21 @@ def test_each_reason_has_its_section_with_the_message_that_the_code_raises(
     assert not [start for start in service.control.journal() if start["job_id"]]
 
 
+def a_deletion(hook: AmplifyBackendHook, **wishes: Any) -> Deletion:
+    """Return a deletion of `pr1`, which the hook's guard checks."""
+    task = TaskFacts("nightly", "r1", "delete", -1, 1, by={})
+    log = logging.getLogger(__name__)
+    deletion = Deletion(hook, "DeleteBackend", DELETE, Wishes(**wishes), task, store=None, log=log)
+    hook.guard.last_checks = [deletion.check_plan, deletion.write_record]
+    return deletion
+
+
+def plan_and_change(service: LocalAmplifyBackend, hook: AmplifyBackendHook) -> None:
+    plan = hook.guard.read(read_plan(Scope(APP, "pr1", region="us-east-1"), datetime.now(UTC)))
+    service.control.seed_app(APP, {"name": "pr1", "retain": ["deployment_bucket"]})
+    a_deletion(hook, plan=plan)
+
+
 LOCK = {"Effect": "Deny", "Action": "Update:*", "Principal": "*", "Resource": "*"}
 REFUSALS: dict[GuardRefusal, dict[str, Any]] = {
     GuardRefusal.PROTECTED: {"protected": "pr*"},
@@ -165,6 +189,8 @@ REFUSALS: dict[GuardRefusal, dict[str, Any]] = {
     GuardRefusal.TERMINATION_PROTECTION: {"environment": {"termination_protection": True}},
     GuardRefusal.UNREADABLE_SIGN: {"denied": "GetApp"},
     GuardRefusal.CONDITION: {"only_if": {"name": "test*"}},
+    GuardRefusal.PLAN_CHANGED: {"deletion": plan_and_change},
+    GuardRefusal.RECORD: {"deletion": lambda service, hook: a_deletion(hook, record="s3://audit/deletions")},
 }
 
 
@@ -181,6 +207,9 @@ def test_each_refusal_of_the_guard_has_its_section_with_the_message_that_the_cod
         service.control.add_fault(given["denied"], kind="denied")
     hook = AmplifyBackendHook()
     hook.guard.conditions = conditions_of(given.get("only_if"))
+    if "deletion" in given:
+        monkeypatch.setitem(sys.modules, "s3fs", None)
+        given["deletion"](service, hook)
     hook.guard.mode = Mode.REQUIRE if reason is GuardRefusal.UNREADABLE_SIGN else None
     operation = "RemoveAllBackends" if reason is GuardRefusal.UNREADABLE_LIST else "DeleteBackend"
     request = {"AppId": APP} if operation == "RemoveAllBackends" else DELETE
@@ -283,6 +312,21 @@ def failed_job(service: LocalAmplifyBackend) -> str:
     return str(BackendJobFailedError(job, left_behind("CloneBackend", "pr1")))
 
 
+def leftovers(service: LocalAmplifyBackend) -> str:
+    proof = Proof(APP, "eu-west-1", left=[(Thing("pr1", TABLE, "Order-abc-pr1"), "ACTIVE")])
+    return str(BackendLeftoversError(JobRef(APP, JOB_ID, ("pr1",), "DeleteBackend"), proof.leftovers))
+
+
+def unfinished_record(service: LocalAmplifyBackend) -> str:
+    job = Job(APP, "pr1", JOB_ID, "DeleteBackend", "COMPLETED")
+    deletion = a_deletion(AmplifyBackendHook(), record="s3://audit/deletions")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "s3fs", None)
+        with pytest.raises(BackendRecordError) as error:
+            deletion.ended(job, Outcome.STARTED, {})
+    return str(error.value)
+
+
 def job_timeout(service: LocalAmplifyBackend) -> str:
     return str(BackendJobTimeoutError(REF, waited=3600, last_status="RUNNING"))
 
@@ -305,6 +349,8 @@ ERRORS: dict[str, tuple[Callable[[LocalAmplifyBackend], str], ...]] = {
     "Passwords": (refused_password, refused_connection),
     "BackendRequestError": (refused_request, stopped_waiting, stopped_waiting_in_the_triggerer),
     "BackendJobFailedError": (failed_job, unread_text, text_of_another),
+    "BackendLeftoversError": (leftovers,),
+    "BackendRecordError": (unfinished_record,),
     "BackendJobTimeoutError": (job_timeout,),
     "BackendTimeoutError": (environment_timeout,),
     "AmplifyBackendError": (unusable_event,),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import botocore.session
 import pytest
 
 from airflow_provider_amplifybackend.core.permissions import iam_actions, needed_operations
+from airflow_provider_amplifybackend.guard import inventory
+from airflow_provider_amplifybackend.guard.proof import LOOKS
 from scripts.docs import task_classes
 from tests.docs.policies import ARNS, actions, policies, resource_types
 from tests.samples import APP
@@ -16,11 +19,16 @@ from tests.samples import APP
 POLICIES = policies()
 EXAMPLE = Path(__file__).parents[2] / "example_dags" / "example_ephemeral_environment.py"
 OPERATIONS = set(botocore.session.get_session().get_service_model("amplifybackend").operation_names)
+OTHERS = (
+    "amplify",
+    "cloudformation",
+    *sorted({look.service for look in LOOKS.values()} - {"amplify", "cloudformation"}),
+)
 CLASSES = [each for classes in task_classes().values() for each in classes]
 
 
-def test_there_are_the_four_policies() -> None:
-    assert list(POLICIES) == ["Clone and tear down", "Read only", "All", "The guard"]
+def test_there_are_the_five_policies() -> None:
+    assert list(POLICIES) == ["Clone and tear down", "Read only", "All", "The guard", "Plan and proof"]
 
 
 @pytest.mark.parametrize("name", POLICIES)
@@ -37,10 +45,10 @@ def test_a_policy_is_one_that_iam_can_read(name: str) -> None:
 def test_every_action_exists(name: str) -> None:
     real = {
         f"{service}:{name}"
-        for service in ("amplifybackend", "amplify", "cloudformation")
+        for service in ("amplifybackend", *OTHERS)
         for name in botocore.session.get_session().get_service_model(service).operation_names
     }
-    assert actions(POLICIES[name]) <= real | {"amplify:*", "s3:ListAllMyBuckets"}
+    assert actions(POLICIES[name]) <= real | {"amplify:*", "s3:ListAllMyBuckets", "s3:ListBucket"}
 
 
 def test_the_table_of_resource_types_has_every_operation() -> None:
@@ -55,7 +63,7 @@ def test_every_statement_has_an_arn_of_each_resource_type_that_its_actions_need(
             service, _, operation = action.partition(":")
             types = needed[operation] if service == "amplifybackend" else []
             arns = {f"arn:aws:amplifybackend:REGION:ACCOUNT:{ARNS[each]}" for each in types}
-            if service not in ("amplify", "cloudformation"):
+            if service == "s3" or service not in OTHERS:
                 assert arns <= set(statement["Resource"]) if arns else statement["Resource"] == ["*"], action
 
 
@@ -84,3 +92,16 @@ def test_clone_and_tear_down_covers_the_example_dag(dags: Any, service: Any, at_
     # What else the guard may ask for stands there too: for conditions, and for environments without a stack's name.
     assert actions(POLICIES["The guard"]) - guard == {"amplify:GetBackendEnvironment"}
     assert guard <= actions(POLICIES["The guard"])
+
+
+def test_plan_and_proof_covers_what_they_read_and_changes_nothing() -> None:
+    allowed = actions(POLICIES["Plan and proof"])
+    # IAM has a name of its own for this one.
+    looks = {f"{look.service}:{look.operation}" for look in LOOKS.values()} - {"s3:HeadBucket"} | {"s3:ListBucket"}
+    source = Path(inventory.__file__).read_text(encoding="utf-8")
+    asks = {f"{service}:{name}" for service, name in re.findall(r'Ask\(\s*"([a-z-]+)", "(\w+)"', source)}
+    asks = {action for action in asks if not action.startswith("amplifybackend:")}
+    assert "cloudformation:GetTemplate" in asks
+    signs = actions(POLICIES["The guard"])
+    assert allowed == looks | asks | signs
+    assert all(action.split(":")[1].startswith(("Get", "List", "Describe")) for action in allowed)

@@ -98,7 +98,8 @@ class TaskInstance:
         while True:
             try:
                 return step(self.make())
-            except task_deferred() as deferred:
+            except task_deferred() as error:
+                deferred: Any = error
                 self.at("while deferred")
                 step = partial(
                     _resume, deferred=deferred, event=self.triggerer.event_of(deferred.trigger), context=context

@@ -1,0 +1,99 @@
+"""Where records of deletions lie: in any storage that Airflow has a filesystem for."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from functools import cached_property
+from typing import Any
+
+from airflow_provider_amplifybackend._compat import object_storage_path
+from airflow_provider_amplifybackend.core.encodable import as_text
+
+INSTALL = 'pip install "airflow-provider-amplifybackend[records]"'
+_S3 = frozenset({"s3", "s3a", "s3n"})
+
+
+class StorageError(Exception):
+    """A record that cannot be read or written; the text says why, and what to do."""
+
+
+class RecordFile:
+    """One record.
+
+    :param folder: Its folder: an address such as ``s3://bucket/prefix``, or an ``ObjectStoragePath``.
+    :param name: Its name in there.
+    :param aws_conn_id: The connection for S3, unless the address names one: ``s3://connection@bucket/prefix``.
+    """
+
+    def __init__(self, folder: Any, name: str, *, aws_conn_id: str | None = None) -> None:
+        self._folder = folder
+        self._name = name
+        self._aws_conn_id = aws_conn_id
+
+    def __str__(self) -> str:
+        return f"{str(self._folder).rstrip('/')}/{self._name}"
+
+    def read(self) -> Any:
+        """Return its content; None if there is no such file.
+
+        :raises StorageError: It cannot be read, or is not JSON.
+        """
+        try:
+            return json.loads(self._storage.cat_file(self._path))
+        except FileNotFoundError:
+            return None
+        except Exception as error:
+            raise _storage_error(error) from error
+
+    def write(self, document: Any) -> None:
+        """Write it as a whole: whoever reads it sees all of it, or what was there before.
+
+        :raises StorageError: It cannot be written.
+        """
+        try:
+            self._replace(json.dumps(document, indent=2, ensure_ascii=False).encode())
+        except Exception as error:
+            raise _storage_error(error) from error
+
+    def _replace(self, content: bytes) -> None:
+        if not self._is_local:  # an object appears once all of it has arrived
+            self._storage.pipe_file(self._path, content)
+            return
+        self._storage.makedirs(self._path.rpartition("/")[0], exist_ok=True)
+        beside = f"{self._path}.{uuid.uuid4().hex}.part"
+        try:
+            self._storage.pipe_file(beside, content)
+            self._storage.mv(beside, self._path)
+        except BaseException:
+            if self._storage.exists(beside):
+                self._storage.rm_file(beside)
+            raise
+
+    @cached_property
+    def _storage(self) -> Any:
+        return self._place.fs
+
+    @cached_property
+    def _path(self) -> str:
+        return f"{str(self._place.path).rstrip('/')}/{self._name}"
+
+    @cached_property
+    def _place(self) -> Any:
+        if not isinstance(self._folder, str):
+            return self._folder
+        scheme, _, rest = self._folder.partition("://")
+        names_connection = "@" in rest.partition("/")[0]
+        own = {"conn_id": self._aws_conn_id} if scheme in _S3 and not names_connection else {}
+        return object_storage_path()(self._folder, **own)
+
+    @property
+    def _is_local(self) -> bool:
+        protocol = self._storage.protocol
+        return "file" in ((protocol,) if isinstance(protocol, str) else protocol)
+
+
+def _storage_error(error: Exception) -> StorageError:
+    if isinstance(error, ImportError) and "s3fs" in str(error):  # Airflow's own text names an extra of another package
+        return StorageError(f"S3 needs s3fs: {INSTALL}")
+    return StorageError(f"{type(error).__name__}: {as_text(str(error))}".rstrip(": "))

@@ -1,0 +1,204 @@
+"""The base of the operators that delete environments: by plan, on record and proven, as far as the user wants it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_amplifybackend._compat import task_state_store
+from airflow_provider_amplifybackend.core.job import Job, JobResult, Outcome
+from airflow_provider_amplifybackend.exceptions import BackendParameterError
+from airflow_provider_amplifybackend.operators._job_base import RemovingOperator
+from airflow_provider_amplifybackend.parameters.reading import EMPTY_RENDERINGS, as_choice, as_flag, problems_of, shown
+
+if TYPE_CHECKING:
+    from airflow_provider_amplifybackend._compat import Context
+    from airflow_provider_amplifybackend.core.budget import Budget
+    from airflow_provider_amplifybackend.guard.plan import Plan
+    from airflow_provider_amplifybackend.guard.record import TaskFacts
+    from airflow_provider_amplifybackend.operators._deletion import Deletion
+    from airflow_provider_amplifybackend.start.driver import StartOnce
+
+
+def as_plan(name: str, value: Any) -> Plan | None:
+    """Return a plan: a dictionary from an XCom, or JSON text.
+
+    :raises BackendParameterError: It is none, or was altered.
+    """
+    import json
+
+    from airflow_provider_amplifybackend.guard.plan import Plan, PlanError
+
+    if value is None:
+        return None
+    refuse_missing(name, value)
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            raise BackendParameterError(
+                f"{name} is not valid JSON: pass plan.output, or a template that ends with | tojson"
+            ) from None
+    if not isinstance(value, Mapping):
+        raise BackendParameterError(f"{name}={shown(value)} must be a plan: pass plan.output")
+    try:
+        return Plan.from_dict(value)
+    except PlanError as error:
+        raise BackendParameterError(f"{name} {error}") from None
+
+
+def as_record(name: str, value: Any) -> Any:
+    """Return the place of records: an address, or an ``ObjectStoragePath``."""
+    refuse_missing(name, value)
+    if value is None or isinstance(value, str) or (hasattr(value, "fs") and hasattr(value, "path")):
+        return value
+    raise BackendParameterError(f"{name}={shown(value)} must be an address such as 's3://bucket/prefix'")
+
+
+def as_leftovers(name: str, value: Any) -> str | None:
+    """Return what to do about leftovers; None: they are not looked for."""
+    refuse_missing(name, value)
+    return None if value is None else as_choice(name, value, ("report", "fail"))
+
+
+def refuse_missing(name: str, value: Any) -> None:
+    """Refuse what a template or another task has left empty: it was meant to be more careful, not less."""
+    if isinstance(value, str) and value.strip() in EMPTY_RENDERINGS:
+        raise BackendParameterError(
+            f"{name}={shown(value)} is missing a value; if it comes from an upstream task, that task returned none"
+        )
+
+
+class DeletingOperator(RemovingOperator):
+    """Start a job that deletes environments.
+
+    :param plan: The plan to keep to: ``plan.output`` of a ``PlanBackendDeletionOperator``, or its JSON. The task plans
+        anew just before its request, and refuses if the digest differs. (templated)
+    :param record: Where to write a record of the deletion: ``"s3://bucket/prefix"``, or any ``ObjectStoragePath``. It
+        is written before the request and completed after the job's end; if it cannot be written, nothing is deleted.
+        (templated)
+    :param leftovers: ``"report"`` to look, after the job, for what should be gone, and to name in the result and the
+        log what is not; ``"fail"`` to fail, too, if something is left behind. Nothing else is deleted. (templated)
+    """
+
+    template_fields: Sequence[str] = (*RemovingOperator.template_fields, "plan", "record", "leftovers")
+    template_fields_renderers = {"plan": "json"}
+    readers = RemovingOperator.readers | {"plan": as_plan, "record": as_record, "leftovers": as_leftovers}
+
+    def __init__(
+        self,
+        *,
+        plan: Mapping[str, Any] | str | None = None,
+        record: Any = None,
+        leftovers: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.plan = plan
+        self.record = record
+        self.leftovers = leftovers
+        self._deletion: Deletion | None = None
+
+    @classmethod
+    def problems(cls, values: Mapping[str, Any], *, templates: bool = False) -> list[str]:
+        """Return a sentence for each parameter that cannot be sent or used."""
+        found = super().problems(values, templates=templates)
+        waits = values.get("wait_for_completion", True)
+        if values.get("leftovers") and not problems_of(as_flag, "", waits) and not as_flag("", waits):
+            found.append("leftovers are looked for after the job's end: set wait_for_completion=True")
+        return found
+
+    def set_rendered(self, name: str, value: Any) -> None:
+        """Set a parameter to what was rendered; if that is nothing, it is not as if it had not been given."""
+        was_given = name in ("plan", "record", "leftovers") and getattr(self, name) is not None
+        super().set_rendered(name, "" if was_given and value is None else value)
+
+    # --------------------------------------------------------------------------------------------- ways through it
+
+    def execute(self, context: Context) -> JobResult:
+        """Start the job once, and wait for it if requested."""
+        return self._on_record(lambda: super(DeletingOperator, self).execute(context))
+
+    def resume_start(self, context: Context, event: object = None) -> JobResult:
+        """Continue with the start after another job has ended, well or badly."""
+        return self._on_record(lambda: super(DeletingOperator, self).resume_start(context, event))
+
+    def execute_complete(self, context: Context, event: object = None) -> JobResult:
+        """Return the job that has ended, or raise its error."""
+        self._prepare(context)
+        if self._deletion:
+            self.hook_after(event)
+        return self._on_record(lambda: super(DeletingOperator, self).execute_complete(context, event))
+
+    def _on_record(self, run: Callable[[], JobResult]) -> JobResult:
+        try:
+            return run()
+        except Exception as error:
+            if self._deletion:
+                self._deletion.went_wrong(error)
+            raise
+
+    def _starter(self, context: Context, budget: Budget, event: object = None) -> StartOnce:
+        self._prepare(context)
+        return super()._starter(context, budget, event)
+
+    def _result(self, context: Context, job: Job, outcome: Outcome) -> JobResult:
+        if self._deletion is None:
+            return super()._result(context, job, outcome)
+        # Before the end is reported: a clear after a proof that failed is to make the proof again, not the deletion.
+        more = self._deletion.ended(job, outcome, job.to_xcom(outcome))
+        return self._with_more(context, super()._result(context, job, outcome), more)
+
+    def _without_job(self, context: Context, outcome: Outcome) -> JobResult:
+        result = super()._without_job(context, outcome)
+        more = self._deletion.ended(None, outcome, result) if self._deletion else {}
+        return self._with_more(context, result, more)
+
+    def _with_more(self, context: Context, result: JobResult, more: Mapping[str, Any]) -> JobResult:
+        return self._with_members(context, {**result, **more}) if more else result  # type: ignore[typeddict-item]
+
+    # ------------------------------------------------------------------------------------------------ what is needed
+
+    def _prepare(self, context: Context) -> None:
+        """Have the guard check plan and record, where the user asks for them."""
+        if self._deletion is not None or all(value is None for value in (self.plan, self.record, self.leftovers)):
+            return
+        from airflow_provider_amplifybackend.operators._deletion import Deletion, Wishes
+
+        store = task_state_store(context)
+        wishes = Wishes(self.read("plan"), self.read("record"), self.read("leftovers"))
+        if wishes.leftovers and wishes.plan is None and wishes.record is None and store is None:
+            raise BackendParameterError(
+                f"{self.task_id}: leftovers={wishes.leftovers!r} needs plan or record on Airflow before 3.3, where "
+                "nothing else remembers what was there before the deletion"
+            )
+        self._deletion = Deletion(
+            self.hook,
+            self.api_operation,
+            self.build_request(),
+            wishes,
+            _facts(context, self.owner),
+            store=store,
+            log=self.log,
+        )
+        self.hook.guard.last_checks += [self._deletion.check_plan, self._deletion.write_record]
+
+
+def _facts(context: Context, owner: str) -> TaskFacts:
+    from airflow_provider_amplifybackend.guard.record import TaskFacts
+
+    ti, run = context["ti"], context["dag_run"]
+    by = {
+        "owner": owner,
+        "run_type": getattr(run, "run_type", None),
+        "triggered_by": getattr(run, "triggering_user_name", None),
+        "host": getattr(ti, "hostname", None),
+    }
+    return TaskFacts(
+        dag_id=ti.dag_id,
+        run_id=ti.run_id,
+        task_id=ti.task_id,
+        map_index=-1 if ti.map_index is None else ti.map_index,
+        try_number=ti.try_number,
+        by={name: str(getattr(value, "value", value)) for name, value in by.items() if value},
+    )
