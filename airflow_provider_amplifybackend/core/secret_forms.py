@@ -53,6 +53,11 @@ def _in_python_with_quotes(text: str) -> str:
     return repr(text + "'\"")[1:-4]
 
 
+def _in_yaml(text: str) -> str:
+    """Return a text as YAML writes it between single quotes."""
+    return text.replace("'", "''")
+
+
 def _in_bytes(text: str) -> str:
     return repr(text.encode())[2:-1]
 
@@ -77,6 +82,7 @@ _IN_DOCUMENTS: tuple[Callable[[str], str], ...] = (
 # Of a document that is written into another, a log line for one.
 _AROUND_DOCUMENTS: tuple[Callable[[str], str], ...] = (
     _in_json,
+    _in_yaml,
     _in_python,
     _in_python_with_quotes,
     _in_bytes,
