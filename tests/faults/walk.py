@@ -22,6 +22,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from unittest import mock
 
@@ -30,6 +31,7 @@ from airflow_provider_amplifybackend.core import timing
 from airflow_provider_amplifybackend.core.job import Job, JobRef
 from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS, OPERATIONS, Effect
 from airflow_provider_amplifybackend.core.requests import FaultKind, ServiceError, drive
+from airflow_provider_amplifybackend.core.service_text import ServiceTexts
 from airflow_provider_amplifybackend.core.status_check import check_job
 from airflow_provider_amplifybackend.core.waiting import Wait
 from airflow_provider_amplifybackend.exceptions import AmplifyBackendError
@@ -347,6 +349,10 @@ class World:
         return ServiceError(kind, operation, refusal.code, refusal.message, headers=self._headers)
 
     guard = NothingIsProtected()
+
+    @cached_property
+    def texts(self) -> ServiceTexts:
+        return ServiceTexts()
 
     def check_guard(self, api_operation: str, request: Mapping[str, Any]) -> None:
         self.guard.check_names(api_operation, request)

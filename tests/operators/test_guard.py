@@ -62,7 +62,10 @@ def test_a_protected_environment_that_is_gone_is_no_success_either(
 ) -> None:
     protect(monkeypatch, "gone")
     run = dags.run(
-        f'DeleteBackendOperator(task_id="delete", app_id=APP, backend_environment_name="gone", if_missing="skip", {HURRY})'
+        f"""
+        DeleteBackendOperator(
+            task_id="delete", app_id=APP, backend_environment_name="gone", if_missing="skip", {HURRY})
+        """
     )
     assert run.states["delete"] == "failed"
 
