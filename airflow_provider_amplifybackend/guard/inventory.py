@@ -1,4 +1,4 @@
-"""What an environment consists of in the account: read before a deletion, so that it can be looked for afterwards.
+"""The things of an environment in the account: read before a deletion, so that they can be looked for afterwards.
 
 The stacks' own lists name what goes with them, and their templates what stays; what no stack has (the parameters of
 functions, what was imported) is read beside them. A read that brings no answer is noted, never guessed.
@@ -97,7 +97,7 @@ class Gap:
 
 @dataclass
 class Inventory:
-    """What was found, and what could not be read."""
+    """Everything that was found, and what could not be read."""
 
     things: list[Thing] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
@@ -219,7 +219,7 @@ def _retained(stack: str, found: Inventory) -> Reads[dict[str, str] | None]:
     template = parse_document(answer.get("TemplateBody"))
     resources = template.get("Resources") if isinstance(template, Mapping) else None
     if not isinstance(resources, Mapping):
-        found.gap(what, "its template is not JSON")
+        found.gap(what, "its template is no JSON")
         return None
     return {
         str(name): RETAIN

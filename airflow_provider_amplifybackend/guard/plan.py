@@ -35,7 +35,7 @@ class PlanError(Exception):
 
 @dataclass(frozen=True)
 class Scope:
-    """What a plan is for: an environment, or all those of an app."""
+    """The scope of a plan: an environment, or all those of an app."""
 
     app_id: str
     # None: the whole app.
@@ -63,7 +63,7 @@ class PlannedSign:
 
 @dataclass(frozen=True)
 class Plan:
-    """What was read for a scope at one moment."""
+    """Everything that was read for a scope at one moment."""
 
     scope: Scope
     environments: tuple[str, ...]
@@ -74,12 +74,12 @@ class Plan:
 
     @property
     def goes(self) -> list[Thing]:
-        """What would go, as far as can be read."""
+        """Everything that would go, as far as can be read."""
         return [thing for thing in self.things if thing.stays in ("", UNKNOWN)]
 
     @property
     def stays(self) -> list[Thing]:
-        """What stays, and why."""
+        """Everything that stays, and why."""
         return [thing for thing in self.things if thing.stays not in ("", UNKNOWN)]
 
     @property

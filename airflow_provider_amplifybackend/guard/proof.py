@@ -155,7 +155,7 @@ LOOKS: dict[str, Look] = {
 
 @dataclass
 class Proof:
-    """What was found of what had been there before a deletion."""
+    """The findings about what had been there before a deletion."""
 
     app_id: str
     region: str
@@ -180,7 +180,7 @@ class Proof:
 
     @property
     def leftovers(self) -> list[dict[str, str]]:
-        """What is left behind, each with its page in the console and the command that deletes it."""
+        """Everything that is left behind, each with its page in the console and the command that deletes it."""
         return [
             {
                 **_identity(thing),

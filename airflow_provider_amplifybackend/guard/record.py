@@ -61,7 +61,7 @@ class TaskFacts:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What all tries of the task have in common."""
+        """The part that all tries of the task have in common."""
         return {
             "dag_id": self.dag_id,
             "run_id": self.run_id,

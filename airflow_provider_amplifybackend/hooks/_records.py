@@ -1,4 +1,4 @@
-"""Where records of deletions lie: in any storage that Airflow has a filesystem for."""
+"""The place of records of deletions: any storage that Airflow has a filesystem for."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class RecordFile:
     def read(self) -> Any:
         """Return its content; None if there is no such file.
 
-        :raises StorageError: It cannot be read, or is not JSON.
+        :raises StorageError: It cannot be read, or is no JSON.
         """
         try:
             return json.loads(self._storage.cat_file(self._path))

@@ -56,7 +56,7 @@ MAY_HAVE_SENT = frozenset({StartFailure.UNKNOWN_OWNER, StartFailure.OUT_OF_TIME,
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the user asks of a deletion."""
+    """The wishes of the user for a deletion."""
 
     plan: Plan | None = None
     # Where records go, as the user has it.
