@@ -28,13 +28,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
-from tests.samples import APP
 from tests.system import secret_leaks
 from tests.system.engine import RunningAirflow
 from tests.system.engine_services import missing_services
 from tests.system.secret_forms import Search
 from tests.system.secret_not_covered import excuse
-from tests.system.secret_plants import CONTROL, PLANTS, SESSIONS, Planted, Way
+from tests.system.secret_plants import CONTROL, PLANTS, SESSIONS, Planted
+from tests.system.secret_proxy import Proxy
 from tests.system.secret_sinks import (
     OF_DAG,
     OF_TASK,
@@ -153,14 +153,15 @@ class Hunt:
 
     def run(self) -> Report:
         began = time.monotonic()
-        with LocalAmplifyBackend(job_seconds=0.5) as service:
+        with LocalAmplifyBackend(job_seconds=0.5) as service, Proxy() as proxy:
             self.planted.open_sessions(service.client())
             self.planted.prepare(service.control)
-            self._give(service.endpoint_url)
+            self._give(service.endpoint_url, proxy.address)
             with self._airflow() as airflow:
                 airflow.wait_ready([*DAG_IDS, self.leaks])
                 self._say(began, "Airflow is ready")
-                self._run_dags(airflow, service, began)
+                self._run_dags(airflow, began)
+                self.report.astray += self.planted.astray(service.control.journal(), proxy.passwords)
                 self._search(airflow, began)
         return self.report
 
@@ -169,14 +170,14 @@ class Hunt:
 
     # ------------------------------------------------------------------------------------------------------- before
 
-    def _give(self, endpoint: str) -> None:
+    def _give(self, endpoint: str, proxy: str) -> None:
         """Write what Airflow reads: the secrets backend's files, the DAGs, and the DAG that leaks."""
         given, dags = self.home / "given", self.home / "dags"
         for folder in (given, self.home / "tmp"):
             folder.mkdir(parents=True)
         shutil.copytree(DAGS, dags)
         (given / "variables.json").write_text(json.dumps(self.planted.variables))
-        (given / "connections.json").write_text(json.dumps(self.planted.connections(endpoint)))
+        (given / "connections.json").write_text(json.dumps(self.planted.connections(endpoint, proxy)))
         secret = self.planted.values[CONTROL]
         (dags / f"{self.leaks}.py").write_text(secret_leaks.FILE.format(dag_id=self.leaks, secret=secret))
         (dags / "broken_dag.py").write_text(secret_leaks.BROKEN_FILE.format(secret=secret))
@@ -206,7 +207,7 @@ class Hunt:
 
     # -------------------------------------------------------------------------------------------------------- the run
 
-    def _run_dags(self, airflow: RunningAirflow, service: LocalAmplifyBackend, began: float) -> None:
+    def _run_dags(self, airflow: RunningAirflow, began: float) -> None:
         self.database = Database(
             airflow.environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"],
             airflow.environment["AIRFLOW__CORE__FERNET_KEY"],
@@ -222,7 +223,7 @@ class Hunt:
                 self._say(began, f"{dag_id.partition('_Hq')[0]} has ended: {state}")
             if airflow.run(*self.runs[0])["state"] != "success":
                 self.report.astray.append("the control did not end well")
-        self.report.astray += list(self._astray(airflow)) + self.planted.unsent(service.control.journal())
+        self.report.astray += self._astray(airflow)
 
     def _store(self, airflow: RunningAirflow) -> None:
         variables, connections = self.planted.in_database

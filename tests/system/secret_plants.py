@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 from typing import Any
 
 from airflow_provider_amplifybackend.local.control import LocalControl
-from tests.samples import APP, auth
+from tests.samples import APP, auth, auth_change
 from tests.system.secret_forms import core, new_mark
 
 RESOURCE = "people"
@@ -28,11 +28,11 @@ class Way(Enum):
 
     SENT = "reaches the service"
     ANSWERED = "comes from the service"
-    REFUSED = "is refused: the task fails and nothing is sent"
+    HELD = "is not sent"
     USED = "belongs to the connection"
 
 
-SENT, ANSWERED, REFUSED, USED = Way.SENT, Way.ANSWERED, Way.REFUSED, Way.USED
+SENT, ANSWERED, HELD, USED = Way.SENT, Way.ANSWERED, Way.HELD, Way.USED
 
 # By task: the way, and its secrets with their shapes. In templates a secret is called `task_member`.
 _PLANTED: dict[str, tuple[Way, str]] = {
@@ -54,23 +54,23 @@ _PLANTED: dict[str, tuple[Way, str]] = {
     "from_xcom": (SENT, "google"),
     "hook": (SENT, "google"),
     # Refused before anything is sent: other names, broken texts, texts that no masker takes
-    "fails_camel_case": (REFUSED, "google facebook amazon apple"),
-    "fails_camel_file": (REFUSED, "google:signs apple:pem_line"),
-    "fails_cli_inputs": (REFUSED, "google apple:pem_line creds"),
-    "fails_names": (REFUSED, "keyed tokened worded credited"),
-    "fails_yaml": (REFUSED, "google apple"),
-    "fails_python_text": (REFUSED, "google:signs"),
-    "fails_cut": (REFUSED, "google:signs"),
-    "fails_unquoted": (REFUSED, "google"),
-    "fails_twice_encoded": (REFUSED, "google:signs"),
-    "fails_list": (REFUSED, "first second"),
-    "fails_short": (REFUSED, "google:short"),
+    "fails_camel_case": (HELD, "google facebook amazon apple"),
+    "fails_camel_file": (HELD, "google:signs apple:pem_line"),
+    "fails_cli_inputs": (HELD, "google apple:pem_line creds"),
+    "fails_names": (HELD, "keyed tokened worded credited"),
+    "fails_yaml": (HELD, "google apple"),
+    "fails_python_text": (HELD, "google:signs"),
+    "fails_cut": (HELD, "google:signs"),
+    "fails_unquoted": (HELD, "google"),
+    "fails_twice_encoded": (HELD, "google:signs"),
+    "fails_list": (HELD, "first second"),
+    "fails_short": (HELD, "google:short"),
     # Refused by the service, whose text repeats the secret; throttled; the answer lost
     "fails_refused": (SENT, "google:signs apple:pem"),
     "fails_refused_again": (SENT, "google"),
     "throttled": (SENT, "google"),
     "answer_lost": (SENT, "google"),
-    "already_there": (SENT, "google apple:pem"),
+    "already_there": (HELD, "google apple:pem"),
     # The job fails, and its text repeats the secret
     "fails_job_on_worker": (SENT, "google:signs apple:pem"),
     "fails_job_deferred": (SENT, "google:signs apple:pem"),
@@ -93,12 +93,12 @@ _PLANTED: dict[str, tuple[Way, str]] = {
     "proxy_deferred": (USED, "userinfo"),
     "fails_proxy": (USED, "userinfo"),
     "fails_endpoint": (USED, "userinfo"),
-    "fails_uri": (REFUSED, "key"),
-    "fails_json_conn": (REFUSED, "key"),
-    "fails_config": (REFUSED, "userinfo"),
-    "fails_config_text": (REFUSED, "userinfo"),
-    "fails_sensor_config": (REFUSED, "userinfo"),
-    "fails_sensor_uri": (REFUSED, "key"),
+    "fails_uri": (HELD, "key"),
+    "fails_json_conn": (HELD, "key"),
+    "fails_config": (HELD, "userinfo"),
+    "fails_config_text": (HELD, "userinfo"),
+    "fails_sensor_config": (HELD, "userinfo"),
+    "fails_sensor_uri": (HELD, "key"),
 }
 # Session ids: results carry them, because whoever looks a session up or ends it needs them (docs/security.md).
 SESSIONS = {"create_challenge_session", "get_challenge_session", "delete_challenge_session"}
@@ -132,10 +132,10 @@ def environment_of(task: str) -> str:
     return task.replace("_", "-")
 
 
-def social(**given: str) -> dict[str, Any]:
-    """Return a configuration with these secrets of social providers: `google=...`, `apple=...`."""
+def social(*, change: bool = False, **given: str) -> dict[str, Any]:
+    """Return a configuration, or a change of one, with these secrets of social providers: `google=...`, `apple=...`."""
     settings = {_PROVIDERS[provider]: _provider(provider, secret) for provider, secret in given.items()}
-    return auth(
+    return (auth_change if change else auth)(
         OAuth={
             "OAuthGrantType": "CODE",
             "OAuthScopes": ["EMAIL"],
@@ -190,7 +190,7 @@ class Planted:
     def variables(self) -> dict[str, str]:
         """Variables of a secrets backend: each secret under its own name, and whole documents."""
         value = self.values
-        names = (plant.name for plant in PLANTS if plant.way in (SENT, REFUSED))
+        names = (plant.name for plant in PLANTS if plant.way in (SENT, HELD))
         whole = {
             "document_whole_variable": social(**self._of("whole_variable")),
             "document_native_whole": social(**self._of("native_whole")),
@@ -225,28 +225,33 @@ class Planted:
             },
         }
 
-    def connections(self, endpoint: str) -> dict[str, dict[str, Any]]:
+    @property
+    def proxy_passwords(self) -> set[str]:
+        """The passwords that a proxy must have been given."""
+        return {self.values["proxy_userinfo"], self.values["proxy_deferred_userinfo"]}
+
+    def connections(self, endpoint: str, proxy: str) -> dict[str, dict[str, Any]]:
         """Return the connections, in the JSON form of Airflow."""
-        value, host = self.values, endpoint.removeprefix("http://")
+        value, once = self.values, {"retries": {"total_max_attempts": 1}}
 
         def aws(extra: dict[str, Any], password: str = "none") -> dict[str, Any]:
             extra = {"region_name": "us-east-1", "endpoint_url": endpoint} | extra
             return {"conn_type": "aws", "login": "123456789012", "password": password, "extra": json.dumps(extra)}
 
-        def proxied(plant: str, proxy: str) -> dict[str, Any]:
-            return aws({"config_kwargs": {"proxies": {"http": f"http://hunter:{value[plant]}@{proxy}"}}})
+        def proxied(plant: str, address: str) -> dict[str, Any]:
+            proxies = {"http": f"http://hunter:{value[plant]}@{address}"}
+            return aws({"config_kwargs": {"proxies": proxies, **once}})
 
-        nowhere = {"retries": {"total_max_attempts": 1}}
         return {
             "aws_default": aws({}),
             "aws_keys": aws({"aws_session_token": value["aws_keys_session"]}, value["aws_keys_key"]),
-            "aws_proxy": proxied("proxy_userinfo", host),
-            "aws_proxy_deferred": proxied("proxy_deferred_userinfo", host),
+            "aws_proxy": proxied("proxy_userinfo", proxy),
+            "aws_proxy_deferred": proxied("proxy_deferred_userinfo", proxy),
             "aws_no_proxy": proxied("fails_proxy_userinfo", "127.0.0.1:9"),
             "aws_userinfo": aws(
                 {
                     "endpoint_url": f"http://hunter:{value['fails_endpoint_userinfo']}@127.0.0.1:9",
-                    "config_kwargs": nowhere,
+                    "config_kwargs": once,
                 }
             ),
             "social": {
@@ -352,14 +357,16 @@ class Planted:
         message = f"no session {self.values['fails_challenge_session']}"
         yield {"operation": "DeleteToken", **refused, "app_id": "d0refused", "message": message}
 
-    def unsent(self, journal: Sequence[Mapping[str, Any]]) -> list[str]:
-        """Return what should have reached the service and has not, and what has and should not."""
+    def astray(self, journal: Sequence[Mapping[str, Any]], proxied: Set[str]) -> list[str]:
+        """Return what should have reached the service or the proxy and has not, and what has and should not."""
         sent = json.dumps([entry["parameters"] for entry in journal], ensure_ascii=False)
         wrong = []
         for plant in PLANTS:
             unmistakable = self._cores.get(plant.name) or self.others[plant.name]
             if (unmistakable in sent) != (plant.way is SENT):
                 wrong.append(f"{plant.name} {'has' if unmistakable in sent else 'has not'} reached the service")
+        if self.proxy_passwords - proxied:
+            wrong.append("a password has not reached the proxy")
         return wrong
 
     def open_sessions(self, client: Any) -> None:

@@ -50,9 +50,9 @@ def var(name):
     return "{{ var.value.%s }}" % name
 
 
-def of(task_id, *members):
+def of(task_id, *members, change=False):
     """The configuration whose secrets are templates."""
-    return social(**{member: var(f"{task_id}_{member}") for member in members})
+    return social(change=change, **{member: var(f"{task_id}_{member}") for member in members})
 
 
 def resource(operator, task_id, config, **more):
@@ -111,7 +111,7 @@ def fetch():
 def hook():
     environment = environment_of("hook")
     given = {"AppId": APP, "BackendEnvironmentName": environment, "ResourceName": RESOURCE}
-    change = social(google=Variable.get("hook_google"))
+    change = social(change=True, google=Variable.get("hook_google"))
     AmplifyBackendHook().call("UpdateBackendAuth", {**given, "ResourceConfig": change})
 
 
@@ -138,8 +138,8 @@ with DAG("secrets", **OPTIONS):
         social(google="{{ conn.social.password }}", facebook="{{ conn.social.extra_dejson.facebook }}"),
     )
     create("from_database", social(google=var("db_google"), facebook="{{ conn.db_social.password }}"))
-    update("update", json.dumps(of("update", "google", "apple")))
-    update("update_deferred", of("update_deferred", "google", "apple"), deferrable=True)
+    update("update", json.dumps(of("update", "google", "apple", change=True)))
+    update("update_deferred", of("update_deferred", "google", "apple", change=True), deferrable=True)
     create("from_xcom", fetch())
     hook()
 
