@@ -42,8 +42,7 @@ def planted(
     service: LocalAmplifyBackend, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, airflow_home: Path
 ) -> Iterator[Planted]:
     planted = Planted()
-    planted.open_sessions(service.client())
-    planted.prepare(service.control)
+    planted.prepare(service)
     for name, value in planted.variables.items():
         monkeypatch.setenv(f"AIRFLOW_VAR_{name.upper()}", value)
     for name, connection in planted.connections(service.endpoint_url, proxy.address).items():

@@ -154,8 +154,7 @@ class Hunt:
     def run(self) -> Report:
         began = time.monotonic()
         with LocalAmplifyBackend(job_seconds=0.5) as service, Proxy() as proxy:
-            self.planted.open_sessions(service.client())
-            self.planted.prepare(service.control)
+            self.planted.prepare(service)
             self._give(service.endpoint_url, proxy.address)
             with self._airflow() as airflow:
                 airflow.wait_ready([*DAG_IDS, self.leaks])

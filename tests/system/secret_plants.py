@@ -16,7 +16,7 @@ from enum import Enum
 from functools import cached_property
 from typing import Any
 
-from airflow_provider_amplifybackend.local.control import LocalControl
+from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from tests.samples import APP, auth, auth_change
 from tests.system.secret_forms import core, new_mark
 
@@ -168,10 +168,6 @@ class Planted:
         """The unmistakable part of each secret that has one."""
         return self._cores
 
-    def add(self, name: str, value: str) -> None:
-        """Add a secret that somebody else made."""
-        self.values[name] = self.others[name] = value
-
     def _value(self, number: int, plant: Plant) -> str:
         if plant.shape == "number":
             self.others[plant.name] = str(secrets.randbelow(10**17) + 10**17)
@@ -269,17 +265,20 @@ class Planted:
 
     # --------------------------------------------------------------------------------- what the service says of them
 
-    def prepare(self, service: LocalControl) -> None:
+    def prepare(self, service: LocalAmplifyBackend) -> None:
         """Let the service have the environments, and answer, refuse and fail as the tasks expect it."""
         environments = [*TASKS, *(f"mapped-{index}" for index in range(3))]
-        service.seed_app(
+        control = service.control
+        control.seed_app(
             APP,
             *({"name": environment_of(task)} | self._resources(task) for task in environments),
             app_name="shop",
             jobs=list(self._jobs()),
         )
+        for name in sorted(SESSIONS):
+            self.others[name] = self.values[name] = service.client().create_token(AppId=APP)["SessionId"]
         for fault in self._faults():
-            service.add_fault(**fault)
+            control.add_fault(**fault)
 
     def _resources(self, task: str) -> dict[str, Any]:
         if task == "get_backend":
@@ -368,11 +367,6 @@ class Planted:
         if self.proxy_passwords - proxied:
             wrong.append("a password has not reached the proxy")
         return wrong
-
-    def open_sessions(self, client: Any) -> None:
-        """Make the sessions that are looked up and ended, and the one that CreateToken will be answered."""
-        for name in sorted(SESSIONS):
-            self.add(name, client.create_token(AppId=APP)["SessionId"])
 
 
 def _fault(operation: str, task: str, **options: Any) -> dict[str, Any]:
