@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from airflow_provider_amplifybackend.core.encodable import encodable, encodable_text
+from airflow_provider_amplifybackend.core.secret_forms import written_forms
 
 REDACTED = "***"
-# Airflow 3 masks nothing shorter. Airflow 2 would, down to the "s" of the "%s" in everybody's log lines.
-SHORTEST_MASKED = 5
 SECRET_MEMBERS = frozenset({"ClientSecret", "PrivateKey", "ChallengeCode", "GraphQLAPIKeyOutput", "AppClientSecret"})
 # Needed downstream to look a session up or end it, so results carry it; logs and rendered templates do not.
 MASKED_MEMBERS = SECRET_MEMBERS | {"SessionId"}
@@ -112,13 +111,13 @@ def member_names(body: Any) -> Any:
     return body
 
 
-def written_forms(secret: str) -> set[str]:
-    """Return the texts in which a secret may be written somewhere: the masker looks for texts, and knows no escapes.
-
-    A key of several lines is looked for line by line, because each way of writing it has its own line breaks.
-    """
-    in_json = json.dumps(secret)[1:-1]
-    lines = [line for line in re.split(r"\r\n|\n|\\n", secret) if line and not line.startswith("-----")]
-    forms = {secret, in_json, repr(secret)[1:-1], repr(in_json)[1:-1], *(lines if len(lines) > 1 else ())}
-    # Airflow hands them on to other processes. What cannot be encoded is written nowhere; it may be without the rest.
-    return {encodable_text(form) for form in forms if len(form) >= SHORTEST_MASKED}
+def redact_text(text: str, secrets: Iterable[str]) -> str:
+    """Return a text of the service in which each secret, however it is written there, is replaced by ``***``."""
+    known = {encodable_text(secret) for secret in secrets if secret}
+    forms = {form for secret in known for form in written_forms(secret)}
+    for form in sorted(forms, key=len, reverse=True):
+        text = text.replace(form, REDACTED)
+    for secret in known - forms:
+        # Too short to be told from a part of another word.
+        text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", REDACTED, text)
+    return text

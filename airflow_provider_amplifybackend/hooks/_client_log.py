@@ -15,7 +15,8 @@ from typing import Any
 
 from airflow_provider_amplifybackend._compat import mask_secret
 from airflow_provider_amplifybackend.core.encodable import as_text, encodable
-from airflow_provider_amplifybackend.core.secrets import member_names, redact_secrets, secret_values, written_forms
+from airflow_provider_amplifybackend.core.secret_forms import written_forms
+from airflow_provider_amplifybackend.core.secrets import member_names, redact_secrets, secret_values
 
 log = logging.getLogger(__name__)
 

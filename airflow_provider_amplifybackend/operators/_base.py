@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_amplifybackend._compat import AirflowNotFoundException, mask_secret
 from airflow_provider_amplifybackend.core import names
-from airflow_provider_amplifybackend.core.secrets import MASKED_MEMBERS, redact_secrets, secret_values, written_forms
+from airflow_provider_amplifybackend.core.secret_forms import written_forms
+from airflow_provider_amplifybackend.core.secrets import MASKED_MEMBERS, redact_secrets, secret_values
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.links import AmplifyConsoleLink, AmplifyStudioLink, link_addresses
 from airflow_provider_amplifybackend.parameters import service_model

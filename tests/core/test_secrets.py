@@ -15,7 +15,6 @@ from airflow_provider_amplifybackend.core.secrets import (
     is_secret_name,
     redact_secrets,
     secret_values,
-    written_forms,
 )
 from airflow_provider_amplifybackend.parameters.service_model import service_model
 
@@ -118,9 +117,3 @@ def test_a_value_that_contains_itself_is_looked_at_once() -> None:
 def test_no_secret_is_missed_for_another_value_that_was_forgotten() -> None:
     texts = [json.dumps({"ClientSecret": f"hush{number}"}) for number in range(1000)]
     assert set(secret_values(texts)) == {f"hush{number}" for number in range(1000)}
-
-
-def test_the_masker_gets_no_text_that_is_part_of_everybodys_log_lines() -> None:
-    """The masker of Airflow 2 takes any: with "s" it makes "%***" of a "%s", and the line cannot be written."""
-    assert written_forms("s") == set()
-    assert "ab" not in written_forms("a line of a key\nab")

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-import http.client
 import ipaddress
 import json
 import os
 import re
 import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -28,6 +23,7 @@ from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from tests.botocore_model import members_of
 from tests.dag_run import DagRunner
 from tests.fixture_types import MakeConnection
+from tests.front import Front
 from tests.operators.requests_by_operation import shared_botocore_data  # noqa: F401
 from tests.samples import APP, auth
 
@@ -89,60 +85,6 @@ def clone(dags: DagRunner, service: LocalAmplifyBackend, code: str = CLONE) -> s
     looks = service.control.journal("GetBackendJob")
     assert len(looks) >= 2  # the worker's first, and the trigger's
     return {(entry["account"], entry["region"]) for entry in service.control.journal()}
-
-
-@dataclass
-class Front:
-    """A server before the service that hands on what it is asked, as a proxy or as the endpoint, and remembers it."""
-
-    behind: str
-    asked: list[dict[str, str]] = field(default_factory=list)
-    endpoint_url: str = ""
-
-    @contextmanager
-    def running(self, tls: ssl.SSLContext | None = None) -> Iterator[Front]:
-        server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        if tls:
-            server.socket = tls.wrap_socket(server.socket, server_side=True)
-        self.endpoint_url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield self
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
-
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        front = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def hand_on(self) -> None:
-                front.asked.append({"target": self.path, **{k.lower(): v for k, v in self.headers.items()}})
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                target = urlsplit(self.path)
-                behind = http.client.HTTPConnection(target.netloc or urlsplit(front.behind).netloc)
-                behind.request(self.command, target.path, body, dict(self.headers))
-                answer = behind.getresponse()
-                content = answer.read()
-                self.send_response(answer.status)
-                for name, value in answer.getheaders():
-                    if name.lower() not in ("content-length", "connection", "transfer-encoding"):
-                        self.send_header(name, value)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-                behind.close()
-
-            do_GET = do_POST = do_PUT = do_DELETE = hand_on  # noqa: N815
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        return Handler
 
 
 @pytest.fixture
