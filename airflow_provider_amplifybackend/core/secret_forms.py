@@ -30,7 +30,9 @@ _KEY_MARK = re.compile("-----(?:BEGIN|END) [A-Z0-9 ]+-----")
 _KEY_LINE = re.compile("[A-Za-z0-9+/=]+")
 _LETTERS_AND_DIGITS = re.compile("[A-Za-z0-9]{12,}")
 _LONGEST_IN_BOTH_ALPHABETS = 200
-_HEX = re.compile(r"(%|\\u)((?:[0-9A-Fa-f]{2}){1,2})")
+# What is longer, and has no lines, is no secret that anybody has: it costs more and is written in fewer ways.
+_LONG = 1_000
+_HEX = re.compile(r"(?<=%)[0-9A-F]{2}|(?<=\\u)[0-9a-f]{4}")
 _URL_SAFE = str.maketrans("+/", "-_")
 
 
@@ -125,6 +127,9 @@ def _forms(text: str) -> Iterator[str]:
     yield text
     if text.isascii() and text.isalnum():
         return  # written the same everywhere
+    if len(text) > _LONG:
+        yield from (write(text) for write in _IN_DOCUMENTS)
+        return
     for once in {write(text) for write in _IN_DOCUMENTS}:
         yield once
         yield _other_case(once)
@@ -136,12 +141,14 @@ def _forms(text: str) -> Iterator[str]:
 
 def _other_case(text: str) -> str:
     """Return a text with its hexadecimal digits in the case that other encoders write."""
-    return _HEX.sub(lambda match: match[1] + match[2].swapcase(), text)
+    return _HEX.sub(lambda digits: digits[0].swapcase(), text)
 
 
 def _in_base64(secret: str) -> Iterator[str]:
     """Yield what of a secret does not depend on what stands before and behind it, in each place that it can have."""
     content = secret.encode()
+    if len(content) > _LONG * 4:
+        return
     for before in range(3):
         encoded = base64.b64encode(b"\0" * before + content).decode()
         first, last = (0, 2, 3)[before], (before + len(content)) * 8 // 6
