@@ -15,37 +15,36 @@ import pytest
 
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from tests.dag_run import DagRunner, Finished
+from tests.front import Front
 from tests.system import secret_leaks
 from tests.system.secret_forms import Search
 from tests.system.secret_not_covered import excuse
-from tests.system.secret_plants import CONTROL, Planted
-from tests.system.secret_proxy import Proxy
+from tests.system.secret_plants import CONTROL, DAG_IDS, Planted
 from tests.system.secret_sinks import Database, Piece
 
 pytestmark = pytest.mark.usefixtures("clients_at_debug")
 
 DAGS = Path(__file__).parents[1] / "system" / "dags" / "secrets"
 CLIENTS = ("botocore", "aiobotocore", "urllib3")
-DAG_IDS = ("secrets", "secrets_native")
 # Airflow's in-process supervisor, which only dag.test() has, logs the messages that ask it for something.
 SUPERVISOR = ("Sending request", "Received message from task runner")
 
 
 @pytest.fixture
-def proxy() -> Iterator[Proxy]:
-    with Proxy() as running:
+def proxy(service: LocalAmplifyBackend) -> Iterator[Front]:
+    with Front(service.endpoint_url).running() as running:
         yield running
 
 
 @pytest.fixture
 def planted(
-    service: LocalAmplifyBackend, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, airflow_home: Path
+    service: LocalAmplifyBackend, proxy: Front, monkeypatch: pytest.MonkeyPatch, airflow_home: Path
 ) -> Iterator[Planted]:
     planted = Planted()
     planted.prepare(service)
     for name, value in planted.variables.items():
         monkeypatch.setenv(f"AIRFLOW_VAR_{name.upper()}", value)
-    for name, connection in planted.connections(service.endpoint_url, proxy.address).items():
+    for name, connection in planted.connections(service.endpoint_url, proxy.endpoint_url).items():
         monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(connection))
     monkeypatch.setenv("SECRET_DAGS_FILES", str(DAGS / "files"))
     with _in_database(*planted.in_database):
@@ -106,23 +105,16 @@ def found(planted: Planted, *runs: Finished) -> set[str]:
     }
 
 
-def run_hunt(dags: DagRunner) -> list[Finished]:
-    text = (DAGS / "secret_dags.py").read_text(encoding="utf-8")
-    return [dags.run_dag(dags.load_file(text, dag_id)) for dag_id in DAG_IDS]
-
-
+@pytest.mark.parametrize("dag_id", DAG_IDS)
 def test_no_planted_secret_is_in_a_log_or_in_the_database(
-    dags: DagRunner, service: LocalAmplifyBackend, proxy: Proxy, planted: Planted
+    dags: DagRunner, service: LocalAmplifyBackend, proxy: Front, planted: Planted, dag_id: str
 ) -> None:
-    runs = run_hunt(dags)
-    states = {task_id: state for run in runs for task_id, state in run.states.items()}
-    assert {
-        task_id: state
-        for task_id, state in states.items()
-        if state != ("failed" if task_id.startswith("fails_") else "success")
-    } == {}
-    assert planted.astray(service.control.journal(), proxy.passwords) == []
-    assert found(planted, *runs) == set()
+    run = dags.run_dag(dags.load_file((DAGS / "secret_dags.py").read_text(encoding="utf-8"), dag_id))
+    assert run.states == {
+        task_id: "failed" if task_id.startswith("fails_") else "success" for task_id in run.states
+    }, {task_id: run.errors(task_id) for task_id in run.states}
+    assert planted.astray(service.control.journal(), proxy.asked, [dag_id]) == []
+    assert found(planted, run) == set()
 
 
 def test_what_a_task_leaks_is_found_in_each_place(dags: DagRunner, planted: Planted) -> None:

@@ -28,13 +28,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from tests.front import Front
 from tests.system import secret_leaks
 from tests.system.engine import RunningAirflow
 from tests.system.engine_services import missing_services
 from tests.system.secret_forms import Search
 from tests.system.secret_not_covered import excuse
-from tests.system.secret_plants import CONTROL, PLANTS, SESSIONS, Planted
-from tests.system.secret_proxy import Proxy
+from tests.system.secret_plants import CONTROL, DAG_IDS, PLANTS, SESSIONS, Planted
 from tests.system.secret_sinks import (
     OF_DAG,
     OF_TASK,
@@ -54,7 +54,6 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).parents[2]
 DAGS = Path(__file__).parent / "dags" / "secrets"
-DAG_IDS = ("secrets", "secrets_native")
 # What only names show, and no task writes to: there the control is a name that holds the secret.
 NAME = "control_name"
 LOGS = ("api-server.log", "dag-processor.log", "scheduler.log", "triggerer.log")
@@ -153,14 +152,14 @@ class Hunt:
 
     def run(self) -> Report:
         began = time.monotonic()
-        with LocalAmplifyBackend(job_seconds=0.5) as service, Proxy() as proxy:
+        with LocalAmplifyBackend(job_seconds=0.5) as service, Front(service.endpoint_url).running() as proxy:
             self.planted.prepare(service)
-            self._give(service.endpoint_url, proxy.address)
+            self._give(service.endpoint_url, proxy.endpoint_url)
             with self._airflow() as airflow:
                 airflow.wait_ready([*DAG_IDS, self.leaks])
                 self._say(began, "Airflow is ready")
                 self._run_dags(airflow, began)
-                self.report.astray += self.planted.astray(service.control.journal(), proxy.passwords)
+                self.report.astray += self.planted.astray(service.control.journal(), proxy.asked)
                 self._search(airflow, began)
         return self.report
 
@@ -260,9 +259,8 @@ class Hunt:
 
     def _commands(self) -> Iterator[list[str]]:
         yield ["dags", "details", self.leaks]
-        yield ["dags", "details", DAG_IDS[0]]
         yield ["dags", "list-import-errors"]
-        for dag_id, run_id in (self.runs[0], self.runs[1]):
+        for dag_id, run_id in self.runs[:2]:
             yield ["tasks", "states-for-dag-run", dag_id, run_id, "-o", "json"]
 
 

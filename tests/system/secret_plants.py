@@ -8,9 +8,10 @@ was to be sent must have reached the service: a hunt through roads that nobody h
 
 from __future__ import annotations
 
+import base64
 import json
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
@@ -35,8 +36,8 @@ class Way(Enum):
 SENT, ANSWERED, HELD, USED = Way.SENT, Way.ANSWERED, Way.HELD, Way.USED
 
 # By task: the way, and its secrets with their shapes. In templates a secret is called `task_member`.
-_PLANTED: dict[str, tuple[Way, str]] = {
-    # In: every form in which a configuration can be given
+# In: every form in which a configuration can be given.
+_IN: dict[str, tuple[Way, str]] = {
     "dictionary": (SENT, "google:signs facebook amazon apple:pem"),
     "deferred": (SENT, "google facebook:signs amazon apple:pem_crlf"),
     "json_text": (SENT, "google apple:pem_line"),
@@ -46,14 +47,18 @@ _PLANTED: dict[str, tuple[Way, str]] = {
     "mapped": (SENT, "first:signs second third"),
     "from_connection": (SENT, "google facebook"),
     "from_database": (SENT, "google facebook"),
-    "native_member": (SENT, "google:number facebook apple:pem"),
-    "native_whole": (SENT, "google:signs apple:pem"),
-    "native_tojson": (SENT, "google:signs facebook"),
     "update": (SENT, "google:signs apple:pem"),
     "update_deferred": (SENT, "google apple:pem"),
     "from_xcom": (SENT, "google"),
     "hook": (SENT, "google"),
-    # Refused before anything is sent: other names, broken texts, texts that no masker takes
+}
+_NATIVE: dict[str, tuple[Way, str]] = {
+    "native_member": (SENT, "google:number facebook apple:pem"),
+    "native_whole": (SENT, "google:signs apple:pem"),
+    "native_tojson": (SENT, "google:signs facebook"),
+}
+# Refused before anything is sent: other names, broken texts, texts that no masker takes.
+_REFUSED: dict[str, tuple[Way, str]] = {
     "fails_camel_case": (HELD, "google facebook amazon apple"),
     "fails_camel_file": (HELD, "google:signs apple:pem_line"),
     "fails_cli_inputs": (HELD, "google apple:pem_line creds"),
@@ -65,6 +70,8 @@ _PLANTED: dict[str, tuple[Way, str]] = {
     "fails_twice_encoded": (HELD, "google:signs"),
     "fails_list": (HELD, "first second"),
     "fails_short": (HELD, "google:short"),
+}
+_SAID: dict[str, tuple[Way, str]] = {
     # Refused by the service, whose text repeats the secret; throttled; the answer lost
     "fails_refused": (SENT, "google:signs apple:pem"),
     "fails_refused_again": (SENT, "google"),
@@ -78,16 +85,19 @@ _PLANTED: dict[str, tuple[Way, str]] = {
     "fails_import": (ANSWERED, "client"),
     "fails_sensor_job": (ANSWERED, "google"),
     "fails_sensor_deferred": (ANSWERED, "google"),
+    "fails_challenge": (SENT, "session"),
     "get_job": (ANSWERED, "google"),
     "list_jobs": (ANSWERED, "google"),
-    # Out: what the service answers
+}
+# Out: what the service answers.
+_OUT: dict[str, tuple[Way, str]] = {
     "get_backend": (ANSWERED, "appclient graphql hosted appapple datastore"),
     "get_auth": (ANSWERED, "google:signs facebook amazon apple:pem"),
     "get_api": (ANSWERED, "apikey"),
     "create_challenge": (ANSWERED, "code"),
     "get_challenge": (ANSWERED, "code"),
-    "fails_challenge": (SENT, "session"),
-    # Connections
+}
+_CONNECTIONS: dict[str, tuple[Way, str]] = {
     "aws_keys": (USED, "key session"),
     "proxy": (USED, "userinfo"),
     "proxy_deferred": (USED, "userinfo"),
@@ -100,6 +110,15 @@ _PLANTED: dict[str, tuple[Way, str]] = {
     "fails_sensor_config": (HELD, "userinfo"),
     "fails_sensor_uri": (HELD, "key"),
 }
+_PLANTED = {
+    "secrets_in": _IN,
+    "secrets_native": _NATIVE,
+    "secrets_refused": _REFUSED,
+    "secrets_said": _SAID,
+    "secrets_out": _OUT,
+    "secrets_connections": _CONNECTIONS,
+}
+DAG_IDS = tuple(_PLANTED)
 # Session ids: results carry them, because whoever looks a session up or ends it needs them (docs/security.md).
 SESSIONS = {"create_challenge_session", "get_challenge_session", "delete_challenge_session"}
 CONTROL = "control"
@@ -114,17 +133,19 @@ class Plant:
     """One secret: its name in templates, the task that meets it, what becomes of it, and how it looks."""
 
     name: str
+    dag: str
     task: str
     way: Way
     shape: str
 
 
 PLANTS = [
-    Plant(f"{task}_{member}", task, way, shape or "plain")
-    for task, (way, members) in _PLANTED.items()
+    Plant(f"{task}_{member}", dag, task, way, shape or "plain")
+    for dag, tasks in _PLANTED.items()
+    for task, (way, members) in tasks.items()
     for member, _, shape in (word.partition(":") for word in members.split())
 ]
-TASKS = tuple(_PLANTED)
+TASKS = tuple(task for tasks in _PLANTED.values() for task in tasks)
 
 
 def environment_of(task: str) -> str:
@@ -221,11 +242,6 @@ class Planted:
             },
         }
 
-    @property
-    def proxy_passwords(self) -> set[str]:
-        """The passwords that a proxy must have been given."""
-        return {self.values["proxy_userinfo"], self.values["proxy_deferred_userinfo"]}
-
     def connections(self, endpoint: str, proxy: str) -> dict[str, dict[str, Any]]:
         """Return the connections, in the JSON form of Airflow."""
         value, once = self.values, {"retries": {"total_max_attempts": 1}}
@@ -235,7 +251,7 @@ class Planted:
             return {"conn_type": "aws", "login": "123456789012", "password": password, "extra": json.dumps(extra)}
 
         def proxied(plant: str, address: str) -> dict[str, Any]:
-            proxies = {"http": f"http://hunter:{value[plant]}@{address}"}
+            proxies = {"http": address.replace("//", f"//hunter:{value[plant]}@")}
             return aws({"config_kwargs": {"proxies": proxies, **once}})
 
         return {
@@ -243,7 +259,7 @@ class Planted:
             "aws_keys": aws({"aws_session_token": value["aws_keys_session"]}, value["aws_keys_key"]),
             "aws_proxy": proxied("proxy_userinfo", proxy),
             "aws_proxy_deferred": proxied("proxy_deferred_userinfo", proxy),
-            "aws_no_proxy": proxied("fails_proxy_userinfo", "127.0.0.1:9"),
+            "aws_no_proxy": proxied("fails_proxy_userinfo", "http://127.0.0.1:9"),
             "aws_userinfo": aws(
                 {
                     "endpoint_url": f"http://hunter:{value['fails_endpoint_userinfo']}@127.0.0.1:9",
@@ -356,16 +372,23 @@ class Planted:
         message = f"no session {self.values['fails_challenge_session']}"
         yield {"operation": "DeleteToken", **refused, "app_id": "d0refused", "message": message}
 
-    def astray(self, journal: Sequence[Mapping[str, Any]], proxied: Set[str]) -> list[str]:
+    def astray(
+        self,
+        journal: Sequence[Mapping[str, Any]],
+        proxied: Sequence[Mapping[str, str]],
+        dag_ids: Sequence[str] = DAG_IDS,
+    ) -> list[str]:
         """Return what should have reached the service or the proxy and has not, and what has and should not."""
         sent = json.dumps([entry["parameters"] for entry in journal], ensure_ascii=False)
         wrong = []
-        for plant in PLANTS:
+        for plant in (plant for plant in PLANTS if plant.dag in dag_ids):
             unmistakable = self._cores.get(plant.name) or self.others[plant.name]
             if (unmistakable in sent) != (plant.way is SENT):
                 wrong.append(f"{plant.name} {'has' if unmistakable in sent else 'has not'} reached the service")
-        if self.proxy_passwords - proxied:
-            wrong.append("a password has not reached the proxy")
+        logins = {each.get("proxy-authorization") for each in proxied}
+        for name in ("proxy_userinfo", "proxy_deferred_userinfo") if "secrets_connections" in dag_ids else ():
+            if f"Basic {base64.b64encode(f'hunter:{self.values[name]}'.encode()).decode()}" not in logins:
+                wrong.append(f"{name} has not reached the proxy")
         return wrong
 
 

@@ -69,6 +69,9 @@ OF_TASK = {
 _FERNET = re.compile(rb"gAAAA[\w-]{60,}={0,2}")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{24,}={0,2}")
 _DEEPEST = 4
+_RECORD = re.compile(rb"(?m)^(?=\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)")
+_LEVEL = re.compile(rb"\[(debug|info|warning|error|critical) *\]")
+_LOGGER = re.compile(rb"\[([A-Za-z_][\w.]*)\](?= |$)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -178,17 +181,32 @@ def log_pieces(home: Path) -> Iterator[Piece]:
     """Yield every log file of a running Airflow: of its components, of tasks, triggers and DAG files."""
     for path in sorted((home / "logs").glob("*.log")):
         name = re.sub(r"-\d+$", "", path.stem)
-        yield Piece(f"{name}.log", path.name, path.read_bytes())
-    for path in sorted(path for path in (home / "task_logs").rglob("*") if path.is_file()):
-        parts = path.relative_to(home / "task_logs").parts
+        for where, records in by_origin(path.read_bytes()).items():
+            yield Piece(f"{name}.log", where, b"\n".join(records))
+    for path in _files(home / "logs" / "dag_processor"):
+        yield Piece("logs of DAG files", path.name, path.read_bytes())
+    for path in _files(home / "task_logs"):
         sink = "logs of triggers" if ".trigger." in path.name else "logs of tasks"
-        sink = "logs of DAG files" if "dag_processor" in parts[0] else sink
-        yield Piece(sink, "/".join(parts), path.read_bytes())
+        yield Piece(sink, str(path.relative_to(home / "task_logs")), path.read_bytes())
+
+
+def by_origin(log: bytes) -> dict[str, list[bytes]]:
+    """Return the records of a component's log by level and logger: each begins with its time, and may have many lines."""
+    found: dict[str, list[bytes]] = {}
+    for record in _RECORD.split(log):
+        level, logger = _LEVEL.search(record), _LOGGER.search(record)
+        origin = b" ".join(match[1] for match in (level, logger) if match) or b"output"
+        found.setdefault(origin.decode(), []).append(record)
+    return found
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def file_pieces(home: Path, *, but: Sequence[str]) -> Iterator[Piece]:
     """Yield every other file below Airflow's home, where its temporary files are as well."""
-    for path in sorted(path for path in home.rglob("*") if path.is_file()):
+    for path in _files(home):
         parts = path.relative_to(home).parts
         if parts[0] not in but:
             for content in unpacked(path.read_bytes()):

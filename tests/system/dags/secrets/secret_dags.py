@@ -35,6 +35,7 @@ from tests.system.secret_plants import RESOURCE, environment_of, social
 
 FILES = os.environ.get("SECRET_DAGS_FILES") or str(Path(__file__).parent / "files")
 ONCE_MORE = {"retries": 1, "retry_delay": timedelta(seconds=1)}
+# Under LocalExecutor, Airflow fails some tasks whose trigger fires soon (apache/airflow#67287).
 MAY_RETRY = {"retries": 2, "retry_delay": timedelta(seconds=1)}
 OPTIONS = {
     "schedule": None,
@@ -59,6 +60,8 @@ def resource(operator, task_id, config, **more):
     given = {"backend_environment_name": environment_of(task_id), "resource_name": RESOURCE, "waiter_delay": 0.2}
     # What is not said otherwise does not wait: most roads end with the request.
     given["wait_for_completion"] = "deferrable" in more
+    if not task_id.startswith("fails_"):
+        given |= MAY_RETRY
     return operator(task_id=task_id, resource_config=config, **given | more)
 
 
@@ -115,7 +118,7 @@ def hook():
     AmplifyBackendHook().call("UpdateBackendAuth", {**given, "ResourceConfig": change})
 
 
-with DAG("secrets", **OPTIONS):
+with DAG("secrets_in", **OPTIONS):
     create("dictionary", of("dictionary", "google", "facebook", "amazon", "apple"), deferrable=False)
     create("deferred", of("deferred", "google", "facebook", "amazon", "apple"), deferrable=True)
     create("json_text", json.dumps(of("json_text", "google", "apple")))
@@ -123,7 +126,7 @@ with DAG("secrets", **OPTIONS):
     create("whole_variable", var("document_whole_variable"))
     create("tojson", escaped("tojson", "google", "apple"))
     CreateBackendAuthOperator.partial(
-        task_id="mapped", resource_name=RESOURCE, waiter_delay=0.2, deferrable=True
+        task_id="mapped", resource_name=RESOURCE, waiter_delay=0.2, deferrable=True, **MAY_RETRY
     ).expand_kwargs(
         [
             {
@@ -143,6 +146,7 @@ with DAG("secrets", **OPTIONS):
     create("from_xcom", fetch())
     hook()
 
+with DAG("secrets_refused", **OPTIONS):
     names = {"ClientSecret": "clientSecret", "PrivateKey": "privateKey"}
     create("fails_camel_case", renamed(of("fails_camel_case", "google", "facebook", "amazon", "apple"), **names))
     create("fails_camel_file", "camel_case.json")
@@ -164,10 +168,11 @@ with DAG("secrets", **OPTIONS):
     create("fails_list", {"clientSecrets": [var("fails_list_first"), {"value": var("fails_list_second")}]})
     create("fails_short", of("fails_short", "google"))
 
+with DAG("secrets_said", **OPTIONS):
     create("fails_refused", of("fails_refused", "google", "apple"))
     create("fails_refused_again", of("fails_refused_again", "google"), **ONCE_MORE)
-    create("throttled", of("throttled", "google"), **MAY_RETRY)
-    create("answer_lost", of("answer_lost", "google"), **MAY_RETRY)
+    create("throttled", of("throttled", "google"))
+    create("answer_lost", of("answer_lost", "google"))
     create("already_there", of("already_there", "google", "apple"), if_exists="skip")
 
     create("fails_job_on_worker", of("fails_job_on_worker", "google", "apple"), deferrable=False)
@@ -190,10 +195,12 @@ with DAG("secrets", **OPTIONS):
             poke_interval=0.2,
             timeout=60,
         )
+    DeleteTokenOperator(task_id="fails_challenge", app_id="d0refused", session_id=var("fails_challenge_session"))
     environment = environment_of("get_job")
     GetBackendJobOperator(task_id="get_job", backend_environment_name=environment, job_id=f"job-of-{environment}")
     ListBackendJobsOperator(task_id="list_jobs", backend_environment_name=environment_of("list_jobs"))
 
+with DAG("secrets_out", **OPTIONS):
     GetBackendOperator(task_id="get_backend", backend_environment_name=environment_of("get_backend"))
     GetBackendAuthOperator(
         task_id="get_auth", backend_environment_name=environment_of("get_auth"), resource_name=RESOURCE
@@ -202,7 +209,8 @@ with DAG("secrets", **OPTIONS):
     CreateTokenOperator(task_id="create_challenge")
     GetTokenOperator(task_id="get_challenge", session_id=var("get_challenge_session"))
     DeleteTokenOperator(task_id="delete_challenge", session_id=var("delete_challenge_session"))
-    DeleteTokenOperator(task_id="fails_challenge", app_id="d0refused", session_id=var("fails_challenge_session"))
+
+with DAG("secrets_connections", **OPTIONS):
 
     def get(task_id, **aws):
         return GetBackendOperator(task_id=task_id, backend_environment_name=environment_of(task_id), **aws)
