@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.parameters.reading import flaws
 from airflow_provider_amplifybackend.tasks.aws_parameters import AwsParameters
+from airflow_provider_amplifybackend.tasks.literal_secrets import literal_problems
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -19,7 +20,7 @@ def validate_dag(dag: DAG) -> None:
     Check the parameters of every operator and sensor of this package in a DAG, as ``execute`` will do.
 
     Values that are yet to be rendered (Jinja, XComArgs) are left out. Files are read; of a mapped task every value it
-    is expanded over is checked.
+    is expanded over is checked. A secret in clear is a problem, too, in the DAG file as in a file beside it.
 
     :param dag: The DAG, e.g. ``DagBag("dags").dags["nightly"]``.
     :raises BackendParameterError: names the task, the parameter, its value and what is accepted, for every problem.
@@ -50,7 +51,8 @@ def _own_problems(task: Any, operator_class: type[AwsParameters], values: Mappin
         read = _with_files(task, operator_class, values)
     except BackendParameterError as error:
         return [str(error)]
-    return operator_class.problems(read, templates=True)
+    given = {name: value for name, value in read.items() if name in operator_class.template_fields}
+    return operator_class.problems(read, templates=True) + literal_problems(given)
 
 
 def _with_files(task: Any, operator_class: type[AwsParameters], values: Mapping[str, Any]) -> dict[str, Any]:

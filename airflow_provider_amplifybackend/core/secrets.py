@@ -240,8 +240,10 @@ def _found_in(text: str, is_secret: IsSecret) -> Iterator[Found]:
     if found is not None:
         for entry in found:
             yield entry
-            if entry.is_secret and entry.value not in text[entry.start : entry.end]:
-                yield replace(entry, value=text[entry.start : entry.end])
+            written = text[entry.start : entry.end]
+            # As it is written, with quotes doubled or lines folded, a log shows it, too.
+            if (entry.is_secret and entry.value not in written) or ("\n" in written and may_hold_secret(entry.value)):
+                yield replace(entry, value=written, is_secret=True)
         for comment in comments(text):
             yield from in_words(comment, is_secret)
     else:

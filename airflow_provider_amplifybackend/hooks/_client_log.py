@@ -13,9 +13,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_amplifybackend._compat import mask_secret
+from airflow_provider_amplifybackend._masking import mask
 from airflow_provider_amplifybackend.core.encodable import as_text, encodable
-from airflow_provider_amplifybackend.core.secret_forms import written_forms
 from airflow_provider_amplifybackend.core.secrets import member_names, redact_secrets, secret_values
 
 log = logging.getLogger(__name__)
@@ -56,14 +55,8 @@ def watch(client: Any, *, masks: bool = True) -> None:
     events.register("after-call-error.amplifybackend", _log_error)
 
 
-def _mask(value: Any) -> None:
-    for secret in secret_values(value):
-        for text in written_forms(secret):
-            mask_secret(text)
-
-
 def _mask_request(params: Any, **_: Any) -> None:
-    _mask(params)
+    mask(params)
 
 
 def _mask_answer(response_dict: Mapping[str, Any], **_: Any) -> None:
@@ -71,7 +64,7 @@ def _mask_answer(response_dict: Mapping[str, Any], **_: Any) -> None:
         body = encodable(json.loads(response_dict["body"]))
     except (KeyError, TypeError, ValueError, RecursionError):
         return
-    _mask(member_names(body))
+    mask(member_names(body))
 
 
 class _HiddenBody(bytes):

@@ -14,6 +14,7 @@ from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.parameters.client_config import as_client_config
 from airflow_provider_amplifybackend.parameters.no_passwords import as_connection_id, refused_passwords
 from airflow_provider_amplifybackend.parameters.reading import as_verify, holds_template, problems_of
+from airflow_provider_amplifybackend.tasks.literal_secrets import warn_of_literal_secret
 from airflow_provider_amplifybackend.tasks.map_index import NamedMapIndex
 from airflow_provider_amplifybackend.tasks.mapping import CheckedMapping, check_written
 
@@ -59,7 +60,16 @@ class AwsParameters(NamedMapIndex, CheckedMapping, BaseOperator):
         # a word about the task and the parameter.
         if name in type(self).template_fields:
             check_written(type(self), self.task_id, {name: value})
+            self._warn_of_literal_secret(name, value)
         super().__setattr__(name, value)
+
+    def _warn_of_literal_secret(self, name: str, value: Any) -> None:
+        """Warn once of a secret in clear, where the DAG is written: later it may come from a template."""
+        is_written = not self._BaseOperator__instantiated and not self._BaseOperator__from_mapped  # type: ignore[attr-defined]
+        if is_written and "_has_literal_secret" not in vars(self):
+            dag_id = self.dag_id if self.has_dag() else None  # type: ignore[no-untyped-call]
+            if warn_of_literal_secret({name: value}, task_id=self.task_id, dag_id=dag_id):
+                vars(self)["_has_literal_secret"] = True
 
     @classmethod
     def written_problems(cls, name: str, value: Any) -> Iterable[str]:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from airflow.sdk import DAG
 
 from airflow_provider_amplifybackend import exceptions
 from airflow_provider_amplifybackend._errors import wait_error
@@ -29,11 +30,13 @@ from airflow_provider_amplifybackend.exceptions import (
 )
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from airflow_provider_amplifybackend.operators.auth import CreateBackendAuthOperator
 from airflow_provider_amplifybackend.parameters import service_model
 from airflow_provider_amplifybackend.start.actions import StartPolicy
 from airflow_provider_amplifybackend.start.attempt import STORE_KEY
 from airflow_provider_amplifybackend.start.driver import StartOnce
 from airflow_provider_amplifybackend.start.intent import Intent, Round
+from airflow_provider_amplifybackend.tasks.literal_secrets import LiteralSecretWarning
 from airflow_provider_amplifybackend.triggers import _events as events
 from tests.docs.conftest import ROOT
 from tests.samples import APP, auth
@@ -149,6 +152,31 @@ def refused_parameter(service: LocalAmplifyBackend) -> str:
     return "; ".join(service_model.problems("CreateBackendAuth", values))
 
 
+def social_login(secret: str) -> dict[str, Any]:
+    providers = {"Google": {"ClientId": "shop", "ClientSecret": secret}}
+    config = auth(
+        OAuth={
+            "OAuthGrantType": "CODE",
+            "OAuthScopes": ["EMAIL"],
+            "RedirectSignInURIs": ["https://shop.example/in"],
+            "RedirectSignOutURIs": ["https://shop.example/out"],
+            "SocialProviderSettings": providers,
+        }
+    )
+    return {"app_id": "a", "backend_environment_name": "dev", "resource_name": "r", "resource_config": config}
+
+
+def refused_secret(service: LocalAmplifyBackend) -> str:
+    return "; ".join(service_model.problems("CreateBackendAuth", social_login("***")))
+
+
+def secret_in_clear(service: LocalAmplifyBackend) -> str:
+    with pytest.warns(LiteralSecretWarning) as warned, DAG("shop", schedule=None):
+        CreateBackendAuthOperator(task_id="add_auth", **social_login("hush-hush"))
+    (warning,) = warned
+    return str(warning.message)
+
+
 def refused_name(service: LocalAmplifyBackend) -> str:
     with pytest.raises(BackendParameterError) as error:
         AmplifyBackendHook().call("DeleteBackend", {"AppId": APP, "BackendEnvironmentName": "prod\u200b"})
@@ -190,6 +218,7 @@ def unusable_event(service: LocalAmplifyBackend) -> str:
 
 ERRORS: dict[str, tuple[Callable[[LocalAmplifyBackend], str], ...]] = {
     "BackendParameterError": (refused_parameter,),
+    "Secrets": (refused_secret, secret_in_clear),
     "Names": (refused_name,),
     "BackendRequestError": (refused_request, stopped_waiting),
     "BackendJobFailedError": (failed_job,),
