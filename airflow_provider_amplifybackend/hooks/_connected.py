@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.config import Config
 
-from airflow_provider_amplifybackend._compat import AirflowException, AirflowNotFoundException, mask_secret
+from airflow_provider_amplifybackend._compat import AirflowException, AirflowNotFoundException
+from airflow_provider_amplifybackend._masking import mask_texts
 from airflow_provider_amplifybackend.core.addresses import passwords, without_userinfo
-from airflow_provider_amplifybackend.core.secret_forms import written_forms
 from airflow_provider_amplifybackend.core.service_text import ServiceTexts
 from airflow_provider_amplifybackend.hooks._botocore_errors import ConnectionLookupError, LateStartError, stop_at_quota
 from airflow_provider_amplifybackend.hooks._client_log import watch
@@ -75,9 +75,7 @@ class ConnectedHook(AwsBaseHook):
                 f"the AWS connection aws_conn_id={conn_id!r} could not be looked up: {without_userinfo(str(error))}"
             ) from error
         # Before the amazon provider and botocore log the settings at DEBUG.
-        for password in passwords([connection.extra_dejson, connection.host or ""]):
-            for form in written_forms(password):
-                mask_secret(form)
+        mask_texts(passwords([connection.extra_dejson, connection.host or ""]))
         return connection
 
     @cached_property

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from airflow_provider_amplifybackend.core.addresses import PROXIES, has_userinfo, names_user
-from airflow_provider_amplifybackend.core.secrets import is_secret_name
+from airflow_provider_amplifybackend.core.secret_names import is_secret_name
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.parameters.reading import holds_template, is_template, problems_of
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_amplifybackend._compat import BaseOperator, mask_secret, try_to_remember
+from airflow_provider_amplifybackend._compat import BaseOperator, try_to_remember
+from airflow_provider_amplifybackend._masking import mask_texts
 from airflow_provider_amplifybackend.core.addresses import PROXIES, passwords
-from airflow_provider_amplifybackend.core.secret_forms import written_forms
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.parameters.client_config import as_client_config
 from airflow_provider_amplifybackend.parameters.no_passwords import as_connection_id, refused_passwords
@@ -79,9 +79,7 @@ class AwsParameters(NamedMapIndex, CheckedMapping, BaseOperator):
         """
         found = [*super().written_problems(name, value)]
         if not found and (problems := refused_passwords(name, value)):
-            for password in passwords({PROXIES: value}):
-                for form in written_forms(password):
-                    mask_secret(form)
+            mask_texts(passwords({PROXIES: value}))
             return problems
         return found
 

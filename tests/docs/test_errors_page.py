@@ -7,7 +7,7 @@ import logging
 import re
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from airflow.sdk import DAG
@@ -16,6 +16,7 @@ from airflow_provider_amplifybackend import exceptions
 from airflow_provider_amplifybackend._errors import wait_error
 from airflow_provider_amplifybackend.core.job import Job, JobRef, left_behind
 from airflow_provider_amplifybackend.core.requests import FaultKind, ServiceError
+from airflow_provider_amplifybackend.core.service_text import NOT_SHOWN, withheld
 from airflow_provider_amplifybackend.core.start_failure import StartFailure
 from airflow_provider_amplifybackend.core.status_check import Condition, EnvironmentCondition
 from airflow_provider_amplifybackend.core.timing import Timing
@@ -31,11 +32,13 @@ from airflow_provider_amplifybackend.exceptions import (
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.operators.auth import CreateBackendAuthOperator
+from airflow_provider_amplifybackend.operators.environment import GetBackendOperator
 from airflow_provider_amplifybackend.parameters import service_model
 from airflow_provider_amplifybackend.start.actions import StartPolicy
 from airflow_provider_amplifybackend.start.attempt import STORE_KEY
 from airflow_provider_amplifybackend.start.driver import StartOnce
 from airflow_provider_amplifybackend.start.intent import Intent, Round
+from airflow_provider_amplifybackend.tasks.failed_job import with_error_text
 from airflow_provider_amplifybackend.tasks.literal_secrets import LiteralSecretWarning
 from airflow_provider_amplifybackend.triggers import _events as events
 from tests.docs.conftest import ROOT
@@ -195,6 +198,41 @@ def stopped_waiting(service: LocalAmplifyBackend) -> str:
     )
 
 
+def stopped_waiting_in_the_triggerer(service: LocalAmplifyBackend) -> str:
+    return str(wait_error(REF, ServiceError(FaultKind.REFUSED, "GetBackendJob", "AccessDeniedException", NOT_SHOWN)))
+
+
+def unread_text(service: LocalAmplifyBackend) -> str:
+    class Throttled:
+        def run(self, look: object) -> Job:
+            raise ServiceError(FaultKind.THROTTLED, "GetBackendJob", "TooManyRequestsException", "Rate exceeded")
+
+    job = with_error_text(Job(APP, "pr1", JOB_ID, "CloneBackend", "FAILED"), lambda: cast("Any", Throttled()))
+    return str(BackendJobFailedError(job)).splitlines()[-1]
+
+
+def text_of_another(service: LocalAmplifyBackend) -> str:
+    names = {"AppId": APP, "BackendEnvironmentName": "pr1", "JobId": JOB_ID}
+    text = withheld({**names, "Operation": "UpdateBackendAuth"})
+    return str(BackendJobFailedError(Job(APP, "pr1", JOB_ID, "UpdateBackendAuth", "FAILED", text))).splitlines()[-1]
+
+
+def refused_password(service: LocalAmplifyBackend) -> str:
+    with pytest.raises(BackendParameterError) as error:
+        GetBackendOperator(
+            task_id="get",
+            app_id=APP,
+            botocore_config={"proxies": {"https": "http://squid:hush@proxy.example.com:3128"}},
+        )
+    return str(error.value)
+
+
+def refused_connection(service: LocalAmplifyBackend) -> str:
+    with pytest.raises(BackendParameterError) as error:
+        GetBackendOperator(task_id="get", app_id=APP, aws_conn_id="aws://key:hush@/?region_name=us-east-1")
+    return str(error.value)
+
+
 def failed_job(service: LocalAmplifyBackend) -> str:
     words = "The following resources failed to create: AuthStack"
     job = Job(APP, "pr1", JOB_ID, "CloneBackend", "FAILED", words, 1_617_375_907_613, 1_617_375_940_700)
@@ -220,8 +258,9 @@ ERRORS: dict[str, tuple[Callable[[LocalAmplifyBackend], str], ...]] = {
     "BackendParameterError": (refused_parameter,),
     "Secrets": (refused_secret, secret_in_clear),
     "Names": (refused_name,),
-    "BackendRequestError": (refused_request, stopped_waiting),
-    "BackendJobFailedError": (failed_job,),
+    "Passwords": (refused_password, refused_connection),
+    "BackendRequestError": (refused_request, stopped_waiting, stopped_waiting_in_the_triggerer),
+    "BackendJobFailedError": (failed_job, unread_text, text_of_another),
     "BackendJobTimeoutError": (job_timeout,),
     "BackendTimeoutError": (environment_timeout,),
     "AmplifyBackendError": (unusable_event,),

@@ -229,7 +229,7 @@ def test_an_event_of_an_earlier_version_is_raised_without_the_secrets_of_the_tas
         app_id=APP,
         backend_environment_name="staging",
         resource_name="people",
-        resource_config=config(secret),
+        resource_config=json.dumps(config(secret)),
     )
     ref = {"app_id": APP, "job_id": "j", "environments": ["staging"], "operation": "CreateBackendAuth"}
     texts = {"message": f"oh {secret}", "last_error": f"oh {secret}", "ref": ref}
