@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from tests.airflow_versions import forget_masked_texts
 from tests.dag_run import DagRunner, Finished
 from tests.front import Front
 from tests.system import secret_leaks
@@ -56,9 +57,23 @@ def clients_at_debug(dags: DagRunner) -> Iterator[None]:
     """What has secrets to log: `everything_is_logged` also has SQL, which takes longer than all the rest."""
     for name in CLIENTS:
         logging.getLogger(name).setLevel("DEBUG")
+    forgetful = _Forgetful()
+    logging.root.addHandler(forgetful)
     yield
+    logging.root.removeHandler(forgetful)
     for name in CLIENTS:
         logging.getLogger(name).setLevel("INFO")
+
+
+class _Forgetful(logging.Handler):
+    """Forgets what a task has masked, as the end of its process does where it has one.
+
+    Airflow compiles all masked texts again for each new one: what is nothing for one task is seconds after fifty.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "[DAG TEST] end" in record.getMessage():
+            forget_masked_texts()
 
 
 @contextmanager

@@ -25,16 +25,24 @@ class NotCovered:
 
 
 NOT_COVERED = (
-    NotCovered("The Variable or connection itself", "from_database_.*", r"table (variable|connection): "),
+    NotCovered("The Variable or the connection itself", "from_database_.*", r"table (variable|connection): "),
     NotCovered(
-        "The XCom of an upstream task",
+        "An upstream task's own XCom and log",
         "from_xcom_google",
-        r"(table xcom: xcom\.value|REST XComs: .*/fetch/xcomEntries/return_value)",
+        r"table xcom: xcom\.value"
+        r"|REST XComs: .*/fetch/xcomEntries/return_value"
+        r"|(logs of tasks: .*|REST task logs: .*/)(task_id=)?fetch/"
+        r"|scheduler\.log: info airflow\.task\.operators\.airflow\.providers\.standard\.",
     ),
     NotCovered(
         "`SessionId` in the result of CreateToken and GetToken",
         "(create|get)_challenge_session",
-        r"(table xcom: xcom\.value|REST XComs: .*/(create|get)_challenge/xcomEntries/(return_value|SessionId))",
+        r"table xcom: xcom\.value|REST XComs: .*/(create|get)_challenge/xcomEntries/(return_value|SessionId)",
+    ),
+    NotCovered(
+        "The scheduler's output at DEBUG under LocalExecutor",
+        ".*",
+        r"scheduler\.log: debug (?!.*airflow_provider_amplifybackend)",
     ),
 )
 
