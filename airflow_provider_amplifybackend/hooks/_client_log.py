@@ -2,7 +2,8 @@
 
 botocore's own DEBUG lines have every request and answer with its body. A secret in them is masked before botocore
 writes them, and a body with a secret is not shown at all: the masker of Airflow 2 does not look into `bytes`, and no
-masker takes a text of a few characters for a secret. So nobody who looks for a fault at DEBUG publishes a key.
+masker takes a text of a few characters for a secret. Nor is a body that says why something failed: such a text can repeat
+a secret that only the task knows which sent it. So nobody who looks for a fault at DEBUG publishes a key.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ def watch(client: Any, *, masks: bool = True) -> None:
         events.register("before-call.amplifybackend", _hide_request)
         events.register("before-parse.amplifybackend", _mask_answer)
         events.register("before-parse.amplifybackend", _hide_answer)
+    events.register("before-parse.amplifybackend", _hide_text)
     events.register("before-parameter-build.amplifybackend", _note_call)
     events.register("after-call.amplifybackend", _log_answer)
     events.register("after-call-error.amplifybackend", _log_error)
@@ -71,7 +73,7 @@ class _HiddenBody(bytes):
     """A body that is sent or parsed like any other, while a log has nothing of it but its length."""
 
     def __repr__(self) -> str:
-        return f"<{len(self)} bytes with a secret, not shown>"
+        return f"<{len(self)} bytes that can hold a secret, not shown>"
 
     __str__ = __repr__
 
@@ -82,6 +84,13 @@ def _hide_request(params: dict[str, Any], **_: Any) -> None:
 
 def _hide_answer(response_dict: dict[str, Any], **_: Any) -> None:
     _hide_body(response_dict)
+
+
+def _hide_text(response_dict: dict[str, Any], **_: Any) -> None:
+    """Hide an error, and an answer with the text of a failed job. It must cost nothing: a triggerer's loop does it."""
+    body = response_dict.get("body")
+    if isinstance(body, bytes) and (response_dict.get("status_code", 200) >= 300 or b'"error"' in body.lower()):
+        response_dict["body"] = _HiddenBody(body)
 
 
 def _hide_body(message: dict[str, Any]) -> None:

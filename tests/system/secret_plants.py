@@ -99,6 +99,7 @@ _OUT: dict[str, tuple[Way, str]] = {
 }
 _CONNECTIONS: dict[str, tuple[Way, str]] = {
     "aws_keys": (USED, "key session"),
+    "aws_keys_deferred": (USED, "key session"),
     "proxy": (USED, "userinfo"),
     "proxy_deferred": (USED, "userinfo"),
     "fails_proxy": (USED, "userinfo"),
@@ -257,6 +258,9 @@ class Planted:
         return {
             "aws_default": aws({}),
             "aws_keys": aws({"aws_session_token": value["aws_keys_session"]}, value["aws_keys_key"]),
+            "aws_keys_deferred": aws(
+                {"aws_session_token": value["aws_keys_deferred_session"]}, value["aws_keys_deferred_key"]
+            ),
             "aws_proxy": proxied("proxy_userinfo", proxy),
             "aws_proxy_deferred": proxied("proxy_deferred_userinfo", proxy),
             "aws_no_proxy": proxied("fails_proxy_userinfo", "http://127.0.0.1:9"),

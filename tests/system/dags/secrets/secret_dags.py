@@ -30,7 +30,7 @@ from airflow_provider_amplifybackend.operators.job import GetBackendJobOperator,
 from airflow_provider_amplifybackend.operators.token import CreateTokenOperator, DeleteTokenOperator, GetTokenOperator
 from airflow_provider_amplifybackend.sensors.environment import BackendEnvironmentSensor
 from airflow_provider_amplifybackend.sensors.job import BackendJobSensor
-from tests.samples import APP
+from tests.samples import APP, auth
 from tests.system.secret_plants import RESOURCE, environment_of, social
 
 FILES = os.environ.get("SECRET_DAGS_FILES") or str(Path(__file__).parent / "files")
@@ -219,12 +219,8 @@ with DAG("secrets_connections", **OPTIONS):
     proxied = {"proxies": {"http": "http://hunter:%s@127.0.0.1:9", "https": "http://hunter:%s@127.0.0.1:9"}}
     get("aws_keys", aws_conn_id="aws_keys")
     get("proxy", aws_conn_id="aws_proxy")
-    create(
-        "proxy_deferred",
-        social(google="not-a-secret-of-the-hunt"),
-        aws_conn_id="aws_proxy_deferred",
-        deferrable=True,
-    )
+    create("aws_keys_deferred", auth(), aws_conn_id="aws_keys_deferred", deferrable=True)
+    create("proxy_deferred", auth(), aws_conn_id="aws_proxy_deferred", deferrable=True)
     get("fails_proxy", aws_conn_id="aws_no_proxy")
     get("fails_endpoint", aws_conn_id="aws_userinfo")
     get("fails_uri", aws_conn_id=uri % var("fails_uri_key"))
