@@ -133,7 +133,7 @@ class Judge:
         if name in (CONTROL, NAME):
             self._report.controlled.add(piece.sink)
         elif found := excuse(name, place):
-            self._report.excused[found.headline] += 1
+            self._report.excused[found.what] += 1
         else:
             # One line for each place, not one for each mapped task or try.
             excerpt = self._search.excerpts(piece.content, [name])
@@ -217,7 +217,7 @@ class Hunt:
             self.runs = [(self.leaks, airflow.trigger(self.leaks, conf, run_id=f"run-{self.planted.cores[NAME]}"))]
             self.runs += [(dag_id, airflow.trigger(dag_id, run_id="hunt")) for dag_id in DAG_IDS]
             for dag_id, run_id in self.runs:
-                state = airflow.wait_run(dag_id, run_id, timeout=420, every=1)
+                state = airflow.wait_run(dag_id, run_id, timeout=900, every=1)
                 self._say(began, f"{dag_id.partition('_Hq')[0]} has ended: {state}")
             if airflow.run(*self.runs[0])["state"] != "success":
                 self.report.astray.append("the control did not end well")
