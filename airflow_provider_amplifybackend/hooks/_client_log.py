@@ -10,31 +10,53 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_amplifybackend._masking import mask
 from airflow_provider_amplifybackend.core.encodable import as_text, encodable
-from airflow_provider_amplifybackend.core.secrets import member_names, redact_secrets, secret_values
+from airflow_provider_amplifybackend.core.secrets import (
+    REDACTED,
+    is_masked_name,
+    member_names,
+    redact_secrets,
+    secret_values,
+)
 
 log = logging.getLogger(__name__)
 
 _CALL = "amplifybackend_call"
 # botocore's loggers that are given more than texts: requests, which show their URL, and dictionaries.
 _WORDY = ("botocore.endpoint", "botocore.parsers")
+# Those that show temporary credentials: of the connection, in a request, and of a role, in the answer of STS.
+_CREDENTIAL = re.compile(
+    r"(x-amz-security-token['\"]?: ?b?['\"]?|<(?:SessionToken|SecretAccessKey)>)[\w+/=%.-]{5,}", re.IGNORECASE
+)
 
 
 class _Formatted(logging.Filter):
-    """Puts a line together before it is masked: Airflow 2 masks texts, and no object that shows itself as one."""
+    """Puts a line together before it is masked: Airflow 2 masks texts, and no object that shows itself as one.
+
+    And takes credentials out of it: nobody tells the masker of those that botocore gets by itself.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.args:
             record.msg, record.args = record.getMessage(), ()
+        if isinstance(record.msg, str) and ("oken" in record.msg or "SecretAccessKey" in record.msg):
+            record.msg = _CREDENTIAL.sub(rf"\1{REDACTED}", record.msg)
         return True
 
 
 _FORMATTED = _Formatted()
+
+
+def guard_log() -> None:
+    """Let no credential into botocore's DEBUG lines. Sessions ask for a role's when they are made, before any client."""
+    for name in (*_WORDY, "botocore.auth"):
+        logging.getLogger(name).addFilter(_FORMATTED)
 
 
 def watch(client: Any, *, masks: bool = True) -> None:
@@ -45,8 +67,6 @@ def watch(client: Any, *, masks: bool = True) -> None:
     """
     events = client.meta.events
     if masks:
-        for name in _WORDY:
-            logging.getLogger(name).addFilter(_FORMATTED)
         events.register("before-parameter-build.amplifybackend", _mask_request)
         events.register("before-call.amplifybackend", _hide_request)
         events.register("before-parse.amplifybackend", _mask_answer)
@@ -103,7 +123,12 @@ def _hide_body(message: dict[str, Any]) -> None:
 
 def _note_call(params: Any, context: dict[str, Any], **_: Any) -> None:
     if log.isEnabledFor(logging.DEBUG):
-        context[_CALL] = (redact_secrets(params), time.monotonic())
+        context[_CALL] = (_shown(params), time.monotonic())
+
+
+def _shown(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a request as the line shows it, without its secrets and without the session that results carry."""
+    return {name: REDACTED if is_masked_name(name) else redact_secrets(value) for name, value in params.items()}
 
 
 def _log_answer(parsed: Mapping[str, Any], model: Any, context: dict[str, Any], **_: Any) -> None:

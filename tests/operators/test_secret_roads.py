@@ -125,9 +125,9 @@ def test_no_planted_secret_is_in_a_log_or_in_the_database(
     dags: DagRunner, service: LocalAmplifyBackend, proxy: Front, planted: Planted, dag_id: str
 ) -> None:
     run = dags.run_dag(dags.load_file((DAGS / "secret_dags.py").read_text(encoding="utf-8"), dag_id))
-    assert run.states == {
-        task_id: "failed" if task_id.startswith("fails_") else "success" for task_id in run.states
-    }, {task_id: run.errors(task_id) for task_id in run.states}
+    assert run.states == {task_id: "failed" if task_id.startswith("fails_") else "success" for task_id in run.states}, {
+        task_id: run.errors(task_id) for task_id in run.states
+    }
     assert planted.astray(service.control.journal(), proxy.asked, [dag_id]) == []
     assert found(planted, run) == set()
 
@@ -137,4 +137,10 @@ def test_what_a_task_leaks_is_found_in_each_place(dags: DagRunner, planted: Plan
     run = dags.run_dag(dags.load_file(text, "leaks"), conf={"leaked": planted.values[CONTROL]})
     assert run.states == {"leak": "success"}
     places = {place.partition(" in ")[2].partition(":")[0] for place in found(planted, run)}
-    assert {"log", "table xcom", "table rendered_task_instance_fields", "table serialized_dag", "table dag_run"} <= places
+    assert {
+        "log",
+        "table xcom",
+        "table rendered_task_instance_fields",
+        "table serialized_dag",
+        "table dag_run",
+    } <= places

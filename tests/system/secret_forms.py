@@ -14,7 +14,7 @@ import html
 import json
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from urllib.parse import quote
 
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -71,8 +71,8 @@ class Search:
                 found |= {name for name, form in self._cores if form in near} or {"?"}
         return found
 
-    def excerpts(self, content: bytes, names: Iterable[str]) -> str:
-        """Return where in a content one of the secrets stands, with what stands around it, for whoever mends it."""
-        forms = [*self._marks, *(form for name, form in self._others if name in set(names))]
-        start = min((raw for raw in map(content.find, forms) if raw >= 0), default=0)
+    def excerpt(self, content: bytes, name: str) -> str:
+        """Return where in a content a secret stands, with what stands around it, for whoever mends it."""
+        forms = [form for known, form in (*self._cores, *self._others) if known == name] or self._marks
+        start = min((place for place in map(content.find, forms) if place >= 0), default=0)
         return content[max(0, start - 300) : start + 150].decode(errors="replace")

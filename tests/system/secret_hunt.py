@@ -136,7 +136,7 @@ class Judge:
             self._report.excused[found.what] += 1
         else:
             # One line for each place, not one for each mapped task or try.
-            excerpt = self._search.excerpts(piece.content, [name])
+            excerpt = self._search.excerpt(piece.content, name)
             self._report.finds.setdefault((name, place), Find(name, place, excerpt))
 
 
@@ -182,7 +182,9 @@ class Hunt:
 
     def _airflow(self) -> RunningAirflow:
         backend = "airflow.secrets.local_filesystem.LocalFilesystemBackend"
-        files = {f"{kind}_file_path": str(self.home / "given" / f"{kind}.json") for kind in ("variables", "connections")}
+        files = {
+            f"{kind}_file_path": str(self.home / "given" / f"{kind}.json") for kind in ("variables", "connections")
+        }
         return RunningAirflow(
             self.home,
             self.home / "dags",

@@ -81,15 +81,11 @@ class LeakOperator(BaseOperator):
         descriptor, name = tempfile.mkstemp(prefix="leaked-")
         os.close(descriptor)
         Path(name).write_text(self.leaked)
-        with subprocess.Popen(
-            ["/bin/sh", "-c", f"sleep 2; : {self.leaked}"], env=os.environ | {"LEAKED": self.leaked}
-        ):
+        with subprocess.Popen(["/bin/sh", "-c", f"sleep 2; : {self.leaked}"], env=os.environ | {"LEAKED": self.leaked}):
             pass
         if context["ti"].try_number == 1:
             raise RuntimeError(self.leaked)
-        self.defer(
-            trigger=LeakTrigger(self.leaked), method_name="execute_complete", kwargs={"leaked": self.leaked}
-        )
+        self.defer(trigger=LeakTrigger(self.leaked), method_name="execute_complete", kwargs={"leaked": self.leaked})
 
     def execute_complete(self, context: Any, event: Any = None, leaked: str = "") -> str:
         return leaked

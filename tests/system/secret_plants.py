@@ -225,9 +225,7 @@ class Planted:
         return {name: value[name] for name in (*names, CONTROL)} | _dumped(whole) | broken | sessions
 
     def _of(self, task: str) -> dict[str, str]:
-        return {
-            plant.name.removeprefix(f"{task}_"): self.values[plant.name] for plant in PLANTS if plant.task == task
-        }
+        return {plant.name.removeprefix(f"{task}_"): self.values[plant.name] for plant in PLANTS if plant.task == task}
 
     def _cli_inputs(self) -> dict[str, Any]:
         """Return the Amplify CLI's cli-inputs.json, with the names that it has for secrets."""

@@ -95,7 +95,9 @@ PACKED: dict[str, Callable[[bytes], bytes]] = {
 @pytest.mark.parametrize("how", PACKED)
 def test_what_airflow_packs_is_unpacked(how: str) -> None:
     search = Search(MARK, CORES, {})
-    assert {name for each in unpacked(PACKED[how](SECRET.encode()), FERNET) for name in search.names(each)} == {"plant73"}
+    assert {name for each in unpacked(PACKED[how](SECRET.encode()), FERNET) for name in search.names(each)} == {
+        "plant73"
+    }
 
 
 def test_records_of_a_log_are_told_apart_by_level_and_logger() -> None:

@@ -225,7 +225,9 @@ with DAG("secrets_connections", **OPTIONS):
     get("fails_endpoint", aws_conn_id="aws_userinfo")
     get("fails_uri", aws_conn_id=uri % var("fails_uri_key"))
     get("fails_json_conn", aws_conn_id=json.dumps({"conn_type": "aws", "password": var("fails_json_conn_key")}))
-    get("fails_config", botocore_config={"proxies": {"http": proxied["proxies"]["http"] % var("fails_config_userinfo")}})
+    get(
+        "fails_config", botocore_config={"proxies": {"http": proxied["proxies"]["http"] % var("fails_config_userinfo")}}
+    )
     get("fails_config_text", botocore_config=json.dumps(proxied).replace("%s", var("fails_config_text_userinfo")))
     for name, aws in (
         (
