@@ -2,8 +2,8 @@
 
 botocore's own DEBUG lines have every request and answer with its body. A secret in them is masked before botocore
 writes them, and a body with a secret is not shown at all: the masker of Airflow 2 does not look into `bytes`, and no
-masker takes a text of a few characters for a secret. Nor is a body that says why something failed: such a text can repeat
-a secret that only the task knows which sent it. So nobody who looks for a fault at DEBUG publishes a key.
+masker takes a text of a few characters for a secret. Nor is a body that says why something failed: such a text can
+repeat a secret that only the task knows which sent it. So nobody who looks for a fault at DEBUG publishes a key.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _FORMATTED = _Formatted()
 
 
 def guard_log() -> None:
-    """Let no credential into botocore's DEBUG lines. Sessions ask for a role's when they are made, before any client."""
+    """Let no credential into botocore's DEBUG lines: before a session is made, which asks STS for those of a role."""
     for name in (*_WORDY, "botocore.auth"):
         logging.getLogger(name).addFilter(_FORMATTED)
 

@@ -66,7 +66,7 @@ def test_the_text_of_an_own_job_is_shown_without_the_secrets_of_its_request() ->
     texts = ServiceTexts()
     texts.learn({"ResourceConfig": {"ClientSecret": SECRET}})
     texts.answer("CreateBackendAuth", NAMES, {**NAMES, "JobId": "mine", "Status": "PENDING"})
-    assert texts.answer("GetBackendJob", NAMES, row("CreateBackendAuth", "mine"))["Error"] == "no such secret: ***"
+    assert texts.answer("GetBackendJob", NAMES, row("CreateBackendAuth", "mine"))["Error"] == "cannot use ***"
     assert texts.answer("GetBackendJob", NAMES, row("CreateBackendAuth", "theirs"))["Error"].startswith("[not shown")
 
 

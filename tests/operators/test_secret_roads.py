@@ -1,5 +1,5 @@
-"""The hunt for planted secrets (tests/system/secret_hunt.py) in its shortest form: the same DAGs and the same secrets in
-one process, under dag.test(), and then a search of the captured log and of every column of the database.
+"""The hunt for planted secrets (tests/system/secret_hunt.py) in its shortest form: the same DAGs and the same secrets
+in one process, under dag.test(), and then a search of the captured log and of every column of the database.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def _in_database(variables: dict[str, str], connections: dict[str, dict[str, Any
     from airflow.models import Connection, Variable
     from airflow.utils.session import create_session
 
-    rows = [Variable(key=key, val=value) for key, value in variables.items()]
+    rows: list[Any] = [Variable(key=key, val=value) for key, value in variables.items()]  # type: ignore[no-untyped-call]
     rows += [Connection(conn_id=conn_id, **members) for conn_id, members in connections.items()]
     with create_session() as session:
         session.add_all(rows)

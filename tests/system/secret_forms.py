@@ -1,10 +1,10 @@
 """The ways in which a secret can be written, and the search for all of them at once.
 
-Each secret of the hunt has a *core* of letters and digits, which JSON, repr, URLs, HTML and YAML all leave as it is, so
-that one search finds it in all of those, inside a longer text, cut, and in each single line of a key. All cores of a run
-begin with the same *mark*: to look for the mark in each encoding that changes letters, and only then for who it is, takes
-one pass for the encodings and not one for each secret. What can have no core (a number, three characters, an id that the
-service made) is looked for as it is.
+Each secret of the hunt has a *core* of letters and digits, which JSON, repr, URLs, HTML and YAML all leave as it is,
+so that one search finds it in all of those, inside a longer text, cut, and in each single line of a key. All cores of
+a run begin with the same *mark*: to look for the mark in each encoding that changes letters, and only then for whose
+it is, takes one pass for the encodings and not one for each secret. What can have no core (a number, three characters,
+an id that the service made) is looked for as it is.
 """
 
 from __future__ import annotations

@@ -5,9 +5,9 @@ that it has written, answers or prints is searched for them.
     python -m tests.system.secret_hunt --short    # the first of them
 
 `secret_plants` has the secrets, `dags/secrets` the tasks, `secret_sinks` the places, `secret_forms` the search, and
-`secret_not_covered` what docs/security.md says that Airflow shows all the same. `secret_leaks` leaks one secret into every
-sink, on purpose: a sink in which that is not found fails the hunt, because there nothing else would be found either. So
-does a task that ends otherwise than it should, or a secret that was to reach the service and did not.
+`secret_not_covered` what docs/security.md says that Airflow shows all the same. `secret_leaks` leaks one secret into
+every sink, on purpose: a sink in which that is not found fails the hunt, because there nothing else would be found
+either. So does a task that ends otherwise than it should, or a secret that was to reach the service and did not.
 
 The last line is `planted N · sinks M · found 0 · control found M of M`, and the exit status is 0 only if it is so.
 """
@@ -109,7 +109,7 @@ class Report:
 
     def __str__(self) -> str:
         return (
-            f"planted {self.planted} · sinks {len(self.wanted)} · found {len({key for key in self.finds})} · "
+            f"planted {self.planted} · sinks {len(self.wanted)} · found {len(self.finds)} · "
             f"control found {len(self.wanted & self.controlled)} of {len(self.wanted)}"
         )
 

@@ -46,7 +46,7 @@ class LeakTrigger(BaseTrigger):
     """Carries the secret in its arguments, logs it, and sends it back."""
 
     def __init__(self, secret: str) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.secret = secret
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -58,7 +58,7 @@ class LeakTrigger(BaseTrigger):
         self.log.info("the trigger has %s", self.secret)
         print(self.secret, flush=True)
         await asyncio.sleep(2)
-        yield TriggerEvent({"leaked": self.secret})
+        yield TriggerEvent({"leaked": self.secret})  # type: ignore[no-untyped-call]
 
 
 class LeakOperator(BaseOperator):

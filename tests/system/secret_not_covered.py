@@ -58,8 +58,8 @@ NOT_COVERED = (
     ),
     NotCovered(
         "Everything that a task logs and receives at DEBUG under LocalExecutor",
-        "the scheduler's standard output, where LocalExecutor copies it past Airflow's masker. The task's own log is masked, "
-        "and what this package logs is free of secrets there, too",
+        "the scheduler's standard output, where LocalExecutor copies it past Airflow's masker. The task's own log is "
+        "masked, and what this package logs is free of secrets there, too",
         "`[logging] logging_level = INFO` for the scheduler",
         ".*",
         r"scheduler\.log: debug (?!.*airflow_provider_amplifybackend)",

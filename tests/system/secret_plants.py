@@ -1,9 +1,9 @@
 """The secrets of the hunt: each with the task that meets it, and the road on which it gets there.
 
-The DAG (dags/secrets/secret_dags.py) names each by a template only, so that nothing of it stands in the DAG file; the
-values are made anew for each run and put into a secrets backend, a Variable or connection of Airflow's database, or the
-answers of the local AmplifyBackend. A task whose name begins with `fails_` must fail, every other must succeed, and what
-was to be sent must have reached the service: a hunt through roads that nobody has taken finds nothing.
+The DAGs (dags/secrets/secret_dags.py) name each by a template only, so that nothing of it stands in a DAG file; the
+values are made anew for each run and put into a secrets backend, a Variable or connection of Airflow's database, or
+the answers of the local AmplifyBackend. A task whose name begins with `fails_` must fail, every other must succeed,
+and what was to be sent must have reached the service: a hunt through roads that nobody has taken finds nothing.
 """
 
 from __future__ import annotations
@@ -202,7 +202,7 @@ class Planted:
     def _with_core(self, number: int, name: str) -> str:
         return self._cores.setdefault(name, core(self.mark, number))
 
-    # ------------------------------------------------------------------------------------- where Airflow gets them
+    # ----------------------------------------------------------------------------------------- where Airflow gets them
 
     @cached_property
     def variables(self) -> dict[str, str]:
@@ -224,7 +224,7 @@ class Planted:
         sessions = {name: self.values[name] for name in SESSIONS & self.values.keys()}
         return {name: value[name] for name in (*names, CONTROL)} | _dumped(whole) | broken | sessions
 
-    def _of(self, task: str) -> dict[str, str]:
+    def _of(self, task: str) -> dict[str, Any]:
         return {plant.name.removeprefix(f"{task}_"): self.values[plant.name] for plant in PLANTS if plant.task == task}
 
     def _cli_inputs(self) -> dict[str, Any]:
@@ -281,7 +281,7 @@ class Planted:
         google, facebook = self.values["from_database_google"], self.values["from_database_facebook"]
         return {"db_google": google}, {"db_social": {"conn_type": "generic", "password": facebook}}
 
-    # --------------------------------------------------------------------------------- what the service says of them
+    # ----------------------------------------------------------------------------------- what the service says of them
 
     def prepare(self, service: LocalAmplifyBackend) -> None:
         """Let the service have the environments, and answer, refuse and fail as the tasks expect it."""

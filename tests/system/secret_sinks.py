@@ -83,7 +83,7 @@ class Piece:
     content: bytes
 
 
-# ------------------------------------------------------------------------------------------------------------- unpacking
+# ----------------------------------------------------------------------------------------------------------- unpacking
 
 
 def unpacked(content: bytes, fernet: Fernet | None = None, depth: int = 0) -> Iterator[bytes]:
@@ -121,7 +121,7 @@ def _pickled(content: bytes) -> Iterator[bytes]:
                 yield argument if isinstance(argument, bytes) else argument.encode(errors="surrogatepass")
 
 
-# -------------------------------------------------------------------------------------------------------------- database
+# ------------------------------------------------------------------------------------------------------------ database
 
 
 class Database:
@@ -174,7 +174,7 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-# ------------------------------------------------------------------------------------------------------- logs and files
+# ------------------------------------------------------------------------------------------------------ logs and files
 
 
 def log_pieces(home: Path) -> Iterator[Piece]:
@@ -191,7 +191,7 @@ def log_pieces(home: Path) -> Iterator[Piece]:
 
 
 def by_origin(log: bytes) -> dict[str, list[bytes]]:
-    """Return the records of a component's log by level and logger: each begins with its time, and may have many lines."""
+    """Return the records of a component's log by level and logger; each begins with its time, and may be long."""
     found: dict[str, list[bytes]] = {}
     for record in _RECORD.split(log):
         level, logger = _LEVEL.search(record), _LOGGER.search(record)
@@ -213,7 +213,7 @@ def file_pieces(home: Path, *, but: Sequence[str]) -> Iterator[Piece]:
                 yield Piece("files", "/".join(parts), content)
 
 
-# ------------------------------------------------------------------------------------------------------------ interfaces
+# ---------------------------------------------------------------------------------------------------------- interfaces
 
 
 def rest_pieces(airflow: AirflowClient, runs: Sequence[tuple[str, str]]) -> Iterator[Piece]:

@@ -103,7 +103,7 @@ def test_what_airflow_packs_is_unpacked(how: str) -> None:
 def test_records_of_a_log_are_told_apart_by_level_and_logger() -> None:
     log = (
         b"a line of somebody's\n"
-        b"2026-11-28T20:41:20.138394Z [debug    ] Response body:\nb'of many lines' [botocore.parsers] loc=parsers.py:256\n"
+        b"2026-11-28T20:41:20.138394Z [debug    ] Response body:\nb'of many lines' [botocore.parsers] loc=parsers.py\n"
         b"2026-11-28 20:41:22.933282+00:00 [error    ] Task failed     [task] dag_id=shop\n"
     )
     found = by_origin(log)

@@ -1,4 +1,4 @@
-"""One task for each road on which a secret can come (secret_plants.py has them), with templates in the place of secrets.
+"""One task for each road on which a secret can come (secret_plants.py has them), with templates in place of secrets.
 
 Runs under `make test` through dag.test() and, for `make test-secrets`, on a running Airflow.
 """
@@ -9,12 +9,13 @@ import json
 import os
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 try:
     from airflow.sdk import DAG, Variable, task
 except ImportError:  # Airflow 2
     from airflow import DAG
-    from airflow.decorators import task
+    from airflow.decorators import task  # type: ignore[attr-defined,no-redef]
     from airflow.models import Variable
 
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
@@ -37,27 +38,28 @@ FILES = os.environ.get("SECRET_DAGS_FILES") or str(Path(__file__).parent / "file
 ONCE_MORE = {"retries": 1, "retry_delay": timedelta(seconds=1)}
 # Under LocalExecutor, Airflow fails some tasks whose trigger fires soon (apache/airflow#67287).
 MAY_RETRY = {"retries": 2, "retry_delay": timedelta(seconds=1)}
-OPTIONS = {
+IN_APP: dict[str, Any] = {"app_id": APP}
+OPTIONS: dict[str, Any] = {
     "schedule": None,
     "start_date": datetime(2026, 1, 1),
     "catchup": False,
     "max_active_tasks": 64,
     "template_searchpath": [FILES],
-    "default_args": {"app_id": APP},
 }
 
 
-def var(name):
-    return "{{ var.value.%s }}" % name
+def var(name: str) -> str:
+    return f"{{{{ var.value.{name} }}}}"
 
 
-def of(task_id, *members, change=False):
+def of(task_id: str, *members: str, change: bool = False) -> dict[str, Any]:
     """The configuration whose secrets are templates."""
     return social(change=change, **{member: var(f"{task_id}_{member}") for member in members})
 
 
-def resource(operator, task_id, config, **more):
-    given = {"backend_environment_name": environment_of(task_id), "resource_name": RESOURCE, "waiter_delay": 0.2}
+def resource(operator: Any, task_id: str, config: Any, **more: Any) -> Any:
+    given = {**IN_APP, "backend_environment_name": environment_of(task_id)}
+    given |= {"resource_name": RESOURCE, "waiter_delay": 0.2}
     # What is not said otherwise does not wait: most roads end with the request.
     given["wait_for_completion"] = "deferrable" in more
     if not task_id.startswith("fails_"):
@@ -65,26 +67,26 @@ def resource(operator, task_id, config, **more):
     return operator(task_id=task_id, resource_config=config, **given | more)
 
 
-def create(task_id, config, **more):
+def create(task_id: str, config: Any, **more: Any) -> Any:
     return resource(CreateBackendAuthOperator, task_id, config, **more)
 
 
-def update(task_id, config, **more):
+def update(task_id: str, config: Any, **more: Any) -> Any:
     return resource(UpdateBackendAuthOperator, task_id, config, **more)
 
 
-def renamed(config, **names):
+def renamed(config: dict[str, Any], **names: str) -> str:
     text = json.dumps(config)
     for old, new in names.items():
         text = text.replace(f'"{old}"', f'"{new}"')
     return text
 
 
-def yaml(config):
+def yaml(config: dict[str, Any]) -> str:
     """YAML in which only the names are not quoted."""
-    lines = []
+    lines: list[str] = []
 
-    def write(value, depth):
+    def write(value: dict[str, Any], depth: int) -> None:
         for name, member in value.items():
             if isinstance(member, dict):
                 lines.append(f"{'  ' * depth}{name}:")
@@ -96,22 +98,22 @@ def yaml(config):
     return "\n".join(lines)
 
 
-def escaped(task_id, *members):
+def escaped(task_id: str, *members: str) -> str:
     """JSON text in which `| tojson` writes the secrets."""
     text = json.dumps(of(task_id, *members))
     for member in members:
         name = f"{task_id}_{member}"
-        text = text.replace(json.dumps(var(name)), "{{ var.value.%s | tojson }}" % name)
+        text = text.replace(json.dumps(var(name)), f"{{{{ var.value.{name} | tojson }}}}")
     return text
 
 
 @task
-def fetch():
+def fetch() -> Any:
     return Variable.get("document_from_xcom", deserialize_json=True)
 
 
 @task
-def hook():
+def hook() -> None:
     environment = environment_of("hook")
     given = {"AppId": APP, "BackendEnvironmentName": environment, "ResourceName": RESOURCE}
     change = social(change=True, google=Variable.get("hook_google"))
@@ -126,7 +128,7 @@ with DAG("secrets_in", **OPTIONS):
     create("whole_variable", var("document_whole_variable"))
     create("tojson", escaped("tojson", "google", "apple"))
     CreateBackendAuthOperator.partial(
-        task_id="mapped", resource_name=RESOURCE, waiter_delay=0.2, deferrable=True, **MAY_RETRY
+        task_id="mapped", app_id=APP, resource_name=RESOURCE, waiter_delay=0.2, deferrable=True, **MAY_RETRY
     ).expand_kwargs(
         [
             {
@@ -163,7 +165,8 @@ with DAG("secrets_refused", **OPTIONS):
     create("fails_yaml", yaml(of("fails_yaml", "google", "apple")))
     create("fails_python_text", var("text_fails_python_text"))
     create("fails_cut", var("text_fails_cut"))
-    create("fails_unquoted", "{UserPoolConfigs: {Google: {ClientSecret: %s}}}" % var("fails_unquoted_google"))
+    unquoted = "{UserPoolConfigs: {Google: {ClientSecret: SECRET}}}"
+    create("fails_unquoted", unquoted.replace("SECRET", var("fails_unquoted_google")))
     create("fails_twice_encoded", var("text_fails_twice_encoded"))
     create("fails_list", {"clientSecrets": [var("fails_list_first"), {"value": var("fails_list_second")}]})
     create("fails_short", of("fails_short", "google"))
@@ -181,6 +184,7 @@ with DAG("secrets_said", **OPTIONS):
     pool = {"user_pool_id": "us-east-1_AbCdEfGhI", "native_client_id": "native", "web_client_id": "web"}
     ImportBackendAuthOperator(
         task_id="fails_import",
+        app_id=APP,
         backend_environment_name=environment_of("fails_import"),
         waiter_delay=0.2,
         deferrable=True,
@@ -189,6 +193,7 @@ with DAG("secrets_said", **OPTIONS):
     for name, deferrable in (("fails_sensor_job", False), ("fails_sensor_deferred", True)):
         BackendJobSensor(
             task_id=name,
+            app_id=APP,
             backend_environment_name=environment_of(name),
             job_id=f"job-of-{environment_of(name)}",
             deferrable=deferrable,
@@ -197,48 +202,54 @@ with DAG("secrets_said", **OPTIONS):
         )
     DeleteTokenOperator(task_id="fails_challenge", app_id="d0refused", session_id=var("fails_challenge_session"))
     environment = environment_of("get_job")
-    GetBackendJobOperator(task_id="get_job", backend_environment_name=environment, job_id=f"job-of-{environment}")
-    ListBackendJobsOperator(task_id="list_jobs", backend_environment_name=environment_of("list_jobs"))
+    GetBackendJobOperator(
+        task_id="get_job", **IN_APP, backend_environment_name=environment, job_id=f"job-of-{environment}"
+    )
+    ListBackendJobsOperator(task_id="list_jobs", **IN_APP, backend_environment_name=environment_of("list_jobs"))
 
 with DAG("secrets_out", **OPTIONS):
-    GetBackendOperator(task_id="get_backend", backend_environment_name=environment_of("get_backend"))
+    GetBackendOperator(task_id="get_backend", **IN_APP, backend_environment_name=environment_of("get_backend"))
     GetBackendAuthOperator(
-        task_id="get_auth", backend_environment_name=environment_of("get_auth"), resource_name=RESOURCE
+        task_id="get_auth", **IN_APP, backend_environment_name=environment_of("get_auth"), resource_name=RESOURCE
     )
-    GetBackendAPIOperator(task_id="get_api", backend_environment_name=environment_of("get_api"), resource_name="graph")
-    CreateTokenOperator(task_id="create_challenge")
-    GetTokenOperator(task_id="get_challenge", session_id=var("get_challenge_session"))
-    DeleteTokenOperator(task_id="delete_challenge", session_id=var("delete_challenge_session"))
+    GetBackendAPIOperator(
+        task_id="get_api", **IN_APP, backend_environment_name=environment_of("get_api"), resource_name="graph"
+    )
+    CreateTokenOperator(task_id="create_challenge", **IN_APP)
+    GetTokenOperator(task_id="get_challenge", **IN_APP, session_id=var("get_challenge_session"))
+    DeleteTokenOperator(task_id="delete_challenge", **IN_APP, session_id=var("delete_challenge_session"))
 
 with DAG("secrets_connections", **OPTIONS):
 
-    def get(task_id, **aws):
-        return GetBackendOperator(task_id=task_id, backend_environment_name=environment_of(task_id), **aws)
+    def get(task_id: str, **aws: Any) -> Any:
+        return GetBackendOperator(task_id=task_id, **IN_APP, backend_environment_name=environment_of(task_id), **aws)
 
-    uri = "aws://AKIAIOSFODNN7EXAMPLE:%s@/?region_name=us-east-1"
-    proxied = {"proxies": {"http": "http://hunter:%s@127.0.0.1:9", "https": "http://hunter:%s@127.0.0.1:9"}}
+    def uri(name: str) -> str:
+        return f"aws://AKIAIOSFODNN7EXAMPLE:{var(name)}@/?region_name=us-east-1"
+
+    def proxied(name: str) -> dict[str, Any]:
+        proxy = f"http://hunter:{var(name)}@127.0.0.1:9"
+        return {"proxies": {"http": proxy, "https": proxy}}
+
     get("aws_keys", aws_conn_id="aws_keys")
-    get("proxy", aws_conn_id="aws_proxy")
     create("aws_keys_deferred", auth(), aws_conn_id="aws_keys_deferred", deferrable=True)
+    get("proxy", aws_conn_id="aws_proxy")
     create("proxy_deferred", auth(), aws_conn_id="aws_proxy_deferred", deferrable=True)
     get("fails_proxy", aws_conn_id="aws_no_proxy")
     get("fails_endpoint", aws_conn_id="aws_userinfo")
-    get("fails_uri", aws_conn_id=uri % var("fails_uri_key"))
+    get("fails_uri", aws_conn_id=uri("fails_uri_key"))
     get("fails_json_conn", aws_conn_id=json.dumps({"conn_type": "aws", "password": var("fails_json_conn_key")}))
-    get(
-        "fails_config", botocore_config={"proxies": {"http": proxied["proxies"]["http"] % var("fails_config_userinfo")}}
-    )
-    get("fails_config_text", botocore_config=json.dumps(proxied).replace("%s", var("fails_config_text_userinfo")))
-    for name, aws in (
-        (
-            "fails_sensor_config",
-            {"botocore_config": json.dumps(proxied).replace("%s", var("fails_sensor_config_userinfo"))},
-        ),
-        ("fails_sensor_uri", {"aws_conn_id": uri % var("fails_sensor_uri_key")}),
-    ):
+    get("fails_config", botocore_config=proxied("fails_config_userinfo"))
+    get("fails_config_text", botocore_config=json.dumps(proxied("fails_config_text_userinfo")))
+    of_sensors: dict[str, dict[str, Any]] = {
+        "fails_sensor_config": {"botocore_config": json.dumps(proxied("fails_sensor_config_userinfo"))},
+        "fails_sensor_uri": {"aws_conn_id": uri("fails_sensor_uri_key")},
+    }
+    for sensor, aws in of_sensors.items():
         BackendEnvironmentSensor(
-            task_id=name,
-            backend_environment_name=environment_of(name),
+            task_id=sensor,
+            app_id=APP,
+            backend_environment_name=environment_of(sensor),
             deferrable=True,
             poke_interval=0.2,
             timeout=30,
