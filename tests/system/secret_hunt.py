@@ -25,7 +25,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from tests.front import Front
@@ -92,16 +92,14 @@ class Report:
     """The findings of one hunt, or of several."""
 
     planted: int = 0
+    wanted: frozenset[str] = frozenset(SINKS)
+    """The sinks in which the control must be."""
     sinks: Counter[str] = field(default_factory=Counter)
     finds: dict[tuple[str, str], Find] = field(default_factory=dict)
     excused: Counter[str] = field(default_factory=Counter)
     controlled: set[str] = field(default_factory=set)
     astray: list[str] = field(default_factory=list)
     """Roads that were not taken as they should have been."""
-
-    @property
-    def wanted(self) -> set[str]:
-        return set(SINKS)
 
     @property
     def is_clean(self) -> bool:
@@ -147,7 +145,8 @@ class Hunt:
         self.executor: Executor = executor
         self.home = folder / "home"
         self.planted = Planted(more=[NAME])
-        self.report = Report(planted=len(PLANTS) + len(SESSIONS))
+        sinks = {*SINKS, "worker.log"} if executor == "CeleryExecutor" else SINKS
+        self.report = Report(len(PLANTS) + len(SESSIONS), frozenset(sinks))
         self.leaks = f"leaks_{self.planted.cores[NAME]}"
 
     def run(self) -> Report:
@@ -239,6 +238,17 @@ class Hunt:
                 expected = "failed" if task["task_id"].startswith("fails_") else "success"
                 if task["state"] != expected:
                     yield f"{task['task_id']} is {task['state']}, not {expected}"
+                elif expected == "failed" and not self._has_raised(airflow, dag_id, run_id, task):
+                    yield f"{task['task_id']} has not failed by itself: Airflow has ended it"
+
+    @staticmethod
+    def _has_raised(airflow: RunningAirflow, dag_id: str, run_id: str, task: dict[str, Any]) -> bool:
+        lines = (
+            line
+            for number in range(1, task["try_number"] + 1)
+            for line in airflow.logs(dag_id, run_id, task["task_id"], number)
+        )
+        return any("Task failed with exception" in str(line.get("event")) for line in lines)
 
     # -------------------------------------------------------------------------------------------------------- search
 

@@ -101,7 +101,7 @@ def leaking_dag(dag_id: str, secret: str) -> Any:
             leaked=secret,
             doc_md=secret,
             executor_config={"leaked": secret},
-            retries=1,
+            retries=3,  # more than its own failure needs: see MAY_RETRY of the tasks that are hunted
             retry_delay=timedelta(seconds=1),
         )
     return dag

@@ -57,12 +57,12 @@ NOT_COVERED = (
         ("table xcom: xcom.value",),
     ),
     NotCovered(
-        "Everything that a task logs and receives at DEBUG under LocalExecutor",
-        "the scheduler's standard output, where LocalExecutor copies it past Airflow's masker. The task's own log is "
-        "masked, and what this package logs is free of secrets there, too",
-        "`[logging] logging_level = INFO` for the scheduler",
+        "Everything that a task logs and receives at DEBUG",
+        "the standard output of what supervises tasks (the scheduler under LocalExecutor, the Celery worker), where it "
+        "goes past Airflow's masker. The task's own log is masked; what this package logs is free of secrets there, too",
+        "`[logging] logging_level = INFO` for the scheduler and the workers",
         ".*",
-        r"scheduler\.log: debug (?!.*airflow_provider_amplifybackend)",
+        r"(scheduler|worker)\.log: debug (?!.*airflow_provider_amplifybackend)",
         ("scheduler.log: debug botocore.parsers",),
     ),
 )

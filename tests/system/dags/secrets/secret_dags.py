@@ -35,9 +35,9 @@ from tests.samples import APP, auth
 from tests.system.secret_plants import RESOURCE, environment_of, social
 
 FILES = os.environ.get("SECRET_DAGS_FILES") or str(Path(__file__).parent / "files")
-ONCE_MORE = {"retries": 1, "retry_delay": timedelta(seconds=1)}
-# Under LocalExecutor, Airflow fails some tasks whose trigger fires soon (apache/airflow#67287).
-MAY_RETRY = {"retries": 2, "retry_delay": timedelta(seconds=1)}
+ONCE_MORE: dict[str, Any] = {"retries": 1, "retry_delay": timedelta(seconds=1)}
+# Under LocalExecutor, Airflow itself fails some tasks whose trigger fires soon (apache/airflow#67287).
+MAY_RETRY: dict[str, Any] = {"retries": 2, "retry_delay": timedelta(seconds=1)}
 IN_APP: dict[str, Any] = {"app_id": APP}
 OPTIONS: dict[str, Any] = {
     "schedule": None,
@@ -179,11 +179,12 @@ with DAG("secrets_said", **OPTIONS):
     create("already_there", of("already_there", "google", "apple"), if_exists="skip")
 
     create("fails_job_on_worker", of("fails_job_on_worker", "google", "apple"), deferrable=False)
-    create("fails_job_deferred", of("fails_job_deferred", "google", "apple"), deferrable=True)
+    create("fails_job_deferred", of("fails_job_deferred", "google", "apple"), deferrable=True, **ONCE_MORE)
     create("fails_job_again", of("fails_job_again", "google"), deferrable=True, **ONCE_MORE)
     pool = {"user_pool_id": "us-east-1_AbCdEfGhI", "native_client_id": "native", "web_client_id": "web"}
     ImportBackendAuthOperator(
         task_id="fails_import",
+        **ONCE_MORE,
         app_id=APP,
         backend_environment_name=environment_of("fails_import"),
         waiter_delay=0.2,
@@ -197,6 +198,7 @@ with DAG("secrets_said", **OPTIONS):
             backend_environment_name=environment_of(name),
             job_id=f"job-of-{environment_of(name)}",
             deferrable=deferrable,
+            **ONCE_MORE,
             poke_interval=0.2,
             timeout=60,
         )
