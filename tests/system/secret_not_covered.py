@@ -59,7 +59,7 @@ NOT_COVERED = (
     NotCovered(
         "Everything that a task logs and receives at DEBUG",
         "the standard output of what supervises tasks (the scheduler under LocalExecutor, the Celery worker), where it "
-        "goes past Airflow's masker. The task's own log is masked; what this package logs is free of secrets there, too",
+        "goes past Airflow's masker. The task's own log is masked, and what this package logs is free of secrets there",
         "`[logging] logging_level = INFO` for the scheduler and the workers",
         ".*",
         r"(scheduler|worker)\.log: debug (?!.*airflow_provider_amplifybackend)",

@@ -10,11 +10,14 @@ import pickle
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 from cryptography.fernet import Fernet
 
+from airflow_provider_amplifybackend.core.secrets import MASKED_MEMBERS
+from airflow_provider_amplifybackend.parameters.service_model import service_model
 from tests.system import secret_hunt
 from tests.system.secret_forms import Search, core, new_mark
 from tests.system.secret_hunt import NAME, SINKS, Judge, Report
@@ -160,3 +163,20 @@ def test_every_exception_is_of_use() -> None:
     names = {plant.name for plant in PLANTS} | SESSIONS
     for exception in NOT_COVERED:
         assert any(exception.covers(name, place) for name in names for place in exception.examples), exception.what
+
+
+def test_every_operator_that_meets_a_secret_of_the_api_is_in_the_hunt() -> None:
+    model = service_model()
+    names = {name for name in model.operation_names if secret_members(model.operation_model(name))}
+    assert {"CreateToken", "UpdateBackendAuth", "GetBackendAuth"} <= names
+    dags = (secret_hunt.DAGS / "secret_dags.py").read_text(encoding="utf-8")
+    assert {name for name in names | {"GetBackend", "GetBackendJob"} if f"{name}Operator" not in dags} == set()
+
+
+def secret_members(operation: Any) -> set[str]:
+    shapes, found = [operation.input_shape, operation.output_shape], set()
+    while shapes:
+        members = getattr(shapes.pop(), "members", {})
+        found |= MASKED_MEMBERS & set(members)
+        shapes += members.values()
+    return found
