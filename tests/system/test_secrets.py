@@ -174,7 +174,8 @@ def test_every_operator_that_meets_a_secret_of_the_api_is_in_the_hunt() -> None:
 
 
 def secret_members(operation: Any) -> set[str]:
-    shapes, found = [operation.input_shape, operation.output_shape], set()
+    found: set[str] = set()
+    shapes = [operation.input_shape, operation.output_shape]
     while shapes:
         members = getattr(shapes.pop(), "members", {})
         found |= MASKED_MEMBERS & set(members)
