@@ -64,6 +64,7 @@ __all__ = [
     "named_secrets",
     "redact_secrets",
     "redact_text",
+    "redact_words",
     "secret_values",
     "written_forms",
 ]
@@ -142,8 +143,8 @@ class _Redaction:
         found = in_document(text, is_secret_name) if looks_like_document(text) else None
         if found is not None:
             text = replaced(text, found, self._scalar)
-            return comment_replaced(text, _redact_words)
-        return REDACTED if is_no_sentence(text) else _redact_words(text)
+            return comment_replaced(text, redact_words)
+        return REDACTED if is_no_sentence(text) else redact_words(text)
 
     def _json(self, text: str, place: _Place) -> str:
         if next(_secrets_in(text, place, is_secret_name), None) is None:
@@ -162,7 +163,8 @@ class _Redaction:
         return json.dumps(value) + ("\n" if written.endswith("\n") else "")
 
 
-def _redact_words(text: str) -> str:
+def redact_words(text: str) -> str:
+    """Return a text in words, of one line or many, without the values that stand in it beside the name of a secret."""
     return replaced(text, in_words(text, is_secret_name), lambda *_: REDACTED)
 
 

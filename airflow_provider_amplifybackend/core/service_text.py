@@ -14,7 +14,7 @@ from airflow_provider_amplifybackend.core.addresses import without_userinfo
 from airflow_provider_amplifybackend.core.job import KNOWN_STATUSES, JobRef
 from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS, OPERATIONS
 from airflow_provider_amplifybackend.core.secret_forms import written_forms
-from airflow_provider_amplifybackend.core.secrets import REDACTED, redact_text, secret_values
+from airflow_provider_amplifybackend.core.secrets import REDACTED, redact_text, redact_words, secret_values
 
 NOT_SHOWN = "the service's text is not shown here"
 # Of a secret that was cut with its text, fewer characters tell nothing.
@@ -46,10 +46,10 @@ class ServiceTexts:
         self._own_jobs.add(job_id)
 
     def redacted(self, text: str) -> str:
-        """Return a text without the secrets that are known, and without the passwords of addresses."""
+        """Return a text without the secrets that are known or stand by their name, and the passwords of addresses."""
         if self._secrets:
             text = _without_cut_secret(redact_text(text, self._secrets), self._secrets)
-        return without_userinfo(text)
+        return without_userinfo(redact_words(text))
 
     def answer(self, api_operation: str, request: Mapping[str, Any], answer: Mapping[str, Any]) -> dict[str, Any]:
         """Return an answer whose error texts can be shown."""

@@ -14,7 +14,7 @@ from airflow_provider_amplifybackend._masking import mask_texts
 from airflow_provider_amplifybackend.core.addresses import passwords, without_userinfo
 from airflow_provider_amplifybackend.core.service_text import ServiceTexts
 from airflow_provider_amplifybackend.hooks._botocore_errors import ConnectionLookupError, LateStartError, stop_at_quota
-from airflow_provider_amplifybackend.hooks._client_log import watch
+from airflow_provider_amplifybackend.hooks._client_log import guard_log, watch
 from airflow_provider_amplifybackend.hooks._guard import Guard, stand_before
 from airflow_provider_amplifybackend.hooks._name_guard import guard_names
 from airflow_provider_amplifybackend.hooks._tls import read_client_cert, read_verify
@@ -93,6 +93,7 @@ class ConnectedHook(AwsBaseHook):
 
     def get_session(self, *args: Any, **kwargs: Any) -> Any:
         """Return a session, of boto3 or aiobotocore; its clients send nothing that has a path for a name."""
+        guard_log()
         session = super().get_session(*args, **kwargs)
         guard_names(session)
         stand_before(session, self.guard)

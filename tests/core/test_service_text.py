@@ -20,7 +20,7 @@ NAMES = {"AppId": "d1", "BackendEnvironmentName": "staging"}
 
 def row(operation: str | None, job_id: str = "j", **more: Any) -> dict[str, Any]:
     named = {"Operation": operation} if operation else {}
-    return {**NAMES, "JobId": job_id, "Status": "FAILED", "Error": f"no such secret: {SECRET}", **named, **more}
+    return {**NAMES, "JobId": job_id, "Status": "FAILED", "Error": f"cannot use {SECRET}", **named, **more}
 
 
 def members(shape: Any, seen: tuple[str, ...] = ()) -> set[str]:
@@ -66,7 +66,7 @@ def test_the_text_of_an_own_job_is_shown_without_the_secrets_of_its_request() ->
     texts = ServiceTexts()
     texts.learn({"ResourceConfig": {"ClientSecret": SECRET}})
     texts.answer("CreateBackendAuth", NAMES, {**NAMES, "JobId": "mine", "Status": "PENDING"})
-    assert texts.answer("GetBackendJob", NAMES, row("CreateBackendAuth", "mine"))["Error"] == "no such secret: ***"
+    assert texts.answer("GetBackendJob", NAMES, row("CreateBackendAuth", "mine"))["Error"] == "cannot use ***"
     assert texts.answer("GetBackendJob", NAMES, row("CreateBackendAuth", "theirs"))["Error"].startswith("[not shown")
 
 
@@ -92,3 +92,13 @@ def test_a_triggerer_gets_no_text() -> None:
     answer = without_texts({"Jobs": [row("CloneBackend"), row("x " + SECRET, Status="oh " + SECRET)], "Error": SECRET})
     assert SECRET not in json.dumps(answer)
     assert [job["Status"] for job in answer["Jobs"]] == ["FAILED", "UNKNOWN"]
+
+
+def test_a_secret_that_nobody_knows_is_taken_out_where_it_stands_by_its_name() -> None:
+    """Of an imported user pool, for example, whose client's secret the request does not hold."""
+    said = 'CREATE_FAILED HostedUIProviders\ninvalid: {"AppClientSecret": "hush"} of client web\nnextToken: 5'
+    texts = ServiceTexts()
+    texts.own("j")
+    assert texts.answer("GetBackendJob", {}, row("ImportBackendAuth", Error=said))["Error"] == said.replace(
+        "hush", "***"
+    )

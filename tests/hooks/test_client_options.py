@@ -6,6 +6,7 @@ import asyncio
 import datetime
 import ipaddress
 import json
+import logging
 import os
 import re
 import ssl
@@ -17,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_amplifybackend.hooks import _client_log as client_log
 from airflow_provider_amplifybackend.hooks._async_client import create_client
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
@@ -344,8 +346,6 @@ def test_a_trigger_that_does_not_trust_the_certificate_says_so_at_once(
 def test_each_call_is_a_line_without_secrets(
     dags: DagRunner, service: LocalAmplifyBackend, everything_is_logged: None
 ) -> None:
-    from airflow_provider_amplifybackend.hooks import _client_log as client_log
-
     assert f"{client_log.__name__}=DEBUG" in example("Request logging")
     service.control.add_fault("GetToken", kind="throttle", times=1)
     run = dags.run("""
@@ -388,7 +388,7 @@ look()
     assert "'ClientSecret': '***'" in texts[2]
     assert ": 404 NotFoundException in " in texts[3]
     bodies = [str(line) for line in run.log_lines if str(line.get("logger")).startswith("botocore")]
-    assert any("bytes with a secret, not shown" in line for line in bodies)
+    assert any("bytes that can hold a secret, not shown" in line for line in bodies)
     stored = "".join(str(line) for line in run.log_lines if "MaskSecret" not in str(line))
     assert "hush-now" not in stored
     (token,) = {token for store in service.control.state() for app in store["apps"] for token in app["tokens"]}
@@ -421,8 +421,31 @@ def test_botocore_logs_no_body_that_holds_a_secret_whatever_masks_the_log(
         client.get_backend(AppId=APP)
     assert token["ChallengeCode"] not in caplog.text
     assert "hshh" not in caplog.text
-    assert caplog.text.count("bytes with a secret, not shown") == 2
+    # The token, the request, and its refusal, which botocore writes down twice.
+    assert caplog.text.count("bytes that can hold a secret, not shown") == 4
     assert '"backendEnvironmentList"' in caplog.text  # what holds none is shown
+
+
+def test_no_session_and_no_temporary_credential_is_in_a_line_whatever_masks_the_log(
+    service: LocalAmplifyBackend, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extra = {"endpoint_url": service.endpoint_url, "region_name": "us-east-1", "aws_session_token": "hush/token+=="}
+    temporary = {"conn_type": "aws", "login": "123456789012", "password": "none", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_TEMPORARY", json.dumps(temporary))
+    session = service.client().create_token(AppId=APP)["SessionId"]
+    client = AmplifyBackendHook(aws_conn_id="temporary").conn
+    with caplog.at_level("DEBUG", "botocore"), caplog.at_level("DEBUG", client_log.__name__):
+        client.get_token(AppId=APP, SessionId=session)
+        # The answer of STS, which a session with a role asks.
+        body = b"<SecretAccessKey>hush/key</SecretAccessKey><SessionToken>hush/role</SessionToken>"
+        logging.getLogger("botocore.parsers").debug("Response body:\n%r", body)
+    for name in ("botocore.auth", "botocore.endpoint", "botocore.parsers", client_log.__name__):
+        lines = [record.getMessage() for record in caplog.records if record.name == name]
+        assert lines, name
+        assert not [line for line in lines if "hush" in line], name
+    assert session not in "".join(
+        record.getMessage() for record in caplog.records if record.name == client_log.__name__
+    )
 
 
 def test_a_call_that_got_no_answer_is_a_line_too(
