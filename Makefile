@@ -35,7 +35,7 @@ USABLE := $(shell [ "$$(cat $(VENV)/.made-for 2>/dev/null)" = "$(CURDIR) $(MINOR
 PINS := pyproject.toml scripts/venv.sh $(wildcard constraints/constraints-$(MINOR).txt)
 AGAIN := $(if $(USABLE),,again)
 
-.PHONY: help venv demo test lint format types check coverage test-system test-system-short test-crash test-crash-short test-faults test-faults-short test-guard \
+.PHONY: help venv demo test lint format types check coverage test-system test-system-short test-crash test-crash-short test-secrets test-secrets-short test-faults test-faults-short test-guard \
 	test-mutants test-mutants-short test-js test-project test-matrix test-matrix-short bench bench-short docs constraints clean again
 
 help:  ## list the targets
@@ -93,6 +93,12 @@ test-crash: $(VENV)/.system-layer  ## kill processes of a real Airflow: KILLS=20
 
 test-crash-short: $(VENV)/.system-layer  ## twenty kills, and a control that must fail (what CI runs)
 	@$(BIN)/python -m pytest -m crash tests/system/test_crashes.py $(ARGS)
+
+test-secrets: $(VENV)/.system-layer  ## plant secrets in a real Airflow at DEBUG and search everything: SQLite, then Celery
+	@$(BIN)/python -m tests.system.secret_hunt $(ARGS)
+
+test-secrets-short: $(VENV)/.dev-layer  ## the same with SQLite and LocalExecutor only (what CI runs)
+	@$(BIN)/python -m tests.system.secret_hunt --short $(ARGS)
 
 test-faults: $(VENV)/.dev-layer  ## a long campaign against scripted faults: CALLS=2000 SEED=1 (ARGS=--naive)
 	@$(BIN)/python -m tests.faults.campaign --calls $(CALLS) $(if $(SEED),--seed $(SEED)) $(ARGS)

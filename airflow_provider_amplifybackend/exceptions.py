@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow_provider_amplifybackend._compat import AirflowException, AirflowFailException
+from airflow_provider_amplifybackend.core.addresses import without_userinfo
 from airflow_provider_amplifybackend.core.guard_refusal import GuardRefusal
 from airflow_provider_amplifybackend.core.job import STILL_RUNNING, Job, JobRef, left_behind, took_text
 from airflow_provider_amplifybackend.core.start_failure import StartFailure
@@ -30,7 +31,10 @@ MOST_NAMED = 20  # leftovers in one message
 
 
 class AmplifyBackendError(AirflowException):
-    """Base of all errors of this package."""
+    """Base of all errors of this package. Their texts have no passwords of addresses."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*(without_userinfo(arg) if isinstance(arg, str) else arg for arg in args))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Survive pickling and copying, whatever the constructor takes."""

@@ -12,6 +12,7 @@ from airflow_provider_amplifybackend.operators._deleting import DeletingOperator
 from airflow_provider_amplifybackend.operators._job_base import RemovingOperator
 from airflow_provider_amplifybackend.parameters.reading import flaws, is_template, shown
 from airflow_provider_amplifybackend.tasks.aws_parameters import AwsParameters
+from airflow_provider_amplifybackend.tasks.literal_secrets import literal_problems
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -24,7 +25,7 @@ def validate_dag(dag: DAG) -> None:
     Also find deletions that somebody's "Reject" would not keep from running: teardowns behind an ``ApprovalOperator``.
 
     Values that are yet to be rendered (Jinja, XComArgs) are left out. Files are read; of a mapped task every value it
-    is expanded over is checked.
+    is expanded over is checked. A secret in clear is a problem, too, in the DAG file as in a file beside it.
 
     :param dag: The DAG, e.g. ``DagBag("dags").dags["nightly"]``.
     :raises BackendParameterError: names the task, the parameter, its value and what is accepted, for every problem.
@@ -103,7 +104,8 @@ def _own_problems(task: Any, operator_class: type[AwsParameters], values: Mappin
         read = _with_files(task, operator_class, values)
     except BackendParameterError as error:
         return [str(error)]
-    return operator_class.problems(read, templates=True)
+    given = {name: value for name, value in read.items() if name in operator_class.template_fields}
+    return operator_class.problems(read, templates=True) + literal_problems(given)
 
 
 def _with_files(task: Any, operator_class: type[AwsParameters], values: Mapping[str, Any]) -> dict[str, Any]:

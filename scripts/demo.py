@@ -44,6 +44,7 @@ def main() -> int:
             say("Airflow's metadata database is ready; running the DAG")
             run = run_dag(options, service)
             problems = report(run, service, fail_check=options.fail_check)
+            problems += refused_deletion(service)
     say(f"done in {time.monotonic() - began:.0f} s")
     for problem in problems:
         print(f"NOT AS IT SHOULD BE: {problem}")
@@ -160,6 +161,22 @@ def report(run: Any, service: LocalAmplifyBackend, *, fail_check: bool) -> list[
         print(f"{task.task_id:<14} {task.state!s:<10} {seconds:>7.1f}  {job or '-'}")
     print()
     return list(problems(run, tasks, service, clone_name, fail_check=fail_check))
+
+
+def refused_deletion(service: LocalAmplifyBackend) -> list[str]:
+    """Try to delete an environment that a migration has locked, and return what should not have happened."""
+    from airflow_provider_amplifybackend.exceptions import BackendGuardError
+    from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
+
+    service.control.lock(APP_ID, SOURCE)
+    service.control.clear_journal()
+    say(f"environment {SOURCE} is now locked by a Gen 2 migration; trying to delete it")
+    try:
+        AmplifyBackendHook().start_operation("DeleteBackend", {"AppId": APP_ID, "BackendEnvironmentName": SOURCE})
+    except BackendGuardError as refusal:
+        say(f"  {refusal}")
+    sent = service.control.journal("DeleteBackend")
+    return [f"the service was asked to delete the locked environment {SOURCE}"] if sent else []
 
 
 def problems(

@@ -5,9 +5,12 @@
 #   MATRIX         the Airflow versions; default: every set in constraints/mwaa
 #   MATRIX_TESTS   what pytest runs, "" to install only; default: the suites that touch Airflow
 #   MATRIX_VENVS   where the environments live; default: .venvs
+#   JOBS           processes that each set's tests are shared among; default: 2; 0: pytest's own, for a debugger
+#   ARGS           handed on to pytest
 #   PYTHON312      the Python to use; default: a 3.12, which is MWAA's, and where there is none a 3.11
 #
-# Each row of the table that ends the output names the Python that it ran on. A set that cannot be installed is "not run".
+# Each row of the table that ends the output names the Python that it ran on, and how many tests passed and were skipped;
+# the reasons stand above it. A set that cannot be installed is "not run".
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -85,6 +88,10 @@ make_environment() {
     "${install[@]}" "apache-airflow==$version" -e '.[local-moto]' --group test
 }
 
+read -ra arguments <<<"${ARGS:-}"
+# A file's tests share fixtures that take seconds, so a file stays together.
+arguments=(-q -n "${JOBS:-2}" --dist loadfile -m "$marked" "${arguments[@]}")
+
 declare -A outcome
 failed=0
 for version in "${versions[@]}"; do
@@ -113,10 +120,10 @@ for version in "${versions[@]}"; do
     fi
     echo "matrix: Airflow $version: pytest ${tests[*]}" >&2
     home=$(mktemp -d)
-    if AIRFLOW_HOME=$home "$venv/bin/python" -m pytest -q -m "$marked" "${tests[@]}"; then
-        outcome[$version]="passed"
+    if AIRFLOW_HOME=$home "$venv/bin/python" -m pytest "${arguments[@]}" "${tests[@]}" | tee "$home/said"; then
+        outcome[$version]=$(tail -n 1 "$home/said") # 1402 passed, 2 skipped in ...
     else
-        outcome[$version]="FAILED"
+        outcome[$version]="FAILED: $(tail -n 1 "$home/said")"
         failed=1
     fi
     rm -rf "$home"

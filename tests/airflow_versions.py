@@ -11,7 +11,7 @@ import importlib
 import json
 import logging
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Any, BinaryIO
 
@@ -45,6 +45,24 @@ def dag_serialization() -> Any:
 
         return vars(serialized_objects)["SerializedDAG"]
     return DagSerialization
+
+
+def execute(operator: Any, context: Mapping[str, Any]) -> Any:
+    """Call `execute` as Airflow's task runner does; nobody else may."""
+    if AIRFLOW >= (3, 0):
+        from airflow.sdk.bases.operator import ExecutorSafeguard
+
+        permit = ExecutorSafeguard.sentinel_value
+    else:
+        permit = importlib.import_module("airflow.models.baseoperator")._sentinel
+    return operator.execute(context, **{f"{type(operator).__name__}__sentinel": permit})
+
+
+def task_deferred() -> type[Exception]:
+    """The exception with which a task defers itself."""
+    module = "airflow.sdk.exceptions" if AIRFLOW >= (3, 2) else "airflow.exceptions"
+    deferred: type[Exception] = importlib.import_module(module).TaskDeferred
+    return deferred
 
 
 def log_to(log: BinaryIO) -> None:
@@ -178,5 +196,6 @@ def _resume(question: Any, session: Any) -> None:
     from airflow.models.trigger import handle_event_submit
     from airflow.triggers.base import TriggerEvent
 
-    event = question.as_resume_event_payload(timedout=question.responded_by is None)
-    handle_event_submit(TriggerEvent(event), task_instance=question.task_instance, session=session)
+    event: Any = TriggerEvent
+    payload = question.as_resume_event_payload(timedout=question.responded_by is None)
+    handle_event_submit(event(payload), task_instance=question.task_instance, session=session)

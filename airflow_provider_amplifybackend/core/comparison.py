@@ -22,7 +22,7 @@ from typing import Any
 from airflow_provider_amplifybackend.core import meta_config
 from airflow_provider_amplifybackend.core.operations import CATEGORIES, JOB_OPERATIONS, Effect, Operation
 from airflow_provider_amplifybackend.core.requests import Call, ServiceError, list_environments, says_missing
-from airflow_provider_amplifybackend.core.secrets import SECRET_MEMBERS
+from airflow_provider_amplifybackend.core.secret_names import is_secret_name
 
 Comparison = Generator[Call, Mapping[str, Any], str | None]
 
@@ -99,7 +99,7 @@ def differing_member(wanted: Any, shown: Any, path: str) -> str | None:
     if isinstance(wanted, Mapping):
         members = shown if isinstance(shown, Mapping) else {}
         for name, value in wanted.items():
-            if name in SECRET_MEMBERS or (name in LEFT_OUT and name not in members):
+            if is_secret_name(name) or (name in LEFT_OUT and name not in members):
                 continue
             found = differing_member(value, members.get(name), f"{path}.{name}")
             if found:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -156,11 +156,14 @@ def usable_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
     return usable
 
 
-def fit_to_log(error: BaseException | None) -> bool:
-    """Tell whether an exception, with all that it came from, can be logged as it is."""
+def fit_to_log(error: BaseException | None, redacted: Callable[[str], str]) -> bool:
+    """Tell whether an exception, with all that it came from, can be logged as it is.
+
+    :param redacted: Returns a text without its secrets.
+    """
     while error is not None:
         text = str(error)
-        if len(text) > MAX_MESSAGE or _UNFIT.search(text):
+        if len(text) > MAX_MESSAGE or _UNFIT.search(text) or redacted(text) != text:
             return False
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return True

@@ -38,6 +38,8 @@ class Operation:
     read: str | None = None
     # An import takes what exists under an id, so that its request names no resource.
     is_import: bool = False
+    # Whether its request can hold a secret, which the text of its failed job can repeat.
+    takes_secrets: bool = False
 
     @property
     def only_reads(self) -> bool:
@@ -78,8 +80,8 @@ OPERATIONS: dict[str, Operation] = {
         _job("CreateBackend", _CREATES, "environment", "GetBackend"),
         _job("DeleteBackend", _REMOVES, "environment", "GetBackend"),
         _job("RemoveAllBackends", _REMOVES, "app", "GetBackend", environment=None),
-        _job("CreateBackendAuth", _CREATES, "auth", "GetBackendAuth"),
-        _job("UpdateBackendAuth", _CHANGES, "auth", "GetBackendAuth"),
+        _job("CreateBackendAuth", _CREATES, "auth", "GetBackendAuth", takes_secrets=True),
+        _job("UpdateBackendAuth", _CHANGES, "auth", "GetBackendAuth", takes_secrets=True),
         _job("ImportBackendAuth", _CREATES, "auth", "GetBackend", is_import=True),
         _job("DeleteBackendAuth", _REMOVES, "auth", "GetBackendAuth"),
         _job("CreateBackendAPI", _CREATES, "api", "GetBackendAPI"),

@@ -57,6 +57,14 @@ class ServiceError(Exception):
         message = f"{self.message.rstrip('.')}. {more}"
         return ServiceError(self.kind, self.operation, self.code, message, headers=self.headers)
 
+    def showing(self, code: str, message: str) -> ServiceError:
+        """Return the same error with a text that can be shown."""
+        if (code, message) == (self.code, self.message):
+            return self
+        return type(self)(
+            self.kind, self.operation, code, message, headers=self.headers, is_unexplained=self.is_unexplained
+        )
+
     @property
     def is_transient(self) -> bool:
         """Tell whether the same read may succeed a little later."""

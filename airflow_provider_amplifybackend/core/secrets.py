@@ -1,20 +1,44 @@
-"""The secret members of the API, and their removal from everything that is shown, stored or returned."""
+"""The secrets of requests and answers, and their removal from everything that is shown, stored or returned.
+
+A secret is known by its name (``secret_names``), wherever it stands: in a dictionary, in a text that holds JSON, in
+such a text within another, in YAML, in a dictionary as Python writes it (``secret_texts``). What looks like a document
+with a secret in it and cannot be read is taken for a secret as a whole.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from enum import Enum, auto
 from typing import Any
 
-from airflow_provider_amplifybackend.core.encodable import encodable, encodable_text
+from airflow_provider_amplifybackend.core.encodable import MAX_DEPTH, TOO_DEEP, encodable, encodable_text
+from airflow_provider_amplifybackend.core.secret_forms import written_forms
+from airflow_provider_amplifybackend.core.secret_names import (
+    MASKED_MEMBERS,
+    SECRET_MEMBERS,
+    WORDS,
+    IsSecret,
+    is_masked_name,
+    is_secret_name,
+)
+from airflow_provider_amplifybackend.core.secret_texts import (
+    NO_SECRETS,
+    Found,
+    comment_replaced,
+    comments,
+    in_document,
+    in_words,
+    is_json,
+    is_no_sentence,
+    looks_like_document,
+    may_hold_secret,
+    replaced,
+)
 
 REDACTED = "***"
-# Airflow 3 masks nothing shorter. Airflow 2 would, down to the "s" of the "%s" in everybody's log lines.
-SHORTEST_MASKED = 5
-SECRET_MEMBERS = frozenset({"ClientSecret", "PrivateKey", "ChallengeCode", "GraphQLAPIKeyOutput", "AppClientSecret"})
-# Needed downstream to look a session up or end it, so results carry it; logs and rendered templates do not.
-MASKED_MEMBERS = SECRET_MEMBERS | {"SessionId"}
 # The secret members as the service writes them in a body.
 WIRE_NAMES = {
     "client_secret": "ClientSecret",
@@ -22,55 +46,126 @@ WIRE_NAMES = {
     "challengeCode": "ChallengeCode",
     "sessionId": "SessionId",
 }
-# Members whose value is a JSON document in a string.
-DOCUMENT_MEMBERS = frozenset({"AmplifyMetaConfig"})
-# What is given may spell them otherwise, as the Amplify CLI's files do (googleAppSecretUserPool, client_secret). It
-# will be refused, but it is stored and shown as a rendered field before that.
-_NAMES = r"secret|private[-_ ]?key|api[-_ ]?key|challenge[-_ ]?code|session[-_ ]?id"
-_find_secret_name = re.compile(_NAMES, re.IGNORECASE).search
-# A secret in a text that is not JSON after all, or is a dictionary as Python shows it.
-_MEMBER_IN_TEXT = re.compile(
-    rf"""(["'])[^"'\n]{{0,60}}?(?:{_NAMES})[^"'\n]{{0,60}}?\1\s*:\s*(["'])(?P<value>(?:(?!\2)[^\\]|\\.)+)\2""",
-    re.DOTALL | re.IGNORECASE,
-)
+# In this document, the names below each category are those of resources, which an author may call `tokens`.
+_META = frozenset({"AmplifyMetaConfig", "amplifyMetaConfig"})
+# A text that cannot be read is masked as a whole up to the length that Airflow shows of a rendered field by default.
+_LONGEST_WHOLE = 4096
+# Texts in texts: JSON in JSON in YAML. Nobody who means well has more.
+_MOST_TEXTS = 6
+
+__all__ = [
+    "MASKED_MEMBERS",
+    "REDACTED",
+    "SECRET_MEMBERS",
+    "WIRE_NAMES",
+    "is_masked_name",
+    "is_secret_name",
+    "member_names",
+    "named_secrets",
+    "redact_secrets",
+    "redact_text",
+    "redact_words",
+    "secret_values",
+    "written_forms",
+]
 
 
-def is_secret_name(name: Any) -> bool:
-    """Tell whether a member is to be masked, in any spelling."""
-    return isinstance(name, str) and _find_secret_name(name) is not None
+class _Place(Enum):
+    """A place in a document, as far as it says what a value there is."""
+
+    ANYWHERE = auto()
+    SECRET = auto()
+    WORDS = auto()
+    META = auto()
+    CATEGORY = auto()
+
+
+def _place(name: Any, value: Any, above: _Place, is_secret: IsSecret) -> _Place:
+    """Return the place of a member."""
+    if above in (_Place.SECRET, _Place.WORDS):
+        return above
+    is_container = isinstance(value, Mapping | list | tuple)
+    if above is _Place.META and is_container:
+        return _Place.CATEGORY
+    if above is _Place.CATEGORY and is_container:
+        return _Place.ANYWHERE
+    if is_secret(name):
+        return _Place.SECRET
+    if name in _META:
+        return _Place.META
+    return _Place.WORDS if name in WORDS else _Place.ANYWHERE
 
 
 def redact_secrets(value: Any) -> Any:
     """Return a copy of a request or response in which every secret is replaced by ``***``."""
-    if isinstance(value, Mapping):
-        return {key: _redact_member(key, member) for key, member in value.items()}
-    if isinstance(value, list | tuple):
-        return [redact_secrets(item) for item in value]
-    return value
+    return _Redaction().of(value, _Place.ANYWHERE)
 
 
-def _redact_member(key: Any, value: Any) -> Any:
-    if key in SECRET_MEMBERS and value:
-        return REDACTED
-    if key in DOCUMENT_MEMBERS and isinstance(value, str):
-        return _redact_document(value)
-    return redact_secrets(value)
+class _Redaction:
+    """The copying of one value, which may contain itself, or the same part many times.
+
+    :param texts: How many texts may still stand in one another.
+    """
+
+    def __init__(self, texts: int = _MOST_TEXTS) -> None:
+        self._texts = texts
+        self._copies: dict[tuple[int, _Place], Any] = {}
+
+    def of(self, value: Any, place: _Place, depth: int = MAX_DEPTH) -> Any:
+        if place is _Place.SECRET:
+            return value if isinstance(value, bool) or not value else REDACTED
+        if isinstance(value, str):
+            return self.of_text(value, place)
+        if not isinstance(value, Mapping | list | tuple):
+            return value
+        if not depth:
+            return TOO_DEEP
+        if (id(value), place) not in self._copies:
+            self._copies[id(value), place] = TOO_DEEP  # in itself
+            self._copies[id(value), place] = self._copy(value, place, depth - 1)
+        return self._copies[id(value), place]
+
+    def _copy(self, value: Any, place: _Place, depth: int) -> Any:
+        if isinstance(value, Mapping):
+            return {
+                key: self.of(member, _place(key, member, place, is_secret_name), depth) for key, member in value.items()
+            }
+        return [self.of(item, place, depth) for item in value]
+
+    def of_text(self, text: str, place: _Place) -> str:
+        """Return a text without its secrets, and as it is if it has none."""
+        if place is _Place.WORDS or not may_hold_secret(text):
+            return text
+        if not self._texts:
+            return REDACTED
+        if is_json(text):
+            return self._json(text, place)
+        found = in_document(text, is_secret_name) if looks_like_document(text) else None
+        if found is not None:
+            text = replaced(text, found, self._scalar)
+            return comment_replaced(text, redact_words)
+        return REDACTED if is_no_sentence(text) else redact_words(text)
+
+    def _json(self, text: str, place: _Place) -> str:
+        if next(_secrets_in(text, place, is_secret_name), None) is None:
+            return text
+        copy = _Redaction(self._texts - 1).of(encodable(json.loads(text)), place)
+        return json.dumps(copy, separators=(",", ":"))  # as compact as the service writes it
+
+    def _scalar(self, text: str, found: Found) -> str:
+        written = text[found.start : found.end]
+        if found.is_secret:
+            value = REDACTED
+        else:
+            value = _Redaction(self._texts - 1).of_text(found.value, _Place.ANYWHERE)
+            if value == found.value:
+                return written
+        return json.dumps(value) + ("\n" if written.endswith("\n") else "")
 
 
-def _redact_document(text: str) -> str:
-    """Return a JSON text without its secrets: as compact as the service writes it, and untouched if it has none."""
-    if not _may_hold(text, SECRET_MEMBERS):
-        return text
-    try:
-        return json.dumps(redact_secrets(encodable(json.loads(text))), separators=(",", ":"))
-    except (ValueError, RecursionError):
-        # Whatever it is, it cannot be searched for the secrets that it may hold.
-        return REDACTED
-
-
-def _may_hold(text: str, names: frozenset[str]) -> bool:
-    """Tell whether a text can have one of the members; JSON can write a letter as an escape."""
-    return "\\u" in text or any(name in text for name in names)
+def redact_words(text: str) -> str:
+    """Return a text in words, of one line or many, without the values that stand in it beside the name of a secret."""
+    return replaced(text, in_words(text, is_secret_name), lambda *_: REDACTED)
 
 
 class _Pairs(list[tuple[str, Any]]):
@@ -79,28 +174,84 @@ class _Pairs(list[tuple[str, Any]]):
 
 def secret_values(value: Any) -> Iterator[str]:
     """Yield every secret in a request or response, for the log's masker."""
-    waiting = [(value, False)]
-    seen: dict[tuple[int, bool], Any] = {}  # a value that contains itself will be refused, too
+    for _, secret in named_secrets(value, is_masked_name):
+        text = encodable_text(secret)
+        if text.casefold() not in NO_SECRETS:
+            yield text
+
+
+def named_secrets(value: Any, is_secret: IsSecret = is_secret_name, name: str = "") -> Iterator[tuple[str, str]]:
+    """Yield every secret in a value with the path of its member.
+
+    :param name: The value's own name, a parameter's.
+    """
+    place = _place(name, value, _Place.ANYWHERE, is_secret)
+    for path, secret in _secrets_in(value, place, is_secret, (None, name)):
+        yield _path(path), secret
+
+
+def _path(path: Any) -> str:
+    names: list[str] = []
+    while path:
+        path, name = path
+        names.append(name if isinstance(name, str) else f"[{name}]")
+    return ".".join(filter(None, reversed(names))).replace(".[", "[")
+
+
+def _secrets_in(
+    value: Any, place: _Place, is_secret: IsSecret, path: tuple[Any, Any] = (None, "")
+) -> Iterator[tuple[tuple[Any, Any], str]]:
+    """Yield the secrets of a value that may be nested as deep as it likes; a path is its last name and the rest."""
+    waiting: list[tuple[Any, _Place, tuple[Any, Any], int]] = [(value, place, path, _MOST_TEXTS)]
+    seen: dict[tuple[int, _Place], Any] = {}  # a value that contains itself will be refused, too
     while waiting:
-        value, is_secret = waiting.pop()
+        value, place, path, texts = waiting.pop()
         if isinstance(value, Mapping | list | tuple):
-            if (id(value), is_secret) in seen:
+            if (id(value), place) in seen:
                 continue
-            seen[id(value), is_secret] = value  # which stays, so that no other gets its id
-        if isinstance(value, str) and is_secret:
-            if value:
-                yield encodable_text(value)
-        elif isinstance(value, str) and ("\\u" in value or _find_secret_name(value)):
-            try:
-                waiting.append((json.loads(value, object_pairs_hook=_Pairs), False))
-            except (ValueError, RecursionError):
-                # It will be refused, but it is stored and shown as a rendered field before that.
-                yield from (match["value"] for match in _MEMBER_IN_TEXT.finditer(value))
-        elif isinstance(value, Mapping | _Pairs):
-            members = value.items() if isinstance(value, Mapping) else value
-            waiting += [(member, is_secret or is_secret_name(key)) for key, member in members]
-        elif isinstance(value, list | tuple):
-            waiting += [(item, is_secret) for item in value]
+            seen[id(value), place] = value  # which stays, so that no other gets its id
+            waiting += [
+                (member, _place(key, member, place, is_secret) if isinstance(key, str) else place, (path, key), texts)
+                for key, member in _members(value)
+            ]
+        elif place is _Place.SECRET:
+            if value and not isinstance(value, bool):
+                yield path, value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+        elif isinstance(value, str) and place is not _Place.WORDS and may_hold_secret(value):
+            if not texts:
+                yield path, value
+            elif is_json(value):
+                waiting.append((json.loads(value, object_pairs_hook=_Pairs), place, path, texts - 1))
+            else:
+                for found in _found_in(value, is_secret):
+                    if found.is_secret:
+                        yield path, found.value
+                    else:
+                        waiting.append((found.value, _Place.ANYWHERE, path, texts - 1))
+
+
+def _members(value: Any) -> Iterable[tuple[Any, Any]]:
+    if isinstance(value, Mapping):
+        return value.items()
+    return value if isinstance(value, _Pairs) else enumerate(value)
+
+
+def _found_in(text: str, is_secret: IsSecret) -> Iterator[Found]:
+    """Yield the secrets of a text that is no JSON, and what else in it is to be looked into."""
+    found = in_document(text, is_secret) if looks_like_document(text) else None
+    if found is not None:
+        for entry in found:
+            yield entry
+            written = text[entry.start : entry.end]
+            # As it is written, with quotes doubled or lines folded, a log shows it, too.
+            if (entry.is_secret and entry.value not in written) or ("\n" in written and may_hold_secret(entry.value)):
+                yield replace(entry, value=written, is_secret=True)
+        for comment in comments(text):
+            yield from in_words(comment, is_secret)
+    else:
+        yield from in_words(text, is_secret)
+        if is_no_sentence(text) and len(text) <= _LONGEST_WHOLE:
+            yield Found(0, len(text), text)
 
 
 def member_names(body: Any) -> Any:
@@ -112,42 +263,13 @@ def member_names(body: Any) -> Any:
     return body
 
 
-def written_forms(secret: str) -> set[str]:
-    """Return the texts in which a secret may be written somewhere: the masker looks for texts, and knows no escapes.
-
-    A key of several lines is looked for line by line, because each way of writing it has its own line breaks.
-    """
-    in_json = json.dumps(secret)[1:-1]
-    lines = [line for line in re.split(r"\r\n|\n|\\n", secret) if line and not line.startswith("-----")]
-    forms = {secret, in_json, repr(secret)[1:-1], repr(in_json)[1:-1], *(lines if len(lines) > 1 else ())}
-    # Airflow hands them on to other processes. What cannot be encoded is written nowhere; it may be without the rest.
-    return {encodable_text(form) for form in forms if len(form) >= SHORTEST_MASKED}
-
-
-def without_secrets(value: Any, *, is_secret: bool = False) -> Any:
-    """Return a copy for a record that is kept for good: whatever has the name of a secret, in any spelling, is ``***``.
-
-    It goes further than :func:`redact_secrets`, whose results others work with.
-    """
-    if isinstance(value, Mapping):
-        return {
-            key: without_secrets(member, is_secret=is_secret or key in SECRET_MEMBERS or is_secret_name(key))
-            for key, member in value.items()
-        }
-    if isinstance(value, list | tuple):
-        return [without_secrets(item, is_secret=is_secret) for item in value]
-    if isinstance(value, str):
-        return (REDACTED if value else value) if is_secret else _text_without_secrets(value)
-    return value
-
-
-def _text_without_secrets(text: str) -> str:
-    if not ("\\u" in text or _find_secret_name(text)):
-        return text
-    try:
-        document = json.loads(text)
-    except RecursionError:
-        return REDACTED
-    except ValueError:
-        return _MEMBER_IN_TEXT.sub(lambda found: found[0].replace(found["value"], REDACTED), text)
-    return json.dumps(without_secrets(encodable(document)), separators=(",", ":"))
+def redact_text(text: str, secrets: Iterable[str]) -> str:
+    """Return a text of the service in which each secret, however it is written there, is replaced by ``***``."""
+    known = {encodable_text(secret) for secret in secrets if secret}
+    forms = {form for secret in known for form in written_forms(secret)}
+    for form in sorted(forms, key=len, reverse=True):
+        text = text.replace(form, REDACTED)
+    for secret in known - forms:
+        # Too short to be told from a part of another word.
+        text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", REDACTED, text)
+    return text

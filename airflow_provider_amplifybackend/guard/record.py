@@ -16,7 +16,7 @@ from typing import Any
 
 from airflow_provider_amplifybackend.core.meta_config import category, parse_document
 from airflow_provider_amplifybackend.core.operations import CATEGORIES
-from airflow_provider_amplifybackend.core.secrets import without_secrets
+from airflow_provider_amplifybackend.core.secrets import redact_secrets
 from airflow_provider_amplifybackend.guard.inventory import Inventory, Reads, read
 from airflow_provider_amplifybackend.guard.signs import Ask
 
@@ -88,7 +88,7 @@ def new_document(operation: str, request: Mapping[str, Any], task: TaskFacts) ->
         "kind": RECORD_KIND,
         "version": RECORD_VERSION,
         "operation": operation,
-        "request": without_secrets(request),
+        "request": redact_secrets(request),
         **task.identity,
         "tries": [],
     }
@@ -131,7 +131,7 @@ def read_configuration(app_id: str, environments: Sequence[str]) -> Reads[dict[s
         ask = Ask("amplifybackend", "GetBackend", names)
         backend = (yield from read(ask, found, f"the configuration of environment {environment}")) or {}
         meta = parse_document(backend.get("AmplifyMetaConfig"))
-        configuration[environment] = without_secrets(
+        configuration[environment] = redact_secrets(
             {
                 "AmplifyMetaConfig": meta,
                 "AmplifyFeatureFlags": parse_document(backend.get("AmplifyFeatureFlags")),

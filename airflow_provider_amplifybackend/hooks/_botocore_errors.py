@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -10,6 +11,7 @@ import botocore.exceptions as boto
 from botocore.parsers import ResponseParserError
 
 from airflow_provider_amplifybackend._compat import AirflowNotFoundException
+from airflow_provider_amplifybackend.core.addresses import without_userinfo
 from airflow_provider_amplifybackend.core.encodable import (
     MAX_ERROR_TEXT,
     MAX_WORD,
@@ -19,6 +21,7 @@ from airflow_provider_amplifybackend.core.encodable import (
     usable_headers,
 )
 from airflow_provider_amplifybackend.core.requests import NOT_A_NAME, FaultKind, ServiceError
+from airflow_provider_amplifybackend.core.service_text import NOT_SHOWN, ServiceTexts
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.parameters import service_model
 
@@ -97,6 +100,30 @@ SETUP = (
 NETWORK_ERRORS = (boto.ClientError, boto.HTTPClientError, boto.ConnectionError, OSError)
 # Files that a client reads before it connects, and cannot.
 UNREADABLE_FILES = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
+# Errors whose texts are their own, and quote nothing that came over the wire.
+OWN_WORDS = (
+    BackendParameterError,
+    AirflowNotFoundException,
+    ConnectionLookupError,
+    LateStartError,
+    boto.NoCredentialsError,
+    boto.PartialCredentialsError,
+    boto.NoRegionError,
+    boto.InvalidRegionError,
+    boto.ProfileNotFound,
+    boto.ConfigNotFound,
+    boto.UnknownEndpointError,
+    boto.InvalidProxiesConfigError,
+    boto.EndpointConnectionError,
+    boto.ConnectTimeoutError,
+    boto.ReadTimeoutError,
+    boto.ConnectionClosedError,
+    boto.ProxyConnectionError,
+    boto.SSLError,
+    OSError,
+    TypeError,
+)
+_CODE = re.compile(r"[A-Za-z]{1,80}|\d{3}")
 # OpenSSL's codes for a certificate whose time is not now: rather a clock that is wrong than a wrong certificate.
 CERTIFICATE_TIME_CODES = frozenset({9, 10})
 
@@ -131,10 +158,28 @@ def _raise_quota_error(response: tuple[Any, Mapping[str, Any]] | None, operation
         raise boto.ClientError(response[1], operation.name)  # type: ignore[arg-type]
 
 
-def service_error(operation: str, error: Exception) -> ServiceError:
-    """Return the ServiceError for an exception of a call."""
+def service_error(operation: str, error: Exception, texts: ServiceTexts | None) -> ServiceError:
+    """Return the ServiceError for an exception of a call, with a text that can be shown.
+
+    :param texts: The secrets that the caller knows. None: it knows none, and so shows no text of a service.
+    """
     if isinstance(error, ServiceError):
         return error
+    return _fit_to_show(_service_error(operation, error), error, texts)
+
+
+def _fit_to_show(meaning: ServiceError, error: Exception, texts: ServiceTexts | None) -> ServiceError:
+    if meaning.code == NOT_A_NAME:
+        return meaning  # our own words
+    if texts is not None:
+        return meaning.showing(texts.redacted(meaning.code), texts.redacted(meaning.message))
+    if isinstance(error, OWN_WORDS):
+        return meaning.showing(meaning.code, without_userinfo(meaning.message))
+    code = meaning.code if _CODE.fullmatch(meaning.code) else "UnknownError"
+    return meaning.showing(code, f"{NOT_SHOWN}. {_QUOTA_ADVICE}" if code in QUOTA_CODES else NOT_SHOWN)
+
+
+def _service_error(operation: str, error: Exception) -> ServiceError:
     if isinstance(error, boto.ClientError):
         details = error.response.get("Error", {})
         code = as_text(details.get("Code") or error.response.get("ResponseMetadata", {}).get("HTTPStatusCode"))
@@ -161,13 +206,13 @@ def service_error(operation: str, error: Exception) -> ServiceError:
     return ServiceError(FaultKind.UNCLEAR, operation, code, message, is_unexplained=_is_unexplained(error))
 
 
-def cause(error: Exception) -> Exception | None:
+def cause(error: Exception, texts: ServiceTexts) -> Exception | None:
     """Return an exception as the cause of its ServiceError, which Airflow logs with it.
 
-    None if it cannot be logged as it is, because it repeats the service's own text: the ServiceError has all of it
-    that can be written.
+    None if it cannot be logged as it is, because it repeats a secret or the service's own text: the ServiceError has
+    all of it that can be written.
     """
-    return error if fit_to_log(error) else None
+    return error if fit_to_log(error, texts.redacted) else None
 
 
 def _is_unexplained(error: Exception) -> bool:
@@ -176,9 +221,12 @@ def _is_unexplained(error: Exception) -> bool:
     return isinstance(cause, (TypeError, ValueError, AttributeError, LookupError, AssertionError))
 
 
-def client_error(operation: str, error: Exception) -> ServiceError:
+def client_error(operation: str, error: Exception, texts: ServiceTexts | None) -> ServiceError:
     """Return the error for a client that could not be made: a mistake in its settings, unless it may pass."""
-    meaning = service_error(operation, error)
+    meaning = service_error(operation, error, texts)
+    if texts is None and not isinstance(error, (boto.ClientError, boto.BotoCoreError, ResponseParserError)):
+        # What Python itself says about a setting.
+        meaning = service_error(operation, error, ServiceTexts())
     if meaning.kind is not FaultKind.UNCLEAR or isinstance(error, NETWORK_ERRORS):
         return meaning
     return ServiceError(FaultKind.SETUP, operation, meaning.code, meaning.message)

@@ -2,38 +2,61 @@
 
 botocore's own DEBUG lines have every request and answer with its body. A secret in them is masked before botocore
 writes them, and a body with a secret is not shown at all: the masker of Airflow 2 does not look into `bytes`, and no
-masker takes a text of a few characters for a secret. So nobody who looks for a fault at DEBUG publishes a key.
+masker takes a text of a few characters for a secret. Nor is a body that says why something failed: such a text can
+repeat a secret that only the task knows which sent it. So nobody who looks for a fault at DEBUG publishes a key.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_amplifybackend._compat import mask_secret
+from airflow_provider_amplifybackend._masking import mask
 from airflow_provider_amplifybackend.core.encodable import as_text, encodable
-from airflow_provider_amplifybackend.core.secrets import member_names, redact_secrets, secret_values, written_forms
+from airflow_provider_amplifybackend.core.secrets import (
+    REDACTED,
+    is_masked_name,
+    member_names,
+    redact_secrets,
+    secret_values,
+)
 
 log = logging.getLogger(__name__)
 
 _CALL = "amplifybackend_call"
 # botocore's loggers that are given more than texts: requests, which show their URL, and dictionaries.
 _WORDY = ("botocore.endpoint", "botocore.parsers")
+# Those that show temporary credentials: of the connection, in a request, and of a role, in the answer of STS.
+_CREDENTIAL = re.compile(
+    r"(x-amz-security-token['\"]?: ?b?['\"]?|<(?:SessionToken|SecretAccessKey)>)[\w+/=%.-]{5,}", re.IGNORECASE
+)
 
 
 class _Formatted(logging.Filter):
-    """Puts a line together before it is masked: Airflow 2 masks texts, and no object that shows itself as one."""
+    """Puts a line together before it is masked: Airflow 2 masks texts, and no object that shows itself as one.
+
+    And takes credentials out of it: nobody tells the masker of those that botocore gets by itself.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.args:
             record.msg, record.args = record.getMessage(), ()
+        if isinstance(record.msg, str) and ("oken" in record.msg or "SecretAccessKey" in record.msg):
+            record.msg = _CREDENTIAL.sub(rf"\1{REDACTED}", record.msg)
         return True
 
 
 _FORMATTED = _Formatted()
+
+
+def guard_log() -> None:
+    """Let no credential into botocore's DEBUG lines: before a session is made, which asks STS for those of a role."""
+    for name in (*_WORDY, "botocore.auth"):
+        logging.getLogger(name).addFilter(_FORMATTED)
 
 
 def watch(client: Any, *, masks: bool = True) -> None:
@@ -44,25 +67,18 @@ def watch(client: Any, *, masks: bool = True) -> None:
     """
     events = client.meta.events
     if masks:
-        for name in _WORDY:
-            logging.getLogger(name).addFilter(_FORMATTED)
         events.register("before-parameter-build.amplifybackend", _mask_request)
         events.register("before-call.amplifybackend", _hide_request)
         events.register("before-parse.amplifybackend", _mask_answer)
         events.register("before-parse.amplifybackend", _hide_answer)
+    events.register("before-parse.amplifybackend", _hide_text)
     events.register("before-parameter-build.amplifybackend", _note_call)
     events.register("after-call.amplifybackend", _log_answer)
     events.register("after-call-error.amplifybackend", _log_error)
 
 
-def _mask(value: Any) -> None:
-    for secret in secret_values(value):
-        for text in written_forms(secret):
-            mask_secret(text)
-
-
 def _mask_request(params: Any, **_: Any) -> None:
-    _mask(params)
+    mask(params)
 
 
 def _mask_answer(response_dict: Mapping[str, Any], **_: Any) -> None:
@@ -70,14 +86,14 @@ def _mask_answer(response_dict: Mapping[str, Any], **_: Any) -> None:
         body = encodable(json.loads(response_dict["body"]))
     except (KeyError, TypeError, ValueError, RecursionError):
         return
-    _mask(member_names(body))
+    mask(member_names(body))
 
 
 class _HiddenBody(bytes):
     """A body that is sent or parsed like any other, while a log has nothing of it but its length."""
 
     def __repr__(self) -> str:
-        return f"<{len(self)} bytes with a secret, not shown>"
+        return f"<{len(self)} bytes that can hold a secret, not shown>"
 
     __str__ = __repr__
 
@@ -90,6 +106,13 @@ def _hide_answer(response_dict: dict[str, Any], **_: Any) -> None:
     _hide_body(response_dict)
 
 
+def _hide_text(response_dict: dict[str, Any], **_: Any) -> None:
+    """Hide an error, and an answer with the text of a failed job. It must cost nothing: a triggerer's loop does it."""
+    body = response_dict.get("body")
+    if isinstance(body, bytes) and (response_dict.get("status_code", 200) >= 300 or b'"error"' in body.lower()):
+        response_dict["body"] = _HiddenBody(body)
+
+
 def _hide_body(message: dict[str, Any]) -> None:
     if not any(logging.getLogger(name).isEnabledFor(logging.DEBUG) for name in _WORDY):
         return  # nobody writes bodies down, and to look into each costs more than the rest of the log
@@ -100,7 +123,12 @@ def _hide_body(message: dict[str, Any]) -> None:
 
 def _note_call(params: Any, context: dict[str, Any], **_: Any) -> None:
     if log.isEnabledFor(logging.DEBUG):
-        context[_CALL] = (redact_secrets(params), time.monotonic())
+        context[_CALL] = (_shown(params), time.monotonic())
+
+
+def _shown(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a request as the line shows it, without its secrets and without the session that results carry."""
+    return {name: REDACTED if is_masked_name(name) else redact_secrets(value) for name, value in params.items()}
 
 
 def _log_answer(parsed: Mapping[str, Any], model: Any, context: dict[str, Any], **_: Any) -> None:

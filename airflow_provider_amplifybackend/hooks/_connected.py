@@ -10,13 +10,17 @@ from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.config import Config
 
 from airflow_provider_amplifybackend._compat import AirflowException, AirflowNotFoundException
+from airflow_provider_amplifybackend._masking import mask_texts
+from airflow_provider_amplifybackend.core.addresses import passwords, without_userinfo
+from airflow_provider_amplifybackend.core.service_text import ServiceTexts
 from airflow_provider_amplifybackend.hooks._botocore_errors import ConnectionLookupError, LateStartError, stop_at_quota
-from airflow_provider_amplifybackend.hooks._client_log import watch
+from airflow_provider_amplifybackend.hooks._client_log import guard_log, watch
 from airflow_provider_amplifybackend.hooks._guard import Guard, stand_before
 from airflow_provider_amplifybackend.hooks._name_guard import guard_names
 from airflow_provider_amplifybackend.hooks._tls import read_client_cert, read_verify
 from airflow_provider_amplifybackend.parameters import service_model
 from airflow_provider_amplifybackend.parameters.client_config import for_botocore
+from airflow_provider_amplifybackend.parameters.no_passwords import as_connection_id
 
 if TYPE_CHECKING:
     from airflow.providers.amazon.aws.utils.connection_wrapper import AwsConnectionWrapper
@@ -48,10 +52,13 @@ class ConnectedHook(AwsBaseHook):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs["client_type"] = service_model.SERVICE
+        as_connection_id("aws_conn_id", args[0] if args else kwargs.get("aws_conn_id"))
         if isinstance(kwargs.get("config"), Mapping):
             kwargs["config"] = for_botocore(kwargs["config"])
         super().__init__(*args, **kwargs)
         self._may_send: Callable[[], bool] = always
+        # What of the service's texts can be shown: without the secrets of the requests that were made here.
+        self.texts = ServiceTexts()
         # Whether the connection was there; None: nobody has looked it up yet. It does not vanish unnoticed afterwards.
         self.connection_found: bool | None = None
         # Whether the service has taken its credentials. From then on credentials that cannot be had are a hiccup.
@@ -61,13 +68,16 @@ class ConnectedHook(AwsBaseHook):
     def get_connection(cls, conn_id: str) -> Any:
         """Look up a connection; whatever goes wrong then says nothing about the connection."""
         try:
-            return super().get_connection(conn_id)
+            connection = super().get_connection(conn_id)
         except (AirflowException, PermissionError):  # there is none, or Airflow's own no
             raise
         except Exception as error:
             raise ConnectionLookupError(
-                f"the AWS connection aws_conn_id={conn_id!r} could not be looked up: {error}"
+                f"the AWS connection aws_conn_id={conn_id!r} could not be looked up: {without_userinfo(str(error))}"
             ) from error
+        # Before the amazon provider and botocore log the settings at DEBUG.
+        mask_texts(passwords([connection.extra_dejson, connection.host or ""]))
+        return connection
 
     @cached_property
     def conn_config(self) -> AwsConnectionWrapper:
@@ -83,6 +93,7 @@ class ConnectedHook(AwsBaseHook):
 
     def get_session(self, *args: Any, **kwargs: Any) -> Any:
         """Return a session, of boto3 or aiobotocore; its clients send nothing that has a path for a name."""
+        guard_log()
         session = super().get_session(*args, **kwargs)
         guard_names(session)
         stand_before(session, self.guard)

@@ -98,20 +98,21 @@ class AmplifyBackendHook(ConnectedHook):
     def _attempt(self, api_operation: str, request: Mapping[str, Any], *, once: bool) -> dict[str, Any]:
         from botocore import xform_name
 
+        self.texts.learn(request)
         client = self._client_for(api_operation, once=once)
         try:
             response = getattr(client, xform_name(api_operation))(**request)
         except BackendGuardError:
             raise
         except Exception as error:  # noqa: BLE001
-            failure = service_error(api_operation, error)
+            failure = service_error(api_operation, error, self.texts)
             self._learn(failure)
-            raise failure from cause(error)
+            raise failure from cause(error, self.texts)
         self.connection_works = True
         # Whoever uses `conn` itself gets boto3's answer as it is; nothing of ours does.
         answer = encodable_answer(response, client.meta.service_model.operation_model(api_operation).output_shape)
         check_answer(api_operation, answer)
-        return answer
+        return self.texts.answer(api_operation, request, answer)
 
     def _client_for(self, api_operation: str, *, once: bool) -> AmplifyBackendClient:
         try:
@@ -121,7 +122,7 @@ class AmplifyBackendHook(ConnectedHook):
         except Exception as error:
             if isinstance(error, AirflowNotFoundException) and not self.connection_works:
                 raise
-            raise client_error(api_operation, error) from error
+            raise client_error(api_operation, error, self.texts) from cause(error, self.texts)
 
     def _learn(self, failure: ServiceError) -> None:
         if failure.needs_new_client:

@@ -6,9 +6,10 @@ import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_amplifybackend._compat import AirflowNotFoundException, mask_secret
+from airflow_provider_amplifybackend._compat import AirflowNotFoundException
+from airflow_provider_amplifybackend._masking import mask_texts
 from airflow_provider_amplifybackend.core import names
-from airflow_provider_amplifybackend.core.secrets import MASKED_MEMBERS, redact_secrets, secret_values, written_forms
+from airflow_provider_amplifybackend.core.secrets import redact_secrets, secret_values
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.links import AmplifyConsoleLink, AmplifyStudioLink, link_addresses
 from airflow_provider_amplifybackend.parameters import service_model
@@ -116,17 +117,5 @@ class AmplifyBackendOperator(AwsParameters):
 
 
 def _mask_secrets(name: str, value: Any, *, is_rendered: bool = False) -> None:
-    as_member = service_model_name(name)
-    for secret in secret_values({as_member: value}):
-        if is_rendered or not is_template(secret):
-            for text in written_forms(secret):
-                mask_secret(text)
-
-
-def service_model_name(parameter: str) -> str:
-    """Return the API's spelling of a parameter that is a secret itself; loading the model for that costs too much."""
-    return next((name for name in MASKED_MEMBERS if _snake(name) == parameter), parameter)
-
-
-def _snake(name: str) -> str:
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
+    secrets = secret_values({name: value})
+    mask_texts(secrets if is_rendered else (secret for secret in secrets if not is_template(secret)))

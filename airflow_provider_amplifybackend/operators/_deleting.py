@@ -146,7 +146,7 @@ class DeletingOperator(RemovingOperator):
         """Return the job that has ended, or raise its error."""
         self._prepare(context)
         if self._deletion:
-            self._stay_who_we_were(event)
+            self.hook_after(event)
         return self._on_record(lambda: super(DeletingOperator, self).execute_complete(context, event))
 
     def _on_record(self, run: Callable[[], JobResult]) -> JobResult:

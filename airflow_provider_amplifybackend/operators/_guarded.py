@@ -75,6 +75,9 @@ class GuardedOperator(AmplifyBackendOperator):
         known = OPERATIONS[cls.api_operation]
         if values.get("only_if") and known.environment is None and known.resource != "app":
             found.append(f"only_if is about environments, and {known.name} acts on none")
+        conditions = values.get("only_if")
+        if isinstance(conditions, Mapping) and "no_pending_job" in conditions and not known.starts_job:
+            found.append(f"only_if: no_pending_job is about the start of a job, and {known.name} starts none")
         return found
 
     @cached_property

@@ -19,6 +19,7 @@ from airflow_provider_amplifybackend.core.job import (
     left_behind,
 )
 from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS
+from airflow_provider_amplifybackend.core.secrets import redact_text, secret_values
 from airflow_provider_amplifybackend.core.start_failure import StartFailure
 from airflow_provider_amplifybackend.core.timing import current
 from airflow_provider_amplifybackend.exceptions import (
@@ -32,10 +33,12 @@ from airflow_provider_amplifybackend.operators._guarded import GuardedOperator
 from airflow_provider_amplifybackend.parameters.limits import as_waiter_delay, as_waiter_max_attempts, budget_problems
 from airflow_provider_amplifybackend.parameters.reading import as_choice, as_flag
 from airflow_provider_amplifybackend.tasks.defaults import DEFAULT_DEFERRABLE
+from airflow_provider_amplifybackend.tasks.failed_job import with_error_text
 from airflow_provider_amplifybackend.triggers._events import job_of_event
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend._compat import Context
+    from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
     from airflow_provider_amplifybackend.start.actions import AwaitEnd, StartPolicy, StartResult
     from airflow_provider_amplifybackend.start.driver import StartOnce
     from airflow_provider_amplifybackend.start.intent import Intent, Round
@@ -159,6 +162,21 @@ class AmplifyBackendJobOperator(GuardedOperator):
             raise self._job_failed(result.job, result.outcome, lambda: starter)
         return self._result(context, result.job, result.outcome)
 
+    def _failed_elsewhere(
+        self, job: Job, outcome: Outcome, event: object, make_starter: Callable[[], StartOnce]
+    ) -> Job:
+        """Return a job that failed while the triggerer waited for it, with its error text if that can be shown."""
+
+        def knowing_hook() -> AmplifyBackendHook:
+            hook = self.hook_after(event)
+            if outcome is Outcome.STARTED:
+                hook.texts.own(job.job_id)
+            elif JOB_OPERATIONS[self.api_operation].takes_secrets:
+                make_starter()  # it knows from the intent whose job it is
+            return hook
+
+        return with_error_text(job, knowing_hook)
+
     def _job_failed(self, job: Job, outcome: Outcome, make_starter: Callable[[], StartOnce]) -> BackendJobFailedError:
         """Return the error for a job that ended as FAILED, after its clean-up if there is one."""
         if self.on_failure == "delete_target":
@@ -203,11 +221,11 @@ class AmplifyBackendJobOperator(GuardedOperator):
         def wait(action: AwaitEnd) -> Job:
             return self._wait(action, starter, budget)
 
-        self._stay_who_we_were(event)
+        hook = self.hook_after(event)
         store = task_state_store(context)
         carried = _content(event).get("start")
         starter = StartOnce(
-            self.hook,
+            hook,
             self.api_operation,
             self.build_request(),
             round=_round(context),
@@ -221,6 +239,8 @@ class AmplifyBackendJobOperator(GuardedOperator):
             wait=wait,
             announce=partial(self._push_job_id, context),
         )
+        if starter.answered_job:
+            hook.texts.own(starter.answered_job)
         return starter
 
     def _presumed_intent(self, context: Context) -> Intent | None:
@@ -295,7 +315,7 @@ class AmplifyBackendJobOperator(GuardedOperator):
         """Continue with the start after another job has ended, well or badly."""
         ended: Job | BackendTimeoutError | BackendRequestError
         try:
-            ended = job_of_event(event)
+            ended = job_of_event(event, self._redacted)
         except (BackendTimeoutError, BackendRequestError) as failure:
             ended = failure
         starter = self._starter(context, self._carried_budget(event), event)
@@ -304,19 +324,22 @@ class AmplifyBackendJobOperator(GuardedOperator):
 
     def execute_complete(self, context: Context, event: object = None) -> JobResult:
         """Return the job that has ended, or raise its error."""
-        job = job_of_event(event)
+        job = job_of_event(event, self._redacted)
         outcome = Outcome(_content(event).get("outcome") or Outcome.STARTED)
 
         def make_starter() -> StartOnce:
             return self._starter(context, self._carried_budget(event), event)
 
         if job.is_failed:
-            raise self._job_failed(job, outcome, make_starter)
+            raise self._job_failed(self._failed_elsewhere(job, outcome, event, make_starter), outcome, make_starter)
         if outcome is not Outcome.ADOPTED:
             # Nothing is left to ask, so boto is not even loaded.
             return self._result(context, job, outcome)
         starter = make_starter()
         return self._finish(context, starter, starter.resume(outcome, job))
+
+    def _redacted(self, text: str) -> str:
+        return redact_text(text, secret_values(self.parameter_values()))
 
     def _budget(self, started: float) -> Budget:
         seconds = self.read("waiter_delay") * self.read("waiter_max_attempts")
@@ -328,11 +351,6 @@ class AmplifyBackendJobOperator(GuardedOperator):
         started = carried.get("started") or current().now()
         deadline = carried.get("deadline")
         return Budget(started, deadline) if deadline else self._budget(started)
-
-    def _stay_who_we_were(self, event: object) -> None:
-        """Refuse to continue with boto3's own identity, if the connection was found when the try began."""
-        if _content(event).get("connection_found"):
-            self.hook.connection_found = True
 
 
 def _content(event: object) -> Mapping[str, Any]:

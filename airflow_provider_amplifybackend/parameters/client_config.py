@@ -15,6 +15,7 @@ from typing import Any
 from airflow_provider_amplifybackend.core.encodable import encodable_text
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.parameters.limits import LONGEST_WAIT, as_bounded
+from airflow_provider_amplifybackend.parameters.no_passwords import password_problems
 from airflow_provider_amplifybackend.parameters.reading import EMPTY_RENDERINGS, as_flag
 
 DEEPEST = 8  # levels of nesting; botocore's own options have two
@@ -34,7 +35,9 @@ def as_client_config(name: str, value: Any) -> dict[str, Any] | None:
             f"{name} is a {type(options).__name__}: pass the keyword arguments of botocore's Config as a dictionary, "
             f'e.g. {{"read_timeout": 60}}; they go to the triggerer too, which a Config cannot'
         )
-    problems = [*_unstorable(name, options, DEEPEST)] or [*_unknown(name, options)]
+    problems = (
+        [*_unstorable(name, options, DEEPEST)] or [*_unknown(name, options)] or [*password_problems(name, options)]
+    )
     if problems:
         raise BackendParameterError("; ".join(problems))
     read = {option: _read(f"{name}.{option}", option, content) for option, content in options.items()}

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import TemplateError, TemplateNotFound, TemplateSyntaxError
 from jinja2.nativetypes import NativeEnvironment, native_concat
 
-from airflow_provider_amplifybackend.core.secrets import MASKED_MEMBERS, secret_values
+from airflow_provider_amplifybackend.core.secrets import is_masked_name, secret_values
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.parameters.exact_templates import exact
 from airflow_provider_amplifybackend.parameters.reading import is_template
@@ -321,7 +321,7 @@ class _Text:
     def _may_be_quoted(self, message: str) -> bool:
         """Tell whether a message quotes no secret: Jinja quotes the words that it stumbles over."""
         member = re.split(r"[.\[]", self.path)[-1]
-        secrets = [self.content] if member in MASKED_MEMBERS else [*secret_values(self.content)]
+        secrets = [self.content] if is_masked_name(member) else [*secret_values(self.content)]
         in_clear = [secret for secret in secrets if not re.fullmatch(r"\s*\{[{%].*[%}]\}\s*", secret, re.DOTALL)]
         return not any(word in secret for word in re.findall("'(.+?)'", message) for secret in in_clear)
 

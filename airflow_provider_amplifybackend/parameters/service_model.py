@@ -14,9 +14,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_amplifybackend.core import names
-from airflow_provider_amplifybackend.core.secrets import REDACTED, SECRET_MEMBERS
+from airflow_provider_amplifybackend.core.secrets import REDACTED, is_secret_name
 from airflow_provider_amplifybackend.parameters.lookalikes import cut, in_another_spelling, listed, lookalike
 from airflow_provider_amplifybackend.parameters.reading import EMPTY_RENDERINGS, as_text, flaws, is_template, shown
+from airflow_provider_amplifybackend.parameters.secret_members import secret_problem
 
 if TYPE_CHECKING:
     from botocore.model import ListShape, ServiceModel, Shape, StructureShape
@@ -203,8 +204,8 @@ def _coerce_string(value: Any, shape: Shape, path: str, problems: _Problems) -> 
     if text is None:
         problems.append(f"{_shown(path, value)} must be a string")
         return value
-    if text == REDACTED and _member(path) in SECRET_MEMBERS:
-        problems.append(f"{path}={REDACTED} is the placeholder of a Get operator for a secret: pass the secret itself")
+    if is_secret_name(_member(path)) and (problem := secret_problem(path, text)):
+        problems.append(problem)
     accepted = getattr(shape, "enum", None)
     if accepted and text not in accepted:
         problems.append(f"{_shown(path, text)} is not accepted; accepted values: {', '.join(accepted)}")
@@ -253,7 +254,7 @@ _COERCIONS: dict[str, Callable[..., Any]] = {
 
 
 def _shown(path: str, value: Any) -> str:
-    if _member(path) in SECRET_MEMBERS:
+    if is_secret_name(_member(path)):
         return f"{path}={REDACTED}"
     # Whatever is not a plain value may hold a secret somewhere.
     is_plain = isinstance(value, str | int | float)

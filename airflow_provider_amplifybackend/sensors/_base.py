@@ -16,6 +16,7 @@ from airflow_provider_amplifybackend._compat import (
     BaseSensorOperator,
     PokeReturnValue,
     first_reschedule_date,
+    task_state_store,
 )
 from airflow_provider_amplifybackend._errors import request_error, timeout_error
 from airflow_provider_amplifybackend.core.budget import Budget
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
     from airflow_provider_amplifybackend._compat import Context
     from airflow_provider_amplifybackend.core.status_check import Awaited, CheckResult
     from airflow_provider_amplifybackend.triggers._base import WaitTrigger
+
+# In the task state store: whether a sensor that is rescheduled has found its connection.
+CONNECTION_KEY = "amplifybackend_connection_found"
 
 
 def _as_seconds(name: str, value: Any, *, most: float = LONGEST_WAIT) -> float:
@@ -168,7 +172,10 @@ class WaitSensor(AwsParameters, BaseSensorOperator):
 
     def poke(self, context: Context) -> PokeReturnValue | bool:
         """Check the status once."""
-        seen = self._check()
+        try:
+            seen = self._check()
+        finally:
+            self._remember_connection(context)
         if seen is None or not seen.is_finished:
             return False
         return PokeReturnValue(True, self.result(seen))
@@ -200,7 +207,19 @@ class WaitSensor(AwsParameters, BaseSensorOperator):
         if first is None:
             return time.time()
         self.hook.connection_works = True  # in that process
+        store = task_state_store(context)
+        if store is not None and store.get(CONNECTION_KEY):
+            self.hook.connection_found = True
         return float(first.timestamp())
+
+    def _remember_connection(self, context: Context) -> None:
+        """Let the next process of a rescheduled sensor know which identity it has.
+
+        Only the task state store keeps that: Airflow deletes the task's XComs before each status check.
+        """
+        store, found = task_state_store(context), self.hook.connection_found
+        if self.reschedule and store is not None and found is not None and store.get(CONNECTION_KEY) != found:
+            store.set(CONNECTION_KEY, found)
 
     def _defer(self, budget: Budget) -> NoReturn:
         trigger = self.trigger(

@@ -18,6 +18,7 @@ from airflow_provider_amplifybackend.parameters.reading import (
 )
 from airflow_provider_amplifybackend.sensors._base import WaitSensor
 from airflow_provider_amplifybackend.sensors.environment import environment_result
+from airflow_provider_amplifybackend.tasks.failed_job import with_error_text
 from airflow_provider_amplifybackend.triggers import _events as events
 
 if TYPE_CHECKING:
@@ -102,4 +103,5 @@ class BackendJobSensor(WaitSensor):
         if isinstance(awaited, EnvironmentCondition):
             events.check_event(event, awaited)
             return environment_result(awaited)
-        return self.result(events.job_of_event(event))
+        job = events.job_of_event(event)
+        return self.result(with_error_text(job, lambda: self.hook_after(event)) if job.is_failed else job)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_amplifybackend._compat import human_in_the_loop
@@ -33,10 +33,10 @@ class ApproveBackendDeletionOperator(ApprovalOperator):
     """
 
     template_fields: Collection[str] = (*ApprovalOperator.template_fields, "plan")
-    template_fields_renderers = {"plan": "json"}  # noqa: RUF012 - Airflow reads it as it is
+    template_fields_renderers = {"plan": "json"}
     ui_color = "#fff3e0"
 
-    def __init__(self, *, plan: Mapping[str, Any] | str, subject: str | None = None, **kwargs: Any) -> None:
+    def __init__(self, *, plan: Any, subject: str | None = None, **kwargs: Any) -> None:
         # Known from the start, so that the answer's parameters are those of the task when it continues.
         super().__init__(subject=subject or "", params={DIGEST: _param("")}, **kwargs)
         self.plan = plan

@@ -52,10 +52,10 @@ def guarded_deletion(
     :return: The group; ``group.get_child_by_label("delete")`` is the task that deletes.
     :raises ImportError: This Airflow is older than 3.1.
     """
-    from airflow_provider_amplifybackend.task_groups._approval import ApproveBackendDeletionOperator
-
     # After what says clearly that this Airflow is too old.
     from airflow.sdk import TaskGroup
+
+    from airflow_provider_amplifybackend.task_groups._approval import ApproveBackendDeletionOperator
 
     aws = {name: options[name] for name in AwsParameters.template_fields if name in options}
     names: dict[str, Any] = {"app_id": app_id}

@@ -8,9 +8,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_amplifybackend._compat import BaseOperator, try_to_remember
+from airflow_provider_amplifybackend._masking import mask_texts
+from airflow_provider_amplifybackend.core.addresses import PROXIES, passwords
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.parameters.client_config import as_client_config
+from airflow_provider_amplifybackend.parameters.no_passwords import as_connection_id, refused_passwords
 from airflow_provider_amplifybackend.parameters.reading import as_verify, holds_template, problems_of
+from airflow_provider_amplifybackend.tasks.literal_secrets import warn_of_literal_secret
 from airflow_provider_amplifybackend.tasks.map_index import NamedMapIndex
 from airflow_provider_amplifybackend.tasks.mapping import CheckedMapping, check_written
 
@@ -31,7 +35,10 @@ class AwsParameters(NamedMapIndex, CheckedMapping, BaseOperator):
 
     template_fields: Sequence[str] = ("aws_conn_id", "region_name", "verify", "botocore_config")
     # How the parameters that are not the API's are read, and so checked.
-    readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {"botocore_config": as_client_config}
+    readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
+        "aws_conn_id": as_connection_id,
+        "botocore_config": as_client_config,
+    }
 
     def __init__(
         self,
@@ -53,7 +60,28 @@ class AwsParameters(NamedMapIndex, CheckedMapping, BaseOperator):
         # a word about the task and the parameter.
         if name in type(self).template_fields:
             check_written(type(self), self.task_id, {name: value})
+            self._warn_of_literal_secret(name, value)
         super().__setattr__(name, value)
+
+    def _warn_of_literal_secret(self, name: str, value: Any) -> None:
+        """Warn once of a secret in clear, where the DAG is written: later it may come from a template."""
+        is_written = not self._BaseOperator__instantiated and not self._BaseOperator__from_mapped  # type: ignore[attr-defined]
+        if is_written and "_has_literal_secret" not in vars(self):
+            dag_id = self.dag_id if self.has_dag() else None  # type: ignore[no-untyped-call]
+            if warn_of_literal_secret({name: value}, task_id=self.task_id, dag_id=dag_id):
+                vars(self)["_has_literal_secret"] = True
+
+    @classmethod
+    def written_problems(cls, name: str, value: Any) -> Iterable[str]:
+        """Return a sentence for each part of a parameter that is to be put neither into the DAG nor into its logs.
+
+        A password is refused here, before Airflow stores it with the DAG, as a rendered field or with a trigger.
+        """
+        found = [*super().written_problems(name, value)]
+        if not found and (problems := refused_passwords(name, value)):
+            mask_texts(passwords({PROXIES: value}))
+            return problems
+        return found
 
     @classmethod
     def configurations(cls) -> tuple[str, ...]:
@@ -137,7 +165,15 @@ class AwsParameters(NamedMapIndex, CheckedMapping, BaseOperator):
         from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 
         parameters = self.aws_parameters
-        return AmplifyBackendHook(config=parameters.pop("botocore_config"), **parameters)
+        hook = AmplifyBackendHook(config=parameters.pop("botocore_config"), **parameters)
+        hook.texts.learn(self.parameter_values())
+        return hook
+
+    def hook_after(self, event: object) -> AmplifyBackendHook:
+        """Return the hook, which refuses boto3's own identity if the connection was found when the try began."""
+        if isinstance(event, Mapping) and event.get("connection_found"):
+            self.hook.connection_found = True
+        return self.hook
 
     @classmethod
     def problems(cls, values: Mapping[str, Any], *, templates: bool = False) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_amplifybackend._compat import operator_partial
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.parameters.reading import flaws
+from airflow_provider_amplifybackend.tasks.literal_secrets import warn_of_literal_secret
 
 
 class CheckedMapping:
@@ -29,9 +30,11 @@ class CheckedMapping:
             partial = super().partial(**kwargs)
             partial._expand_called = True  # or Airflow warns that it was never mapped: another takes its place
             check_written(cls, partial.kwargs["task_id"], partial.kwargs)
-            return _checked_partial()(
+            checked = _checked_partial()(
                 operator_class=partial.operator_class, kwargs=partial.kwargs, params=partial.params
             )
+            checked.warn_of_literal_secret(partial.kwargs)
+            return checked
 
 
 def check_written(task_class: type[CheckedMapping], task_id: Any, parameters: Mapping[str, Any]) -> None:
@@ -66,6 +69,16 @@ def _checked_partial() -> Any:
         def _check(self, parameters: Mapping[str, Any]) -> None:
             self._expand_called = True
             check_written(self.operator_class, self.kwargs["task_id"], parameters)
+            self.warn_of_literal_secret(parameters)
+
+        def warn_of_literal_secret(self, parameters: Mapping[str, Any]) -> None:
+            """Warn of a secret in clear, once for the whole task."""
+            if not getattr(self, "_has_literal_secret", False):
+                given = {
+                    name: value for name, value in parameters.items() if name in self.operator_class.template_fields
+                }
+                dag_id = getattr(self.kwargs.get("dag"), "dag_id", None)
+                self._has_literal_secret = warn_of_literal_secret(given, task_id=self.kwargs["task_id"], dag_id=dag_id)
 
     return CheckedPartial
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import traceback
 from collections.abc import AsyncIterator, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -106,9 +107,11 @@ class WaitTrigger(BaseTrigger):
             event = await self._wait()
         except ServiceError as error:
             event = events.error(str(wait_error(self.awaited, error)))
-        except Exception as error:
-            self.log.exception("Wait failed: %s", self.awaited)
-            event = events.error(f"Wait failed: {type(error).__name__}: {error}: {self.awaited}")
+        except Exception as error:  # noqa: BLE001
+            # Without its text, which can be about what the service has answered.
+            where = "".join(traceback.format_tb(error.__traceback__))
+            self.log.error("Wait failed with %s: %s\n%s", type(error).__name__, self.awaited, where)
+            event = events.error(f"Wait failed with {type(error).__name__} (see the triggerer's log): {self.awaited}")
         await asyncio.sleep(max(0.0, current().earliest_event - (time.monotonic() - begun)))
         yield TriggerEvent(event | self.carried())  # type: ignore[no-untyped-call]
 

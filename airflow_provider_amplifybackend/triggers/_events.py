@@ -1,10 +1,14 @@
-"""The event that ends a wait: the wire format between triggerer and worker, which may run different versions."""
+"""The event that ends a wait: the wire format between triggerer and worker, which may run different versions.
+
+It is stored and logged by Airflow, and carries no text of the service: the triggerer knows no secrets to look for in
+one. A worker reads the text of a failed job itself (``tasks/failed_job.py``).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from airflow_provider_amplifybackend.core.encodable import MAX_MESSAGE, encodable, shortened
@@ -26,7 +30,11 @@ ERROR = "error"
 
 def finished(awaited: Awaited, seen: CheckResult) -> dict[str, Any]:
     """Return the event for a wait that came to its end: a job completed or failed, or a condition was reached."""
-    what = {"job": asdict(seen)} if isinstance(seen, Job) else {"target": asdict(awaited), "status": seen.status}
+    what = (
+        {"job": asdict(replace(seen, error=None))}
+        if isinstance(seen, Job)
+        else {"target": asdict(awaited), "status": seen.status}
+    )
     return _event(FINISHED, **what)
 
 
@@ -52,15 +60,23 @@ def _event(kind: str, **content: Any) -> dict[str, Any]:
     return event
 
 
-def job_of_event(event: object) -> Job:
+def as_it_is(text: str) -> str:
+    """Return a text of the triggerer as it is."""
+    return text
+
+
+def job_of_event(event: object, redacted: Callable[[str], str] = as_it_is) -> Job:
     """Return the ended job of an event. Nothing but a well-formed one is ever taken for an ended job.
 
+    It has no error text. Earlier versions put it into the event, where nobody had looked for secrets in it.
+
+    :param redacted: Returns a text without secrets. Earlier versions put texts of the service into errors, too.
     :raises BackendTimeoutError: The wait timed out.
     :raises BackendRequestError: The wait could not continue; carries the trigger's message.
     :raises AmplifyBackendError: The event is missing or malformed.
     """
-    with _well_formed(event) as content:
-        job = Job(**{key: content["job"].get(key) for key in Job.__dataclass_fields__})
+    with _well_formed(event, redacted) as content:
+        job = Job(**{key: content["job"].get(key) for key in Job.__dataclass_fields__ if key != "error"})
         if job.job_id and job.is_finished:
             return job
     raise _unusable(event)
@@ -68,22 +84,22 @@ def job_of_event(event: object) -> Job:
 
 def check_event(event: object, awaited: EnvironmentCondition) -> str:
     """Return the status of an environment that has reached its condition. Raises as :func:`job_of_event` does."""
-    with _well_formed(event) as content:
+    with _well_formed(event, as_it_is) as content:
         if content["target"] == asdict(awaited):
             return str(content["status"])
     raise _unusable(event)
 
 
 @contextmanager
-def _well_formed(event: object) -> Iterator[Mapping[str, Any]]:
+def _well_formed(event: object, redacted: Callable[[str], str]) -> Iterator[Mapping[str, Any]]:
     """Give the content of an event whose wait came to its end; raise the error of any other."""
     content: Mapping[str, Any] = event if isinstance(event, Mapping) else {}
     try:
         kind = content.get("kind")
         if kind == TIMEOUT:
-            raise _timeout(content)
+            raise _timeout(content, redacted)
         if kind == ERROR:
-            raise BackendRequestError(str(content["message"]))
+            raise BackendRequestError(redacted(str(content["message"])))
         if kind != FINISHED:
             raise _unusable(event)
         yield content
@@ -91,11 +107,12 @@ def _well_formed(event: object) -> Iterator[Mapping[str, Any]]:
         raise _unusable(event) from malformed
 
 
-def _timeout(event: Mapping[str, Any]) -> BackendTimeoutError:
+def _timeout(event: Mapping[str, Any], redacted: Callable[[str], str]) -> BackendTimeoutError:
+    last_error = event.get("last_error")
     facts: dict[str, Any] = {
         "waited": float(event["waited"]),
         "last_status": event.get("last_status"),
-        "last_error": event.get("last_error"),
+        "last_error": redacted(str(last_error)) if last_error else None,
     }
     ref = event["ref"]
     if "condition" in ref:

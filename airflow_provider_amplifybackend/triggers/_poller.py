@@ -24,10 +24,11 @@ from airflow_provider_amplifybackend.core.encodable import encodable_answer
 from airflow_provider_amplifybackend.core.job import Job, JobRef
 from airflow_provider_amplifybackend.core.requests import Call, FaultKind, ServiceError
 from airflow_provider_amplifybackend.core.schedule import Durations, PollSchedule
+from airflow_provider_amplifybackend.core.service_text import without_texts
 from airflow_provider_amplifybackend.core.status_check import Awaited, CheckResult, check
 from airflow_provider_amplifybackend.core.timing import current
 from airflow_provider_amplifybackend.hooks._async_client import create_client
-from airflow_provider_amplifybackend.hooks._botocore_errors import cause, check_answer, client_error, service_error
+from airflow_provider_amplifybackend.hooks._botocore_errors import check_answer, client_error, service_error
 from airflow_provider_amplifybackend.triggers import _metrics as metrics
 
 T = TypeVar("T")
@@ -198,10 +199,11 @@ class Poller:
                 response = await getattr(client, xform_name(call.operation))(**call.request)
                 shape = client.meta.service_model.operation_model(call.operation).output_shape
         except Exception as error:  # noqa: BLE001
-            failure = service_error(call.operation, error)
+            failure = service_error(call.operation, error, texts=None)
             self._learn(failure, shared)
-            raise failure from cause(error)
-        answer = encodable_answer(response, shape)
+            # Not even as its cause: nobody here knows the secrets that a text of the service may repeat.
+            raise failure from None
+        answer = without_texts(encodable_answer(response, shape))
         check_answer(call.operation, answer)
         self._service_date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
         self.slowdown = max(1.0, self.slowdown * RECOVERY)
@@ -212,12 +214,12 @@ class Poller:
         async with self._creating:
             if self._client is None:
                 if self._failure is not None and time.monotonic() < self._failed_at + current().client_pause:
-                    raise client_error(operation, self._failure) from self._failure
+                    raise client_error(operation, self._failure, texts=None) from None
                 try:
                     self._client = await SharedClient.create(**self._hook_parameters)
-                except Exception as error:
+                except Exception as error:  # noqa: BLE001
                     self._failure, self._failed_at = error, time.monotonic()
-                    raise client_error(operation, error) from error
+                    raise client_error(operation, error, texts=None) from None
                 self._failure = None
             return self._client
 

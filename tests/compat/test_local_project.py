@@ -1,7 +1,12 @@
-"""The project of docs/local.md on whatever Airflow is installed; tests/project has it from the wheel."""
+"""The project of docs/local.md, and the Airflow that is made for tests, on whatever Airflow is installed.
+
+tests/project has the project from the wheel.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -21,3 +26,8 @@ def test_the_project_of_the_documentation_is_green_and_touches_no_existing_airfl
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert "3 passed" in done.stdout
     assert is_untouched(existing)
+
+
+def test_the_airflow_of_tests_begins_without_connections_that_lead_to_the_real_aws(airflow_home: Path) -> None:
+    with contextlib.closing(sqlite3.connect(airflow_home / "airflow.db")) as database:
+        assert database.execute("select conn_id from connection").fetchall() == []

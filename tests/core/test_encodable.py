@@ -361,7 +361,11 @@ def test_only_what_nobody_uses_as_data_is_cut(raw: RawService, hook: AmplifyBack
     raw.answer(json.dumps({"models": long, "status": "LATEST"}))
     names = {"AppId": APP, "BackendEnvironmentName": "staging", "ResourceName": "graph"}
     assert hook.call("GetBackendAPIModels", names)["Models"] == long
-    raw.answer(json.dumps({"nextToken": long, "jobs": [{"jobId": "j", "error": long, "status": long}]}))
+    raw.answer(
+        json.dumps(
+            {"nextToken": long, "jobs": [{"jobId": "j", "operation": "CloneBackend", "error": long, "status": long}]}
+        )
+    )
     page = hook.call("ListBackendJobs", {"AppId": APP, "BackendEnvironmentName": "staging"})
     assert page["NextToken"] == long
     assert "characters shown]" in page["Jobs"][0]["Error"]

@@ -10,15 +10,17 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from airflow.sdk import DAG
 
 from airflow_provider_amplifybackend import exceptions
 from airflow_provider_amplifybackend._errors import wait_error
 from airflow_provider_amplifybackend.core.guard_refusal import GuardRefusal
 from airflow_provider_amplifybackend.core.job import Job, JobRef, Outcome, left_behind
 from airflow_provider_amplifybackend.core.requests import FaultKind, ServiceError
+from airflow_provider_amplifybackend.core.service_text import NOT_SHOWN, withheld
 from airflow_provider_amplifybackend.core.start_failure import StartFailure
 from airflow_provider_amplifybackend.core.status_check import Condition, EnvironmentCondition
 from airflow_provider_amplifybackend.core.timing import Timing
@@ -44,11 +46,15 @@ from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackend
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.operators._approval import ApprovalCheck
 from airflow_provider_amplifybackend.operators._deletion import Deletion, Wishes
+from airflow_provider_amplifybackend.operators.auth import CreateBackendAuthOperator
+from airflow_provider_amplifybackend.operators.environment import GetBackendOperator
 from airflow_provider_amplifybackend.parameters import service_model
 from airflow_provider_amplifybackend.start.actions import StartPolicy
 from airflow_provider_amplifybackend.start.attempt import STORE_KEY
 from airflow_provider_amplifybackend.start.driver import StartOnce
 from airflow_provider_amplifybackend.start.intent import Intent, Round
+from airflow_provider_amplifybackend.tasks.failed_job import with_error_text
+from airflow_provider_amplifybackend.tasks.literal_secrets import LiteralSecretWarning
 from airflow_provider_amplifybackend.triggers import _events as events
 from tests.docs.conftest import ROOT
 from tests.samples import APP, auth
@@ -238,6 +244,31 @@ def refused_parameter(service: LocalAmplifyBackend) -> str:
     return "; ".join(service_model.problems("CreateBackendAuth", values))
 
 
+def social_login(secret: str) -> dict[str, Any]:
+    providers = {"Google": {"ClientId": "shop", "ClientSecret": secret}}
+    config = auth(
+        OAuth={
+            "OAuthGrantType": "CODE",
+            "OAuthScopes": ["EMAIL"],
+            "RedirectSignInURIs": ["https://shop.example/in"],
+            "RedirectSignOutURIs": ["https://shop.example/out"],
+            "SocialProviderSettings": providers,
+        }
+    )
+    return {"app_id": "a", "backend_environment_name": "dev", "resource_name": "r", "resource_config": config}
+
+
+def refused_secret(service: LocalAmplifyBackend) -> str:
+    return "; ".join(service_model.problems("CreateBackendAuth", social_login("***")))
+
+
+def secret_in_clear(service: LocalAmplifyBackend) -> str:
+    with pytest.warns(LiteralSecretWarning) as warned, DAG("shop", schedule=None):
+        CreateBackendAuthOperator(task_id="add_auth", **social_login("hush-hush"))
+    (warning,) = warned
+    return str(warning.message)
+
+
 def refused_name(service: LocalAmplifyBackend) -> str:
     with pytest.raises(BackendParameterError) as error:
         AmplifyBackendHook().call("DeleteBackend", {"AppId": APP, "BackendEnvironmentName": "prod\u200b"})
@@ -254,6 +285,41 @@ def stopped_waiting(service: LocalAmplifyBackend) -> str:
     return str(
         wait_error(REF, ServiceError(FaultKind.REFUSED, "GetBackendJob", "AccessDeniedException", "no permission"))
     )
+
+
+def stopped_waiting_in_the_triggerer(service: LocalAmplifyBackend) -> str:
+    return str(wait_error(REF, ServiceError(FaultKind.REFUSED, "GetBackendJob", "AccessDeniedException", NOT_SHOWN)))
+
+
+def unread_text(service: LocalAmplifyBackend) -> str:
+    class Throttled:
+        def run(self, look: object) -> Job:
+            raise ServiceError(FaultKind.THROTTLED, "GetBackendJob", "TooManyRequestsException", "Rate exceeded")
+
+    job = with_error_text(Job(APP, "pr1", JOB_ID, "CloneBackend", "FAILED"), lambda: cast("Any", Throttled()))
+    return str(BackendJobFailedError(job)).splitlines()[-1]
+
+
+def text_of_another(service: LocalAmplifyBackend) -> str:
+    names = {"AppId": APP, "BackendEnvironmentName": "pr1", "JobId": JOB_ID}
+    text = withheld({**names, "Operation": "UpdateBackendAuth"})
+    return str(BackendJobFailedError(Job(APP, "pr1", JOB_ID, "UpdateBackendAuth", "FAILED", text))).splitlines()[-1]
+
+
+def refused_password(service: LocalAmplifyBackend) -> str:
+    with pytest.raises(BackendParameterError) as error:
+        GetBackendOperator(
+            task_id="get",
+            app_id=APP,
+            botocore_config={"proxies": {"https": "http://squid:hush@proxy.example.com:3128"}},
+        )
+    return str(error.value)
+
+
+def refused_connection(service: LocalAmplifyBackend) -> str:
+    with pytest.raises(BackendParameterError) as error:
+        GetBackendOperator(task_id="get", app_id=APP, aws_conn_id="aws://key:hush@/?region_name=us-east-1")
+    return str(error.value)
 
 
 def failed_job(service: LocalAmplifyBackend) -> str:
@@ -294,9 +360,11 @@ def unusable_event(service: LocalAmplifyBackend) -> str:
 
 ERRORS: dict[str, tuple[Callable[[LocalAmplifyBackend], str], ...]] = {
     "BackendParameterError": (refused_parameter,),
+    "Secrets": (refused_secret, secret_in_clear),
     "Names": (refused_name,),
-    "BackendRequestError": (refused_request, stopped_waiting),
-    "BackendJobFailedError": (failed_job,),
+    "Passwords": (refused_password, refused_connection),
+    "BackendRequestError": (refused_request, stopped_waiting, stopped_waiting_in_the_triggerer),
+    "BackendJobFailedError": (failed_job, unread_text, text_of_another),
     "BackendLeftoversError": (leftovers,),
     "BackendRecordError": (unfinished_record,),
     "BackendJobTimeoutError": (job_timeout,),

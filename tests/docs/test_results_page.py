@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from airflow_provider_amplifybackend.local.testing.isolated_airflow import connection_json
 from airflow_provider_amplifybackend.parameters import service_model
 from tests.botocore_model import members_of
 from tests.docs.conftest import ROOT
@@ -128,6 +130,25 @@ def test_the_example_with_an_api_key_uses_it_and_stores_it_nowhere(
     assert finished.xcom("orders") == 2
     assert key not in json.dumps(list(finished.xcoms().values()))
     assert key not in "".join(str(line) for line in finished.log_lines if "MaskSecret" not in str(line))
+
+
+def test_the_example_that_keeps_a_key_writes_it_to_the_secrets_backend_and_nowhere_else(
+    dags: Any, airflow_home: Any, monkeypatch: pytest.MonkeyPatch, everything_is_logged: None
+) -> None:
+    with LocalAmplifyBackend(with_moto=True) as local:
+        local.control.seed_app(APP, FULL | {"name": "staging", "api": {"shop": API}}, app_name="shop")
+        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", connection_json(local.endpoint_url))
+        answer = local.client().get_backend(AppId=APP, BackendEnvironmentName="staging")
+        key = json.loads(answer["AmplifyMetaConfig"])["api"]["shop"]["output"]["GraphQLAPIKeyOutput"]
+        kept = f"amplify/{APP}/staging/api-key"
+        vault = local.client("secretsmanager")
+        vault.create_secret(Name=kept, SecretString="none yet")
+        finished = dags.run(example("A secret for others"))
+        assert finished.states == {"keep_api_key": "success"}, finished.errors("keep_api_key")
+        assert vault.get_secret_value(SecretId=kept)["SecretString"] == key
+    assert finished.xcoms() == {}
+    assert key not in "".join(str(line) for line in finished.log_lines if "MaskSecret" not in str(line))
+    assert key.encode() not in (airflow_home / "airflow.db").read_bytes()
 
 
 def test_the_example_of_copying_changes_the_target_and_keeps_what_is_its_own(run: Any, service: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import shutil
+import uuid
 import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -98,6 +99,31 @@ def test_auth_is_created_and_made_stricter_and_a_second_run_changes_nothing_else
     assert pool["UserPoolName"] == "visitors"
     assert pool["PasswordPolicy"]["MinimumLength"] == 14
     assert len(service.control.journal("CreateBackendAuth")) == 1
+
+
+@pytest.mark.usefixtures("everything_is_logged")
+def test_secrets_of_a_connection_and_a_variable_arrive_and_show_nowhere(
+    example: RunExample, service: LocalAmplifyBackend, airflow_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [uuid.uuid4().hex * 2 for _ in range(2)]
+    apple = "\n".join(["-----BEGIN PRIVATE KEY-----", *lines, "-----END PRIVATE KEY-----", ""])
+    google = f"hush-{uuid.uuid4().hex}-'\""
+    login = {"conn_type": "generic", "login": "google-id", "password": google}
+    monkeypatch.setenv("AIRFLOW_CONN_GOOGLE_LOGIN", json.dumps(login))
+    monkeypatch.setenv("AIRFLOW_VAR_APPLE_PRIVATE_KEY", apple)
+    run = succeeded(example("example_social_login", environment="staging", name="visitors"))
+    (created,) = service.control.journal("CreateBackendAuth", effective=True)
+    (rotated,) = service.control.journal("UpdateBackendAuth", effective=True)
+    providers = created["parameters"]["ResourceConfig"]["UserPoolConfigs"]["OAuth"]["SocialProviderSettings"]
+    assert providers["Google"] == {"ClientId": "google-id", "ClientSecret": google}
+    assert providers["SignInWithApple"]["PrivateKey"] == apple
+    providers = rotated["parameters"]["ResourceConfig"]["UserPoolConfigs"]["OAuth"]["SocialProviderSettings"]
+    assert providers == {"Google": {"ClientId": "google-id", "ClientSecret": google}}
+    log = "\n".join(line for line in run.log.splitlines() if "MaskSecret" not in line)
+    stored = (airflow_home / "airflow.db").read_bytes().decode(errors="replace")
+    for secret in (google[:30], *lines):
+        assert secret not in log
+        assert secret not in stored
 
 
 def test_an_api_gets_its_schema_and_its_models(example: RunExample, service: LocalAmplifyBackend) -> None:

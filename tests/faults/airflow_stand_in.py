@@ -14,10 +14,8 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
-from airflow.sdk.bases.operator import ExecutorSafeguard
-from airflow.sdk.exceptions import TaskDeferred
-
 from airflow_provider_amplifybackend.triggers._poller import shared_poller
+from tests.airflow_versions import execute, task_deferred
 from tests.state_store import StateStore, nothing
 
 EVENT_SECONDS = 120.0
@@ -96,11 +94,12 @@ class TaskInstance:
         """Make one try, through all of its deferrals."""
         self.try_number += 1
         context = self._context()
-        step: Callable[[Any], Any] = partial(_execute, context=context)
+        step: Callable[[Any], Any] = partial(execute, context=context)
         while True:
             try:
                 return step(self.make())
-            except TaskDeferred as deferred:
+            except task_deferred() as error:
+                deferred: Any = error
                 self.at("while deferred")
                 step = partial(
                     _resume, deferred=deferred, event=self.triggerer.event_of(deferred.trigger), context=context
@@ -112,10 +111,5 @@ class TaskInstance:
         return context if self.store is None else context | {"task_state_store": self.store}
 
 
-def _execute(operator: Any, context: Mapping[str, Any]) -> Any:
-    sentinel = {f"{type(operator).__name__}__sentinel": ExecutorSafeguard.sentinel_value}
-    return operator.execute(context, **sentinel)
-
-
-def _resume(operator: Any, deferred: TaskDeferred, event: Any, context: Mapping[str, Any]) -> Any:
+def _resume(operator: Any, deferred: Any, event: Any, context: Mapping[str, Any]) -> Any:
     return getattr(operator, deferred.method_name)(context, event=event, **(deferred.kwargs or {}))

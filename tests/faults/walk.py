@@ -22,14 +22,16 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from unittest import mock
 
 from airflow_provider_amplifybackend._errors import wait_error
 from airflow_provider_amplifybackend.core import timing
 from airflow_provider_amplifybackend.core.job import Job, JobRef
-from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS, Effect
+from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS, OPERATIONS, Effect
 from airflow_provider_amplifybackend.core.requests import FaultKind, ServiceError, drive
+from airflow_provider_amplifybackend.core.service_text import ServiceTexts
 from airflow_provider_amplifybackend.core.status_check import check_job
 from airflow_provider_amplifybackend.core.waiting import Wait
 from airflow_provider_amplifybackend.exceptions import AmplifyBackendError
@@ -153,6 +155,13 @@ class Temper:
 
 
 CALM = Temper(0, 0, 0, 0, 0, 0, 0)
+
+
+class NothingIsProtected:
+    """A guard that lets everything pass: tests/guard is about the one that does not."""
+
+    def check_names(self, api_operation: str, request: Mapping[str, Any]) -> None:
+        assert OPERATIONS[api_operation].starts_job
 
 
 class World:
@@ -339,8 +348,14 @@ class World:
         kind = FaultKind.NOT_FOUND if refusal.status == 404 else FaultKind.REFUSED
         return ServiceError(kind, operation, refusal.code, refusal.message, headers=self._headers)
 
+    guard = NothingIsProtected()
+
+    @cached_property
+    def texts(self) -> ServiceTexts:
+        return ServiceTexts()
+
     def check_guard(self, api_operation: str, request: Mapping[str, Any]) -> None:
-        """No guard: what is protected is never sent."""
+        self.guard.check_names(api_operation, request)
 
     def prepare_start(self) -> None:
         self.may_die()

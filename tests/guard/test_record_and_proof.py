@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_amplifybackend.core.requests import drive
-from airflow_provider_amplifybackend.core.secrets import without_secrets
+from airflow_provider_amplifybackend.core.secrets import redact_secrets
 from airflow_provider_amplifybackend.guard import inventory
 from airflow_provider_amplifybackend.guard.inventory import RETAIN, UNKNOWN, Thing
 from airflow_provider_amplifybackend.guard.proof import LOOKS, Proof, delete_command, look_for
@@ -77,14 +77,14 @@ def test_an_entry_continues_that_of_its_own_try_and_no_other() -> None:
     ],
 )
 def test_a_record_has_no_secret_however_it_is_spelled(written: dict[str, Any]) -> None:
-    text = json.dumps(without_secrets(written))
+    text = json.dumps(redact_secrets(written))
     assert "da2-hush" not in text
     assert "***" in text
 
 
 def test_what_only_speaks_of_secrets_stays_as_it_is() -> None:
     schema = "type Todo @model @auth(rules: [{allow: public, provider: apiKey}]) { id: ID! }"
-    assert without_secrets({"TransformSchema": schema, "Days": 7}) == {"TransformSchema": schema, "Days": 7}
+    assert redact_secrets({"TransformSchema": schema, "Days": 7}) == {"TransformSchema": schema, "Days": 7}
 
 
 def test_a_record_is_written_as_a_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import pytest
 from botocore.parsers import ResponseParserError
 
 from airflow_provider_amplifybackend.core.requests import FaultKind
+from airflow_provider_amplifybackend.core.service_text import ServiceTexts
 from airflow_provider_amplifybackend.hooks._botocore_errors import UnreadableAnswerError, check_answer, service_error
 
 URL = {"endpoint_url": "https://x"}
@@ -57,24 +58,24 @@ MEANINGS: list[tuple[Exception, FaultKind]] = [
 
 @pytest.mark.parametrize(("error", "kind"), MEANINGS, ids=lambda value: str(value)[:60])
 def test_an_exception_means(error: Exception, kind: FaultKind) -> None:
-    assert service_error("CloneBackend", error).kind is kind
+    assert service_error("CloneBackend", error, ServiceTexts()).kind is kind
 
 
 @pytest.mark.parametrize("kind", FaultKind)
 def test_what_can_pass_is_transient(kind: FaultKind) -> None:
     lasting = {FaultKind.NOT_FOUND, FaultKind.REFUSED, FaultKind.SETUP, FaultKind.CREDENTIALS}
-    error = service_error("GetBackend", next(e for e, k in MEANINGS if k is kind))
+    error = service_error("GetBackend", next(e for e, k in MEANINGS if k is kind), ServiceTexts())
     assert error.is_transient is (kind not in lasting)
 
 
 def test_an_answer_keeps_its_code_its_words_and_its_time() -> None:
-    error = service_error("CloneBackend", answered(400, "BadRequestException"))
+    error = service_error("CloneBackend", answered(400, "BadRequestException"), ServiceTexts())
     assert (error.code, error.message, error.headers["date"]) == ("BadRequestException", "words", "today")
     assert str(error) == "CloneBackend: BadRequestException: words"
 
 
 def test_an_error_without_a_body_is_named_by_its_status() -> None:
-    assert service_error("CloneBackend", answered(503)).code == "503"
+    assert service_error("CloneBackend", answered(503), None).code == "503"
 
 
 def response(length: int, **members: Any) -> dict[str, Any]:

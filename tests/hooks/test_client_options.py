@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-import http.client
 import ipaddress
 import json
+import logging
 import os
 import re
 import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
+from airflow_provider_amplifybackend.hooks import _client_log as client_log
 from airflow_provider_amplifybackend.hooks._async_client import create_client
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from tests.botocore_model import members_of
 from tests.dag_run import DagRunner
 from tests.fixture_types import MakeConnection
+from tests.front import Front
 from tests.operators.requests_by_operation import shared_botocore_data  # noqa: F401
 from tests.samples import APP, auth
 
@@ -89,60 +87,6 @@ def clone(dags: DagRunner, service: LocalAmplifyBackend, code: str = CLONE) -> s
     looks = service.control.journal("GetBackendJob")
     assert len(looks) >= 2  # the worker's first, and the trigger's
     return {(entry["account"], entry["region"]) for entry in service.control.journal()}
-
-
-@dataclass
-class Front:
-    """A server before the service that hands on what it is asked, as a proxy or as the endpoint, and remembers it."""
-
-    behind: str
-    asked: list[dict[str, str]] = field(default_factory=list)
-    endpoint_url: str = ""
-
-    @contextmanager
-    def running(self, tls: ssl.SSLContext | None = None) -> Iterator[Front]:
-        server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        if tls:
-            server.socket = tls.wrap_socket(server.socket, server_side=True)
-        self.endpoint_url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield self
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
-
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        front = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def hand_on(self) -> None:
-                front.asked.append({"target": self.path, **{k.lower(): v for k, v in self.headers.items()}})
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                target = urlsplit(self.path)
-                behind = http.client.HTTPConnection(target.netloc or urlsplit(front.behind).netloc)
-                behind.request(self.command, target.path, body, dict(self.headers))
-                answer = behind.getresponse()
-                content = answer.read()
-                self.send_response(answer.status)
-                for name, value in answer.getheaders():
-                    if name.lower() not in ("content-length", "connection", "transfer-encoding"):
-                        self.send_header(name, value)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-                behind.close()
-
-            do_GET = do_POST = do_PUT = do_DELETE = hand_on  # noqa: N815
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        return Handler
 
 
 @pytest.fixture
@@ -402,8 +346,6 @@ def test_a_trigger_that_does_not_trust_the_certificate_says_so_at_once(
 def test_each_call_is_a_line_without_secrets(
     dags: DagRunner, service: LocalAmplifyBackend, everything_is_logged: None
 ) -> None:
-    from airflow_provider_amplifybackend.hooks import _client_log as client_log
-
     assert f"{client_log.__name__}=DEBUG" in example("Request logging")
     service.control.add_fault("GetToken", kind="throttle", times=1)
     run = dags.run("""
@@ -437,13 +379,16 @@ look()
     texts = [
         line["event"] % tuple(line["positional_args"]) if "positional_args" in line else line["event"] for line in lines
     ]
-    assert [text.split(" ", 1)[0] for text in texts] == ["CreateToken", "GetToken", "CreateBackendAuth", "GetBackend"]
+    names = [text.split(" ", 1)[0] for text in texts]
+    # In between, the guard finds the root stack.
+    assert names == ["CreateToken", "GetToken", "GetBackend", "CreateBackendAuth", "GetBackend"]
+    del texts[2]
     assert "{'AppId': 'd1a2b3c4d5'}: 200 in " in texts[0]
     assert " 1 retries, request id " in texts[1]
     assert "'ClientSecret': '***'" in texts[2]
     assert ": 404 NotFoundException in " in texts[3]
     bodies = [str(line) for line in run.log_lines if str(line.get("logger")).startswith("botocore")]
-    assert any("bytes with a secret, not shown" in line for line in bodies)
+    assert any("bytes that can hold a secret, not shown" in line for line in bodies)
     stored = "".join(str(line) for line in run.log_lines if "MaskSecret" not in str(line))
     assert "hush-now" not in stored
     (token,) = {token for store in service.control.state() for app in store["apps"] for token in app["tokens"]}
@@ -476,8 +421,31 @@ def test_botocore_logs_no_body_that_holds_a_secret_whatever_masks_the_log(
         client.get_backend(AppId=APP)
     assert token["ChallengeCode"] not in caplog.text
     assert "hshh" not in caplog.text
-    assert caplog.text.count("bytes with a secret, not shown") == 2
+    # The token, the request, and its refusal, which botocore writes down twice.
+    assert caplog.text.count("bytes that can hold a secret, not shown") == 4
     assert '"backendEnvironmentList"' in caplog.text  # what holds none is shown
+
+
+def test_no_session_and_no_temporary_credential_is_in_a_line_whatever_masks_the_log(
+    service: LocalAmplifyBackend, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extra = {"endpoint_url": service.endpoint_url, "region_name": "us-east-1", "aws_session_token": "hush/token+=="}
+    temporary = {"conn_type": "aws", "login": "123456789012", "password": "none", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_TEMPORARY", json.dumps(temporary))
+    session = service.client().create_token(AppId=APP)["SessionId"]
+    client = AmplifyBackendHook(aws_conn_id="temporary").conn
+    with caplog.at_level("DEBUG", "botocore"), caplog.at_level("DEBUG", client_log.__name__):
+        client.get_token(AppId=APP, SessionId=session)
+        # The answer of STS, which a session with a role asks.
+        body = b"<SecretAccessKey>hush/key</SecretAccessKey><SessionToken>hush/role</SessionToken>"
+        logging.getLogger("botocore.parsers").debug("Response body:\n%r", body)
+    for name in ("botocore.auth", "botocore.endpoint", "botocore.parsers", client_log.__name__):
+        lines = [record.getMessage() for record in caplog.records if record.name == name]
+        assert lines, name
+        assert not [line for line in lines if "hush" in line], name
+    assert session not in "".join(
+        record.getMessage() for record in caplog.records if record.name == client_log.__name__
+    )
 
 
 def test_a_call_that_got_no_answer_is_a_line_too(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -212,6 +212,73 @@ def test_text_that_is_not_json_after_all(
     run = dags.run(ADD_AUTH.format(config="'{{ var.value.config }}'", deferrable=False))
     assert run.states == {"add_auth": "failed"}
     assert_unseen(run, airflow_home, secret)
+
+
+SPELLINGS = {
+    "camel case": {"clientSecret": "PLANTED"},
+    "snake case": {"client_secret": "PLANTED"},
+    "upper case": {"CLIENT_SECRET": "PLANTED"},
+    "the Amplify CLI's": {"cognitoConfig": {"googleAppSecretUserPool": "PLANTED"}},
+    "the Amplify CLI's key": {"cognitoConfig": {"signinwithapplePrivateKeyUserPool": "PLANTED"}},
+    "JSON in JSON": {"hostedUIProviderCreds": '[{"ProviderName": "Google", "client_secret": "PLANTED"}]'},
+    "JSON in JSON in JSON": {"config": json.dumps(json.dumps({"clientSecret": "PLANTED"}))},
+    "YAML in JSON": {"config": "google:\n  client_secret: PLANTED\n"},
+    "an API key": {"apiKey": "PLANTED"},
+}
+
+
+@pytest.mark.parametrize("how", SPELLINGS)
+@pytest.mark.parametrize("form", ["dictionary", "text", "file"])
+def test_a_secret_by_another_name_is_in_no_rendered_field(
+    dags: DagRunner,
+    airflow_home: Path,
+    files: Callable[[str, Any], None],
+    monkeypatch: pytest.MonkeyPatch,
+    form: str,
+    how: str,
+) -> None:
+    secret = new_secret()
+    monkeypatch.setenv("AIRFLOW_VAR_GOOGLE", secret)
+    document = json.dumps(SPELLINGS[how]).replace("PLANTED", "{{ var.value.google }}")
+    files("by_another_name.json", document)
+    written = {"dictionary": document, "text": f"r'''{document}'''", "file": "'by_another_name.json'"}[form]
+    run = dags.run(ADD_AUTH.format(config=written, deferrable=False))
+    assert run.states == {"add_auth": "failed"}
+    assert "***" in json.dumps(run.rendered("add_auth")["resource_config"])
+    assert_unseen(run, airflow_home, secret)
+
+
+FORMS = {
+    "tojson": "'''{\"ClientSecret\": {{ var.value.google | tojson }}}'''",
+    "unquoted": "'''{clientSecret: {{ var.value.google }}, a: b}'''",
+    "cut": "'''{\"a\": {\"clientSecret\": \"{{ var.value.google }}\"'''",
+    "YAML": "'''\nclientSecret: {{ var.value.google | tojson }}\na: b\n'''",
+    "Python": "'''{{ {'clientSecret': var.value.google} }}'''",
+}
+
+
+@pytest.mark.parametrize("how", FORMS)
+@pytest.mark.parametrize("signs", ["", "<b>&'c'", "+/=", "schlüssel-秘密"])
+def test_a_secret_in_another_form_is_in_no_rendered_field(
+    dags: DagRunner, airflow_home: Path, monkeypatch: pytest.MonkeyPatch, how: str, signs: str
+) -> None:
+    secret = new_secret()
+    monkeypatch.setenv("AIRFLOW_VAR_GOOGLE", f"{signs}{secret}{signs}")
+    run = dags.run(ADD_AUTH.format(config=FORMS[how], deferrable=False))
+    assert run.states == {"add_auth": "failed"}
+    assert "***" in json.dumps(run.rendered("add_auth")["resource_config"])
+    assert_unseen(run, airflow_home, secret)
+
+
+@pytest.mark.parametrize("secret", ["hush", "***"])
+def test_what_is_no_secret_is_not_sent(
+    dags: DagRunner, service: LocalAmplifyBackend, monkeypatch: pytest.MonkeyPatch, secret: str
+) -> None:
+    monkeypatch.setenv("AIRFLOW_VAR_GOOGLE", secret)
+    run = dags.run(ADD_AUTH.format(config=repr(config("{{ var.value.google }}")), deferrable=False))
+    assert run.states == {"add_auth": "failed"}
+    assert "SocialProviderSettings.Google.ClientSecret=*** is " in run.error("add_auth")
+    assert service.control.journal("CreateBackendAuth") == []
 
 
 def test_what_the_service_answers_goes_into_xcom_without_its_api_key(

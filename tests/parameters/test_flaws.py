@@ -245,6 +245,7 @@ def test_the_marks_of_a_get_operator_are_no_secret() -> None:
         build_request("UpdateBackendAuth", NAMES | {"resource_config": config})
     for member in ("Google.ClientSecret", "SignInWithApple.PrivateKey"):
         assert f"{member}=*** is the placeholder of a Get operator for a secret" in str(error.value)
+    assert "read the secret from an Airflow connection, variable or secrets backend" in str(error.value)
 
 
 def test_a_value_that_cannot_be_looked_into_is_refused() -> None:

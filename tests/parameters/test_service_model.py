@@ -27,7 +27,7 @@ def sample(shape: Any, *, full: bool) -> Any:
         case "boolean":
             return True
         case "string":
-            return shape.enum[0] if getattr(shape, "enum", None) else "text"
+            return shape.enum[0] if getattr(shape, "enum", None) else "a text"
         case _:
             return shape.metadata.get("min") or 1
 

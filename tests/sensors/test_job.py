@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sqlite3
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from tests.airflow_versions import AIRFLOW
 from tests.dag_run import DagRunner
 from tests.fixture_types import SeedJob
 from tests.samples import APP
 
+OTHER_ACCOUNT = "999999999999"
 IN_EVERY_MODE = pytest.mark.parametrize(
     "mode",
     ["mode='poke', deferrable=False", "mode='reschedule', deferrable=False", "deferrable='{{ True }}'"],
@@ -162,6 +168,54 @@ def test_a_sensor_that_never_fails_is_skipped_by_a_connection_that_does_not_exis
     job()
     run = dags.run(SENSOR.format(mode=mode, options="never_fail=True, aws_conn_id='nobody_knows_it'"))
     assert run.states == {"sensor": "skipped"}
+
+
+@pytest.mark.skipif(AIRFLOW < (3, 3), reason="nothing survives a reschedule before Airflow 3.3 (docs/waiting.md)")
+def test_a_rescheduled_sensor_that_found_aws_default_never_becomes_boto3s_own_identity(
+    dags: DagRunner,
+    service: LocalAmplifyBackend,
+    job: SeedJob,
+    aws_default: str,
+    airflow_home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": OTHER_ACCOUNT,
+        "AWS_SECRET_ACCESS_KEY": "any",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": aws_default,
+    }.items():
+        monkeypatch.setenv(name, value)
+    connection = os.environ["AIRFLOW_CONN_AWS_DEFAULT"]
+    job()
+
+    def reschedules() -> int:
+        with contextlib.closing(sqlite3.connect(airflow_home / "airflow.db", timeout=30)) as database:
+            count: int = database.execute("select count(*) from task_reschedule").fetchone()[0]
+            return count
+
+    ended = threading.Event()
+
+    def lose_the_connection_for_some_status_checks() -> None:
+        earlier = reschedules()
+        while not service.control.journal("GetBackendJob") and not ended.wait(0.02):
+            pass
+        del os.environ["AIRFLOW_CONN_AWS_DEFAULT"]
+        while reschedules() < earlier + 3 and not ended.wait(0.1):
+            pass
+        os.environ["AIRFLOW_CONN_AWS_DEFAULT"] = connection
+        service.client().update_backend_job(
+            AppId=APP, BackendEnvironmentName="staging", JobId="theirs", Status="COMPLETED"
+        )
+
+    losing = threading.Thread(target=lose_the_connection_for_some_status_checks)
+    losing.start()
+    run = dags.run(SENSOR.format(mode="mode='reschedule', deferrable=False", options=""))
+    ended.set()
+    losing.join()
+    assert run.xcom("sensor")["Status"] == "COMPLETED"
+    assert "can no longer be found, although it was found earlier" in "".join(run.messages("warning"))
+    assert {entry["account"] for entry in service.control.journal("GetBackendJob")} == {"123456789012"}
 
 
 @pytest.mark.parametrize(

@@ -143,6 +143,17 @@ class RunningAirflow(AirflowClient):
             missing = self._missing(dag_ids)
         return time.monotonic() - started
 
+    # For whoever runs a command beside it, or reads its database
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of every process, once it has started."""
+        return dict(self._environment)
+
+    def command(self, arguments: Sequence[str]) -> list[str]:
+        """Return the command line of `airflow` with these arguments; run it in `environment`."""
+        return _airflow_command(self.marked.mark, arguments)
+
     # Processes
 
     def task_processes(self, dag_id: str | None = None, run_id: str | None = None) -> list[TaskProcess]:

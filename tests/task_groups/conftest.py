@@ -31,7 +31,7 @@ def people() -> Callable[[Answerer], Any]:
             while not ended.is_set():
                 try:
                     asked.extend(answer_questions(answerer))
-                except Exception as error:  # noqa: BLE001
+                except Exception as error:
                     failed.append(error)
                     return
                 time.sleep(0.1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
@@ -60,10 +61,11 @@ def test_a_completed_job_is_reported_with_all_of_its_row(service: LocalAmplifyBa
     assert job.update_time_ms
 
 
-def test_a_failed_job_is_reported_with_its_error(service: LocalAmplifyBackend, run: Run) -> None:
+def test_a_failed_job_is_reported_without_its_error(service: LocalAmplifyBackend, run: Run) -> None:
     event = run(event_of(trigger_for(seed_job(service, "FAILED", error="CLI says no"))))
     job = events.job_of_event(event)
-    assert (job.is_failed, job.error) == (True, "CLI says no")
+    assert (job.is_failed, job.error) == (True, None)
+    assert "CLI says no" not in json.dumps(event)
 
 
 def test_the_event_carries_what_the_task_must_know_on_resume(service: LocalAmplifyBackend, run: Run) -> None:
@@ -153,15 +155,19 @@ def test_trouble_on_the_way_does_not_end_the_wait(
 def test_trouble_that_never_ends_is_named_at_the_deadline(service: LocalAmplifyBackend, run: Run) -> None:
     service.control.add_fault("GetBackendJob", kind="throttle", message="Not now")
     event = run(event_of(trigger_for(seed_job(service), seconds=0.3)))
-    with pytest.raises(BackendJobTimeoutError, match=r"last error: .*TooManyRequestsException: Not now"):
+    with pytest.raises(
+        BackendJobTimeoutError, match=r"last error: GetBackendJob: TooManyRequestsException: .*not shown"
+    ):
         events.job_of_event(event)
+    assert "Not now" not in json.dumps(event)
 
 
-def test_no_access_ends_the_wait_with_the_services_words(service: LocalAmplifyBackend, run: Run) -> None:
+def test_no_access_ends_the_wait_without_the_services_words(service: LocalAmplifyBackend, run: Run) -> None:
     service.control.add_fault("GetBackendJob", kind="error", status=403, code="AccessDeniedException", message="No!")
     event = run(event_of(trigger_for(seed_job(service))))
-    with pytest.raises(BackendRequestError, match=r"GetBackendJob: AccessDeniedException: No!.*job-1"):
+    with pytest.raises(BackendRequestError, match=r"GetBackendJob: AccessDeniedException: .*not shown.*job-1"):
         events.job_of_event(event)
+    assert "No!" not in json.dumps(event)
 
 
 def test_a_job_that_was_seen_and_vanished_ends_the_wait(service: LocalAmplifyBackend, run: Run) -> None:

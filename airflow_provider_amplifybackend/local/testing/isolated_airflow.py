@@ -49,6 +49,8 @@ def isolate_airflow(dags: Path | None = None) -> Path:
         "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
         "AIRFLOW__CORE__FERNET_KEY": base64.urlsafe_b64encode(os.urandom(32)).decode(),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database(home),
+        # Airflow 2 fills a new database with connections; its `aws_default` leads to the real AWS.
+        "AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
     }

@@ -1,0 +1,33 @@
+"""Airflow's masks, put on secrets in every form in which a log or a rendered field may have them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from airflow_provider_amplifybackend._compat import conf, mask_secret
+from airflow_provider_amplifybackend.core.secret_forms import SHORTEST_MASKED
+from airflow_provider_amplifybackend.core.secrets import secret_values, written_forms
+
+
+def mask(value: Any) -> None:
+    """Mask every secret in a value, known by its name."""
+    mask_texts(secret_values(value))
+
+
+def mask_texts(secrets: Iterable[str]) -> None:
+    """Mask secrets that are known to be some."""
+    shortest = None
+    for secret in dict.fromkeys(secrets):
+        forms: list[Any] = [*written_forms(secret)] or [secret]
+        shortest = shortest or shortest_secret()
+        if len(forms[-1]) >= shortest:
+            mask_secret(forms)  # one message for all of them to the process that writes the log
+
+
+def shortest_secret() -> int:
+    """Return how many characters Airflow's masker wants at least."""
+    try:
+        return max(int(conf.getint("logging", "min_length_masked_secret", fallback=SHORTEST_MASKED)), 1)
+    except Exception:  # noqa: BLE001  # a setting that is no number: Airflow itself takes its default then
+        return SHORTEST_MASKED

@@ -1,0 +1,75 @@
+"""The parameters that every task has are no place for a password: Airflow stores them with the DAG and with a trigger.
+
+The place is the connection, which Airflow encrypts, and which worker and triggerer each look up themselves.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+from airflow_provider_amplifybackend.core.addresses import PROXIES, has_userinfo, names_user
+from airflow_provider_amplifybackend.core.secret_names import is_secret_name
+from airflow_provider_amplifybackend.exceptions import BackendParameterError
+from airflow_provider_amplifybackend.parameters.reading import holds_template, is_template, problems_of
+
+WAY_OUT = (
+    "it is stored unencrypted with the DAG and with a deferred task: put it into the extra of the connection instead, "
+    'as "config_kwargs": {...}, which the worker and the triggerer each read there'
+)
+
+
+def password_problems(name: str, options: Any) -> Iterator[str]:
+    """Yield a sentence for each part of the client's options that holds a password, never with its value."""
+    for path, what in _found(name, options, is_proxy=False, levels=10):
+        yield f"{path} holds {what}, and {WAY_OUT}"
+
+
+def refused_passwords(name: str, value: Any) -> list[str]:
+    """Return a sentence for each password in one of the parameters, also where it is written as a text."""
+    if name == "aws_conn_id":
+        return [] if is_template(value) else problems_of(as_connection_id, name, value)
+    if name != "botocore_config":
+        return []
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        with suppress(ValueError, RecursionError):  # then it is searched as a text
+            value = json.loads(value)
+    return [*password_problems(name, value)]
+
+
+def _found(path: str, value: Any, *, is_proxy: bool, levels: int) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        if has_userinfo(value) or (is_proxy and names_user(value)):
+            yield path, "the user or password of an address"
+    elif levels and isinstance(value, Mapping):
+        for key, member in value.items():
+            inside = f"{path}.{_shown_key(key)}"
+            if is_secret_name(key) or "password" in str(key).lower() or "passphrase" in str(key).lower():
+                if member and not holds_template(member):
+                    yield inside, "a password"
+            else:
+                yield from _found(inside, member, is_proxy=is_proxy or key == PROXIES, levels=levels - 1)
+    elif levels and isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from _found(f"{path}[{index}]", item, is_proxy=is_proxy, levels=levels - 1)
+
+
+def _shown_key(key: Any) -> str:
+    """Return a key as messages name it: it can be an address itself."""
+    return key if isinstance(key, str) and "@" not in key else "..."
+
+
+def as_connection_id(name: str, value: Any) -> Any:
+    """Return the id of a connection; a connection itself, as a URI or JSON, is none.
+
+    :raises BackendParameterError: names the parameter and not its value, which can hold a password.
+    """
+    if isinstance(value, str) and ("://" in value or "@" in value or value.lstrip().startswith("{")):
+        raise BackendParameterError(
+            f"{name} is a connection itself and not the id of one; its value is not shown, because it can hold a "
+            "password. Create the connection in Airflow (UI, CLI, AIRFLOW_CONN_... or a secrets backend), and name "
+            "its id"
+        )
+    return value

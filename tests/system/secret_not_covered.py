@@ -1,0 +1,102 @@
+"""What Airflow shows whatever this package does. docs/security.md lists the same, which a test compares.
+
+Each says which secrets of the hunt may show in which sinks; anything else that is found is a fault.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class NotCovered:
+    """A place in which some secrets may show."""
+
+    what: str
+    where: str
+    setting: str
+    secrets: str
+    """A pattern of the names of secrets, whole."""
+    places: str
+    """A pattern of `sink: where`, from the beginning."""
+    examples: tuple[str, ...] = ()
+    """Places that the pattern is for."""
+
+    def covers(self, secret: str, place: str) -> bool:
+        return bool(re.fullmatch(self.secrets, secret) and re.match(self.places, place))
+
+
+NOT_COVERED = (
+    NotCovered(
+        "A Variable or connection of Airflow's own database",
+        "its row there, encrypted with the Fernet key",
+        "a secrets backend (`[secrets] backend`), or a Fernet key that lies elsewhere than the database",
+        "from_database_.*",
+        r"table (variable|connection): ",
+        ("table variable: variable.val",),
+    ),
+    NotCovered(
+        "What an upstream task returns",
+        "its own XCom, and its log (`Done. Returned value was`)",
+        "read the secret in a template instead of passing it on; `show_return_value_in_logs=False` for the log",
+        "from_xcom_google",
+        r"table xcom: xcom\.value"
+        r"|REST XComs: .*/fetch/xcomEntries/return_value"
+        r"|logs of tasks: .*task_id=fetch/"
+        r"|REST task logs: .*/fetch/"
+        r"|scheduler\.log: info airflow\.task\.operators\.airflow\.providers\.standard\.",
+        ("table xcom: xcom.value",),
+    ),
+    NotCovered(
+        "`SessionId` of a challenge token",
+        "the XComs of CreateTokenOperator and GetTokenOperator",
+        "end the session in the same DAG run ([above](#sessionid))",
+        "(create|get)_challenge_session",
+        r"table xcom: xcom\.value|REST XComs: .*/(create|get)_challenge/xcomEntries/(return_value|SessionId)",
+        ("table xcom: xcom.value",),
+    ),
+    NotCovered(
+        "Everything that a task logs and receives at DEBUG",
+        "the standard output of what supervises tasks (the scheduler under LocalExecutor, the Celery worker), where it "
+        "goes past Airflow's masker. The task's own log is masked, and what this package logs is free of secrets there",
+        "`[logging] logging_level = INFO` for the scheduler and the workers",
+        ".*",
+        r"(scheduler|worker)\.log: debug (?!.*airflow_provider_amplifybackend)",
+        ("scheduler.log: debug botocore.parsers",),
+    ),
+)
+# What no plant of the hunt can show, because it would be the author's own doing or the command's purpose.
+ALSO_NOT_COVERED = (
+    (
+        "A secret in a DAG file",
+        "the DAG's source, its serialized form, `airflow dags` commands, the UI",
+        "a template in its place ([above](#secrets-in)); `validate_dag` in the DAG's tests",
+    ),
+    (
+        "`dag_run.conf` and `params`",
+        "the DAG run, in the database, the REST API and the UI",
+        "a template that reads a connection or Variable",
+    ),
+    (
+        "`airflow tasks render` and `airflow tasks test`",
+        "the terminal: they render the templates of whoever runs them, who may read the secrets",
+        "let nobody run them who must not read the connections",
+    ),
+    (
+        "`ExternalId` and `config_kwargs` of a connection",
+        "DEBUG lines of the amazon provider (`airflow.providers.amazon`)",
+        "`[logging] namespace_levels = airflow.providers.amazon=INFO` where you log at DEBUG",
+    ),
+)
+
+
+def excuse(secret: str, place: str) -> NotCovered | None:
+    """Return the exception that covers a find."""
+    return next((each for each in NOT_COVERED if each.covers(secret, place)), None)
+
+
+def table() -> str:
+    """Return the rows of docs/security.md."""
+    rows = [(each.what, each.where, each.setting) for each in NOT_COVERED]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (*rows, *ALSO_NOT_COVERED))
