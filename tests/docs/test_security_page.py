@@ -22,9 +22,9 @@ def test_what_is_not_covered_is_what_the_hunt_allows() -> None:
 
 
 def test_the_sinks_are_those_of_the_hunt() -> None:
-    listed = re.findall(r"^- (\w[\w ]*): (.+)$", between("sinks", "end of sinks"), re.MULTILINE)
-    found = [f"{kind.split()[0]} {name}" if kind.split()[0] in ("table", "REST", "CLI") else name
-             for kind, names in listed for name in re.findall(r"`([^`]+)`", names)]  # fmt: skip
+    kinds = {"Tables": "table ", "REST": "REST ", "CLI": "CLI "}
+    listed = re.findall(r"^- (\w+)[^:`]*: (.+)$", between("sinks", "end of sinks"), re.MULTILINE)
+    found = [kinds.get(kind, "") + name for kind, names in listed for name in re.findall(r"`([^`]+)`", names)]
     assert sorted(found) == sorted(SINKS)
 
 

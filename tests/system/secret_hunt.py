@@ -69,6 +69,7 @@ SINKS = (
     *(f"REST {name}" for name in (*OF_DAG, *REST, *OF_TASK)),
     "CLI dags details",
     "CLI dags list-import-errors",
+    "CLI tasks render",
     "CLI tasks states-for-dag-run",
     "command lines",
     "environments",
@@ -277,6 +278,8 @@ class Hunt:
     def _commands(self) -> Iterator[list[str]]:
         yield ["dags", "details", self.leaks]
         yield ["dags", "list-import-errors"]
+        yield ["tasks", "render", self.leaks, "leak", self.runs[0][1]]
+        yield ["tasks", "render", DAG_IDS[0], "json_text", self.runs[1][1]]
         for dag_id, run_id in self.runs[:2]:
             yield ["tasks", "states-for-dag-run", dag_id, run_id, "-o", "json"]
 
