@@ -37,8 +37,10 @@ class ApproveBackendDeletionOperator(ApprovalOperator):
     ui_color = "#fff3e0"
 
     def __init__(self, *, plan: Any, subject: str | None = None, **kwargs: Any) -> None:
-        # Known from the start, so that the answer's parameters are those of the task when it continues.
-        super().__init__(subject=subject or "", params={DIGEST: _param("")}, **kwargs)
+        # Known from the start, so that the answer's parameters are those of the task when it continues. Airflow gives
+        # each task the parameters of its DAG, too.
+        params = dict(kwargs.pop("params", None) or {}) | {DIGEST: _param("")}
+        super().__init__(subject=subject or "", params=params, **kwargs)
         self.plan = plan
 
     def execute(self, context: Context) -> Any:

@@ -20,6 +20,8 @@ from tests.dag_run import DagRunner
 from tests.samples import APP
 
 hitl = pytest.mark.skipif(AIRFLOW < (3, 1), reason="Airflow asks nobody before 3.1")
+ROOT = Path(__file__).parents[2]
+EXAMPLE = "example_guarded_deletion"
 ANN = {"id": "7", "name": "Ann"}
 GROUP = """
 from airflow_provider_amplifybackend.task_groups.environment import guarded_deletion
@@ -212,6 +214,24 @@ def test_a_whole_app_is_removed_after_its_approval(dags: DagRunner, people: Any,
         )
     assert states(run) == ["success"] * 3
     assert run.xcom("take_down.delete")["Operation"] == "RemoveAllBackends"
+
+
+@pytest.mark.parametrize("source", ["the page's example", "the example DAG"])
+def test_an_example_deletes_what_was_approved(
+    dags: DagRunner, service: LocalAmplifyBackend, people: Any, deletions: Callable[[], int], source: str
+) -> None:
+    service.control.seed_app(APP, {"name": "pr7", "auth": {"people": None}})
+    if source == "the example DAG":
+        dag = dags.load_file((ROOT / "example_dags" / "example_guarded_deletion.py").read_text(), EXAMPLE)
+    else:
+        chapter = (ROOT / "docs" / "taking-down.md").read_text().partition("## Approve\n")[2]
+        dag = dags.load(chapter.partition("```python\n")[2].partition("```")[0])
+    dag.get_task("take_down.delete").waiter_delay = 0.1
+    with people(answer()) as asked:
+        run = dags.run_dag(dag, conf={"app_id": APP, "environment": "pr7"} if dag.dag_id == EXAMPLE else None)
+    assert states(run) == ["success"] * 3
+    assert [list(question["params"]) for question in asked] == [["digest"]]
+    assert deletions() == 1
 
 
 # What can be seen in a DAG
