@@ -104,7 +104,7 @@ def test_an_auth_job_that_fails(example: RunExample, service: LocalAmplifyBacken
 def test_a_clone_that_times_out_is_waited_for_before_it_is_torn_down(
     example: RunExample, service: LocalAmplifyBackend, environments: Names, effective: Names
 ) -> None:
-    service.control.set(job_seconds={"CloneBackend": 3.0})
+    service.control.set(job_seconds={"CloneBackend": 12.0})  # longer than two tries take on a busy machine
     run = example(retries=1, waiter_max_attempts=5)
     assert run.state == "failed"
     assert (run.states["clone"], run.states["tear_down"]) == ("failed", "success")
@@ -131,7 +131,7 @@ def test_a_clone_task_that_dies_while_its_job_runs(
         raise DiedError("between the start and the end of the job")
 
     monkeypatch.setattr(AmplifyBackendHook, "await_end", die)
-    service.control.set(job_seconds={"CloneBackend": 3.0})
+    service.control.set(job_seconds={"CloneBackend": 12.0})  # longer than two tries take on a busy machine
     run = example(deferrable=False)
     assert run.errors("clone") == ["DiedError: between the start and the end of the job"]
     assert run.state == "failed"
