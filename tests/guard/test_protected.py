@@ -168,8 +168,12 @@ def plain(text: str) -> str:
 
 def plainly_covered(entry: str, app_id: str, environment: str) -> bool:
     app, _, env = entry.rpartition("/")
-    fits = fnmatch.fnmatchcase(plain(environment), plain(env))
-    return fits and fnmatch.fnmatchcase(plain(app_id), plain(app or "*"))
+    return fits(env, environment) and fits(app or "*", app_id)
+
+
+def fits(pattern: str, name: str) -> bool:
+    """As it is written, where `?` may stand for what nobody sees, or as a person reads it."""
+    return fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(plain(name), plain(pattern))
 
 
 @settings(max_examples=500, deadline=None)
@@ -209,7 +213,7 @@ def oracle(protections: list[str], app_id: str, environments: list[str]) -> Iter
     for entry in protections:
         app, _, env = entry.rpartition("/")
         if set(env) == {"*"}:
-            yield fnmatch.fnmatchcase(plain(app_id), plain(app or "*"))
+            yield fits(app or "*", app_id)
         for environment in environments:
             yield plainly_covered(entry, app_id, environment)
 
