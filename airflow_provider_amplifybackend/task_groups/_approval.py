@@ -14,11 +14,13 @@ from airflow_provider_amplifybackend.operators._deleting import as_plan
 if TYPE_CHECKING:
     from airflow.providers.standard.operators.hitl import ApprovalOperator
     from airflow.sdk import Param
+    from airflow.sdk.definitions.param import ParamsDict
 
     from airflow_provider_amplifybackend._compat import Context
 else:
     ApprovalOperator = human_in_the_loop("guarded_deletion").ApprovalOperator
     from airflow.sdk import Param
+    from airflow.sdk.definitions.param import ParamsDict
 
 
 class ApproveBackendDeletionOperator(ApprovalOperator):
@@ -38,8 +40,10 @@ class ApproveBackendDeletionOperator(ApprovalOperator):
 
     def __init__(self, *, plan: Any, subject: str | None = None, **kwargs: Any) -> None:
         # Known from the start, so that the answer's parameters are those of the task when it continues. Airflow gives
-        # each task the parameters of its DAG, too.
-        params = dict(kwargs.pop("params", None) or {}) | {DIGEST: _param("")}
+        # each task its DAG's parameters, too, and leaves them out of the form by what each Param says of its origin: so
+        # they stay Params here.
+        params = ParamsDict(kwargs.pop("params", None))
+        params[DIGEST] = _param("")
         super().__init__(subject=subject or "", params=params, **kwargs)
         self.plan = plan
 

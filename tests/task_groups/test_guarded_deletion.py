@@ -229,7 +229,7 @@ def test_an_example_deletes_what_was_approved(
     dag.get_task("take_down.delete").waiter_delay = 0.1
     with people(answer()) as asked:
         run = dags.run_dag(dag, conf={"app_id": APP, "environment": "pr7"} if dag.dag_id == EXAMPLE else None)
-    assert states(run) == ["success"] * 3
+    assert states(run) == ["success"] * 3, [run.errors(task) for task in run.states]
     assert [list(question["params"]) for question in asked] == [["digest"]]
     assert deletions() == 1
 
