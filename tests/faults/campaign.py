@@ -253,7 +253,8 @@ class Campaign:
     def _judge(self, stories: Sequence[Any]) -> None:
         from tests.faults.oracle import Evidence, judge, state_errors
 
-        evidence = Evidence(self.control.journal(), self.control.jobs())
+        journal = self.control.journal()
+        evidence = Evidence(journal, self.control.jobs())
         result = self.result
         before = {what: len(getattr(result, what)) for what in FINDINGS}
         result.requests += sum(evidence.requests.values())
@@ -266,6 +267,8 @@ class Campaign:
                 for error in round_.errors:
                     result.examples.setdefault(type(error).__name__, f"case {story.case.number}: {error}")
             verdict = judge(story, evidence)
+            if verdict.has_findings and not self.naive:
+                _show_requests(story, journal)
             result.duplicates += verdict.duplicates
             result.wrong_successes += verdict.wrong_successes
             result.unexplained += verdict.unexplained
@@ -274,6 +277,17 @@ class Campaign:
         for what, number in before.items():
             for sentence in getattr(result, what)[number : self.show]:
                 print(f"{what}: {sentence}", flush=True)
+
+
+def _show_requests(story: Any, journal: Sequence[Any]) -> None:
+    """Print what the service saw of a task instance: a finding of a busy machine can be told from one of the rules."""
+    print(f"requests of case {story.case.number} (cleared: {story.case.is_cleared}):")
+    for entry in journal:
+        if entry["parameters"].get("AppId") == story.case.app_id:
+            facts = {name: entry[name] for name in ("seq", "operation", "effective", "job_id", "faults")}
+            print(f"  {entry['time']:.2f} {facts}")
+    for round_ in story.rounds:
+        print(f"  errors: {[str(error) for error in round_.errors]}; result: {round_.result}")
 
 
 def _ending(round_: Any) -> str:

@@ -56,6 +56,10 @@ class Verdict:
     wrong_successes: list[str] = field(default_factory=list)
     unexplained: list[str] = field(default_factory=list)
 
+    @property
+    def has_findings(self) -> bool:
+        return bool(self.duplicates or self.wrong_successes or self.unexplained)
+
 
 @dataclass(frozen=True)
 class Start:
