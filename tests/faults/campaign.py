@@ -30,7 +30,7 @@ from tests import conftest  # isolates this process: before anything of Airflow
 from tests.airflow_versions import forget_masked_texts
 
 PART = 250  # task instances that share one set of the service's switches, and one journal
-# The guard reads all stacks of the account before each start, here those of all of a part's apps: in one part of so many.
+# Before each start the guard reads all stacks of the account, here of all apps of a part: so in one part of four only.
 GUARDED = 4
 TRIES = 4
 FAULTY_SHARE = 0.2
