@@ -85,7 +85,8 @@ class Intent:
     # Where its job may live: a later try may name other environments.
     environments: tuple[str, ...] = ()
     target_existed: bool | None = None
-    # When the latest start was sent, if that was after one that left no trace: patience counts from here.
+    # When the latest start was about to be sent: patience counts from here. An earlier version stored it only where the
+    # start before it had left no trace.
     resent_time_ms: int = 0
     # Raised by one with each request sent for this task instance; a failed clone is only cleaned up if it is ours.
     starts: int = 0

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from airflow_provider_amplifybackend.core.job import Job, newest
-from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS, Operation
+from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS, Effect, Operation
 from airflow_provider_amplifybackend.core.start_failure import StartFailure
 from airflow_provider_amplifybackend.start.decisions import CheckAgain, Decision, Refuse, Send
 from airflow_provider_amplifybackend.start.intent import SERVICE_CLOCK_MARGIN_MS, Disowned, Intent, disowned
@@ -45,16 +45,38 @@ def _may_explain(operation: Operation, earlier: Disowned, job: Job) -> bool:
     return is_between and job.job_id != earlier.job_id and _changes(operation, job)
 
 
+def has_made_target(operation: Operation, job: Job, targets: Iterable[str]) -> bool:
+    """Tell whether a completed job certainly made the environment that the task is to create.
+
+    Its row lies there. (That of a clone may lie in its source, and then it may have made another one.)
+    """
+    creates = operation.effect is Effect.CREATES and operation.resource == "environment"
+    return creates and job.is_completed and job.backend_environment_name in set(targets)
+
+
 def after_difference(
-    intent: Intent, operation: Operation, job: Job, listed: Iterable[Job], difference: str, now_ms: int
+    intent: Intent,
+    operation: Operation,
+    job: Job,
+    listed: Iterable[Job],
+    difference: str,
+    now_ms: int,
+    targets: Iterable[str] = (),
 ) -> tuple[Intent | None, str]:
     """Return how to continue after the result of an adopted job differs from the request, and why.
 
     The result was left by the youngest job, so an older one may have been ours all the same. Where that is unclear,
     None: neither a second start nor a success would be right.
 
+    :param targets: The environments that the task is to create.
     :param now_ms: The service's time when the difference was observed.
     """
+    if has_made_target(operation, job, targets):
+        # Whoever deleted it since: a removal of all environments may be listed nowhere any more.
+        return None, (
+            f"{difference}, although {job.ref} created it: it has been deleted since, and it is unclear whether that "
+            "job was started by this task; clear the task to start again, or mark it as success"
+        )
     later = newest(other for other in listed if _may_have_changed(operation, job, other))
     remembered = Disowned(job.job_id, job.create_time_ms or 0, now_ms)
     rest = replace(disowned(intent, job), disowned=(*intent.disowned, remembered))

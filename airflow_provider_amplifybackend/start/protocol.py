@@ -67,6 +67,9 @@ class StartProtocol(Attempt):
             case decisions.Done(outcome=outcome):
                 if outcome is Outcome.SKIPPED:
                     yield from self._warn_of_unknown_app()
+                if outcome is Outcome.ADOPTED:
+                    # A success without a job: to clear the task from now on means to do it again.
+                    yield from self.change(reported=True)
                 return StartResult(outcome)
             case decisions.Adopt(job=job):
                 return (yield from self._adopt(job))
@@ -125,7 +128,13 @@ class StartProtocol(Attempt):
             listed = yield from self.observer.jobs((yield from self.observer.environments()))
         unknown = Intent(self.operation.name, self.app_id, self.digest, self.round, 0)
         rest, reason = after_difference(
-            intent or unknown, self.operation, job, listed, differs, self.observer.clock.now_ms
+            intent or unknown,
+            self.operation,
+            job,
+            listed,
+            differs,
+            self.observer.clock.now_ms,
+            self.operation.target_environments(self.request),
         )
         if rest is None:
             # A retry comes to the same end; a clear is the order to do it again.

@@ -85,6 +85,7 @@ def _find_trace(case: Case) -> Decision:
             f"the {situation.operation.resource} appeared after this task sent a start whose answer was lost, but "
             "no job for it is listed; inspect it, then delete it, or clear the task with if_exists='skip'",
             why=StartFailure.UNKNOWN_OWNER,
+            is_final=True,
         )
     no_trace = "an earlier start left no trace within start_patience"
     return unless_in_doubt(situation, intent, decide_fresh(situation, no_trace))

@@ -62,10 +62,10 @@ class Sending:
             attempt.looked_in,
             try_number=attempt.try_number,
         )
-        # Before the intent: a start that is refused leaves none, and to make a client can take long (credentials, an
-        # assumed role).
+        # Before the intent is stored: a start that is refused leaves none, and what the guard reads and the making of a
+        # client (credentials, an assumed role) can take long.
         yield Prepare(attempt.operation.name, attempt.request)
-        fence = yield from self._write_fence(intent)
+        intent, fence = yield from self._write_fence(intent)
         try:
             job: Job = yield SendStart(attempt.operation.name, attempt.request, fence.is_fresh)
         except ServiceError as error:
@@ -74,14 +74,16 @@ class Sending:
         yield from attempt.remember(answered(intent, job))
         return StartResult(Outcome.STARTED, job)
 
-    def _write_fence(self, intent: Intent) -> Steps[Fence]:
+    def _write_fence(self, intent: Intent) -> Steps[tuple[Intent, Fence]]:
         """Store the intent: when that began, nobody else had been given the task."""
         timing = self._attempt.timing
         for _ in range(MAX_INTENT_WRITES):
             fence = Fence(timing)
+            # Its job is younger than the decision to start; patience counts from now, however long ago that was.
+            intent = replace(intent, resent_time_ms=self._attempt.observer.clock.earliest_now_ms)
             yield from self._attempt.remember(intent)
             if fence.is_fresh():
-                return fence
+                return intent, fence
         raise self._attempt.failure(
             StartFailure.SLOW_STORE,
             f"nothing was sent: storing the intent took more than {timing.intent_fresh:.0f} s, "

@@ -128,7 +128,6 @@ def write_intent(
             earlier,
             round=situation.round,
             digest=situation.digest,
-            resent_time_ms=service_time_ms,
             target_existed=earlier.target_existed and situation.target_exists is not False,
             starts=earlier.starts + 1,
             sent_in_try=try_number,

@@ -20,6 +20,7 @@ from airflow_provider_amplifybackend.start.actions import (
     AwaitEnd,
     Load,
     Pause,
+    Prepare,
     Save,
     SendStart,
     StartPolicy,
@@ -77,6 +78,8 @@ class Hand:
         self.actions: list[Action] = []
         self.content: dict[str, Any] = {}
         self.save_seconds = 0.0
+        # What the guard reads and the making of a client take.
+        self.prepare_seconds = 0.0
         self.send_seconds = 0.0
         self.timing = Timing(
             now=lambda: self.now + self.skew, monotonic=lambda: self.now - BEGINNING + 77.0, sleep=self.sleep
@@ -152,6 +155,8 @@ class Hand:
             case Save(intent, key):
                 self.content[key] = intent.to_stored()
                 self.now += self.save_seconds
+            case Prepare():
+                self.now += self.prepare_seconds
             case Pause(seconds):
                 self.sleep(seconds)
             case AwaitEnd():

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from email.utils import formatdate
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ import pytest
 from airflow_provider_amplifybackend.core.job import Job, JobRef, Outcome
 from airflow_provider_amplifybackend.core.operations import Effect
 from airflow_provider_amplifybackend.core.requests import Call, FaultKind, ServiceError
+from airflow_provider_amplifybackend.core.start_failure import StartFailure
 from airflow_provider_amplifybackend.core.timing import current
 from airflow_provider_amplifybackend.exceptions import (
     BackendJobTimeoutError,
@@ -26,7 +28,7 @@ from airflow_provider_amplifybackend.exceptions import (
     BackendStartError,
     BackendTimeoutError,
 )
-from airflow_provider_amplifybackend.start.actions import AwaitEnd, Obstacle, StartPolicy, StartResult, Whose
+from airflow_provider_amplifybackend.start.actions import AwaitEnd, Obstacle, Save, StartPolicy, StartResult, Whose
 from airflow_provider_amplifybackend.start.attempt import STORE_KEY
 from airflow_provider_amplifybackend.start.course import after_failed_wait, resume, resume_after_other, run
 from airflow_provider_amplifybackend.start.driver import StartOnce, report
@@ -100,6 +102,7 @@ def test_a_start_looks_stores_and_sends_in_this_order(hand: Hand) -> None:
         ms() - 1,
         environments=("pr",),
         target_existed=False,
+        resent_time_ms=ms() - 1,
         starts=1,
         sent_in_try=1,
     )
@@ -451,6 +454,26 @@ def test_a_start_may_be_sent_for_as_long_as_its_intent_is_fresh(hand: Hand) -> N
     hand.save_seconds = 5.0
     hand.run(hand.start().advance())
     assert hand.kinds == ["ListBackendJobs", "GetBackend", "Prepare", "Save", "SendStart", "Save"]
+
+
+def test_patience_counts_from_the_intent_however_long_the_guard_reads_before_it(hand: Hand) -> None:
+    hand.prepare_seconds = 30.0
+    hand.answers["CreateBackend"] = RuntimeError("the process dies while it waits for the answer")
+    with pytest.raises(RuntimeError):
+        hand.run(hand.start(policy={"patience": 10}).advance())
+    died_at = hand.now
+    hand.prepare_seconds = 0.0
+    del hand.answers["CreateBackend"]
+    assert outcome(hand.run(hand.start(policy={"patience": 10}, try_number=2).advance())) == "started"
+    assert hand.now - died_at >= 9.0  # a second less: the service's clock counts whole ones
+
+
+def test_patience_counts_from_the_last_time_that_an_intent_was_stored(hand: Hand) -> None:
+    hand.save_seconds = 5.5
+    with pytest.raises(BackendStartError):
+        hand.run(hand.start().advance())
+    times = [action.intent.resent_time_ms for action in hand.actions if isinstance(action, Save)]
+    assert [later - earlier for earlier, later in pairwise(times)] == [5500, 5500]
 
 
 # What is in the way
@@ -1539,9 +1562,21 @@ def test_the_driver_deletes_what_is_certainly_ours(hand: Hand) -> None:
     assert said == "Kept what it left behind, because the job may be somebody else's."
 
 
+@pytest.mark.parametrize(("operation", "request_"), [("CreateBackend", CREATE), ("CloneBackend", CLONE)])
+def test_what_a_job_created_and_somebody_deleted_is_not_created_again(
+    hand: Hand, operation: str, request_: dict[str, str]
+) -> None:
+    """A removal of all environments may be listed nowhere: nothing but the missing environment tells of it."""
+    start = hand.start(operation, request_)
+    made = Job(APP, "pr", "found", operation, "COMPLETED", create_time_ms=ms(1))
+    with pytest.raises(BackendStartError, match="has been deleted since, and it is unclear whether that job") as error:
+        hand.run(start.disowns(made))
+    assert error.value.reason is StartFailure.UNKNOWN_OWNER
+
+
 def test_the_driver_tells_whose_a_job_was(hand: Hand) -> None:
     driver = once(hand, Hook())
-    made = Job(APP, "pr", "found", "CreateBackend", "COMPLETED")
+    made = Job(APP, "", "found", "CreateBackend", "COMPLETED")
     assert driver.disowns(made) is True
     hand.content.clear()
     hook = Hook()
