@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -135,6 +135,79 @@ def entries_of_list(value: Any, setting: str) -> list[Entry]:
     if not isinstance(value, list | tuple):
         raise SettingError(f"{setting} must be a list of names, not {type(value).__name__}")
     return _entries(value, setting)
+
+
+def entries_of_connection(extra: Mapping[str, Any], section: str, where: str) -> list[Entry]:
+    """Return the entries that the extra of a connection has, as ``{section: {"protected": [...]}}``.
+
+    :param where: Which connection it is, for messages.
+    :raises SettingError: It has them in a form or at a place in which nobody reads them.
+    """
+    form = f'must have the form {{"{section}": {{"protected": ["ENV", "APP/ENV"]}}}}'
+    for key in extra:
+        if key != section and _plain(key) in (section, _OPTION):
+            raise SettingError(f"the extra {key!r} {where} is not read: the extra {form}")
+    services = extra.get("service_config")
+    service = services.get(section) if isinstance(services, Mapping) else None
+    if isinstance(service, Mapping) and any(_plain(key) == _OPTION for key in service):
+        raise SettingError(f"{_OPTION!r} in the extra 'service_config' {where} is not read: the extra {form}")
+    if section not in extra:
+        return []
+    own, setting = extra[section], f"the extra {section!r} {where}"
+    if not isinstance(own, Mapping) or set(own) - {_OPTION}:
+        raise SettingError(f"{setting} is not one: the extra {form}")
+    return entries_of_list(own.get(_OPTION, []), f"{_OPTION!r} in {setting}")
+
+
+def refuse_strays(sections: Mapping[str, Iterable[str]], environ: Iterable[str], section: str) -> None:
+    """Refuse settings that were meant to protect something, and that Airflow does not read.
+
+    Airflow runs no ``_cmd`` and reads no ``_secret`` for a setting that is no secret, and tells sections apart by case.
+
+    :param sections: The options of each section of the configuration.
+    :param environ: The names of the process's environment variables.
+    :raises SettingError: There is one.
+    """
+    found = [
+        f"[{name}] {option}"
+        for name, options in sections.items()
+        if _plain(name) == section
+        for option in options
+        if _plain(option).startswith(_STEM) and (name, option) != (section, _OPTION)
+    ]
+    prefix = "AIRFLOW__"
+    for variable in environ:
+        name, _, option = variable.upper().removeprefix(prefix).partition("__")
+        is_ours = variable.upper().startswith(prefix) and _plain(name) == section and _plain(option).startswith(_STEM)
+        if is_ours and variable != f"{prefix}{section.upper()}__{_OPTION.upper()}":
+            found.append(variable)
+    if found:
+        raise SettingError(
+            f"{', '.join(found)} protects nothing: the setting is [{section}] {_OPTION}, or "
+            f"{prefix}{section.upper()}__{_OPTION.upper()}, and has no _cmd and no _secret"
+        )
+
+
+# The one setting, and how its misspellings begin, too.
+_OPTION = "protected"
+_STEM = "prot"
+
+
+def _plain(name: Any) -> str:
+    return re.sub(r"[\s_-]", "", str(name)).casefold()
+
+
+def refuse_app_id(entries: Iterable[Entry], app_id: str) -> None:
+    """Refuse an entry that is the id of an app: it would protect an environment of that name, and not the app.
+
+    :raises SettingError: There is one.
+    """
+    for entry in entries:
+        if "/" not in entry.text and folded(entry.text) == folded(app_id):
+            raise SettingError(
+                f"entry {entry.text!r} of {entry.setting} is the id of the app: to protect all of the app, write "
+                f"'{entry.text}/*', and for an environment of that name '*/{entry.text}'"
+            )
 
 
 def _entries(texts: Iterable[Any], setting: str) -> list[Entry]:
