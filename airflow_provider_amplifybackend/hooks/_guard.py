@@ -7,16 +7,14 @@ reads the settings, makes the reads, and stands before every client of a session
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_provider_amplifybackend._compat import conf
 from airflow_provider_amplifybackend.core.guard_refusal import GuardRefusal
 from airflow_provider_amplifybackend.core.requests import ServiceError, drive, says_missing
 from airflow_provider_amplifybackend.core.timing import current
 from airflow_provider_amplifybackend.exceptions import BackendGuardError
-from airflow_provider_amplifybackend.guard import protected, signs, verdict
+from airflow_provider_amplifybackend.guard import protected, settings, signs, verdict
 from airflow_provider_amplifybackend.guard.conditions import Conditions, utc_now
 from airflow_provider_amplifybackend.guard.reach import Reach, reach_of
 from airflow_provider_amplifybackend.guard.verdict import Mode, Refusal
@@ -30,7 +28,6 @@ T = TypeVar("T")
 # A check that an operator adds to the guard's own: it returns why a request is refused.
 LastCheck = Callable[[Reach], Refusal | None]
 
-SECTION = "amplifybackend"
 # For how long a full check before the intent still covers the request that follows.
 FRESH = 30.0
 
@@ -121,11 +118,7 @@ class Guard:
     def _entries(self, reach: Reach) -> Sequence[protected.Entry]:
         """Return the protected names: those of the deployment, which nobody can shorten, and the connection's."""
         try:
-            protected.refuse_strays({name: conf.options(name) for name in conf.sections()}, os.environ, SECTION)
-            configured = protected.entries_of_text(
-                conf.get(SECTION, "protected", fallback="") or "", f"[{SECTION}] protected"
-            )
-            entries = [*configured, *self._entries_of_connection()]
+            entries = [*settings.protected_entries(), *self._entries_of_connection()]
             protected.refuse_app_id(entries, reach.app_id)
             return entries
         except protected.SettingError as error:
@@ -136,7 +129,7 @@ class Guard:
         if extra is None:
             extra = self._hook.conn_config.extra_config if self._hook.conn_config else {}
         where = f"of the connection {self._hook.aws_conn_id!r}"
-        return protected.entries_of_connection(extra, SECTION, where)
+        return protected.entries_of_connection(extra, settings.SECTION, where)
 
     def _look_at_connection_again(self) -> None:
         """Read the connection's extra anew: the hook has had it since its first request, and has perhaps waited since.
@@ -215,13 +208,10 @@ class Guard:
         return self.mode if self.mode and self.mode.is_stricter_than(configured) else configured
 
     def _configured_mode(self, reach: Reach) -> Mode:
-        text = (conf.get(SECTION, "guard", fallback=Mode.AUTO) or Mode.AUTO).strip().lower()
         try:
-            return Mode(text)
-        except ValueError:
-            accepted = ", ".join(Mode)
-            refusal = Refusal(GuardRefusal.SETTING, f"[{SECTION}] guard={text!r} is not one of: {accepted}")
-            raise self._error(reach, refusal) from None
+            return settings.configured_mode()
+        except settings.ModeError as error:
+            raise self._error(reach, Refusal(GuardRefusal.SETTING, str(error))) from None
 
     # -------------------------------------------------------------------------------------------------- the errors
 
