@@ -53,6 +53,10 @@ class Entry:
         """Tell whether it covers an app as a whole."""
         return self.is_whole_app and self._app.covers(app_id)
 
+    def is_in_app(self, app_id: str) -> bool:
+        """Tell whether it names something of this app, and not of any app."""
+        return "/" in self.text and bool(set(self.app) - {"*"}) and self._app.covers(app_id)
+
     def is_near(self, app_id: str, environment: str | None) -> bool:
         """Tell whether it covers them only once they are read as a person reads them."""
         return not (self._app.equals(app_id) and (environment is None or self._environment.equals(environment)))
@@ -257,6 +261,12 @@ def protected_environments(entries: Iterable[Entry], app_id: str, environments: 
                 yield Match(entry, app_id, environment)
 
 
-def protected_app(entries: Iterable[Entry], app_id: str) -> Iterator[Match]:
-    """Yield what protects an app as a whole."""
-    yield from (Match(entry, app_id, None) for entry in entries if entry.covers_app(app_id))
+def protected_app(entries: Iterable[Entry], app_id: str, *, goes: bool = False) -> Iterator[Match]:
+    """Yield what protects an app as a whole.
+
+    :param goes: Whether it would be deleted. Then whatever is protected in it protects it, too, although it may be no
+        environment: a branch, a backend of Gen 2.
+    """
+    for entry in entries:
+        if entry.covers_app(app_id) or (goes and entry.is_in_app(app_id)):
+            yield Match(entry, app_id, None)

@@ -29,7 +29,7 @@ def operation_on_the_wire(operation: str, request: Any) -> str:
 
 
 def names_on_the_wire(operation: str, request: Any) -> dict[str, Any]:
-    """Return the names of a request as its address and its body have them."""
+    """Return the names and flags of a request as its address and its body have them."""
     names = _names_in_body(request.body)
     for part, value in zip(reversed(_template(operation)), reversed(_path(request)), strict=False):
         if part.startswith("{"):
@@ -75,4 +75,4 @@ def _names_in_body(body: Any) -> dict[str, Any]:
         return {}
     if not isinstance(content, dict):
         return {}
-    return {name: value for name, value in content.items() if isinstance(value, str)}
+    return {name: value for name, value in content.items() if isinstance(value, str | bool)}
