@@ -18,7 +18,7 @@ from airflow_provider_amplifybackend.guard import protected, settings, signs, ve
 from airflow_provider_amplifybackend.guard.conditions import Conditions, utc_now
 from airflow_provider_amplifybackend.guard.reach import Reach, reach_of
 from airflow_provider_amplifybackend.guard.verdict import Mode, Refusal
-from airflow_provider_amplifybackend.hooks._wire import names_on_the_wire, operation_on_the_wire
+from airflow_provider_amplifybackend.hooks._wire import names_on_the_wire, operation_on_the_wire, prepare
 from airflow_provider_amplifybackend.parameters import service_model
 
 if TYPE_CHECKING:
@@ -234,6 +234,7 @@ def stand_before(session: Any, guard: Guard) -> None:
     :param session: A session of boto3, botocore or aiobotocore.
     """
     events = getattr(session, "events", None) or session.get_component("event_emitter")
+    prepare()
     is_async = type(events).__module__.startswith("aiobotocore")
     handlers = _Asynchronous(guard) if is_async else _Synchronous(guard)
     # After the handlers of users, as the check of names is: what they have made of the request counts.

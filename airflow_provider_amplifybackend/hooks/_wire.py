@@ -14,6 +14,11 @@ from urllib.parse import unquote, urlsplit
 from airflow_provider_amplifybackend.parameters import service_model
 
 
+def prepare() -> None:
+    """Read what the functions below need: the event loop of a triggerer must not wait for botocore's data files."""
+    _templates()
+
+
 def operation_on_the_wire(operation: str, request: Any) -> str:
     """Return the operation that an address leads to; that of the event for an address that is none of the service's.
 
