@@ -13,10 +13,11 @@ from typing import Any
 
 import boto3
 import pytest
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.exceptions import ClientError
 
 from airflow_provider_amplifybackend.core.guard_refusal import GuardRefusal
-from airflow_provider_amplifybackend.exceptions import BackendGuardError
+from airflow_provider_amplifybackend.exceptions import BackendGuardError, BackendRequestError
 from airflow_provider_amplifybackend.guard import signs
 from airflow_provider_amplifybackend.guard.conditions import conditions_of
 from airflow_provider_amplifybackend.guard.verdict import Mode
@@ -246,6 +247,35 @@ def test_names_of_a_connection_that_cannot_be_read_stop_it(
     hook = AmplifyBackendHook(aws_conn_id=connection(amplifybackend=extra))
     with pytest.raises(BackendGuardError, match="the extra 'amplifybackend' of the connection 'other'"):
         hook.call("DeleteBackend", DELETE)
+    assert sent("DeleteBackend") == 0
+
+
+def test_a_connection_that_is_changed_while_a_hook_waits_protects_from_then_on(
+    connection: Callable[..., str], sent: Sent
+) -> None:
+    hook = AmplifyBackendHook(aws_conn_id=connection())
+    hook.get_environments(APP)
+    connection(amplifybackend={"protected": ["production"]})
+    with pytest.raises(BackendGuardError, match="'protected' in the extra 'amplifybackend' of the connection 'other'"):
+        hook.check_guard("DeleteBackend", DELETE)
+    with pytest.raises(BackendGuardError):
+        hook.call("DeleteBackend", DELETE)
+    assert sent("DeleteBackend") == 0
+
+
+def test_a_connection_that_cannot_be_looked_up_again_protects_like_any_list_that_nobody_can_read(
+    connection: Callable[..., str], sent: Sent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook = AmplifyBackendHook(aws_conn_id=connection())
+    hook.get_environments(APP)
+
+    def look_up(conn_id: str) -> Any:
+        raise OSError("the secrets backend is away")
+
+    monkeypatch.setattr(AwsBaseHook, "get_connection", look_up)
+    for way in (hook.check_guard, hook.call):
+        with pytest.raises(BackendRequestError, match="the secrets backend is away"):
+            way("DeleteBackend", DELETE)
     assert sent("DeleteBackend") == 0
 
 
