@@ -9,7 +9,7 @@
         ├── BackendRequestError       the service, or the way to it, refused a call
         ├── BackendStartError         a job was not started; ``reason`` says what is in the way
         ├── BackendJobFailedError     the job ended as FAILED
-        ├── BackendLeftoversError     a deletion completed, and something of what it deleted is still there
+        ├── BackendLeftoversError     a deletion completed, and not everything is proven gone
         ├── BackendRecordError        a deletion has ended, and its record cannot be completed
         └── BackendTimeoutError       a wait timed out
             └── BackendJobTimeoutError  the job had not ended when the wait timed out
@@ -110,24 +110,41 @@ class BackendJobFailedError(AmplifyBackendError):
 
 
 class BackendLeftoversError(AmplifyBackendError):
-    """A deletion completed, and something of what it should have deleted is still there.
+    """A deletion completed, and something of what it should have deleted is still there, or may be.
 
+    :param job: The job; None if there was nothing to delete any more.
     :param leftovers: What is left: ``type``, ``id``, ``state``, ``console`` and ``command`` of each.
+    :param unknown: What cannot be read, so that it is not proven gone: ``what`` and ``why`` of each.
     """
 
-    def __init__(self, job: JobRef, leftovers: Sequence[Mapping[str, str]]) -> None:
+    def __init__(
+        self, job: JobRef | None, leftovers: Sequence[Mapping[str, str]], unknown: Sequence[Mapping[str, Any]] = ()
+    ) -> None:
         self.leftovers = [dict(one) for one in leftovers]
-        named = [f"{one['type']} {one['id']} ({one['state']}): {one['command']}" for one in leftovers]
-        more = len(named) - MOST_NAMED
-        parts = (
-            f"COMPLETED, but {len(named)} {'thing is' if len(named) == 1 else 'things are'} left behind: {job}.",
-            "Nothing else is deleted by this task; a retry looks again. To delete what is left:",
-            *named[:MOST_NAMED],
-            *([f"and {more} more, in the task's log"] if more > 0 else []),
+        self.unknown = [dict(one) for one in unknown]
+        number = len(self.leftovers)
+        found = (
+            f"{number} {'thing is' if number == 1 else 'things are'} left behind"
+            if number
+            else "it is not proven that nothing is left behind"
         )
+        parts = [
+            f"COMPLETED, but {found}: {job}." if job else f"There was nothing to delete, but {found}.",
+            "Nothing else is deleted by this task; a retry looks again.",
+        ]
+        if self.leftovers:
+            parts[-1] += " To delete what is left:"
+            parts += _named([f"{one['type']} {one['id']} ({one['state']}): {one['command']}" for one in leftovers])
+        if self.unknown:
+            parts += ["What cannot be read:", *_named([f"{one['what']}: {one['why']}" for one in unknown])]
         super().__init__("\n".join(parts))
 
     serialize = _as_base
+
+
+def _named(lines: Sequence[str]) -> list[str]:
+    more = len(lines) - MOST_NAMED
+    return [*lines[:MOST_NAMED], *([f"and {more} more, in the task's log"] if more > 0 else [])]
 
 
 class BackendRecordError(AmplifyBackendError):

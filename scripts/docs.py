@@ -89,7 +89,11 @@ def task_classes() -> dict[str, list[type]]:
 
 
 def _operators(module: str) -> list[type]:
-    return [each for each in _own_classes(module) if "api_operation" in vars(each)]
+    """Return the operators that people use: those of one operation, and those that say to which they belong."""
+    from airflow_provider_amplifybackend._compat import BaseOperator
+
+    classes = [each for each in _own_classes(module) if issubclass(each, BaseOperator)]
+    return [each for each in classes if "api_operation" in vars(each) or ".. seealso::" in (each.__doc__ or "")]
 
 
 def _sensors(module: str) -> list[type]:
@@ -298,6 +302,8 @@ def _needs(task_class: type) -> str:
         )
     for option, operations in calls.with_option.items():
         text += f"; with `{option}`: {_codes(iam_actions(operations))}"
+    if calls.chapter:
+        text += f"; of other services [what it reads](iam.md#{calls.chapter})"
     return f"{text}.\n"
 
 

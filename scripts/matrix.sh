@@ -85,7 +85,7 @@ make_environment() {
     local install=("$venv/bin/python" -m pip install -qq --disable-pip-version-check -c "$venv/constraints.txt")
     "${install[@]}" --upgrade pip || return
     # Airflow is named, because MWAA's constraints do not pin it.
-    "${install[@]}" "apache-airflow==$version" -e '.[local-moto]' --group test
+    "${install[@]}" "apache-airflow==$version" -e '.[local-moto,records]' --group test
 }
 
 read -ra arguments <<<"${ARGS:-}"

@@ -22,6 +22,8 @@ class Front:
     asked: list[dict[str, str]] = field(default_factory=list)
     # As a proxy, it demands this user and password: `user:password`.
     login: str | None = None
+    # It has nothing below this path, whatever is behind it.
+    hides: str | None = None
     refused: int = 0
     endpoint_url: str = ""
 
@@ -60,6 +62,9 @@ class Front:
                     self.send_header("Proxy-Authenticate", "Basic")
                     self.send_header("Content-Length", "0")
                     self.end_headers()
+                    return
+                if front.hides and self.path.startswith(front.hides):
+                    self.send_error(404)
                     return
                 front.asked.append({"target": self.path, **{k.lower(): v for k, v in self.headers.items()}})
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))

@@ -27,6 +27,8 @@ class NeededOperations:
     """Besides, after a start that was refused or whose answer was lost."""
     with_option: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Besides, or instead, with an option."""
+    chapter: str = ""
+    """The chapter of docs/iam.md with what it reads of other services."""
 
     @property
     def all(self) -> tuple[str, ...]:
@@ -35,22 +37,24 @@ class NeededOperations:
         return tuple(dict.fromkeys((*self.always, *self.after_trouble, *optional)))
 
 
-_FOR_SENSORS = {
+# What is no operator of one operation.
+_FOR_OTHERS = {
     "BackendJobSensor": NeededOperations(("GetBackendJob",), with_option={"no_job_pending=True": ("ListBackendJobs",)}),
     "BackendEnvironmentSensor": NeededOperations(("GetBackend",)),
+    "PlanBackendDeletionOperator": NeededOperations(("GetBackend",), chapter="plan-and-proof"),
 }
 
 
 def needed_operations(task_class: Any) -> NeededOperations:
     """Return the operations that an operator or sensor calls.
 
-    :raises LookupError: It is a sensor that has no entry here.
+    :raises LookupError: It is none of one operation, and has no entry here.
     """
     operation = getattr(task_class, "api_operation", None)
     if operation is None:
-        if task_class.__name__ not in _FOR_SENSORS:
+        if task_class.__name__ not in _FOR_OTHERS:
             raise LookupError(f"add the calls of {task_class.__name__} to {__name__}")
-        return _FOR_SENSORS[task_class.__name__]
+        return _FOR_OTHERS[task_class.__name__]
     job_operation = JOB_OPERATIONS.get(operation)
     if job_operation is None:
         return NeededOperations((operation, *_reads_of_guard(OPERATIONS[operation])))

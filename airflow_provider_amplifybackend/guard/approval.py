@@ -12,6 +12,8 @@ APPROVE = "Approve"
 # The parameter of the approval's form that ties an answer to the plan that its page has shown.
 DIGEST = "digest"
 AGAIN = "Clear the approval's task, so that it asks again"
+# Airflow keeps the page of an approval that was answered and cleared: it would show the earlier plan again.
+ANEW = "Start a new run, so that its page shows the plan as it is now"
 
 
 class NotApprovedError(Exception):
@@ -78,7 +80,7 @@ def _judge(answer: Mapping[str, Any], task_id: str, digest: str) -> Approval:
     if seen != digest:
         raise NotApprovedError(
             f"{task_id!r} approves another plan{_by(name)}: that of digest {shown(seen)}, and this deletion was given "
-            f"that of digest {digest!r}. {AGAIN}"
+            f"that of digest {digest!r}. {ANEW}"
         )
     return Approval(task_id, name, user_id, str(answer.get("responded_at") or ""), digest)
 

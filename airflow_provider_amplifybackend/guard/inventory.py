@@ -93,6 +93,12 @@ class Gap:
 
     what: str
     why: str
+    # Whether there may be things behind it that nobody has seen, so that nobody can look for them either.
+    hides: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as a plan, a result and a record have it."""
+        return {"what": self.what, "why": self.why} | ({"hides": True} if self.hides else {})
 
 
 @dataclass
@@ -104,9 +110,9 @@ class Inventory:
     # By kind (users, items), then by id.
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
 
-    def gap(self, what: str, why: object) -> None:
+    def gap(self, what: str, why: object, *, hides: bool = False) -> None:
         """Note what cannot be read."""
-        self.gaps.append(Gap(what, str(why)))
+        self.gaps.append(Gap(what, str(why), hides))
 
 
 def remembering(reads: Reads[T]) -> Reads[T]:
@@ -136,7 +142,8 @@ def remembering(reads: Reads[T]) -> Reads[T]:
 def read_environment(app_id: str, environment: str, found: Inventory) -> Reads[bool]:
     """Read everything that belongs to an environment; false if there is no such environment."""
     names = {"AppId": app_id, "BackendEnvironmentName": environment}
-    backend = yield from read(Ask("amplifybackend", "GetBackend", names), found, f"environment {environment}")
+    ask = Ask("amplifybackend", "GetBackend", names)
+    backend = yield from read(ask, found, f"environment {environment}", hides=True)
     if backend is None:
         return False
     found.things.append(Thing(environment, ENVIRONMENT, environment))
@@ -147,7 +154,7 @@ def read_environment(app_id: str, environment: str, found: Inventory) -> Reads[b
     if root:
         yield from _read_stacks(environment, root, found)
     elif backend:
-        found.gap(f"the stacks of environment {environment}", "nothing names its root stack")
+        found.gap(f"the stacks of environment {environment}", "nothing names its root stack", hides=True)
     yield from _read_parameters(app_id, environment, found)
     return True
 
@@ -165,7 +172,7 @@ def imported(environment: str, meta: Any) -> Iterator[Thing]:
 
 def _stack_name(app_id: str, environment: str, found: Inventory) -> Reads[str | None]:
     ask = Ask("amplify", "GetBackendEnvironment", {"appId": app_id, "environmentName": environment})
-    answer = yield from read(ask, found, f"the root stack's name of environment {environment}")
+    answer = yield from read(ask, found, f"the root stack's name of environment {environment}", hides=True)
     name = ((answer or {}).get("backendEnvironment") or {}).get("stackName")
     return str(name) if name else None
 
@@ -195,7 +202,8 @@ def _read_stacks(environment: str, root: str, found: Inventory) -> Reads[None]:
             found.things.append(thing)
             if thing.type == STACK and thing.id not in seen:
                 if len(seen) == MOST_STACKS:
-                    found.gap(f"the stacks of environment {environment}", f"there are more than {MOST_STACKS}")
+                    what = f"the stacks of environment {environment}"
+                    found.gap(what, f"there are more than {MOST_STACKS}", hides=True)
                     return
                 seen.add(thing.id)
                 # An unreadable policy of the parent's says nothing of what the nested one keeps.
@@ -303,14 +311,14 @@ def _count(found: Inventory, kind: str, name: str, number: Any) -> None:
 # ------------------------------------------------------------------------------------------------------ the reads
 
 
-def read(ask: Ask, found: Inventory, what: str) -> Reads[Mapping[str, Any] | None]:
+def read(ask: Ask, found: Inventory, what: str, *, hides: bool = False) -> Reads[Mapping[str, Any] | None]:
     """Return an answer; None if there is no such thing, and an empty one if it cannot be read, which is then noted."""
     try:
         return (yield ask)
     except UnreadableError as error:
         if error.is_missing:
             return None
-        found.gap(what, error)
+        found.gap(what, error, hides=hides)
         return {}
 
 
@@ -326,12 +334,12 @@ def read_pages(
     rows: list[Mapping[str, Any]] = []
     request, tokens = dict(ask.request), set()
     for _ in range(MOST_PAGES):
-        page = (yield from read(Ask(ask.service, ask.operation, request), found, what)) or {}
+        page = (yield from read(Ask(ask.service, ask.operation, request), found, what, hides=True)) or {}
         rows += [row for row in page.get(member) or [] if isinstance(row, Mapping)]
         following = page.get(token)
         if not following or following in tokens:
             return rows
         tokens.add(following)
         request = {**ask.request, token: following}
-    found.gap(what, f"there are more than {MOST_PAGES} pages")
+    found.gap(what, f"there are more than {MOST_PAGES} pages", hides=True)
     return rows

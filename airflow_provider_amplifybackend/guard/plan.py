@@ -116,7 +116,7 @@ class Plan:
             "environments": list(self.environments),
             "goes": [thing.to_dict() for thing in self.goes],
             "stays": [thing.to_dict() for thing in self.stays],
-            "unknown": [{"what": gap.what, "why": gap.why} for gap in self.unknown],
+            "unknown": [gap.to_dict() for gap in self.unknown],
             "signs": [vars(sign) for sign in self.signs],
             "counts": {kind: dict(numbers) for kind, numbers in self.counts.items()},
         }
@@ -141,7 +141,7 @@ class Plan:
                 ),
                 environments=tuple(members["environments"]),
                 things=tuple(Thing.from_dict(one) for one in (*members["goes"], *members["stays"])),
-                unknown=tuple(Gap(one["what"], one["why"]) for one in members["unknown"]),
+                unknown=tuple(Gap(one["what"], one["why"], bool(one.get("hides"))) for one in members["unknown"]),
                 signs=tuple(PlannedSign(**one) for one in members["signs"]),
                 counts=members.get("counts") or {},
             )
@@ -186,7 +186,7 @@ def read_plan(scope: Scope, now: datetime) -> Reads[Plan]:
 
 def _environments(scope: Scope, found: Inventory) -> Reads[tuple[str, ...]]:
     ask = Ask("amplifybackend", "GetBackend", {"AppId": scope.app_id})
-    answer = yield from read(ask, found, f"the environments of app {scope.app_id}")
+    answer = yield from read(ask, found, f"the environments of app {scope.app_id}", hides=True)
     return tuple(str(name) for name in (answer or {}).get("BackendEnvironmentList") or [])
 
 

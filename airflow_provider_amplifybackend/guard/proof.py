@@ -175,8 +175,13 @@ class Proof:
             "leftovers": self.leftovers,
             "kept": [{**_identity(thing), "why": thing.stays} for thing in self.kept],
             "missing": [_identity(thing) for thing in self.missing],
-            "unknown": [{"what": gap.what, "why": gap.why} for gap in self.unknown],
+            "unknown": [gap.to_dict() for gap in self.unknown],
         }
+
+    @property
+    def is_complete(self) -> bool:
+        """Tell whether nothing is left behind, and nothing may be: what cannot be read is not proven gone."""
+        return not self.left and not self.unknown
 
     @property
     def leftovers(self) -> list[dict[str, str]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -52,6 +52,10 @@ class Entry:
     def covers_app(self, app_id: str) -> bool:
         """Tell whether it covers an app as a whole."""
         return self.is_whole_app and self._app.covers(app_id)
+
+    def is_in_app(self, app_id: str) -> bool:
+        """Tell whether it names something of this app, and not of any app."""
+        return "/" in self.text and bool(set(self.app) - {"*"}) and self._app.covers(app_id)
 
     def is_near(self, app_id: str, environment: str | None) -> bool:
         """Tell whether it covers them only once they are read as a person reads them."""
@@ -137,6 +141,79 @@ def entries_of_list(value: Any, setting: str) -> list[Entry]:
     return _entries(value, setting)
 
 
+def entries_of_connection(extra: Mapping[str, Any], section: str, where: str) -> list[Entry]:
+    """Return the entries that the extra of a connection has, as ``{section: {"protected": [...]}}``.
+
+    :param where: Which connection it is, for messages.
+    :raises SettingError: It has them in a form or at a place in which nobody reads them.
+    """
+    form = f'must have the form {{"{section}": {{"protected": ["ENV", "APP/ENV"]}}}}'
+    for key in extra:
+        if key != section and _plain(key) in (section, _OPTION):
+            raise SettingError(f"the extra {key!r} {where} is not read: the extra {form}")
+    services = extra.get("service_config")
+    service = services.get(section) if isinstance(services, Mapping) else None
+    if isinstance(service, Mapping) and any(_plain(key) == _OPTION for key in service):
+        raise SettingError(f"{_OPTION!r} in the extra 'service_config' {where} is not read: the extra {form}")
+    if section not in extra:
+        return []
+    own, setting = extra[section], f"the extra {section!r} {where}"
+    if not isinstance(own, Mapping) or set(own) - {_OPTION}:
+        raise SettingError(f"{setting} is not one: the extra {form}")
+    return entries_of_list(own.get(_OPTION, []), f"{_OPTION!r} in {setting}")
+
+
+def refuse_strays(sections: Mapping[str, Iterable[str]], environ: Iterable[str], section: str) -> None:
+    """Refuse settings that were meant to protect something, and that Airflow does not read.
+
+    Airflow runs no ``_cmd`` and reads no ``_secret`` for a setting that is no secret, and tells sections apart by case.
+
+    :param sections: The options of each section of the configuration.
+    :param environ: The names of the process's environment variables.
+    :raises SettingError: There is one.
+    """
+    found = [
+        f"[{name}] {option}"
+        for name, options in sections.items()
+        if _plain(name) == section
+        for option in options
+        if _plain(option).startswith(_STEM) and (name, option) != (section, _OPTION)
+    ]
+    prefix = "AIRFLOW__"
+    for variable in environ:
+        name, _, option = variable.upper().removeprefix(prefix).partition("__")
+        is_ours = variable.upper().startswith(prefix) and _plain(name) == section and _plain(option).startswith(_STEM)
+        if is_ours and variable != f"{prefix}{section.upper()}__{_OPTION.upper()}":
+            found.append(variable)
+    if found:
+        raise SettingError(
+            f"{', '.join(found)} protects nothing: the setting is [{section}] {_OPTION}, or "
+            f"{prefix}{section.upper()}__{_OPTION.upper()}, and has no _cmd and no _secret"
+        )
+
+
+# The one setting, and how its misspellings begin, too.
+_OPTION = "protected"
+_STEM = "prot"
+
+
+def _plain(name: Any) -> str:
+    return re.sub(r"[\s_-]", "", str(name)).casefold()
+
+
+def refuse_app_id(entries: Iterable[Entry], app_id: str) -> None:
+    """Refuse an entry that is the id of an app: it would protect an environment of that name, and not the app.
+
+    :raises SettingError: There is one.
+    """
+    for entry in entries:
+        if "/" not in entry.text and folded(entry.text) == folded(app_id):
+            raise SettingError(
+                f"entry {entry.text!r} of {entry.setting} is the id of the app: to protect all of the app, write "
+                f"'{entry.text}/*', and for an environment of that name '*/{entry.text}'"
+            )
+
+
 def _entries(texts: Iterable[Any], setting: str) -> list[Entry]:
     return [_entry(number, text, setting) for number, text in enumerate(texts, 1)]
 
@@ -184,6 +261,12 @@ def protected_environments(entries: Iterable[Entry], app_id: str, environments: 
                 yield Match(entry, app_id, environment)
 
 
-def protected_app(entries: Iterable[Entry], app_id: str) -> Iterator[Match]:
-    """Yield what protects an app as a whole."""
-    yield from (Match(entry, app_id, None) for entry in entries if entry.covers_app(app_id))
+def protected_app(entries: Iterable[Entry], app_id: str, *, goes: bool = False) -> Iterator[Match]:
+    """Yield what protects an app as a whole.
+
+    :param goes: Whether it would be deleted. Then whatever is protected in it protects it, too, although it may be no
+        environment: a branch, a backend of Gen 2.
+    """
+    for entry in entries:
+        if entry.covers_app(app_id) or (goes and entry.is_in_app(app_id)):
+            yield Match(entry, app_id, None)

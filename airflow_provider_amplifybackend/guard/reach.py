@@ -22,6 +22,8 @@ class Reach:
     # Whether the signs of a migration count. They do not for what leaves every deployed resource as it is: a new
     # environment beside the others, a session of Amplify Studio.
     reads_signs: bool
+    # Whether the Amplify app itself goes, too, with whatever is in it.
+    takes_app: bool = False
 
 
 def reach_of(operation: str, request: Mapping[str, Any]) -> Reach | None:
@@ -37,7 +39,13 @@ def reach_of(operation: str, request: Mapping[str, Any]) -> Reach | None:
         request.get(known.environment) if known.environment else None,
         is_every_environment=known.resource == "app",
         reads_signs=known.may_disturb_a_migration,
+        takes_app=known.resource == "app" and is_true(request.get("CleanAmplifyApp")),
     )
+
+
+def is_true(value: Any) -> bool:
+    """Tell whether a flag of a request is set; one that nobody can read is."""
+    return value is not None and value is not False
 
 
 def _reach(
@@ -47,6 +55,7 @@ def _reach(
     *,
     reads_signs: bool,
     is_every_environment: bool = False,
+    takes_app: bool = False,
 ) -> Reach:
     return Reach(
         operation=operation,
@@ -54,4 +63,5 @@ def _reach(
         environment=str(environment) if environment else None,
         is_every_environment=is_every_environment,
         reads_signs=reads_signs,
+        takes_app=takes_app,
     )

@@ -38,7 +38,10 @@ def by_name(reach: Reach, environments: Iterable[str], entries: Sequence[Entry])
 
     :param environments: Those that the request would delete or change, at this moment.
     """
-    matches = [*protected_app(entries, reach.app_id), *protected_environments(entries, reach.app_id, environments)]
+    matches = [
+        *protected_environments(entries, reach.app_id, environments),
+        *protected_app(entries, reach.app_id, goes=reach.takes_app),
+    ]
     if not matches:
         return None
     # A plain match says more than a near one.

@@ -10,10 +10,16 @@ from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.config import Config
 
 from airflow_provider_amplifybackend._compat import AirflowException, AirflowNotFoundException
+from airflow_provider_amplifybackend._errors import request_error
 from airflow_provider_amplifybackend._masking import mask_texts
 from airflow_provider_amplifybackend.core.addresses import passwords, without_userinfo
 from airflow_provider_amplifybackend.core.service_text import ServiceTexts
-from airflow_provider_amplifybackend.hooks._botocore_errors import ConnectionLookupError, LateStartError, stop_at_quota
+from airflow_provider_amplifybackend.hooks._botocore_errors import (
+    ConnectionLookupError,
+    LateStartError,
+    client_error,
+    stop_at_quota,
+)
 from airflow_provider_amplifybackend.hooks._client_log import guard_log, watch
 from airflow_provider_amplifybackend.hooks._guard import Guard, stand_before
 from airflow_provider_amplifybackend.hooks._name_guard import guard_names
@@ -111,8 +117,12 @@ class ConnectedHook(AwsBaseHook):
         :param api_operation: Name of the operation, e.g. ``DeleteBackend``.
         :param request: The API's members.
         :raises BackendGuardError: It is refused. Nothing was sent to AmplifyBackend but reads.
+        :raises BackendRequestError: The connection, which may protect something, cannot be looked up.
         """
-        self.guard.check(api_operation, request)
+        try:
+            self.guard.check(api_operation, request)
+        except ConnectionLookupError as error:
+            raise request_error(client_error(api_operation, error, self.texts), request) from error
 
     def _not_found(self) -> str:
         """Return the message for a missing connection: Airflow reports any failed look-up as a missing one."""

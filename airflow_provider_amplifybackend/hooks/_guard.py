@@ -7,20 +7,18 @@ reads the settings, makes the reads, and stands before every client of a session
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import unquote, urlsplit
 
-from airflow_provider_amplifybackend._compat import conf
 from airflow_provider_amplifybackend.core.guard_refusal import GuardRefusal
-from airflow_provider_amplifybackend.core.requests import ServiceError, drive, list_environments
+from airflow_provider_amplifybackend.core.requests import ServiceError, drive, says_missing
 from airflow_provider_amplifybackend.core.timing import current
 from airflow_provider_amplifybackend.exceptions import BackendGuardError
-from airflow_provider_amplifybackend.guard import protected, signs, verdict
+from airflow_provider_amplifybackend.guard import protected, settings, signs, verdict
 from airflow_provider_amplifybackend.guard.conditions import Conditions, utc_now
 from airflow_provider_amplifybackend.guard.reach import Reach, reach_of
 from airflow_provider_amplifybackend.guard.verdict import Mode, Refusal
+from airflow_provider_amplifybackend.hooks._wire import names_on_the_wire, operation_on_the_wire, prepare
 from airflow_provider_amplifybackend.parameters import service_model
 
 if TYPE_CHECKING:
@@ -30,7 +28,6 @@ T = TypeVar("T")
 # A check that an operator adds to the guard's own: it returns why a request is refused.
 LastCheck = Callable[[Reach], Refusal | None]
 
-SECTION = "amplifybackend"
 # For how long a full check before the intent still covers the request that follows.
 FRESH = 30.0
 
@@ -51,6 +48,8 @@ class Guard:
         self._checked: dict[Reach, float] = {}
         self._neighbours: Neighbours | None = None
         self._reported: set[str] = set()
+        # The connection's extra, as it was at the last full check.
+        self._extra: Mapping[str, Any] | None = None
 
     # ------------------------------------------------------------------------------------------------- the checks
 
@@ -62,6 +61,7 @@ class Guard:
         reach = reach_of(operation, request)
         if reach is None:
             return
+        self._look_at_connection_again()
         environments = self._check_names(reach, lists_always=True)
         self._check_signs(reach, environments)
         for check in self.last_checks:
@@ -118,31 +118,41 @@ class Guard:
     def _entries(self, reach: Reach) -> Sequence[protected.Entry]:
         """Return the protected names: those of the deployment, which nobody can shorten, and the connection's."""
         try:
-            configured = protected.entries_of_text(
-                conf.get(SECTION, "protected", fallback="") or "", f"[{SECTION}] protected"
-            )
-            return [*configured, *self._entries_of_connection()]
+            entries = [*settings.protected_entries(), *self._entries_of_connection()]
+            protected.refuse_app_id(entries, reach.app_id)
+            return entries
         except protected.SettingError as error:
             raise self._error(reach, Refusal(GuardRefusal.SETTING, f"{error}. Correct the setting")) from None
 
     def _entries_of_connection(self) -> list[protected.Entry]:
-        extra = self._hook.conn_config.extra_config if self._hook.conn_config else {}
-        if SECTION not in extra:
-            return []
-        setting = f"the extra {SECTION!r} of the connection {self._hook.aws_conn_id!r}"
-        own = extra[SECTION]
-        if not isinstance(own, Mapping) or set(own) - {"protected"}:
-            raise protected.SettingError(f'{setting} must have the form {{"protected": ["ENV", "APP/ENV"]}}')
-        return protected.entries_of_list(own.get("protected", []), f"'protected' in {setting}")
+        extra = self._extra
+        if extra is None:
+            extra = self._hook.conn_config.extra_config if self._hook.conn_config else {}
+        where = f"of the connection {self._hook.aws_conn_id!r}"
+        return protected.entries_of_connection(extra, settings.SECTION, where)
+
+    def _look_at_connection_again(self) -> None:
+        """Read the connection's extra anew: the hook has had it since its first request, and has perhaps waited since.
+
+        :raises AirflowException: It cannot be looked up, which a retry may lift.
+        """
+        if self._hook.aws_conn_id and self._hook.conn_config:
+            self._extra = self._hook.get_connection(self._hook.aws_conn_id).extra_dejson
 
     def _list_environments(self, reach: Reach) -> tuple[str, ...]:
         try:
-            return tuple(self._hook.run(list_environments(reach.app_id)))
+            listed = self._hook.attempt("GetBackend", {"AppId": reach.app_id}).get("BackendEnvironmentList")
         except ServiceError as error:
-            text = f"the environments of app {reach.app_id!r} cannot be listed, so nobody knows what would be removed"
-            raise self._error(
-                reach, Refusal(GuardRefusal.UNREADABLE_LIST, f"{text}: {error.code}. Allow amplifybackend:GetBackend")
-            ) from None
+            if says_missing(error):
+                return ()
+            raise self._unlisted(reach, f"{error.code}. Allow amplifybackend:GetBackend") from None
+        if not isinstance(listed, list):  # an answer without a list is not one with an empty list
+            raise self._unlisted(reach, "the answer of GetBackend has no list")
+        return tuple(map(str, listed))
+
+    def _unlisted(self, reach: Reach, why: str) -> BackendGuardError:
+        text = f"the environments of app {reach.app_id!r} cannot be listed, so nobody knows what would be removed"
+        return self._error(reach, Refusal(GuardRefusal.UNREADABLE_LIST, f"{text}: {why}"))
 
     # -------------------------------------------------------------------------------------------------- the signs
 
@@ -198,13 +208,10 @@ class Guard:
         return self.mode if self.mode and self.mode.is_stricter_than(configured) else configured
 
     def _configured_mode(self, reach: Reach) -> Mode:
-        text = (conf.get(SECTION, "guard", fallback=Mode.AUTO) or Mode.AUTO).strip().lower()
         try:
-            return Mode(text)
-        except ValueError:
-            accepted = ", ".join(Mode)
-            refusal = Refusal(GuardRefusal.SETTING, f"[{SECTION}] guard={text!r} is not one of: {accepted}")
-            raise self._error(reach, refusal) from None
+            return settings.configured_mode()
+        except settings.ModeError as error:
+            raise self._error(reach, Refusal(GuardRefusal.SETTING, str(error))) from None
 
     # -------------------------------------------------------------------------------------------------- the errors
 
@@ -227,6 +234,7 @@ def stand_before(session: Any, guard: Guard) -> None:
     :param session: A session of boto3, botocore or aiobotocore.
     """
     events = getattr(session, "events", None) or session.get_component("event_emitter")
+    prepare()
     is_async = type(events).__module__.startswith("aiobotocore")
     handlers = _Asynchronous(guard) if is_async else _Synchronous(guard)
     # After the handlers of users, as the check of names is: what they have made of the request counts.
@@ -246,9 +254,9 @@ class _Synchronous:
 
     def check_request(self, request: Any, event_name: str, **_: Any) -> None:
         """Check what is on the wire, too: a handler may have changed the request since."""
-        service, operation = event_name.split(".", 2)[1:]
-        if service == service_model.SERVICE and (sent := _request_on_the_wire(operation, request)):
-            self._guard.check_on_the_wire(operation, sent)
+        operation = _operation_sent(request, event_name)
+        if operation and reach_of(operation, {}):
+            self._guard.check_on_the_wire(operation, names_on_the_wire(operation, request))
 
 
 class _Asynchronous(_Synchronous):
@@ -263,8 +271,8 @@ class _Asynchronous(_Synchronous):
         return None
 
     def check_request(self, request: Any, event_name: str, **_: Any) -> Any:
-        service, operation = event_name.split(".", 2)[1:]
-        if service == service_model.SERVICE and reach_of(operation, {}):
+        operation = _operation_sent(request, event_name)
+        if operation and reach_of(operation, {}):
             return asyncio.to_thread(super().check_request, request, event_name)
         return None
 
@@ -273,28 +281,7 @@ def _is_ours(model: Any) -> bool:
     return bool(model.service_model.service_name == service_model.SERVICE)
 
 
-def _request_on_the_wire(operation: str, request: Any) -> dict[str, Any] | None:
-    """Return the names of a request as its address and its body have them; None for one that only reads."""
-    if reach_of(operation, {}) is None:
-        return None
-    model = service_model.service_model().operation_model(operation)
-    names = _names_in_body(request.body)
-    template = urlsplit(model.http["requestUri"]).path.split("/")
-    path = urlsplit(request.url).path.split("/")
-    # The endpoint may have a path of its own, in front.
-    for part, value in zip(reversed(template), reversed(path), strict=False):
-        if part.startswith("{"):
-            names[part.strip("{}")] = unquote(value)
-    shapes = service_model.input_shape(operation).members
-    members = {shape.serialization.get("name", member): member for member, shape in shapes.items()}
-    return {members[name]: value for name, value in names.items() if name in members}
-
-
-def _names_in_body(body: Any) -> dict[str, Any]:
-    try:
-        content = json.loads(body or b"{}")
-    except (TypeError, ValueError):
-        return {}
-    if not isinstance(content, dict):
-        return {}
-    return {name: value for name, value in content.items() if isinstance(value, str)}
+def _operation_sent(request: Any, event_name: str) -> str | None:
+    """Return the operation that a request of ours leads to; None for one of another service."""
+    service, operation = event_name.split(".", 2)[1:]
+    return operation_on_the_wire(operation, request) if service == service_model.SERVICE else None

@@ -75,6 +75,7 @@ class GuardedHook(Protocol):
     def attempt(self, api_operation: str, request: Mapping[str, Any]) -> Mapping[str, Any]: ...
     def run(self, look: Generator[Call, Mapping[str, Any], T]) -> T: ...
     def get_session(self, region_name: str | None = None) -> Any: ...
+    def get_connection(self, conn_id: str) -> Any: ...
 
 
 class Neighbours:
@@ -118,13 +119,16 @@ class Neighbours:
         return self._clients[ask.service]
 
     def _make_client(self, ask: Ask) -> Any:
-        """Return a client that sends nothing to AWS itself where AmplifyBackend is somewhere else.
+        """Return a client that sends nothing to AWS itself where AmplifyBackend is somewhere else, or the other way.
 
         Whoever gives only AmplifyBackend an endpoint of its own works with the local service, and has no business
-        with the account whose credentials happen to lie about.
+        with the account whose credentials happen to lie about. And what is played elsewhere says nothing of AWS.
         """
         client = self._client_of(ask.service, self._configured_endpoint(ask.service))
-        if is_aws(self._own_endpoint) or not is_aws(client.meta.endpoint_url):
+        ours, theirs = is_aws(self._own_endpoint), is_aws(client.meta.endpoint_url)
+        if ours and not theirs:
+            raise UnreadableError(ask, "not asked: AmplifyBackend is that of AWS, this service is somewhere else")
+        if ours or not theirs:
             return client
         if not self._is_local:
             raise UnreadableError(ask, "not asked: AmplifyBackend has an endpoint of its own, this service has none")

@@ -80,7 +80,8 @@ class DeletingOperator(RemovingOperator):
         is written before the request and completed after the job's end; if it cannot be written, nothing is deleted.
         (templated)
     :param leftovers: ``"report"`` to look, after the job, for what should be gone, and to name in the result and the
-        log what is not; ``"fail"`` to fail, too, if something is left behind. Nothing else is deleted. (templated)
+        log what is not; ``"fail"`` to fail, too, unless everything is proven gone: what cannot be read is not. Nothing
+        else is deleted. (templated)
     """
 
     template_fields: Sequence[str] = (*RemovingOperator.template_fields, "plan", "approval", "record", "leftovers")

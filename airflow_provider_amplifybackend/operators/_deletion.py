@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
 # What was there before the request, for a proof that has neither a plan nor a record.
 BEFORE_KEY = "amplifybackend_before"
+BEFORE = "what was there before the deletion"
 # What is left behind is looked for again: a service can list for a moment what it has deleted.
 LOOKS = 3
 # The reasons for which a start fails although a request may have been sent.
@@ -181,15 +182,15 @@ class Deletion:
     def ended(self, job: Job | None, outcome: Outcome, result: Mapping[str, Any]) -> dict[str, Any]:
         """Look for what should be gone, complete the record, and return what the task's result has beside the job.
 
-        :raises BackendLeftoversError: Something is left behind, and the user wants to know of it.
+        :raises BackendLeftoversError: Something is left behind or may be, and the user wants to know of it.
         :raises BackendRecordError: The record cannot be completed.
         """
         proof = self._prove() if self._wishes.leftovers and (job is None or job.is_completed) else None
         found = proof.to_dict() if proof else None
         state = State.SKIPPED if job is None else State.COMPLETED if job.is_completed else State.RUNNING
         self._complete(state, {"outcome": str(outcome), "job": dict(result)} | ({"proof": found} if found else {}))
-        if proof and job and proof.left and self._wishes.leftovers == "fail":
-            raise BackendLeftoversError(job.ref, proof.leftovers)
+        if proof and found and not proof.is_complete and self._wishes.leftovers == "fail":
+            raise BackendLeftoversError(job.ref if job else None, found["leftovers"], found["unknown"])
         more: dict[str, Any] = {"record": str(self._file)} if self._file else {}
         return more | ({"leftovers": found.pop("leftovers"), "proof": found} if found else {})
 
@@ -220,9 +221,9 @@ class Deletion:
 
     def _prove(self) -> Proof:
         proof = Proof(self._request["AppId"], self._hook.conn_region_name or "")
-        things = self._known_before()
+        things = self._known_before(proof)
         if not things:
-            proof.unknown.append(Gap("what was there before the deletion", "this task has read none of it"))
+            proof.unknown.append(Gap(BEFORE, "this task has read none of it", hides=True))
         self._read(look_for(proof, things))
         for _ in range(LOOKS - 1):
             if not proof.left:
@@ -242,22 +243,25 @@ class Deletion:
             self._log.warning("Cannot tell whether it is gone: %s: %s", gap.what, gap.why)
         self._log.info("Looked for what was there before: %d gone, %d kept", len(proof.gone), len(proof.kept))
 
-    def _known_before(self) -> list[Thing]:
-        """Return what was there before this task's requests, of all its tries."""
+    def _known_before(self, proof: Proof) -> list[Thing]:
+        """Return what was there before this task's requests, of all its tries; note what may have been there unseen."""
         known: dict[tuple[str, str], Thing] = {}
-        for plan in self._plans():
+        hidden: dict[str, Gap] = {}
+        for plan in self._plans(proof):
             known |= {thing.key: thing for thing in plan.things}
+            hidden |= {gap.what: gap for gap in plan.unknown if gap.hides}
+        proof.unknown += hidden.values()
         return list(known.values())
 
-    def _plans(self) -> Iterator[Plan]:
+    def _plans(self, proof: Proof) -> Iterator[Plan]:
         if self._wishes.plan:
             yield self._wishes.plan
-        for members in (*self._stored(), *self._recorded()):
+        for members in (*self._stored(), *self._recorded(proof)):
             if isinstance(members, Mapping):
                 try:
                     yield Plan.from_dict(members)
                 except PlanError as error:
-                    self._log.warning("What was there before the deletion %s", error)
+                    proof.unknown.append(Gap(BEFORE, str(error), hides=True))
         if self.before:
             yield self.before
 
@@ -265,13 +269,13 @@ class Deletion:
         if self._store is not None:
             yield self._store.get(BEFORE_KEY)
 
-    def _recorded(self) -> Iterator[Any]:
+    def _recorded(self, proof: Proof) -> Iterator[Any]:
         from airflow_provider_amplifybackend.hooks._records import StorageError
 
         try:
             yield from plans_of(self._document(self._file)) if self._file is not None else ()
         except StorageError as error:
-            self._log.warning("What was there before the deletion cannot be read in %s: %s", self._file, error)
+            proof.unknown.append(Gap(BEFORE, f"{self._file} cannot be read: {error}", hides=True))
 
     # ------------------------------------------------------------------------------------------------- the record
 

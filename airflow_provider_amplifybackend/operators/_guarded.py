@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_amplifybackend._compat import conf
 from airflow_provider_amplifybackend.core.operations import OPERATIONS
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.guard.conditions import ConditionError, Conditions, conditions_of
+from airflow_provider_amplifybackend.guard.settings import ModeError, configured_mode
 from airflow_provider_amplifybackend.guard.verdict import Mode
 from airflow_provider_amplifybackend.operators._base import AmplifyBackendOperator
 from airflow_provider_amplifybackend.parameters.reading import EMPTY_RENDERINGS, shown
@@ -28,9 +28,11 @@ def as_mode(name: str, value: Any) -> Mode | None:
     text = str(value).strip().lower()
     if text not in list(Mode):
         raise BackendParameterError(f"{name}={shown(value)} is not one of: {', '.join(Mode)}")
-    configured = (conf.get("amplifybackend", "guard", fallback=Mode.AUTO) or Mode.AUTO).strip().lower()
-    # A setting that cannot be read is reported by the guard itself.
-    if configured in list(Mode) and Mode(configured).is_stricter_than(Mode(text)):
+    try:
+        configured = configured_mode()
+    except ModeError:  # which the guard itself reports
+        return Mode(text)
+    if configured.is_stricter_than(Mode(text)):
         raise BackendParameterError(
             f"{name}={shown(value)} is laxer than [amplifybackend] guard={configured}: an operator can only be stricter"
         )

@@ -32,9 +32,11 @@ class PlanBackendDeletionOperator(AwsParameters):
         deletes. (templated)
     :param clean_amplify_app: Whether the Amplify app is to go, too: as for ``RemoveAllBackendsOperator``. (templated)
 
-    :return: ``digest``, ``app_id``, ``region``, ``environments`` (those that exist), ``goes`` and ``stays`` (each with
+    :return: ``version``, ``digest``, ``app_id``, ``backend_environment_name`` (if it is for one),
+        ``clean_amplify_app``, ``region``, ``environments`` (those that exist), ``goes`` and ``stays`` (each with
         ``environment``, ``type``, ``id``, ``stack``, and ``stays``: why), ``unknown`` (what cannot be read, and why),
-        ``signs`` (for which the guard refuses), ``counts`` (of users and items) and ``text`` (Markdown).
+        ``signs`` (for which the guard refuses), ``counts`` (of users and items) and ``text`` (Markdown). Each is also
+        an XCom of its own, e.g. ``plan.output["text"]``.
     """
 
     template_fields: Sequence[str] = (

@@ -42,6 +42,7 @@ from airflow_provider_amplifybackend.operators.job import (
     ListBackendJobsOperator,
     UpdateBackendJobOperator,
 )
+from airflow_provider_amplifybackend.operators.plan import PlanBackendDeletionOperator
 from airflow_provider_amplifybackend.operators.storage import (
     CreateBackendStorageOperator,
     DeleteBackendStorageOperator,
@@ -313,6 +314,11 @@ with DAG("operators", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)
 
     # ------------------------------------------------------------------------------------------- the end
 
+    # [PlanBackendDeletionOperator]
+    plan = PlanBackendDeletionOperator(task_id="plan", app_id=APP, backend_environment_name="nightly")
+    # plan=plan.output of an operator that deletes keeps to it; its text is plan.output["text"]
+    # [end]
+
     # [DeleteBackendOperator]
     delete = DeleteBackendOperator(task_id="delete", app_id=APP, backend_environment_name="nightly", if_missing="skip")
     # [end]
@@ -330,7 +336,7 @@ with DAG("operators", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)
         *(list_jobs, get_job, wait_for_job, wait_for_environment),
         *(create_config, update_config, remove_config),
         *(create_token, get_token, delete_token),
-        *(delete, remove_all),
+        *(plan, delete, remove_all),
     )
     for earlier, later in pairwise(in_order):
         earlier >> later

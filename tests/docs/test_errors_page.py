@@ -37,7 +37,7 @@ from airflow_provider_amplifybackend.exceptions import (
     BackendTimeoutError,
 )
 from airflow_provider_amplifybackend.guard.conditions import conditions_of
-from airflow_provider_amplifybackend.guard.inventory import TABLE, Thing
+from airflow_provider_amplifybackend.guard.inventory import TABLE, Gap, Thing
 from airflow_provider_amplifybackend.guard.plan import Scope, read_plan
 from airflow_provider_amplifybackend.guard.proof import Proof
 from airflow_provider_amplifybackend.guard.record import TaskFacts
@@ -333,6 +333,12 @@ def leftovers(service: LocalAmplifyBackend) -> str:
     return str(BackendLeftoversError(JobRef(APP, JOB_ID, ("pr1",), "DeleteBackend"), proof.leftovers))
 
 
+def unproven(service: LocalAmplifyBackend) -> str:
+    role = Gap("AWS::IAM::Role amplify-shop-pr1-authRole", "iam:GetRole (AccessDenied)")
+    proof = Proof(APP, "eu-west-1", unknown=[role]).to_dict()
+    return str(BackendLeftoversError(JobRef(APP, JOB_ID, ("pr1",), "DeleteBackend"), [], proof["unknown"]))
+
+
 def unfinished_record(service: LocalAmplifyBackend) -> str:
     job = Job(APP, "pr1", JOB_ID, "DeleteBackend", "COMPLETED")
     deletion = a_deletion(AmplifyBackendHook(), record="s3://audit/deletions")
@@ -365,7 +371,7 @@ ERRORS: dict[str, tuple[Callable[[LocalAmplifyBackend], str], ...]] = {
     "Passwords": (refused_password, refused_connection),
     "BackendRequestError": (refused_request, stopped_waiting, stopped_waiting_in_the_triggerer),
     "BackendJobFailedError": (failed_job, unread_text, text_of_another),
-    "BackendLeftoversError": (leftovers,),
+    "BackendLeftoversError": (leftovers, unproven),
     "BackendRecordError": (unfinished_record,),
     "BackendJobTimeoutError": (job_timeout,),
     "BackendTimeoutError": (environment_timeout,),

@@ -11,6 +11,7 @@ import pytest
 from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS
 from airflow_provider_amplifybackend.core.permissions import needed_operations
 from airflow_provider_amplifybackend.exceptions import BackendJobFailedError
+from airflow_provider_amplifybackend.operators.plan import PlanBackendDeletionOperator
 from airflow_provider_amplifybackend.sensors.job import BackendJobSensor
 from scripts import docs as generator
 from tests.docs.conftest import EXAMPLES
@@ -115,6 +116,10 @@ def test_every_example_runs_and_calls_and_returns_what_the_page_says(
         if hasattr(each, "api_operation"):
             documented = set(generator.result_keys(each))
             assert set(result) == documented - LEFT_OUT.get(each.__name__, set()), task_id
+    plan = run.xcom("plan")
+    described = generator.read_docstring(PlanBackendDeletionOperator).returns
+    assert [key for key in plan if f"`{key}`" not in described] == []
+    assert plan["text"] == run.xcom("plan", "text")
     assert set(run.xcom("wait_for_job")) == set(generator.job_keys())
     assert set(run.xcom("wait_for_environment")) == {"AppId", "BackendEnvironmentName", "condition"}
     outputs = run.xcom("look")["outputs"]

@@ -36,6 +36,7 @@ class World:
     ids: dict[str, dict[str, str]]
     close: Callable[[], None]
     """Protects what is not to be reached, for roads on which that comes late."""
+    setenv: Callable[[str, str], None]
 
     def request(self, operation: str) -> dict[str, Any]:
         return requests.filled(CASES[operation].request, self.ids[operation]) | {"AppId": APPS[operation]}
@@ -55,13 +56,15 @@ class Road:
     walk: Callable[[World], None]
     # Whether the protection is there from the start, or comes while the road is walked.
     is_closed_late: bool = False
+    # A protection of its own, instead of a protected name and of a lock.
+    closed_by: Callable[[World], None] | None = None
 
     @property
     def name(self) -> str:
         return f"{self.operation} by {self.way}"
 
 
-def _quietly(call: Callable[[], Any]) -> None:
+def quietly(call: Callable[[], Any]) -> None:
     try:
         call()
     except BackendGuardError:
@@ -70,22 +73,22 @@ def _quietly(call: Callable[[], Any]) -> None:
         return
 
 
-def _dag(world: World, body: str, **options: Any) -> None:
+def dag(world: World, body: str, **options: Any) -> None:
     world.dags.run(IMPORTS + textwrap.dedent(body), **options)
 
 
 def _by_call(operation: str) -> Callable[[World], None]:
-    return lambda world: _quietly(lambda: AmplifyBackendHook().call(operation, world.request(operation)))
+    return lambda world: quietly(lambda: AmplifyBackendHook().call(operation, world.request(operation)))
 
 
 def _by_conn(operation: str) -> Callable[[World], None]:
-    return lambda world: _quietly(
+    return lambda world: quietly(
         lambda: getattr(AmplifyBackendHook().conn, xform_name(operation))(**world.request(operation))
     )
 
 
 def _by_start(operation: str) -> Callable[[World], None]:
-    return lambda world: _quietly(lambda: AmplifyBackendHook().start_operation(operation, world.request(operation)))
+    return lambda world: quietly(lambda: AmplifyBackendHook().start_operation(operation, world.request(operation)))
 
 
 def _by_aiobotocore(operation: str) -> Callable[[World], None]:
@@ -94,14 +97,14 @@ def _by_aiobotocore(operation: str) -> Callable[[World], None]:
         async with await connected.get_async_conn() as client:
             await getattr(client, xform_name(operation))(**world.request(operation))
 
-    return lambda world: _quietly(lambda: asyncio.run(call(world)))
+    return lambda world: quietly(lambda: asyncio.run(call(world)))
 
 
 def _by_operator(operation: str, **more: Any) -> Callable[[World], None]:
     own = dict(QUICK) if operation in JOBS else {}
 
     def walk(world: World) -> None:
-        _dag(world, requests.task(operation, world.ids[operation], **own, **more))
+        dag(world, requests.task(operation, world.ids[operation], **own, **more))
 
     return walk
 
@@ -119,66 +122,66 @@ def roads_of_operations() -> Iterator[Road]:
 
 # ------------------------------------------------------------------------------------------------- roads to a deletion
 
-_APP = APPS["DeleteBackend"]
-_NAMES = f'app_id="{_APP}", backend_environment_name="staging"'
-_HURRY = "waiter_delay=0.1, waiter_max_attempts=100"
-_DELETE = f'DeleteBackendOperator(task_id="delete", {_NAMES}, {_HURRY})'
+APP = APPS["DeleteBackend"]
+NAMES = f'app_id="{APP}", backend_environment_name="staging"'
+HURRY = "waiter_delay=0.1, waiter_max_attempts=100"
+DELETE = f'DeleteBackendOperator(task_id="delete", {NAMES}, {HURRY})'
 
 DAGS = {
     "a template": f"""
         DeleteBackendOperator(
-            task_id="delete", app_id="{_APP}", backend_environment_name="{{{{ 'sta' ~ 'ging' }}}}", {_HURRY})
+            task_id="delete", app_id="{APP}", backend_environment_name="{{{{ 'sta' ~ 'ging' }}}}", {HURRY})
     """,
     "params of the run": f"""
         DeleteBackendOperator(
-            task_id="delete", app_id="{_APP}", backend_environment_name="{{{{ dag_run.conf['name'] }}}}", {_HURRY})
+            task_id="delete", app_id="{APP}", backend_environment_name="{{{{ dag_run.conf['name'] }}}}", {HURRY})
     """,
     "mapping over the app's list": f"""
-        listed = GetBackendOperator(task_id="list", app_id="{_APP}")
+        listed = GetBackendOperator(task_id="list", app_id="{APP}")
 
         @task
         def names(found):
             return found
 
-        DeleteBackendOperator.partial(task_id="delete", app_id="{_APP}", {_HURRY}).expand(
+        DeleteBackendOperator.partial(task_id="delete", app_id="{APP}", {HURRY}).expand(
             backend_environment_name=names(listed.output["BackendEnvironmentList"]))
     """,
     "expand_kwargs": f"""
-        DeleteBackendOperator.partial(task_id="delete", {_HURRY}).expand_kwargs(
-            [dict(app_id="{_APP}", backend_environment_name="staging")])
+        DeleteBackendOperator.partial(task_id="delete", {HURRY}).expand_kwargs(
+            [dict(app_id="{APP}", backend_environment_name="staging")])
     """,
     "a teardown": f"""
-        made = GetBackendOperator(task_id="made", app_id="{_APP}")
-        made >> {_DELETE}.as_teardown(setups=made)
+        made = GetBackendOperator(task_id="made", app_id="{APP}")
+        made >> {DELETE}.as_teardown(setups=made)
     """,
     "a teardown after a failed body": f"""
         from airflow_provider_amplifybackend._compat import BaseOperator
-        made = GetBackendOperator(task_id="made", app_id="{_APP}")
-        body = GetBackendOperator(task_id="body", app_id="{_APP}", backend_environment_name="nowhere")
-        made >> body >> {_DELETE}.as_teardown(setups=made)
+        made = GetBackendOperator(task_id="made", app_id="{APP}")
+        body = GetBackendOperator(task_id="body", app_id="{APP}", backend_environment_name="nowhere")
+        made >> body >> {DELETE}.as_teardown(setups=made)
     """,
     "another connection": f"""
-        DeleteBackendOperator(task_id="delete", {_NAMES}, {_HURRY}, aws_conn_id="another")
+        DeleteBackendOperator(task_id="delete", {NAMES}, {HURRY}, aws_conn_id="another")
     """,
     "another region": f"""
-        DeleteBackendOperator(task_id="delete", {_NAMES}, {_HURRY}, region_name="us-east-1", verify=False)
+        DeleteBackendOperator(task_id="delete", {NAMES}, {HURRY}, region_name="us-east-1", verify=False)
     """,
     "client options": f"""
         DeleteBackendOperator(
-            task_id="delete", {_NAMES}, {_HURRY}, botocore_config={{"retries": {{"total_max_attempts": 5}}}})
+            task_id="delete", {NAMES}, {HURRY}, botocore_config={{"retries": {{"total_max_attempts": 5}}}})
     """,
     "if_missing": f"""
-        DeleteBackendOperator(task_id="delete", {_NAMES}, {_HURRY}, if_missing="skip")
+        DeleteBackendOperator(task_id="delete", {NAMES}, {HURRY}, if_missing="skip")
     """,
     "no wait": f"""
-        DeleteBackendOperator(task_id="delete", {_NAMES}, wait_for_completion=False)
+        DeleteBackendOperator(task_id="delete", {NAMES}, wait_for_completion=False)
     """,
     "tries": f"""
-        DeleteBackendOperator(task_id="delete", {_NAMES}, {_HURRY}, retries=2, retry_delay=timedelta(0))
+        DeleteBackendOperator(task_id="delete", {NAMES}, {HURRY}, retries=2, retry_delay=timedelta(0))
     """,
     "two tasks at once": f"""
-        {_DELETE}
-        DeleteBackendOperator(task_id="delete_too", {_NAMES}, {_HURRY})
+        {DELETE}
+        DeleteBackendOperator(task_id="delete_too", {NAMES}, {HURRY})
     """,
     "a task of one's own": f"""
         from airflow_provider_amplifybackend._compat import BaseOperator
@@ -187,21 +190,21 @@ DAGS = {
         class Own(BaseOperator):
             def execute(self, context):
                 AmplifyBackendHook().start_operation(
-                    "DeleteBackend", {{"AppId": "{_APP}", "BackendEnvironmentName": "staging"}})
+                    "DeleteBackend", {{"AppId": "{APP}", "BackendEnvironmentName": "staging"}})
 
         Own(task_id="own")
     """,
     "all environments of the app": f"""
-        RemoveAllBackendsOperator(task_id="delete", app_id="{_APP}", {_HURRY})
+        RemoveAllBackendsOperator(task_id="delete", app_id="{APP}", {HURRY})
     """,
     "the app as well": f"""
-        RemoveAllBackendsOperator(task_id="delete", app_id="{_APP}", clean_amplify_app=True, {_HURRY})
+        RemoveAllBackendsOperator(task_id="delete", app_id="{APP}", clean_amplify_app=True, {HURRY})
     """,
     "a subclass": f"""
         class Stronger(DeleteBackendOperator):
             pass
 
-        Stronger(task_id="delete", {_NAMES}, {_HURRY})
+        Stronger(task_id="delete", {NAMES}, {HURRY})
     """,
 }
 
@@ -217,8 +220,8 @@ def _handler_of_a_user(world: World) -> None:
     hook.conn.meta.events.register(
         "before-call.amplifybackend.DeleteBackend", lambda params, **_: params.update(_redirected(params))
     )
-    world.service.control.seed_app(_APP, "other")
-    hook.conn.delete_backend(AppId=_APP, BackendEnvironmentName="other")
+    world.service.control.seed_app(APP, "other")
+    hook.conn.delete_backend(AppId=APP, BackendEnvironmentName="other")
 
 
 def _redirected(params: dict[str, Any]) -> dict[str, Any]:
@@ -239,10 +242,10 @@ def _protected_after_a_check(world: World) -> None:
     hook.call("DeleteBackend", world.request("DeleteBackend"))
 
 
-def _while_another_job_is_awaited(*, deferrable: bool) -> Callable[[World], None]:
+def while_another_job_is_awaited(*, deferrable: bool, more: str = "") -> Callable[[World], None]:
     def walk(world: World) -> None:
         world.service.control.seed(
-            apps=[{"app_id": _APP, "jobs": [{"environment": "staging", "job_id": "theirs", "status": "RUNNING"}]}]
+            apps=[{"app_id": APP, "jobs": [{"environment": "staging", "job_id": "theirs", "status": "RUNNING"}]}]
         )
         body = f"""
             from airflow_provider_amplifybackend._compat import BaseOperator
@@ -253,7 +256,8 @@ def _while_another_job_is_awaited(*, deferrable: bool) -> Callable[[World], None
                     LATE()
                     return super()._wait(*args)
 
-            Impatient(task_id="delete", {_NAMES}, waiter_delay=0.1, waiter_max_attempts=300, deferrable={deferrable})
+            Impatient(task_id="delete", {NAMES}, waiter_delay=0.1, waiter_max_attempts=300,
+                deferrable={deferrable}, {more})
         """
 
         def close_and_end() -> None:
@@ -261,7 +265,7 @@ def _while_another_job_is_awaited(*, deferrable: bool) -> Callable[[World], None
             world.service.control.end_job("theirs")
 
         LATE.act = close_and_end
-        _dag(world, body)
+        dag(world, body)
 
     return walk
 
@@ -291,36 +295,33 @@ def _leftover(world: World) -> None:
                 LATE()
                 return super()._job_failed(*args)
 
-        Late(task_id="clone", {_NAMES}, target_environment_name="pr", on_failure="delete_target", {_HURRY})
+        Late(task_id="clone", {NAMES}, target_environment_name="pr", on_failure="delete_target", {HURRY})
     """
     LATE.act = world.close
-    _dag(world, body)
+    dag(world, body)
 
 
 def special_roads() -> Iterator[Road]:
     for way, body in DAGS.items():
-        yield Road(way, "DeleteBackend", _runner(body))
-    yield Road("a presigned address", "DeleteBackend", lambda world: _quietly(lambda: _presigned(world)))
-    yield Road("a handler of a user", "DeleteBackend", lambda world: _quietly(lambda: _handler_of_a_user(world)))
-    yield Road("a client of the session", "DeleteBackend", lambda world: _quietly(lambda: _client_of_a_session(world)))
+        yield Road(way, "DeleteBackend", runner(body))
+    yield Road("a presigned address", "DeleteBackend", lambda world: quietly(lambda: _presigned(world)))
+    yield Road("a handler of a user", "DeleteBackend", lambda world: quietly(lambda: _handler_of_a_user(world)))
+    yield Road("a client of the session", "DeleteBackend", lambda world: quietly(lambda: _client_of_a_session(world)))
     yield Road(
         "a check that is too old",
         "DeleteBackend",
-        lambda world: _quietly(lambda: _protected_after_a_check(world)),
+        lambda world: quietly(lambda: _protected_after_a_check(world)),
         is_closed_late=True,
     )
     for deferrable in (False, True):
         yield Road(
             f"a wait for another job{' in the triggerer' if deferrable else ''}",
             "DeleteBackend",
-            _while_another_job_is_awaited(deferrable=deferrable),
+            while_another_job_is_awaited(deferrable=deferrable),
             is_closed_late=True,
         )
     yield Road("what a failed clone leaves behind", "DeleteBackend", _leftover, is_closed_late=True)
 
 
-def _runner(body: str) -> Callable[[World], None]:
-    return lambda world: _dag(world, body, conf={"name": "staging"})
-
-
-ROADS = [*roads_of_operations(), *special_roads()]
+def runner(body: str, **options: Any) -> Callable[[World], None]:
+    return lambda world: dag(world, body, conf={"name": "staging"}, **options)

@@ -225,6 +225,23 @@ def test_more_stacks_than_a_plan_reads_are_a_gap() -> None:
     assert "there are more than 200" in [gap.why for gap in found.gaps]
 
 
+@pytest.mark.parametrize(
+    ("answers", "hides"),
+    [
+        ({"GetBackend": "Denied"}, True),
+        ({"GetBackend": {}, "GetBackendEnvironment": "Denied"}, True),
+        ({"ListStackResources": "Denied"}, True),
+        ({"DescribeParameters": "Denied"}, True),
+        ({"ListStackResources": listed(resource("B", inventory.BUCKET, "b")), "GetTemplate": "Denied"}, False),
+    ],
+)
+def test_a_gap_says_whether_there_may_be_things_behind_it(answers: dict[str, Any], hides: bool) -> None:
+    found = read(**answers)
+    assert any(gap.hides for gap in found.gaps) is hides
+    plan = Plan(Scope("d1", "dev"), ("dev",), tuple(found.things), tuple(found.gaps))
+    assert Plan.from_dict(json.loads(json.dumps(plan.to_dict()))).unknown == plan.unknown
+
+
 def test_an_environment_that_does_not_exist_has_nothing() -> None:
     found = read(GetBackend=None)
     assert (found.things, found.gaps) == ([], [])

@@ -236,6 +236,18 @@ def test_whatever_deletes_or_changes_has_a_reach(operation: str) -> None:
     assert reached.is_every_environment is (operation == "RemoveAllBackends")
 
 
+@pytest.mark.parametrize(
+    ("entry", "refused"),
+    [("d1/main", True), ("d?/main", True), ("D1/main", True), ("main", False), ("*/main", False), ("d2/main", False)],
+)
+def test_an_app_that_goes_takes_whatever_is_protected_in_it(entry: str, refused: bool) -> None:
+    entries = entries_of_text(entry, WHERE)
+    for flag, is_gone in ((True, True), ("false", True), (False, False), (None, False)):
+        reached = reach_of("RemoveAllBackends", {"AppId": "d1", "CleanAmplifyApp": flag})
+        assert reached
+        assert (by_name(reached, [], entries) is not None) is (refused and is_gone)
+
+
 def test_a_clone_reaches_its_target_and_not_its_source() -> None:
     reached = reach_of(
         "CloneBackend", {"AppId": "d1", "BackendEnvironmentName": "production", "TargetEnvironmentName": "pr"}

@@ -166,6 +166,13 @@ def test_what_cannot_be_read_is_neither_gone_nor_left_behind() -> None:
     assert [gap.why for gap in proof.unknown] == ["dynamodb:DescribeTable (AccessDenied)"]
 
 
+def test_only_what_was_seen_to_be_gone_is_proven() -> None:
+    assert prove(STACK, TABLE).is_complete
+    assert not prove(TABLE, DescribeTable="AccessDenied").is_complete
+    assert not prove(TABLE, DescribeTable={"Table": {"TableStatus": "ACTIVE"}}).is_complete
+    assert not prove(Thing("dev", inventory.ROLE, "r", stays=UNKNOWN), GetRole={"Role": {}}).is_complete
+
+
 def test_what_may_have_been_retained_is_not_called_left_behind() -> None:
     proof = prove(Thing("dev", inventory.ROLE, "r", stays=UNKNOWN), GetRole={"Role": {}})
     assert (proof.left, len(proof.unknown)) == ([], 1)

@@ -5,20 +5,27 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import socketserver
+import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import boto3
 import pytest
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.exceptions import ClientError
 
 from airflow_provider_amplifybackend.core.guard_refusal import GuardRefusal
-from airflow_provider_amplifybackend.exceptions import BackendGuardError
+from airflow_provider_amplifybackend.exceptions import BackendGuardError, BackendRequestError
+from airflow_provider_amplifybackend.guard import signs
 from airflow_provider_amplifybackend.guard.conditions import conditions_of
 from airflow_provider_amplifybackend.guard.verdict import Mode
 from airflow_provider_amplifybackend.hooks._neighbours import AWS_DOMAINS, is_aws, is_local_service
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from airflow_provider_amplifybackend.local.testing.isolated_airflow import connection_json, environment_names
+from tests.front import Front
 from tests.samples import APP
 
 DELETE = {"AppId": APP, "BackendEnvironmentName": "production"}
@@ -243,6 +250,35 @@ def test_names_of_a_connection_that_cannot_be_read_stop_it(
     assert sent("DeleteBackend") == 0
 
 
+def test_a_connection_that_is_changed_while_a_hook_waits_protects_from_then_on(
+    connection: Callable[..., str], sent: Sent
+) -> None:
+    hook = AmplifyBackendHook(aws_conn_id=connection())
+    hook.get_environments(APP)
+    connection(amplifybackend={"protected": ["production"]})
+    with pytest.raises(BackendGuardError, match="'protected' in the extra 'amplifybackend' of the connection 'other'"):
+        hook.check_guard("DeleteBackend", DELETE)
+    with pytest.raises(BackendGuardError):
+        hook.call("DeleteBackend", DELETE)
+    assert sent("DeleteBackend") == 0
+
+
+def test_a_connection_that_cannot_be_looked_up_again_protects_like_any_list_that_nobody_can_read(
+    connection: Callable[..., str], sent: Sent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook = AmplifyBackendHook(aws_conn_id=connection())
+    hook.get_environments(APP)
+
+    def look_up(conn_id: str) -> Any:
+        raise OSError("the secrets backend is away")
+
+    monkeypatch.setattr(AwsBaseHook, "get_connection", look_up)
+    for way in (hook.check_guard, hook.call):
+        with pytest.raises(BackendRequestError, match="the secrets backend is away"):
+            way("DeleteBackend", DELETE)
+    assert sent("DeleteBackend") == 0
+
+
 @pytest.mark.parametrize("setting", ["protected", "guard"])
 def test_the_settings_are_part_of_the_provider_so_that_airflow_knows_their_defaults(setting: str) -> None:
     from airflow_provider_amplifybackend.get_provider_info import get_provider_info
@@ -423,19 +459,128 @@ def test_the_local_service_says_what_it_is(service: LocalAmplifyBackend) -> None
     assert not is_local_service("http://127.0.0.1:9")
 
 
+@dataclass
+class Outside:
+    """A proxy that everything to AWS would go through: it counts who comes, and lets nobody pass."""
+
+    address: str
+    asked: list[str]
+
+
+@pytest.fixture
+def outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[Outside]:
+    asked: list[str] = []
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            asked.append(self.rfile.readline().decode("latin-1").strip())
+            self.wfile.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        address = f"http://127.0.0.1:{server.server_address[1]}"
+        for name in ("HTTPS_PROXY", "https_proxy"):
+            monkeypatch.setenv(name, address)
+        for name in environment_names("AWS_ENDPOINT_URL"):
+            monkeypatch.delenv(name)
+        try:
+            yield Outside(address, asked)
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def only_amplifybackend_at(endpoint_url: str | None, monkeypatch: pytest.MonkeyPatch) -> AmplifyBackendHook:
+    """Make a hook whose connection gives only AmplifyBackend an endpoint, or none at all."""
+    members = json.loads(connection_json("http://nowhere"))
+    del members["extra"]["endpoint_url"]
+    if endpoint_url:
+        members["extra"]["service_config"] = {"amplifybackend": {"endpoint_url": endpoint_url}}
+    monkeypatch.setenv("AIRFLOW_CONN_ONLY_OURS", json.dumps(members))
+    return AmplifyBackendHook(aws_conn_id="only_ours")
+
+
 def test_where_only_amplifybackend_is_local_its_neighbours_are_asked_there_too(
-    connection: Callable[..., str], service: LocalAmplifyBackend, monkeypatch: pytest.MonkeyPatch, sent: Sent
+    outside: Outside, service: LocalAmplifyBackend, monkeypatch: pytest.MonkeyPatch, sent: Sent
 ) -> None:
-    own = {"amplifybackend": {"endpoint_url": service.endpoint_url}}
-    hook = AmplifyBackendHook(aws_conn_id=connection(endpoint_url="", service_config=own))
-    for name in ("AMPLIFY", "CLOUDFORMATION", "AMPLIFYBACKEND"):
-        monkeypatch.delenv(f"AWS_ENDPOINT_URL_{name}", raising=False)
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    hook = only_amplifybackend_at(service.endpoint_url, monkeypatch)
     sign(service, stack_policy={"Statement": [LOCK]})
-    with pytest.raises(BackendGuardError):
+    with pytest.raises(BackendGuardError, match="denies all updates"):
         hook.call("DeleteBackend", DELETE)
     assert "GetStackPolicy" in neighbours_asked(service)
     assert sent("DeleteBackend") == 0
+    assert outside.asked == []
+
+
+@pytest.mark.parametrize("mode", [Mode.AUTO, Mode.REQUIRE])
+def test_where_amplifybackend_is_somewhere_else_nothing_of_the_guard_goes_to_aws(
+    mode: Mode, outside: Outside, service: LocalAmplifyBackend, monkeypatch: pytest.MonkeyPatch, sent: Sent
+) -> None:
+    monkeypatch.setenv("AIRFLOW__AMPLIFYBACKEND__GUARD", mode)
+    sign(service, stack_policy={"Statement": [LOCK]})
+    with Front(service.endpoint_url, hides="/_amplifybackend/").running() as front:
+        hook = only_amplifybackend_at(front.endpoint_url, monkeypatch)
+        if mode is Mode.REQUIRE:
+            with pytest.raises(BackendGuardError, match="AmplifyBackend has an endpoint of its own") as caught:
+                hook.call("DeleteBackend", DELETE)
+            assert caught.value.reason is GuardRefusal.UNREADABLE_SIGN
+        else:
+            hook.call("DeleteBackend", DELETE)
+        assert all("/backend" in entry["target"] for entry in front.asked)
+        assert outside.asked == []
+        # Whoever asks AWS is seen here.
+        with pytest.raises(Exception, match="proxy"):
+            hook.get_session().client("amplify").get_app(appId=APP)
+    assert outside.asked
+    assert sent("DeleteBackend") == (mode is Mode.AUTO)
+    assert neighbours_asked(service) == []
+
+
+def test_what_is_played_elsewhere_says_nothing_of_aws(
+    outside: Outside, service: LocalAmplifyBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook = only_amplifybackend_at(None, monkeypatch)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDFORMATION", service.endpoint_url)
+
+    def ask() -> Iterator[signs.Ask]:
+        yield signs.Ask("cloudformation", "DescribeStacks", {"StackName": "amplify-shop-production-1"})
+
+    with pytest.raises(signs.UnreadableError, match="this service is somewhere else"):
+        hook.guard.read(ask())  # type: ignore[arg-type]
+    assert neighbours_asked(service) == []
+    assert outside.asked == []
+
+
+def test_an_app_that_goes_is_checked_once_like_anything_else(
+    hook: AmplifyBackendHook, service: LocalAmplifyBackend, protect: Protect, sent: Sent
+) -> None:
+    request = {**REMOVE_ALL, "CleanAmplifyApp": True}
+    hook.check_guard("RemoveAllBackends", request)
+    asked = len(neighbours_asked(service))
+    hook.start_operation("RemoveAllBackends", request)
+    assert len(neighbours_asked(service)) == asked
+    assert sent("RemoveAllBackends") == 1
+
+
+def test_an_app_that_goes_takes_a_protected_branch_along(
+    hook: AmplifyBackendHook, protect: Protect, sent: Sent
+) -> None:
+    protect(f"{APP}/main")
+    with pytest.raises(BackendGuardError, match=f"app '{APP}' is protected by '{APP}/main'"):
+        hook.call("RemoveAllBackends", {**REMOVE_ALL, "CleanAmplifyApp": True})
+    hook.call("RemoveAllBackends", REMOVE_ALL)
+    assert sent("RemoveAllBackends") == 1
+
+
+def test_an_answer_without_a_list_is_no_empty_list(
+    hook: AmplifyBackendHook, service: LocalAmplifyBackend, sent: Sent
+) -> None:
+    service.control.add_fault("GetBackend", kind="answer", members={"BackendEnvironmentList": None})
+    with pytest.raises(BackendGuardError, match="has no list") as caught:
+        hook.call("RemoveAllBackends", REMOVE_ALL)
+    assert caught.value.reason is GuardRefusal.UNREADABLE_LIST
+    assert sent("RemoveAllBackends") == 0
 
 
 def test_the_guard_refuses_with_an_error_that_says_where_the_rule_stands_and_who_can_lift_it(

@@ -398,7 +398,7 @@ def test_a_deletion_that_leaves_nothing_says_so(
     dags: DagRunner, service: LocalAmplifyBackend, deferrable: bool
 ) -> None:
     service.control.seed_app(APP, {"name": "staging", "auth": {"people": None}})
-    run = dags.run(PLAN + DELETE.format(options=f"plan=plan.output, leftovers='fail', deferrable={deferrable}"))
+    run = dags.run(PLAN + DELETE.format(options=f"plan=plan.output, leftovers='report', deferrable={deferrable}"))
     assert run.state == "success"
     result = run.xcom("delete")
     assert result["leftovers"] == []
@@ -445,6 +445,37 @@ def test_leftovers_can_fail_the_task_and_a_retry_looks_again(
     tries = the_record(tmp_path)["tries"]
     assert [entry["outcome"] for entry in tries] == ["started", "adopted"]
     assert all(entry["proof"]["leftovers"] for entry in tries)
+
+
+@MODES
+def test_what_cannot_be_read_is_not_proven_gone(
+    dags: DagRunner, service: LocalAmplifyBackend, deletions: Callable[[], int], tmp_path: Path, deferrable: bool
+) -> None:
+    service.control.seed_app(APP, {"name": "staging", "auth": {"people": None}})
+    run = dags.run(DELETE.format(options=f"leftovers='fail', record={str(tmp_path)!r}, deferrable={deferrable}"))
+    error = run.error("delete")
+    assert error.startswith("BackendLeftoversError: COMPLETED, but it is not proven that nothing is left behind: job ")
+    # One that can be looked for and may not be read, and those whose names nobody knows.
+    assert "AWS::Cognito::UserPool us-east-1_" in error
+    assert "cognito-idp:DescribeUserPool" in error
+    assert f"the parameters in /amplify/{APP}/staging/: ssm:DescribeParameters" in error
+    assert deletions() == 1
+
+
+def test_what_was_left_behind_by_an_earlier_try_fails_a_try_that_has_nothing_to_delete(
+    dags: DagRunner, service: LocalAmplifyBackend, tmp_path: Path
+) -> None:
+    service.control.add_fault("DeleteBackend", kind="leftovers", what=["stack"])
+    run = dags.run(
+        PLAN
+        + 'gone = DeleteBackendOperator(task_id="gone", app_id=APP, backend_environment_name="staging",\n'
+        + "    waiter_delay=0.1)\n"
+        + DELETE.format(options="plan=plan.output, leftovers='fail', if_missing='skip'")
+        + "plan >> gone >> delete"
+    )
+    error = run.error("delete")
+    assert error.startswith("BackendLeftoversError: There was nothing to delete, but 1 thing is left behind.")
+    assert "aws cloudformation delete-stack" in error
 
 
 def test_leftovers_are_only_looked_for_after_a_wait(dags: DagRunner, service: LocalAmplifyBackend) -> None:

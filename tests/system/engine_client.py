@@ -49,8 +49,10 @@ def wait_until(look: Callable[[], T | None], timeout: float, what: Callable[[], 
 class AirflowClient:
     """Runs, task instances and what they leave behind, over REST."""
 
-    def __init__(self, api_url: str, patience: float = 60) -> None:
+    def __init__(self, api_url: str, patience: float = 60, login: tuple[str, str] | None = None) -> None:
         self.api_url = api_url
+        # The user and the password, where not everybody is an administrator.
+        self.login = login
         self._patience = patience
         # Not the environment's proxies: the server is on this machine.
         self._http = httpx.Client(base_url=api_url, timeout=30, trust_env=False)
@@ -91,11 +93,17 @@ class AirflowClient:
 
     def _send(self, method: str, path: str, params: dict[str, Any] | None, body: Any) -> httpx.Response:
         if "Authorization" not in self._http.headers:
-            answer = self._http.get("/auth/token")
+            answer = self._log_in()
             if not answer.is_success:
                 return answer
             self._http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
         return self._http.request(method, f"/api/v2{path}", params=params, json=body)
+
+    def _log_in(self) -> httpx.Response:
+        if self.login is None:
+            return self._http.get("/auth/token")
+        username, password = self.login
+        return self._http.post("/auth/token", json={"username": username, "password": password})
 
     def trigger(
         self,

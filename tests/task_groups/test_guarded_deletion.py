@@ -72,7 +72,7 @@ def test_what_is_approved_is_deleted_and_on_record(
     dags: DagRunner, people: Any, deletions: Callable[[], int], tmp_path: Path
 ) -> None:
     with people(answer()) as asked:
-        run = dags.run(GROUP.format(options=f"record={str(tmp_path)!r}, leftovers='fail', assigned_users={ANN}"))
+        run = dags.run(GROUP.format(options=f"record={str(tmp_path)!r}, leftovers='report', assigned_users={ANN}"))
     assert states(run) == ["success"] * 3
     assert deletions() == 1
     plan = run.xcom("take_down.plan")
