@@ -96,13 +96,7 @@ def check_job(ref: JobRef) -> Generator[Call, Mapping[str, Any], Job]:
                 raise
             missing = error
             continue
-        return Job.from_response(
-            row,
-            app_id=ref.app_id,
-            backend_environment_name=environment,
-            job_id=ref.job_id,
-            operation=ref.operation,
-        )
+        return seen_job(ref, environment, row)
     unknown = missing or ServiceError(
         FaultKind.NOT_FOUND, "GetBackendJob", "NotFoundException", f"no environment to check for {ref}"
     )
@@ -119,6 +113,17 @@ def check_job(ref: JobRef) -> Generator[Call, Mapping[str, Any], Job]:
             "environment has been deleted since"
         )
     raise unknown
+
+
+def seen_job(ref: JobRef, environment: str, row: Mapping[str, Any]) -> Job:
+    """Return the job of an answer to GetBackendJob."""
+    return Job.from_response(
+        row,
+        app_id=ref.app_id,
+        backend_environment_name=environment,
+        job_id=ref.job_id,
+        operation=ref.operation,
+    )
 
 
 def _check_for_pending_job(awaited: EnvironmentCondition) -> Generator[Call, Mapping[str, Any], EnvironmentStatus]:

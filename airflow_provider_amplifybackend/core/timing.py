@@ -48,6 +48,8 @@ class Timing:
     # How long the status check at the deadline may take: less than Airflow's own limit, which lies behind it and does
     # not say why.
     last_check: float = 30.0
+    # What is due within the same tick is done together: a processor that is woken for each does twice the work.
+    tick: float = 0.5
     # However many tasks wait, a client that cannot be made is tried, and a refused one replaced, once in this time.
     client_pause: float = 1.0
 

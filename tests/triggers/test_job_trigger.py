@@ -264,8 +264,8 @@ def test_a_hundred_waiters_of_one_job_share_every_look(service: LocalAmplifyBack
                 watches.append(
                     await stack.enter_async_context(shared.watch(ref, waiter_delay=0.1, deadline=time.time() + 60))
                 )
-            assert len({id(watch) for watch in watches}) == 1
-            return await asyncio.gather(*(watch.check() for watch in watches))
+            assert len({id(waiter.watch) for waiter in watches}) == 1
+            return await asyncio.gather(*(watch.news(time.time() + 60) for watch in watches))
 
     seen = run(look_together())
     assert [job.status for job in seen] == ["RUNNING"] * 100
@@ -333,10 +333,9 @@ def test_a_429_slows_everybody_down_and_recovers(service: LocalAmplifyBackend, r
                 await asyncio.to_thread(service.control.add_fault, "GetBackendJob", kind="throttle", times=2)
                 for _ in range(2):
                     with pytest.raises(ServiceError):
-                        await watch.check()
+                        await watch.news(time.time() + 60)
                 slowest = shared.slowdown
-                for _ in range(30):
-                    await watch.check()
+                await until(lambda: shared.slowdown == 1.0)
                 return slowest, shared.slowdown
 
     assert run(slow_down()) == (4.0, 1.0)
@@ -349,7 +348,7 @@ def test_a_look_that_breaks_reaches_the_waiter(service: LocalAmplifyBackend, run
         async with poller.shared_poller(**HOOK) as shared:
             async with shared.watch("nonsense", waiter_delay=0.1, deadline=time.time() + 60) as watch:  # type: ignore[arg-type]
                 with pytest.raises(AttributeError):
-                    await watch.check()
+                    await watch.news(time.time() + 60)
 
     run(look_at_nonsense())
 
