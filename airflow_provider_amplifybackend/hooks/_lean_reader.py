@@ -129,10 +129,6 @@ class LeanReader:
             await self._session.close()
 
     @property
-    def _is_open(self) -> bool:
-        return self._session is not None
-
-    @property
     def is_ready(self) -> bool:
         """Tell whether it can be asked."""
         return self._sample is not None and not self._is_refused
@@ -173,17 +169,20 @@ class LeanReader:
 
     async def _has_signer(self) -> bool:
         """Tell whether there are credentials at hand with which our signature is botocore's."""
-        credentials = await self._credentials.get_frozen_credentials()
+        try:
+            credentials = await self._credentials.get_frozen_credentials()
+        except Exception:  # noqa: BLE001  # the client meets the same one, and knows what it means
+            return False
         if self._signer is not None and self._signer.credentials == credentials:
             return True
         sample = self._sample
-        assert sample is not None
+        if sample is None:
+            return False
         host = urlsplit(sample.address).netloc.rpartition("@")[2]
         signer = Signer(credentials, region=sample.region, service=sample.service, host=host)
-        if not self._is_open:
-            async with self._opening:
-                if not self._is_open and not await self._open(signer, sample):
-                    return False
+        async with self._opening:
+            if self._session is None and not await self._open(signer, sample):
+                return False
         self._signer = signer
         return True
 
@@ -210,7 +209,8 @@ class LeanReader:
                 limit=self._config.max_pool_connections, ssl=tls, keepalive_timeout=KEEP_ALIVE
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=total, sock_connect=connect, sock_read=read),
+            # One limit, as each is a timer: an answer that takes longer in any part of it takes longer in all.
+            timeout=aiohttp.ClientTimeout(total=total, sock_connect=connect),
         )
         return True
 

@@ -14,9 +14,9 @@ import json
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Coroutine, Generator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from aiolimiter import AsyncLimiter
@@ -28,17 +28,25 @@ from airflow_provider_amplifybackend.core.job import Job, JobRef
 from airflow_provider_amplifybackend.core.requests import Call, FaultKind, ServiceError
 from airflow_provider_amplifybackend.core.schedule import Durations
 from airflow_provider_amplifybackend.core.service_text import without_texts
-from airflow_provider_amplifybackend.core.status_check import Awaited, CheckResult, check, seen_job
+from airflow_provider_amplifybackend.core.status_check import (
+    Awaited,
+    CheckResult,
+    check,
+    list_for,
+    seen_job,
+    status_among,
+)
 from airflow_provider_amplifybackend.core.timing import current
-from airflow_provider_amplifybackend.hooks._async_client import create_client_and_reader
 from airflow_provider_amplifybackend.hooks._botocore_errors import check_answer, client_error, service_error
 from airflow_provider_amplifybackend.parameters import service_model
 from airflow_provider_amplifybackend.triggers import _metrics as metrics
 from airflow_provider_amplifybackend.triggers._agenda import Agenda
+from airflow_provider_amplifybackend.triggers._shared_client import SharedClient
 from airflow_provider_amplifybackend.triggers._watch import Waiter, Watch
 
 if TYPE_CHECKING:
-    from airflow_provider_amplifybackend.hooks._lean_reader import LeanReader, Row
+    from airflow_provider_amplifybackend.core.status_check import EnvironmentCondition
+    from airflow_provider_amplifybackend.hooks._lean_reader import Row
 
 T = TypeVar("T")
 
@@ -77,57 +85,6 @@ async def shared_poller(**hook_parameters: Any) -> AsyncIterator[Poller]:
             await poller.close()
 
 
-class SharedClient:
-    """A client, which is closed when it is retired and its last request has returned.
-
-    To close it earlier breaks the requests of others, and aiobotocore before 3.10 leaks sessions then.
-    """
-
-    def __init__(self, client: Any, reader: LeanReader | None, stack: AsyncExitStack) -> None:
-        self.client = client
-        self.reader = reader
-        self.created = time.monotonic()
-        self._stack = stack
-        self._requests = 0
-        self._is_retired = False
-        self._closing: asyncio.Task[None] | None = None
-
-    @classmethod
-    async def create(cls, **hook_parameters: Any) -> SharedClient:
-        """Create a client for a connection."""
-        async with AsyncExitStack() as stack:
-            client, reader = await create_client_and_reader(stack, **hook_parameters)
-            return cls(client, reader, stack.pop_all())
-
-    def __enter__(self) -> Any:
-        self._requests += 1
-        return self.client
-
-    def __exit__(self, *_: object) -> None:
-        self._requests -= 1
-        self._close_if_done()
-
-    def retire(self) -> None:
-        """Begin no further request with it."""
-        self._is_retired = True
-        self._close_if_done()
-
-    def _close_if_done(self) -> None:
-        if self._is_retired and not self._requests and self._closing is None:
-            # A task of its own: whoever was last may be cancelled.
-            self._closing = asyncio.create_task(self._stack.aclose(), name="amplifybackend close client")
-
-    async def closed(self) -> None:
-        """Wait until it is closed."""
-        if self._closing is not None:
-            await asyncio.shield(self._closing)
-
-    @property
-    def is_closed(self) -> bool:
-        """Tell whether it is closed."""
-        return self._closing is not None and self._closing.done()
-
-
 class Poller:
     """The client of a connection, and the status checks that are under way with it."""
 
@@ -142,6 +99,8 @@ class Poller:
         self._failure: Exception | None = None
         self._failed_at = 0.0
         self._watches: dict[Awaited, Watch] = {}
+        # Those whose status checks read the list of an app's environments.
+        self._listed: dict[str, set[Watch]] = {}
         # Status checks that are due, and the tasks that make them: some few, and none while nothing is due.
         self._is_lean = conf.getboolean(*LEAN_OPTION, fallback=True)
         self._queue: deque[Watch] = deque()
@@ -190,6 +149,8 @@ class Poller:
         watch = self._watches.get(awaited)
         if watch is None:
             watch = self._watches[awaited] = Watch(self, awaited, durations, started or time.time())
+            if watch.app_id is not None:
+                self._listed.setdefault(watch.app_id, set()).add(watch)
         me = watch.join(waiter_delay, deadline)
         metrics.gauge("waiting", self.users)
         try:
@@ -198,7 +159,14 @@ class Poller:
             watch.leave(me)
             metrics.gauge("waiting", self.users - 1)
             if not watch.is_used:
-                self._watches.pop(awaited, None)
+                self._forget(watch)
+
+    def _forget(self, watch: Watch) -> None:
+        self._watches.pop(watch.awaited, None)
+        if watch.app_id is not None:
+            self._listed[watch.app_id].discard(watch)
+            if not self._listed[watch.app_id]:
+                del self._listed[watch.app_id]
 
     # Status checks that are due
 
@@ -228,8 +196,8 @@ class Poller:
             self._workers -= 1
 
     async def _serve(self, watch: Watch) -> None:
-        if not watch.is_used:
-            return
+        if not watch.is_due or any(other.slow for other in self._sharing(watch)):
+            return  # another's list has answered it, or is about to
         if not self._has_asked:
             await self._check_slowly(watch)
             self._has_asked = True
@@ -242,7 +210,7 @@ class Poller:
         except Exception as error:  # noqa: BLE001  # whatever it is, the waiters must hear of it
             watch.failed(error)
         else:
-            if not is_done and watch.is_used:
+            if not is_done and watch.is_due:
                 # A task of its own: it may repeat its request for a while, and the others must not wait for that.
                 watch.slow = self._spawn(self._check_slowly(watch))
 
@@ -281,14 +249,28 @@ class Poller:
 
     async def _check_slowly(self, watch: Watch) -> None:
         """Make a status check through the client."""
+        begun = time.time()
         try:
-            seen = await self.run(check(watch.awaited))
+            for each, seen in (await self._seen(watch)).items():
+                each.saw(seen, begun)
         except Exception as error:  # noqa: BLE001  # whatever it is, the waiters must hear of it
-            watch.failed(error)
-        else:
-            watch.saw(seen)
+            for each in (watch, *self._sharing(watch)):
+                if each.is_due:
+                    each.failed(error)
         finally:
             watch.slow = None
+
+    def _sharing(self, watch: Watch) -> set[Watch]:
+        """Return the others that are answered by the same list."""
+        return self._listed.get(watch.app_id, set()) - {watch} if watch.app_id is not None else set()
+
+    async def _seen(self, watch: Watch) -> dict[Watch, CheckResult]:
+        """Return what a status check shows, of others, too: one list has all environments of an app."""
+        if watch.app_id is None:
+            return {watch: await self.run(check(watch.awaited))}
+        existing = await self.run(list_for(cast("EnvironmentCondition", watch.awaited)))
+        together = (watch, *self._sharing(watch))
+        return {each: status_among(cast("EnvironmentCondition", each.awaited), existing) for each in together}
 
     async def run(self, look: Generator[Call, Mapping[str, Any], T]) -> T:
         """Drive a generator of calls with the asynchronous client and return its result."""

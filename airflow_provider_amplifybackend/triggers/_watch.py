@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from airflow_provider_amplifybackend.core.job import Job, JobRef
 from airflow_provider_amplifybackend.core.requests import Call
 from airflow_provider_amplifybackend.core.schedule import PollSchedule
-from airflow_provider_amplifybackend.core.status_check import Awaited, CheckResult
+from airflow_provider_amplifybackend.core.status_check import Awaited, CheckResult, listed_app
 from airflow_provider_amplifybackend.core.timing import current
 
 if TYPE_CHECKING:
@@ -102,6 +102,7 @@ class Watch:
         "_known",
         "_schedule",
         "_waiters",
+        "app_id",
         "awaited",
         "call",
         "poller",
@@ -124,6 +125,8 @@ class Watch:
         self._known: str | None = None
         # The one request of a status check, where one does: else the job may be in several environments.
         self.call = _only_call(awaited)
+        # The app whose list of environments it reads, for others, too.
+        self.app_id = listed_app(awaited)
         # A status check through the client, while it is under way.
         self.slow: asyncio.Task[None] | None = None
 
@@ -150,8 +153,13 @@ class Watch:
             if self._entry is not None:
                 self._entry.cancel()
                 self._entry = None
-            if self.slow is not None:
+            if self.slow is not None and self.app_id is None:
                 self.slow.cancel()
+
+    @property
+    def is_due(self) -> bool:
+        """Tell whether somebody waits for a status check that has not ended."""
+        return self._is_under_way and bool(self._waiters)
 
     @property
     def usual(self) -> float | None:
@@ -173,9 +181,13 @@ class Watch:
         self._is_under_way = False
         self._plan()
 
-    def saw(self, seen: CheckResult) -> None:
-        """Take note of a status check, and tell those who do not know its result."""
+    def saw(self, seen: CheckResult, checked_at: float = 0.0) -> None:
+        """Take note of a status check, and tell those who do not know its result.
+
+        :param checked_at: When it began, if it was another's.
+        """
         self._is_under_way = False
+        self._checked_at = max(self._checked_at, checked_at)
         if isinstance(seen, Job):
             self._note(seen)
         for waiter in self._waiters:
