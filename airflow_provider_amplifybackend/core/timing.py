@@ -35,8 +35,6 @@ class Timing:
     # Waiting for a job: until the first status check, and between two where such jobs are likely to end.
     first_check: float = 4.0
     densest_checks: float = 1.5
-    # The factor by which the delay grows from there.
-    backoff: float = 2.5
     # A job that was just started may not be listed yet, and one of a removed environment no longer.
     not_found_patience: float = 60.0
     # A waiting task says at least this often that it is alive.

@@ -95,14 +95,13 @@ def test_a_deadline_that_has_passed_ends_the_wait_after_one_look(service: LocalA
 
 
 def test_who_joins_after_its_deadline_does_not_wait_for_the_others_schedule(
-    service: LocalAmplifyBackend, run: Run, pace: Callable[..., None]
+    service: LocalAmplifyBackend, run: Run
 ) -> None:
     ref = seed_job(service)
 
     async def join_late() -> dict[str, Any]:
         patient = asyncio.create_task(event_of(trigger_for(ref, waiter_delay=3600, seconds=3600)))
         await until(lambda: service.control.journal("GetBackendJob"))
-        pace(backoff=1)
         late = await event_of(trigger_for(ref, waiter_delay=3600, seconds=-1))
         patient.cancel()
         await asyncio.gather(patient, return_exceptions=True)
