@@ -47,6 +47,17 @@ def get_provider_info() -> dict[str, Any]:
                         "example": None,
                         "default": "50",
                     },
+                    "lean_status_checks": {
+                        "description": (
+                            "Whether the triggerer reads jobs with requests of its own, signed like botocore's, and "
+                            "leaves to botocore what goes wrong. Without them a status check costs three times as "
+                            "much. Connections with a proxy or a client certificate never use them."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "boolean",
+                        "default": "True",
+                        "example": None,
+                    },
                     "guard": {
                         "description": (
                             "Whether signs of a Gen 2 migration, and termination protection, refuse operations that "

@@ -15,7 +15,6 @@ import resource
 import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -39,11 +38,10 @@ def main() -> None:
         Path("/proc/self/clear_refs").write_text("5")  # the peak of memory counts from here
         before, cpu = _memory("VmRSS"), _cpu()
         started = time.monotonic()
-        measured |= asyncio.run(_wait(triggers, [job["job_id"] for job in work["jobs"]], profile))
-        measured |= {"seconds": time.monotonic() - started, "cpu_raw": _cpu() - cpu}
+        job_ids = [job["job_id"] for job in work["jobs"]]
+        measured |= asyncio.run(_wait(triggers, job_ids, profile, settings["heartbeat"]))
+        measured |= {"seconds": time.monotonic() - started, "cpu": _cpu() - cpu}
     measured |= {"memory_before": before, "memory_growth": _memory("VmHWM") - before}
-    # The heartbeat is the benchmark's, not the trigger's.
-    measured["cpu"] = max(0.0, measured["cpu_raw"] - measured["cpu_of_heartbeat"])
     Path(settings["result"]).write_text(json.dumps(measured))
 
 
@@ -82,7 +80,7 @@ def _trigger(settings: dict[str, Any], work: dict[str, Any], job: dict[str, str]
     )
 
 
-async def _wait(triggers: list[Any], job_ids: list[str], profile: Any) -> dict[str, Any]:
+async def _wait(triggers: list[Any], job_ids: list[str], profile: Any, heartbeat: bool) -> dict[str, Any]:
     ended: dict[str, float] = {}
     bad: list[str] = []
 
@@ -99,7 +97,7 @@ async def _wait(triggers: list[Any], job_ids: list[str], profile: Any) -> dict[s
 
     stalls = Stalls()
     gc.callbacks.append(stalls.note_collection)
-    heart = asyncio.create_task(stalls.watch())
+    heart = asyncio.create_task(stalls.watch()) if heartbeat else None
     await asyncio.sleep(0)
     tasks = []
     for trigger, job_id in zip(triggers, job_ids, strict=True):
@@ -108,7 +106,8 @@ async def _wait(triggers: list[Any], job_ids: list[str], profile: Any) -> dict[s
     if profile:
         asyncio.get_running_loop().call_later(profile.after, profile.snapshot)
     await asyncio.gather(*tasks)
-    heart.cancel()
+    if heart:
+        heart.cancel()
     return {
         "ended": ended,
         "bad": bad[:5],
@@ -127,7 +126,6 @@ class Stalls:
 
     def __init__(self) -> None:
         self.late: list[float] = []
-        self.computed: Counter[int] = Counter()
         self.worst = self.worst_cpu = self.worst_collection = 0.0
         self._collecting = 0.0
 
@@ -139,7 +137,6 @@ class Stalls:
             late = now - beat - HEARTBEAT
             if late > 0.05:
                 self.late.append(late)
-            self.computed[int((thread - computed) * 1e6)] += 1
             self.worst, self.worst_cpu = max(self.worst, late), max(self.worst_cpu, thread - computed)
             beat, computed = now, thread
 
@@ -158,17 +155,7 @@ class Stalls:
             "stalls_over_100_ms": sum(late > 0.1 for late in self.late),
             "stalls_over_200_ms": sum(late > 0.2 for late in self.late),
             "stalled_seconds": sum(self.late),
-            "cpu_of_heartbeat": self.own_cpu(),
         }
-
-    def own_cpu(self) -> float:
-        """What all beats cost: between most of them the loop does nothing else, so the lower quartile is a beat's."""
-        beats, seen = self.computed.total(), 0
-        for microseconds, count in sorted(self.computed.items()):
-            seen += count
-            if seen >= beats / 4:
-                return beats * microseconds / 1e6
-        return 0.0
 
 
 def _cpu() -> float:

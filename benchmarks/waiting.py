@@ -47,7 +47,9 @@ def main() -> None:
                 if reason := too_much(options, report.rows, side, kind, count):
                     report.note(f"{NAMES[side]}, {kind} connection, {count} jobs: left out, because {reason}")
                     continue
-                result = measure(options, side, kind, count)
+                result = measure(options, side, kind, count, heartbeat=False)
+                if not result["problem"] and not options.profile:
+                    result |= stalls_of(measure(options, side, kind, count, heartbeat=True))
                 if problem := result.get("problem"):
                     report.note(f"{NAMES[side]}, {kind} connection, {count} jobs: {problem}")
                 report.rows.append(result)
@@ -100,7 +102,22 @@ def too_much(options: argparse.Namespace, rows: list[dict[str, Any]], side: str,
     return None
 
 
-def measure(options: argparse.Namespace, side: str, kind: str, count: int) -> dict[str, Any]:
+# A heartbeat of 5 ms finds the stalls, and disturbs what it measures: it has a process of its own.
+OF_HEARTBEAT = (
+    "stall",
+    "stall_cpu",
+    "stalls_over_100_ms",
+    "stalls_over_200_ms",
+    "stalled_seconds",
+    "longest_collection",
+)
+
+
+def stalls_of(row: dict[str, Any]) -> dict[str, Any]:
+    return {"problem": row["problem"]} | {name: row[name] for name in OF_HEARTBEAT if name in row}
+
+
+def measure(options: argparse.Namespace, side: str, kind: str, count: int, *, heartbeat: bool) -> dict[str, Any]:
     """One number of jobs with one trigger, in a fresh process."""
     seconds = random.Random(options.seed)
     durations = [seconds.uniform(*options.job_seconds) for _ in range(count)]
@@ -114,6 +131,7 @@ def measure(options: argparse.Namespace, side: str, kind: str, count: int) -> di
             "waiter_delay": options.waiter_delay,
             "result": str(home / "result.json"),
             "profile": options.profile,
+            "heartbeat": heartbeat,
         }
         process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks._waiting_process", json.dumps(settings)],

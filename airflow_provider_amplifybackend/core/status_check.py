@@ -72,14 +72,36 @@ def check(awaited: Awaited) -> Generator[Call, Mapping[str, Any], CheckResult]:
     """Check once the job or environment that is waited for."""
     if isinstance(awaited, JobRef):
         return (yield from check_job(awaited))
-    # What is no name would be taken for an environment that is gone.
+    if awaited.condition is Condition.IDLE:
+        _refuse_what_is_no_name(awaited)
+        return (yield from _check_for_pending_job(awaited))
+    return status_among(awaited, (yield from list_for(awaited)))
+
+
+def listed_app(awaited: Awaited) -> str | None:
+    """Return the app whose list of environments answers a status check, with those of others who wait for it."""
+    if isinstance(awaited, EnvironmentCondition) and awaited.condition is not Condition.IDLE:
+        return awaited.app_id
+    return None
+
+
+def list_for(awaited: EnvironmentCondition) -> Generator[Call, Mapping[str, Any], frozenset[str]]:
+    """Return the environments of the app in which one is waited for, or waited to be gone."""
+    _refuse_what_is_no_name(awaited)
+    return frozenset((yield from list_environments(awaited.app_id)))
+
+
+def status_among(awaited: EnvironmentCondition, existing: frozenset[str]) -> EnvironmentStatus:
+    """Return the status of an environment, by those that exist."""
+    exists = awaited.backend_environment_name in existing
+    return EnvironmentStatus("exists" if exists else "gone", exists is (awaited.condition is Condition.EXISTS))
+
+
+def _refuse_what_is_no_name(awaited: EnvironmentCondition) -> None:
+    """Raise an error for what would otherwise be taken for an environment that is gone."""
     for member, name in awaited.request.items():
         if problem := names.problem(member, name):
             raise ServiceError(FaultKind.SETUP, "GetBackend", NOT_A_NAME, f"nothing was sent: {problem}")
-    if awaited.condition is Condition.IDLE:
-        return (yield from _check_for_pending_job(awaited))
-    exists = awaited.backend_environment_name in (yield from list_environments(awaited.app_id))
-    return EnvironmentStatus("exists" if exists else "gone", exists is (awaited.condition is Condition.EXISTS))
 
 
 def check_job(ref: JobRef) -> Generator[Call, Mapping[str, Any], Job]:
@@ -96,13 +118,7 @@ def check_job(ref: JobRef) -> Generator[Call, Mapping[str, Any], Job]:
                 raise
             missing = error
             continue
-        return Job.from_response(
-            row,
-            app_id=ref.app_id,
-            backend_environment_name=environment,
-            job_id=ref.job_id,
-            operation=ref.operation,
-        )
+        return seen_job(ref, environment, row)
     unknown = missing or ServiceError(
         FaultKind.NOT_FOUND, "GetBackendJob", "NotFoundException", f"no environment to check for {ref}"
     )
@@ -119,6 +135,17 @@ def check_job(ref: JobRef) -> Generator[Call, Mapping[str, Any], Job]:
             "environment has been deleted since"
         )
     raise unknown
+
+
+def seen_job(ref: JobRef, environment: str, row: Mapping[str, Any]) -> Job:
+    """Return the job of an answer to GetBackendJob."""
+    return Job.from_response(
+        row,
+        app_id=ref.app_id,
+        backend_environment_name=environment,
+        job_id=ref.job_id,
+        operation=ref.operation,
+    )
 
 
 def _check_for_pending_job(awaited: EnvironmentCondition) -> Generator[Call, Mapping[str, Any], EnvironmentStatus]:

@@ -35,8 +35,6 @@ class Timing:
     # Waiting for a job: until the first status check, and between two where such jobs are likely to end.
     first_check: float = 4.0
     densest_checks: float = 1.5
-    # The factor by which the delay grows from there.
-    backoff: float = 2.5
     # A job that was just started may not be listed yet, and one of a removed environment no longer.
     not_found_patience: float = 60.0
     # A waiting task says at least this often that it is alive.
@@ -48,6 +46,8 @@ class Timing:
     # How long the status check at the deadline may take: less than Airflow's own limit, which lies behind it and does
     # not say why.
     last_check: float = 30.0
+    # What is due within the same tick is done together: a processor that is woken for each does twice the work.
+    tick: float = 0.5
     # However many tasks wait, a client that cannot be made is tried, and a refused one replaced, once in this time.
     client_pause: float = 1.0
 

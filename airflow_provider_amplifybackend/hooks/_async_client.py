@@ -7,7 +7,9 @@ that also avoids a data loader of its own for every client, which is most of wha
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,7 @@ from airflow_provider_amplifybackend import __version__
 from airflow_provider_amplifybackend.hooks._botocore_errors import stop_at_quota
 from airflow_provider_amplifybackend.hooks._client_log import watch
 from airflow_provider_amplifybackend.hooks._guard import stand_before
+from airflow_provider_amplifybackend.hooks._lean_reader import LeanReader
 from airflow_provider_amplifybackend.hooks._name_guard import guard_names
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 from airflow_provider_amplifybackend.parameters import service_model
@@ -69,20 +72,41 @@ class _Provider:
         return ThreadedCredentials(self._credentials) if self._credentials else None
 
 
-async def create_client(stack: AsyncExitStack, *, connection_found: bool | None = None, **hook_parameters: Any) -> Any:
-    """Create a client that lives as long as ``stack``.
+@dataclass(frozen=True)
+class _Prepared:
+    """What makes a client, and what its reader needs."""
+
+    creator: AbstractAsyncContextManager[Any]
+    credentials: Credentials | None
+    verify: bool | str
+
+
+async def create_client(stack: AsyncExitStack, **parameters: Any) -> Any:
+    """Create a client that lives as long as ``stack``; see :func:`create_client_and_reader`."""
+    client, _ = await create_client_and_reader(stack, **parameters)
+    return client
+
+
+async def create_client_and_reader(
+    stack: AsyncExitStack, *, connection_found: bool | None = None, **hook_parameters: Any
+) -> tuple[Any, LeanReader | None]:
+    """Create a client that lives as long as ``stack``, and what reads jobs for it at less cost.
 
     :param connection_found: Whether whoever began the work has found the connection. Then its identity is used, and if
         not then boto3's own, whatever can be found now. None: not known.
     """
-    creator = await sync_to_async(_prepare, thread_sensitive=False)(connection_found, **hook_parameters)
-    client = await stack.enter_async_context(creator)
+    prepared = await sync_to_async(_prepare, thread_sensitive=False)(connection_found, **hook_parameters)
+    client = await stack.enter_async_context(prepared.creator)
     watch(client, masks=False)
     stop_at_quota(client)
-    return client
+    if prepared.credentials is None:
+        return client, None
+    reader = LeanReader(client, ThreadedCredentials(prepared.credentials), prepared.verify)
+    stack.push_async_callback(reader.close)
+    return client, reader
 
 
-def _prepare(connection_found: bool | None, **hook_parameters: Any) -> AbstractAsyncContextManager[Any]:
+def _prepare(connection_found: bool | None, **hook_parameters: Any) -> _Prepared:
     hook = AmplifyBackendHook(**hook_parameters | ({"aws_conn_id": None} if connection_found is False else {}))
     hook.connection_found = connection_found
     synchronous = hook.get_session(region_name=hook.region_name)
@@ -106,7 +130,13 @@ def _prepare(connection_found: bool | None, **hook_parameters: Any) -> AbstractA
         config=_with_user_agent(hook.config, session),
         verify=hook.verify,
     )
-    return creator
+    return _Prepared(creator, credentials, _verify(hook.verify, session))
+
+
+def _verify(setting: bool | str | None, session: AioSession) -> bool | str:
+    """Return how certificates are verified, as botocore reads it where the connection does not say it."""
+    bundle = session.get_config_variable("ca_bundle") if setting is None else setting
+    return os.environ.get("REQUESTS_CA_BUNDLE", True) if bundle is None else bundle
 
 
 def _with_user_agent(config: Config, session: AioSession) -> Config:

@@ -28,6 +28,7 @@ from airflow_provider_amplifybackend.core.secrets import (
 log = logging.getLogger(__name__)
 
 _CALL = "amplifybackend_call"
+_LINE = "%s %s: %s%s in %.3f s, %s retries, request id %s"
 # botocore's loggers that are given more than texts: requests, which show their URL, and dictionaries.
 _WORDY = ("botocore.endpoint", "botocore.parsers")
 # Those that show temporary credentials: of the connection, in a request, and of a role, in the answer of STS.
@@ -131,12 +132,19 @@ def _shown(params: Mapping[str, Any]) -> dict[str, Any]:
     return {name: REDACTED if is_masked_name(name) else redact_secrets(value) for name, value in params.items()}
 
 
+def log_read(operation: str, request: Mapping[str, Any], status: int, headers: Mapping[str, str], took: float) -> None:
+    """Log a read that was not made by botocore like one that was."""
+    if log.isEnabledFor(logging.DEBUG):
+        request_id = headers.get("x-amzn-RequestId")
+        log.debug(_LINE, operation, _shown(request), status, "", took, 0, encodable(request_id))
+
+
 def _log_answer(parsed: Mapping[str, Any], model: Any, context: dict[str, Any], **_: Any) -> None:
     if _CALL in context:
         request, begun = context.pop(_CALL)
         about = encodable(parsed.get("ResponseMetadata", {}))
         log.debug(
-            "%s %s: %s%s in %.3f s, %s retries, request id %s",
+            _LINE,
             model.name,
             request,
             about.get("HTTPStatusCode"),

@@ -20,7 +20,7 @@ from airflow_provider_amplifybackend.core.waiting import Wait
 from airflow_provider_amplifybackend.triggers import _events as events
 
 if TYPE_CHECKING:
-    from airflow_provider_amplifybackend.triggers._poller import Watch
+    from airflow_provider_amplifybackend.triggers._watch import Waiter
 
 
 class WaitTrigger(BaseTrigger):
@@ -149,11 +149,11 @@ class WaitTrigger(BaseTrigger):
                 deadline=self.deadline,
                 durations=self.durations,
                 started=self.started,
-            ) as watch,
+            ) as waiter,
         ):
             while True:
                 try:
-                    seen = await self._next_check(wait, watch)
+                    seen = await self._next_check(wait, waiter)
                 except TimeoutError:
                     return events.timed_out(wait, time.time())
                 except ServiceError as error:
@@ -165,29 +165,27 @@ class WaitTrigger(BaseTrigger):
                             self.log.log(note.level, note.text())
                         return events.finished(self.awaited, seen)
                 if note:
-                    self.log.log(note.level, note.text(watch.seconds_to_next_check))
+                    self.log.log(note.level, note.text(waiter.watch.seconds_to_next_check))
                 if wait.is_over(time.time()):
                     return events.timed_out(wait, time.time())
 
-    async def _next_check(self, wait: Wait, watch: Watch) -> CheckResult:
-        """Return the result of the next status check, and log from time to time that the task is still waiting.
+    async def _next_check(self, wait: Wait, waiter: Waiter) -> CheckResult:
+        """Return the result of the next status check with news, and log from time to time that the task still waits.
 
         :raises TimeoutError: The deadline has passed without a status check.
         :raises ServiceError: The status check failed.
         """
-        upcoming = watch.upcoming
         given_up = time.monotonic() + wait.until_deadline(time.time()) + current().last_check
         while True:
             left = given_up - time.monotonic()
-            # Not `wait_for`, which makes a task of each wait on Python 3.11 and cancels what is shared.
-            done, _ = await asyncio.wait([upcoming], timeout=max(0.0, min(left, wait.until_report(time.time()))))
-            if done:
-                return upcoming.result()
-            if left <= 0:
+            seen = await waiter.news(time.time() + max(0.0, min(left, wait.until_report(time.time()))))
+            if seen is not None:
+                return seen
+            if given_up <= time.monotonic():
                 raise TimeoutError
-            report = wait.due_report(time.time(), watch.usual)
+            report = wait.due_report(time.time(), waiter.watch.usual)
             if report:
-                self.log.log(report.level, report.text(watch.seconds_to_next_check))
+                self.log.log(report.level, report.text(waiter.watch.seconds_to_next_check))
 
     async def on_kill(self) -> None:
         """Log what is still running (Airflow 3.3 and later). Airflow also calls this when it merely moves triggers."""

@@ -1,7 +1,10 @@
 """One client and one poll schedule for all tasks of a triggerer process that wait on the same connection.
 
-A thousand waiting tasks share one aiobotocore client and one connection pool; tasks that wait for the same job
-share its status checks; and when the service throttles, all of them slow down together.
+A thousand waiting tasks share one aiobotocore client, one connection pool and one timer; tasks that wait for the same
+job share its status checks; and when the service throttles, all of them slow down together.
+
+A status check of a job is one request through `hooks/_lean_reader.py`, if its answer is a good one. All others, and
+whatever else an answer needs, go through the client.
 """
 
 from __future__ import annotations
@@ -10,10 +13,10 @@ import asyncio
 import json
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Generator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Coroutine, Generator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from aiolimiter import AsyncLimiter
@@ -23,13 +26,27 @@ from airflow_provider_amplifybackend._compat import conf
 from airflow_provider_amplifybackend.core.encodable import encodable_answer
 from airflow_provider_amplifybackend.core.job import Job, JobRef
 from airflow_provider_amplifybackend.core.requests import Call, FaultKind, ServiceError
-from airflow_provider_amplifybackend.core.schedule import Durations, PollSchedule
+from airflow_provider_amplifybackend.core.schedule import Durations
 from airflow_provider_amplifybackend.core.service_text import without_texts
-from airflow_provider_amplifybackend.core.status_check import Awaited, CheckResult, check
+from airflow_provider_amplifybackend.core.status_check import (
+    Awaited,
+    CheckResult,
+    check,
+    list_for,
+    seen_job,
+    status_among,
+)
 from airflow_provider_amplifybackend.core.timing import current
-from airflow_provider_amplifybackend.hooks._async_client import create_client
 from airflow_provider_amplifybackend.hooks._botocore_errors import check_answer, client_error, service_error
+from airflow_provider_amplifybackend.parameters import service_model
 from airflow_provider_amplifybackend.triggers import _metrics as metrics
+from airflow_provider_amplifybackend.triggers._agenda import Agenda
+from airflow_provider_amplifybackend.triggers._shared_client import SharedClient
+from airflow_provider_amplifybackend.triggers._watch import Waiter, Watch
+
+if TYPE_CHECKING:
+    from airflow_provider_amplifybackend.core.status_check import EnvironmentCondition
+    from airflow_provider_amplifybackend.hooks._lean_reader import Row
 
 T = TypeVar("T")
 
@@ -37,10 +54,14 @@ MAX_SLOWDOWN = 16.0
 RECOVERY = 0.9
 
 RATE_OPTION = ("amplifybackend", "max_requests_per_second")
+LEAN_OPTION = ("amplifybackend", "lean_status_checks")
 DEFAULT_REQUESTS_PER_SECOND = 50.0
 LEAST_REQUESTS_PER_SECOND = 0.1
+# The requests that may leave at once are those of this many seconds.
+LEAST_PERIOD = 0.2
 REMEMBERED_DURATIONS = 20
-MAX_AGE = 3600.0
+# Status checks that are under way at once; botocore's default for the connections of a client.
+WORKERS = 10
 
 # By event loop: a client belongs to the loop that made it.
 _pollers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Poller]] = WeakKeyDictionary()
@@ -64,62 +85,13 @@ async def shared_poller(**hook_parameters: Any) -> AsyncIterator[Poller]:
             await poller.close()
 
 
-class SharedClient:
-    """A client, which is closed when it is retired and its last request has returned.
-
-    To close it earlier breaks the requests of others, and aiobotocore before 3.10 leaks sessions then.
-    """
-
-    def __init__(self, client: Any, stack: AsyncExitStack) -> None:
-        self.client = client
-        self.created = time.monotonic()
-        self._stack = stack
-        self._requests = 0
-        self._is_retired = False
-        self._closing: asyncio.Task[None] | None = None
-
-    @classmethod
-    async def create(cls, **hook_parameters: Any) -> SharedClient:
-        """Create a client for a connection."""
-        async with AsyncExitStack() as stack:
-            client = await create_client(stack, **hook_parameters)
-            return cls(client, stack.pop_all())
-
-    def __enter__(self) -> Any:
-        self._requests += 1
-        return self.client
-
-    def __exit__(self, *_: object) -> None:
-        self._requests -= 1
-        self._close_if_done()
-
-    def retire(self) -> None:
-        """Begin no further request with it."""
-        self._is_retired = True
-        self._close_if_done()
-
-    def _close_if_done(self) -> None:
-        if self._is_retired and not self._requests and self._closing is None:
-            # A task of its own: whoever was last may be cancelled.
-            self._closing = asyncio.create_task(self._stack.aclose(), name="amplifybackend close client")
-
-    async def closed(self) -> None:
-        """Wait until it is closed."""
-        if self._closing is not None:
-            await asyncio.shield(self._closing)
-
-    @property
-    def is_closed(self) -> bool:
-        """Tell whether it is closed."""
-        return self._closing is not None and self._closing.done()
-
-
 class Poller:
     """The client of a connection, and the status checks that are under way with it."""
 
     def __init__(self, hook_parameters: Mapping[str, Any]) -> None:
         self.users = 0
         self.slowdown = 1.0
+        self.agenda = Agenda(time.time, current().tick)
         self._hook_parameters = hook_parameters
         self._client: SharedClient | None = None
         self._retired: list[SharedClient] = []
@@ -127,14 +99,28 @@ class Poller:
         self._failure: Exception | None = None
         self._failed_at = 0.0
         self._watches: dict[Awaited, Watch] = {}
+        # Those whose status checks read the list of an app's environments.
+        self._listed: dict[str, set[Watch]] = {}
+        # Status checks that are due, and the tasks that make them: some few, and none while nothing is due.
+        self._is_lean = conf.getboolean(*LEAN_OPTION, fallback=True)
+        self._queue: deque[Watch] = deque()
+        self._workers = 0
+        self._has_asked = False
+        self._tasks: set[asyncio.Task[None]] = set()
         rate = max(LEAST_REQUESTS_PER_SECOND, conf.getfloat(*RATE_OPTION, fallback=DEFAULT_REQUESTS_PER_SECOND))
-        # A fifth of a second at once: without any burst, a loop that is late for a moment loses that time's requests.
-        self._limiter = AsyncLimiter(max(1.0, rate / 5), max(0.2, 1 / rate))
+        # What is due together may leave together, or a loop that is late for a moment loses that time's requests.
+        period = max(LEAST_PERIOD, current().tick, 1 / rate)
+        self._limiter = AsyncLimiter(rate * period, period)
         self._durations: dict[tuple[str, str | None], deque[float]] = {}
         self._service_date: str | None = None
 
     async def close(self) -> None:
-        """Close the client, and those that it has replaced."""
+        """End what is under way, and close the client and those that it has replaced."""
+        self.agenda.close()
+        self._queue.clear()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         async with self._creating:
             self._retire()
             await asyncio.gather(*(client.closed() for client in self._retired))
@@ -155,7 +141,7 @@ class Poller:
         deadline: float,
         durations: Sequence[float] = (),
         started: float | None = None,
-    ) -> AsyncIterator[Watch]:
+    ) -> AsyncIterator[Waiter]:
         """Share the status checks of a job or environment with everybody who waits for it.
 
         :param started: When the wait began, here or in another process. Default: now.
@@ -163,17 +149,128 @@ class Poller:
         watch = self._watches.get(awaited)
         if watch is None:
             watch = self._watches[awaited] = Watch(self, awaited, durations, started or time.time())
-        me = object()
-        watch.join(me, waiter_delay, deadline)
+            if watch.app_id is not None:
+                self._listed.setdefault(watch.app_id, set()).add(watch)
+        me = watch.join(waiter_delay, deadline)
         metrics.gauge("waiting", self.users)
         try:
-            yield watch
+            yield me
         finally:
             watch.leave(me)
             metrics.gauge("waiting", self.users - 1)
             if not watch.is_used:
-                self._watches.pop(awaited, None)
-                await watch.stop()
+                self._forget(watch)
+
+    def _forget(self, watch: Watch) -> None:
+        self._watches.pop(watch.awaited, None)
+        if watch.app_id is not None:
+            self._listed[watch.app_id].discard(watch)
+            if not self._listed[watch.app_id]:
+                del self._listed[watch.app_id]
+
+    # Status checks that are due
+
+    def check(self, watch: Watch) -> None:
+        """Make a status check as soon as there is room for it; the watch hears of its result."""
+        self._queue.append(watch)
+        self._start_workers()
+
+    def _start_workers(self) -> None:
+        # One at first: it makes the client, and its request shows how to ask at less cost.
+        room = WORKERS if self._has_asked else 1
+        while self._workers < min(room, len(self._queue)):
+            self._workers += 1
+            self._spawn(self._work())
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _work(self) -> None:
+        try:
+            while self._queue:
+                await self._serve(self._queue.popleft())
+        finally:
+            self._workers -= 1
+
+    async def _serve(self, watch: Watch) -> None:
+        if not watch.is_due or any(other.slow for other in self._sharing(watch)):
+            return  # another's list has answered it, or is about to
+        if not self._has_asked:
+            await self._check_slowly(watch)
+            self._has_asked = True
+            self._start_workers()
+            return
+        try:
+            is_done = await self._check_leanly(watch)
+        except ServiceError as error:
+            watch.failed(error)
+        except Exception as error:  # noqa: BLE001  # whatever it is, the waiters must hear of it
+            watch.failed(error)
+        else:
+            if not is_done and watch.is_due:
+                # A task of its own: it may repeat its request for a while, and the others must not wait for that.
+                watch.slow = self._spawn(self._check_slowly(watch))
+
+    async def _check_leanly(self, watch: Watch) -> bool:
+        """Make a status check with one request, and tell whether that was enough."""
+        shared = self._client
+        reader = shared.reader if shared is not None and self._is_lean else None
+        if watch.call is None or shared is None or reader is None or not reader.is_ready:
+            return False
+        await self._limiter.acquire()
+        metrics.count("polls")
+        try:
+            with shared:
+                row = await reader.get(watch.call)
+        except ServiceError as error:
+            self._learn(error, shared)
+            raise
+        if row is None:
+            return False
+        self._answered(row.headers.get("date"))
+        if watch.shows_nothing_new(row.status):
+            watch.passed()
+        else:
+            watch.saw(self._job(watch, row))
+        return True
+
+    def _job(self, watch: Watch, row: Row) -> CheckResult:
+        """Return the job of a row, read as the client reads it."""
+        assert isinstance(watch.awaited, JobRef)
+        assert watch.call is not None
+        shape = service_model.service_model().operation_model(watch.call.operation).output_shape
+        members = shape.members if shape else {}
+        named = {name: row.members.get(member.serialization.get("name", name)) for name, member in members.items()}
+        answer = without_texts(encodable_answer(named, shape))
+        return seen_job(watch.awaited, watch.call.request["BackendEnvironmentName"], answer)
+
+    async def _check_slowly(self, watch: Watch) -> None:
+        """Make a status check through the client."""
+        begun = time.time()
+        try:
+            for each, seen in (await self._seen(watch)).items():
+                each.saw(seen, begun)
+        except Exception as error:  # noqa: BLE001  # whatever it is, the waiters must hear of it
+            for each in (watch, *self._sharing(watch)):
+                if each.is_due:
+                    each.failed(error)
+        finally:
+            watch.slow = None
+
+    def _sharing(self, watch: Watch) -> set[Watch]:
+        """Return the others that are answered by the same list."""
+        return self._listed.get(watch.app_id, set()) - {watch} if watch.app_id is not None else set()
+
+    async def _seen(self, watch: Watch) -> dict[Watch, CheckResult]:
+        """Return what a status check shows, of others, too: one list has all environments of an app."""
+        if watch.app_id is None:
+            return {watch: await self.run(check(watch.awaited))}
+        existing = await self.run(list_for(cast("EnvironmentCondition", watch.awaited)))
+        together = (watch, *self._sharing(watch))
+        return {each: status_among(cast("EnvironmentCondition", each.awaited), existing) for each in together}
 
     async def run(self, look: Generator[Call, Mapping[str, Any], T]) -> T:
         """Drive a generator of calls with the asynchronous client and return its result."""
@@ -205,9 +302,13 @@ class Poller:
             raise failure from None
         answer = without_texts(encodable_answer(response, shape))
         check_answer(call.operation, answer)
-        self._service_date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
-        self.slowdown = max(1.0, self.slowdown * RECOVERY)
+        self._answered(answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date"))
         return answer
+
+    def _answered(self, date: str | None) -> None:
+        """Take note of a good answer, and of the service's clock."""
+        self._service_date = date
+        self.slowdown = max(1.0, self.slowdown * RECOVERY)
 
     async def _connected(self, operation: str) -> SharedClient:
         """Return the client; it is made when it is first needed, and again after it was retired."""
@@ -256,109 +357,3 @@ class Poller:
 
 def _kind(ref: JobRef) -> tuple[str, str | None]:
     return ref.app_id, ref.operation
-
-
-class Watch:
-    """The status checks of one job or environment, on one schedule, however many tasks wait for it."""
-
-    def __init__(self, poller: Poller, awaited: Awaited, durations: Sequence[float], started: float) -> None:
-        now = time.time()
-        self._poller = poller
-        self._awaited = awaited
-        self._durations = durations
-        self._begun = min(now, max(started, now - MAX_AGE))
-        self._due = now
-        self._waiters: dict[object, tuple[float, float]] = {}
-        self._next: asyncio.Future[CheckResult] = asyncio.get_running_loop().create_future()
-        self._checked_at = 0.0
-        self._joined = asyncio.Event()
-        self._task = asyncio.create_task(self._keep_checking(), name=f"amplifybackend status checks of {awaited}")
-
-    @property
-    def is_used(self) -> bool:
-        """Tell whether anybody still waits."""
-        return bool(self._waiters)
-
-    def join(self, me: object, waiter_delay: float, deadline: float) -> None:
-        """Begin to wait. Whoever comes after the deadline gets a status check at once."""
-        self._waiters[me] = (waiter_delay, max(deadline, time.time()))
-        self._joined.set()
-
-    def leave(self, me: object) -> None:
-        """Stop waiting."""
-        self._waiters.pop(me, None)
-
-    async def stop(self) -> None:
-        """End the status checks."""
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
-
-    async def check(self) -> CheckResult:
-        """Return the result of the next status check.
-
-        :raises ServiceError: The status check failed.
-        """
-        return await asyncio.shield(self._next)
-
-    @property
-    def upcoming(self) -> asyncio.Future[CheckResult]:
-        """The future of the next status check. It is shared: whoever waits for it does not cancel it."""
-        return self._next
-
-    @property
-    def usual(self) -> float | None:
-        """The usual duration of such jobs, in seconds."""
-        expected = self._poller.expected(self._awaited, self._durations)
-        return expected.median if expected else None
-
-    async def _keep_checking(self) -> None:
-        schedule = PollSchedule(current().first_check, self._poller.expected(self._awaited, self._durations))
-        while True:
-            await self._until_next_check(schedule)
-            self._checked_at = time.time()
-            try:
-                seen = await self._poller.run(check(self._awaited))
-            except Exception as error:  # noqa: BLE001  # whatever it is, the waiters must hear of it
-                answered = self._begin_next()
-                answered.set_exception(error)
-                answered.exception()  # nobody may be listening any more, and asyncio would complain
-            else:
-                self._begin_next().set_result(seen)
-                self._note(seen)
-
-    async def _until_next_check(self, schedule: PollSchedule) -> None:
-        """Sleep until the schedule or the earliest deadline says so; who joins may have an earlier one."""
-        schedule.waiter_delay = min(delay for delay, _ in self._waiters.values())
-        now = time.time()
-        delay = schedule.next_delay if self._checked_at else schedule.first_delay
-        due = self._due = now + delay(now - self._begun) * self._poller.slowdown
-        while True:
-            self._joined.clear()
-            deadlines = [deadline for _, deadline in self._waiters.values() if deadline > self._checked_at]
-            left = min([due, *deadlines]) - time.time()
-            if left <= 0:
-                return
-            # Not `wait_for`, which makes a task of each wait on Python 3.11.
-            with suppress(TimeoutError):
-                async with asyncio.timeout(left):
-                    await self._joined.wait()
-                continue
-            return
-
-    @property
-    def seconds_to_next_check(self) -> float:
-        """Return the seconds until the schedule's next status check."""
-        return max(0.0, self._due - time.time())
-
-    def _note(self, seen: CheckResult) -> None:
-        if isinstance(seen, Job) and seen.create_time_ms is not None:
-            # The job may be older than the wait. Clocks that differ cost status checks, not correctness.
-            self._begun = min(self._begun, max(seen.create_time_ms / 1000, time.time() - MAX_AGE))
-        if seen.is_finished:
-            self._poller.ended(self._awaited, seen)
-
-    def _begin_next(self) -> asyncio.Future[CheckResult]:
-        """Return the future of this status check; whoever asks from now on gets that of the next one."""
-        answered, self._next = self._next, asyncio.get_running_loop().create_future()
-        return answered

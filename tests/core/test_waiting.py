@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import statistics
 from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
@@ -328,12 +329,23 @@ def test_what_is_seen_of_an_environment_is_never_an_unknown_status() -> None:
 
 
 @pytest.mark.parametrize("waiter_delay", [0.1, 1, 3, 10, 30, 600])
-def test_looks_come_soon_at_first_and_never_later_than_the_longest_delay(waiter_delay: float) -> None:
+def test_one_look_comes_soon_and_none_later_than_the_longest_delay(waiter_delay: float) -> None:
     schedule = PollSchedule(waiter_delay)
-    delays = [schedule.next_delay() for _ in range(40)]
+    delays = [schedule.next_delay()]
+    while len(delays) < 200:
+        delays.append(schedule.next_delay(sum(delays)))
     assert 0 < delays[0] <= min(waiter_delay, REAL_TIME.first_check)
     assert all(0 < delay <= waiter_delay for delay in delays)
-    assert all(delay >= waiter_delay / 2 for delay in delays[-10:])
+
+
+def test_without_a_history_looks_are_dense_where_jobs_of_this_service_end() -> None:
+    def after(age: float) -> float:
+        schedule = PollSchedule(30)
+        schedule.next_delay()
+        return statistics.median(schedule.next_delay(age) for _ in range(50))
+
+    assert after(5) > 20
+    assert after(200) < 20
 
 
 def test_waits_that_begin_together_do_not_stay_together() -> None:

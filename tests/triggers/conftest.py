@@ -17,7 +17,15 @@ Run = Callable[[Coroutine[Any, Any, Any]], Any]
 @pytest.fixture(autouse=True)
 def _no_delays(pace: Callable[..., None]) -> None:
     """Without the delays that real triggerers and services need."""
-    pace(earliest_event=0.0, first_check=0.05, client_pause=0.1)
+    pace(earliest_event=0.0, first_check=0.05, client_pause=0.1, tick=0.02)
+
+
+@pytest.fixture(autouse=True, params=["lean", "slow"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Both ways of a status check: with a request of our own, and through aiobotocore."""
+    monkeypatch.setenv("AIRFLOW__AMPLIFYBACKEND__LEAN_STATUS_CHECKS", str(request.param == "lean"))
+    way: str = request.param
+    return way
 
 
 @pytest.fixture

@@ -308,7 +308,7 @@ def test_one_who_stops_waiting_leaves_the_others_their_look(service: LocalAmplif
             watch = await stack.enter_async_context(
                 shared.watch(ref, waiter_delay=0.1, deadline=time.time() + 60, started=time.time() - 300)
             )
-            await asyncio.wait([watch.upcoming], timeout=0)
-            return await watch.check()
+            await watch.news(time.time())
+            return await watch.news(time.time() + 60)
 
     assert run(leave()).is_completed

@@ -95,14 +95,13 @@ def test_a_deadline_that_has_passed_ends_the_wait_after_one_look(service: LocalA
 
 
 def test_who_joins_after_its_deadline_does_not_wait_for_the_others_schedule(
-    service: LocalAmplifyBackend, run: Run, pace: Callable[..., None]
+    service: LocalAmplifyBackend, run: Run
 ) -> None:
     ref = seed_job(service)
 
     async def join_late() -> dict[str, Any]:
         patient = asyncio.create_task(event_of(trigger_for(ref, waiter_delay=3600, seconds=3600)))
         await until(lambda: service.control.journal("GetBackendJob"))
-        pace(backoff=1)
         late = await event_of(trigger_for(ref, waiter_delay=3600, seconds=-1))
         patient.cancel()
         await asyncio.gather(patient, return_exceptions=True)
@@ -264,8 +263,8 @@ def test_a_hundred_waiters_of_one_job_share_every_look(service: LocalAmplifyBack
                 watches.append(
                     await stack.enter_async_context(shared.watch(ref, waiter_delay=0.1, deadline=time.time() + 60))
                 )
-            assert len({id(watch) for watch in watches}) == 1
-            return await asyncio.gather(*(watch.check() for watch in watches))
+            assert len({id(waiter.watch) for waiter in watches}) == 1
+            return await asyncio.gather(*(watch.news(time.time() + 60) for watch in watches))
 
     seen = run(look_together())
     assert [job.status for job in seen] == ["RUNNING"] * 100
@@ -333,10 +332,9 @@ def test_a_429_slows_everybody_down_and_recovers(service: LocalAmplifyBackend, r
                 await asyncio.to_thread(service.control.add_fault, "GetBackendJob", kind="throttle", times=2)
                 for _ in range(2):
                     with pytest.raises(ServiceError):
-                        await watch.check()
+                        await watch.news(time.time() + 60)
                 slowest = shared.slowdown
-                for _ in range(30):
-                    await watch.check()
+                await until(lambda: shared.slowdown == 1.0)
                 return slowest, shared.slowdown
 
     assert run(slow_down()) == (4.0, 1.0)
@@ -349,7 +347,7 @@ def test_a_look_that_breaks_reaches_the_waiter(service: LocalAmplifyBackend, run
         async with poller.shared_poller(**HOOK) as shared:
             async with shared.watch("nonsense", waiter_delay=0.1, deadline=time.time() + 60) as watch:  # type: ignore[arg-type]
                 with pytest.raises(AttributeError):
-                    await watch.check()
+                    await watch.news(time.time() + 60)
 
     run(look_at_nonsense())
 

@@ -1,0 +1,246 @@
+"""The status checks of one job or environment, and those who wait for it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from airflow_provider_amplifybackend.core.job import Job, JobRef
+from airflow_provider_amplifybackend.core.requests import Call
+from airflow_provider_amplifybackend.core.schedule import PollSchedule
+from airflow_provider_amplifybackend.core.status_check import Awaited, CheckResult, listed_app
+from airflow_provider_amplifybackend.core.timing import current
+
+if TYPE_CHECKING:
+    from airflow_provider_amplifybackend.core.schedule import Durations
+    from airflow_provider_amplifybackend.triggers._agenda import Agenda, Entry
+
+MAX_AGE = 3600.0
+
+
+class Checks(Protocol):
+    """What makes status checks: the poller."""
+
+    agenda: Agenda
+    slowdown: float
+
+    def check(self, watch: Watch) -> None:
+        """Make a status check as soon as there is room for it."""
+
+    def expected(self, awaited: Awaited, durations: Sequence[float]) -> Durations | None:
+        """Return the expected duration."""
+
+    def ended(self, awaited: Awaited, seen: CheckResult) -> None:
+        """Learn from a wait that came to its end."""
+
+
+class Waiter:
+    """Somebody who waits, and is woken when a status check shows something new or goes wrong."""
+
+    __slots__ = ("_news", "_pending", "deadline", "delay", "told", "watch")
+
+    def __init__(self, watch: Watch, delay: float, deadline: float) -> None:
+        self.watch = watch
+        self.delay = delay
+        self.deadline = deadline
+        # The status that it has heard of last; None: none, or something went wrong since.
+        self.told: str | None = None
+        self._news: asyncio.Future[CheckResult | None] | None = None
+        # What came while it was not listening.
+        self._pending: CheckResult | Exception | None = None
+
+    async def news(self, until: float) -> CheckResult | None:
+        """Return the result of the next status check with news, or of the one at the deadline.
+
+        :param until: When to return without one, in seconds since the epoch.
+        :return: None if there was none in time.
+        :raises ServiceError: A status check has failed.
+        """
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            if isinstance(pending, Exception):
+                raise pending
+            return pending
+        self._news = asyncio.get_running_loop().create_future()
+        alarm = self.watch.poller.agenda.at(until, self._give_up)
+        try:
+            return await self._news
+        finally:
+            alarm.cancel()
+            self._news = None
+
+    def tell(self, result: CheckResult | Exception) -> None:
+        """Let it hear of a status check."""
+        self.told = None if isinstance(result, Exception) else result.status
+        if self._news is None or self._news.done():
+            self._pending = result
+        elif isinstance(result, Exception):
+            self._news.set_exception(result)
+        else:
+            self._news.set_result(result)
+
+    def _give_up(self) -> None:
+        if self._news is not None and not self._news.done():
+            self._news.set_result(None)
+
+
+class Watch:
+    """The status checks of one job or environment, on one schedule, however many wait for it. It has no task.
+
+    :param started: When the wait began, here or in another process, in seconds since the epoch.
+    """
+
+    __slots__ = (
+        "_begun",
+        "_checked_at",
+        "_due",
+        "_durations",
+        "_entry",
+        "_is_under_way",
+        "_known",
+        "_schedule",
+        "_waiters",
+        "app_id",
+        "awaited",
+        "call",
+        "poller",
+        "slow",
+    )
+
+    def __init__(self, poller: Checks, awaited: Awaited, durations: Sequence[float], started: float) -> None:
+        now = time.time()
+        self.poller = poller
+        self.awaited = awaited
+        self._durations = durations
+        self._begun = min(now, max(started, now - MAX_AGE))
+        self._due = now
+        self._checked_at = 0.0
+        self._waiters: list[Waiter] = []
+        self._schedule = PollSchedule(current().first_check, poller.expected(awaited, durations))
+        self._entry: Entry | None = None
+        self._is_under_way = False
+        # The status that everybody has been told; None: somebody has not.
+        self._known: str | None = None
+        # The one request of a status check, where one does: else the job may be in several environments.
+        self.call = _only_call(awaited)
+        # The app whose list of environments it reads, for others, too.
+        self.app_id = listed_app(awaited)
+        # A status check through the client, while it is under way.
+        self.slow: asyncio.Task[None] | None = None
+
+    @property
+    def is_used(self) -> bool:
+        """Tell whether anybody still waits."""
+        return bool(self._waiters)
+
+    def join(self, waiter_delay: float, deadline: float) -> Waiter:
+        """Begin to wait. Whoever comes after the deadline gets a status check at once."""
+        waiter = Waiter(self, waiter_delay, max(deadline, time.time()))
+        self._waiters.append(waiter)
+        self._known = None
+        if self._entry is None and not self._is_under_way:
+            self._plan()
+        elif self._entry is not None and waiter.deadline < self._entry.due:
+            self._enter(waiter.deadline)
+        return waiter
+
+    def leave(self, waiter: Waiter) -> None:
+        """Stop waiting."""
+        self._waiters.remove(waiter)
+        if not self._waiters:
+            if self._entry is not None:
+                self._entry.cancel()
+                self._entry = None
+            if self.slow is not None and self.app_id is None:
+                self.slow.cancel()
+
+    @property
+    def is_due(self) -> bool:
+        """Tell whether somebody waits for a status check that has not ended."""
+        return self._is_under_way and bool(self._waiters)
+
+    @property
+    def usual(self) -> float | None:
+        """The usual duration of such jobs, in seconds."""
+        expected = self.poller.expected(self.awaited, self._durations)
+        return expected.median if expected else None
+
+    @property
+    def seconds_to_next_check(self) -> float:
+        """Return the seconds until the schedule's next status check."""
+        return max(0.0, self._due - time.time())
+
+    def shows_nothing_new(self, status: str) -> bool:
+        """Tell whether nobody has to hear of a status: it is the one that they know, and nobody's deadline has come."""
+        return status == self._known and not any(waiter.deadline <= self._checked_at for waiter in self._waiters)
+
+    def passed(self) -> None:
+        """Take note of a status check that showed nothing new."""
+        self._is_under_way = False
+        self._plan()
+
+    def saw(self, seen: CheckResult, checked_at: float = 0.0) -> None:
+        """Take note of a status check, and tell those who do not know its result.
+
+        :param checked_at: When it began, if it was another's.
+        """
+        self._is_under_way = False
+        self._checked_at = max(self._checked_at, checked_at)
+        if isinstance(seen, Job):
+            self._note(seen)
+        for waiter in self._waiters:
+            if waiter.told != seen.status or waiter.deadline <= self._checked_at:
+                waiter.tell(seen)
+        self._known = seen.status
+        if seen.is_finished:
+            self.poller.ended(self.awaited, seen)
+        self._plan()
+
+    def failed(self, error: Exception) -> None:
+        """Take note of a status check that failed, and tell everybody."""
+        self._is_under_way = False
+        for waiter in self._waiters:
+            waiter.tell(error)
+        self._known = None
+        self._plan()
+
+    def _check(self) -> None:
+        self._entry = None
+        self._checked_at = time.time()
+        self._is_under_way = True
+        self.poller.check(self)
+
+    def _plan(self) -> None:
+        """Enter the next status check: when the schedule says so, or at the earliest deadline."""
+        if not self._waiters:
+            return
+        self._schedule.waiter_delay = min(waiter.delay for waiter in self._waiters)
+        now = time.time()
+        delay = self._schedule.next_delay if self._checked_at else self._schedule.first_delay
+        self._due = now + delay(now - self._begun) * self.poller.slowdown
+        deadlines = [waiter.deadline for waiter in self._waiters if waiter.deadline > self._checked_at]
+        self._enter(min([self._due, *deadlines]))
+
+    def _enter(self, due: float) -> None:
+        if self._entry is not None:
+            self._entry.cancel()
+        self._entry = self.poller.agenda.at(due, self._check)
+
+    def _note(self, job: Job) -> None:
+        if job.create_time_ms is not None:
+            # The job may be older than the wait. Clocks that differ cost status checks, not correctness.
+            self._begun = min(self._begun, max(job.create_time_ms / 1000, time.time() - MAX_AGE))
+        if isinstance(self.awaited, JobRef) and self.call is None and job.backend_environment_name:
+            self.call = _call(self.awaited, job.backend_environment_name)
+
+
+def _only_call(awaited: Awaited) -> Call | None:
+    if isinstance(awaited, JobRef) and len(awaited.environments) == 1:
+        return _call(awaited, awaited.environments[0])
+    return None
+
+
+def _call(ref: JobRef, environment: str) -> Call:
+    return Call("GetBackendJob", ref.request | {"BackendEnvironmentName": environment})
