@@ -58,6 +58,13 @@ def execute(operator: Any, context: Mapping[str, Any]) -> Any:
     return operator.execute(context, **{f"{type(operator).__name__}__sentinel": permit})
 
 
+def map_label(task_instance: Any) -> str | None:
+    """The stored label of a mapped task; None if it has none of its own."""
+    column = "_rendered_map_index" if AIRFLOW >= (3, 0) else "rendered_map_index"
+    label: str | None = getattr(task_instance, column)
+    return label
+
+
 def task_deferred() -> type[Exception]:
     """The exception with which a task defers itself."""
     module = "airflow.sdk.exceptions" if AIRFLOW >= (3, 2) else "airflow.exceptions"
@@ -107,6 +114,18 @@ def forget_masked_texts() -> None:
             masker = importlib.import_module(module)._secrets_masker()
             masker.patterns = set()
             masker.replacer = None
+
+
+def forget_task_session() -> None:
+    """Airflow 2 keeps the database session of what is rendered outside of a task, and runs no task in this process
+    then: `dag.test()` would try for ever."""
+    if AIRFLOW >= (3, 0):
+        return
+    place = vars(importlib.import_module("airflow.utils.task_instance_session"))
+    session = place["__current_task_instance_session"]
+    if session is not None:
+        session.close()
+        place["__current_task_instance_session"] = None
 
 
 def _as_it_is(text: str) -> str:
