@@ -58,6 +58,14 @@ def execute(operator: Any, context: Mapping[str, Any]) -> Any:
     return operator.execute(context, **{f"{type(operator).__name__}__sentinel": permit})
 
 
+def store_dag(dag: Any) -> None:
+    """Store a loaded DAG in the database, as a scheduler does it, where `dag.test()` does not."""
+    if AIRFLOW < (3, 0):
+        dag.sync_to_db()
+        model: Any = importlib.import_module("airflow.models.serialized_dag").SerializedDagModel
+        model.write_dag(dag)
+
+
 def map_label(task_instance: Any) -> str | None:
     """The stored label of a mapped task; None if it has none of its own."""
     column = "_rendered_map_index" if AIRFLOW >= (3, 0) else "rendered_map_index"
