@@ -230,7 +230,8 @@ def answers_arrive() -> Iterator[None]:
 
     triggers: Any = importlib.import_module("airflow.providers.standard.triggers.hitl")
     served_by_supervisor = triggers.get_hitl_detail_content_detail
-    client: Any = InProcessTestSupervisor._api_client()
+    supervisor: Any = InProcessTestSupervisor
+    client = supervisor._api_client()
     triggers.get_hitl_detail_content_detail = lambda ti_id: client.hitl.get_detail_response(ti_id=ti_id)
     try:
         yield
