@@ -48,7 +48,7 @@ if [ -n "${MATRIX_TESTS+given}" ]; then
 else
     # The suites that touch Airflow. The local service does not: the main run has it.
     tests=()
-    for suite in compat example_dags hooks operators sensors triggers; do
+    for suite in compat example_dags guard hooks operators sensors task_groups triggers; do
         if [ -d "tests/$suite" ]; then tests+=("tests/$suite"); fi
     done
     if [ ${#tests[@]} -eq 0 ]; then
@@ -69,6 +69,7 @@ merge() {
     ' "$mwaa" "constraints/constraints-$minor.txt"
 }
 
+extras=local-moto,records
 # An environment is made again when its pins or what pyproject.toml asks for change, not when a linter's settings do.
 needs=$("$python" -c '
 import tomllib
@@ -76,7 +77,7 @@ settings = tomllib.load(open("pyproject.toml", "rb"))
 print(settings["project"], settings["dependency-groups"])')
 
 # As in pyproject.toml, but with the tests that are there for this run.
-marked="not system and not crash and not faults and not js and not project"
+marked="not system and not crash and not faults and not js and not project and not guard"
 
 make_environment() {
     local venv=$1 version=$2 pins=$3
@@ -85,7 +86,7 @@ make_environment() {
     local install=("$venv/bin/python" -m pip install -qq --disable-pip-version-check -c "$venv/constraints.txt")
     "${install[@]}" --upgrade pip || return
     # Airflow is named, because MWAA's constraints do not pin it.
-    "${install[@]}" "apache-airflow==$version" -e '.[local-moto,records]' --group test
+    "${install[@]}" "apache-airflow==$version" -e ".[$extras]" --group test
 }
 
 read -ra arguments <<<"${ARGS:-}"
@@ -102,7 +103,7 @@ for version in "${versions[@]}"; do
     fi
     venv=$venvs/mwaa-$version
     pins=$(merge "$mwaa")
-    made_for=$(printf '%s\n' "$PWD $version $minor" "$pins" "$needs" | git hash-object --stdin)
+    made_for=$(printf '%s\n' "$PWD $version $minor $extras" "$pins" "$needs" | git hash-object --stdin)
     if [ "$(cat "$venv/.made-for" 2>/dev/null)" != "$made_for" ]; then
         echo "matrix: making $venv" >&2
         started=$SECONDS

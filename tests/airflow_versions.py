@@ -11,7 +11,7 @@ import importlib
 import json
 import logging
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 from typing import Any, BinaryIO
 
@@ -56,6 +56,21 @@ def execute(operator: Any, context: Mapping[str, Any]) -> Any:
     else:
         permit = importlib.import_module("airflow.models.baseoperator")._sentinel
     return operator.execute(context, **{f"{type(operator).__name__}__sentinel": permit})
+
+
+def store_dag(dag: Any) -> None:
+    """Store a loaded DAG in the database, as a scheduler does it, where `dag.test()` does not."""
+    if AIRFLOW < (3, 0):
+        dag.sync_to_db()
+        model: Any = importlib.import_module("airflow.models.serialized_dag").SerializedDagModel
+        model.write_dag(dag)
+
+
+def map_label(task_instance: Any) -> str | None:
+    """The stored label of a mapped task; None if it has none of its own."""
+    column = "_rendered_map_index" if AIRFLOW >= (3, 0) else "rendered_map_index"
+    label: str | None = getattr(task_instance, column)
+    return label
 
 
 def task_deferred() -> type[Exception]:
@@ -107,6 +122,18 @@ def forget_masked_texts() -> None:
             masker = importlib.import_module(module)._secrets_masker()
             masker.patterns = set()
             masker.replacer = None
+
+
+def forget_task_session() -> None:
+    """Airflow 2 keeps the database session of what is rendered outside of a task, and runs no task in this process
+    then: `dag.test()` would try for ever."""
+    if AIRFLOW >= (3, 0):
+        return
+    place = vars(importlib.import_module("airflow.utils.task_instance_session"))
+    session = place["__current_task_instance_session"]
+    if session is not None:
+        session.close()
+        place["__current_task_instance_session"] = None
 
 
 def _as_it_is(text: str) -> str:
@@ -190,6 +217,26 @@ def answer_questions(answerer: Callable[[Any], Any]) -> list[Any]:
             if AIRFLOW >= (3, 3):
                 _resume(question, session)
     return asked
+
+
+@contextlib.contextmanager
+def answers_arrive() -> Iterator[None]:
+    """Let a trigger that waits for an answer have it under `dag.test()`, which serves no such request before 3.3: it
+    goes to Airflow's API, as from a triggerer."""
+    if AIRFLOW >= (3, 3):
+        yield
+        return
+    from airflow.sdk.execution_time.supervisor import InProcessTestSupervisor
+
+    triggers: Any = importlib.import_module("airflow.providers.standard.triggers.hitl")
+    served_by_supervisor = triggers.get_hitl_detail_content_detail
+    supervisor: Any = InProcessTestSupervisor
+    client = supervisor._api_client()
+    triggers.get_hitl_detail_content_detail = lambda ti_id: client.hitl.get_detail_response(ti_id=ti_id)
+    try:
+        yield
+    finally:
+        triggers.get_hitl_detail_content_detail = served_by_supervisor
 
 
 def _resume(question: Any, session: Any) -> None:

@@ -28,7 +28,7 @@ from airflow_provider_amplifybackend.local.testing.isolated_airflow import (
     isolate_airflow,
     migrate,
 )
-from tests.airflow_versions import forget_masked_texts, log_to
+from tests.airflow_versions import forget_masked_texts, forget_task_session, log_to
 from tests.dag_run import DagRunner
 from tests.samples import APP
 
@@ -129,6 +129,7 @@ def dags(_dag_runner: DagRunner, service: LocalAmplifyBackend, pace: Callable[..
     """Runs DAGs through real Airflow against the local service, without the delay that real triggerers need."""
     pace(earliest_event=0.0)
     forget_masked_texts()
+    forget_task_session()
     yield _dag_runner
     _dag_runner.forget()
 

@@ -9,6 +9,7 @@ import textwrap
 import uuid
 import warnings
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -126,10 +127,9 @@ class DagRunner:
         path = self._folder / f"file_{uuid.uuid4().hex[:12]}.py"
         path.write_text(text)
         self._files.append(path)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from airflow_provider_amplifybackend._compat import load_dags
+        from airflow_provider_amplifybackend._compat import load_dags
 
+        with _our_warnings_are_errors():
             bag = load_dags(str(path))
         assert not bag.import_errors, "\n".join(bag.import_errors.values())
         return bag.dags[dag_id]
@@ -141,8 +141,7 @@ class DagRunner:
     def run_dag(self, dag: Any, *, conf: dict[str, Any] | None = None) -> Finished:
         """Run a loaded DAG to its end: retries, deferrals and teardowns included."""
         before = self._log_file.stat().st_size
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _our_warnings_are_errors():
             run = dag.test(run_conf=conf)
         with self._log_file.open("rb") as log:
             log.seek(before)
@@ -164,6 +163,15 @@ class DagRunner:
         """Remove the DAG files: each further run would read them all again."""
         while self._files:
             os.unlink(self._files.pop())
+
+
+@contextmanager
+def _our_warnings_are_errors() -> Iterator[None]:
+    """As in pyproject.toml: a warning that our own modules cause is a failure; other people's are theirs."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.filterwarnings("error", module="airflow_provider_amplifybackend")
+        yield
 
 
 def _lines(log: Iterable[bytes]) -> Iterator[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_amplifybackend._compat import human_in_the_loop
 from airflow_provider_amplifybackend.operators.environment import DeleteBackendOperator, RemoveAllBackendsOperator
 from airflow_provider_amplifybackend.operators.plan import PlanBackendDeletionOperator
 from airflow_provider_amplifybackend.tasks.aws_parameters import AwsParameters
@@ -52,7 +53,7 @@ def guarded_deletion(
     :return: The group; ``group.get_child_by_label("delete")`` is the task that deletes.
     :raises ImportError: This Airflow is older than 3.1.
     """
-    # After what says clearly that this Airflow is too old.
+    human_in_the_loop("guarded_deletion")  # first, because it says clearly if this Airflow is too old
     from airflow.sdk import TaskGroup
 
     from airflow_provider_amplifybackend.task_groups._approval import ApproveBackendDeletionOperator

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.airflow_versions import AIRFLOW
+
 pytestmark = pytest.mark.matrix
 
 ROOT = Path(__file__).parents[2]
@@ -96,12 +98,13 @@ def test_every_example_makes_its_dag_without_a_deprecation_warning(tmp_path: Pat
 
 
 def dag_files_of_pages() -> list[tuple[str, str]]:
-    """The code blocks of the documentation that are DAG files or name something of Airflow."""
+    """The code blocks of the documentation that are DAG files: they begin with imports of Airflow."""
     blocks = []
     for page in PAGES:
-        for text in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
-            if re.search(r"^\s*(from|import) airflow\b", text, re.MULTILINE):
-                blocks.append((page.name, textwrap.dedent(text)))
+        for block in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+            text = textwrap.dedent(block)
+            if re.search(r"^(from|import) airflow\b", text, re.MULTILINE):
+                blocks.append((page.name, text))
     return blocks
 
 
@@ -123,4 +126,8 @@ def test_python_in_the_documentation_is_python(page: Path) -> None:
 def test_every_module_imports_without_a_deprecation_warning(tmp_path: Path) -> None:
     script = "for module in sys.argv[1:]: importlib.import_module(module)"
     # As a program it starts a service; importing its other modules is enough.
-    run(tmp_path, script, *(module for module in MODULES if not module.endswith("__main__")))
+    no_module = {f"{PACKAGE.name}.local.__main__"}
+    if AIRFLOW < (3, 1):  # asks a person, and says that this Airflow cannot
+        no_module.add(f"{PACKAGE.name}.task_groups._approval")
+    assert no_module <= set(MODULES)
+    run(tmp_path, script, *(module for module in MODULES if module not in no_module))

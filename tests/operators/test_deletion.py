@@ -15,6 +15,7 @@ from airflow_provider_amplifybackend.core.guard_refusal import GuardRefusal
 from airflow_provider_amplifybackend.exceptions import BackendGuardError, BackendParameterError, BackendRecordError
 from airflow_provider_amplifybackend.guard.record import TaskFacts, file_name
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from tests.airflow_versions import AIRFLOW
 from tests.dag_run import DagRunner
 from tests.samples import APP
 from tests.state_store import Crash, StateStore
@@ -408,7 +409,14 @@ def test_a_deletion_that_leaves_nothing_says_so(
 
 
 @MODES
-@pytest.mark.parametrize("source", ["plan=plan.output", "record={record!r}", ""], ids=["plan", "record", "state"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        pytest.param("plan=plan.output", id="plan"),
+        pytest.param("record={record!r}", id="record"),
+        pytest.param("", id="state", marks=pytest.mark.skipif(AIRFLOW < (3, 3), reason="no task state store")),
+    ],
+)
 def test_a_stack_that_stays_is_named_with_its_page_and_its_command(
     dags: DagRunner, service: LocalAmplifyBackend, tmp_path: Path, deferrable: bool, source: str
 ) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.airflow_versions import map_label
 from tests.samples import APP
 
 OTHER_IMPORTS = """
@@ -27,7 +28,7 @@ def labels(dags: Any, service: Any) -> Any:
         assert finished.state == state, [finished.errors(name) for name in finished.states]
         with create_session() as session:
             rows = session.query(TaskInstance).filter_by(dag_id=finished.dag_id, run_id=finished.run_id).all()
-            return {f"{row.task_id}[{row.map_index}]": row._rendered_map_index for row in rows if row.map_index >= 0}
+            return {f"{row.task_id}[{row.map_index}]": map_label(row) for row in rows if row.map_index >= 0}
 
     return run
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
-from tests.airflow_versions import forget_masked_texts
+from tests.airflow_versions import forget_masked_texts, store_dag
 from tests.dag_run import DagRunner, Finished
 from tests.front import Front
 from tests.system import secret_leaks
@@ -124,7 +124,9 @@ def found(planted: Planted, *runs: Finished) -> set[str]:
 def test_no_planted_secret_is_in_a_log_or_in_the_database(
     dags: DagRunner, service: LocalAmplifyBackend, proxy: Front, planted: Planted, dag_id: str
 ) -> None:
-    run = dags.run_dag(dags.load_file((DAGS / "secret_dags.py").read_text(encoding="utf-8"), dag_id))
+    dag = dags.load_file((DAGS / "secret_dags.py").read_text(encoding="utf-8"), dag_id)
+    store_dag(dag)
+    run = dags.run_dag(dag)
     assert run.states == {task_id: "failed" if task_id.startswith("fails_") else "success" for task_id in run.states}, {
         task_id: run.errors(task_id) for task_id in run.states
     }
@@ -134,7 +136,9 @@ def test_no_planted_secret_is_in_a_log_or_in_the_database(
 
 def test_what_a_task_leaks_is_found_in_each_place(dags: DagRunner, planted: Planted) -> None:
     text = secret_leaks.FILE.format(dag_id="leaks", secret=planted.values[CONTROL])
-    run = dags.run_dag(dags.load_file(text, "leaks"), conf={"leaked": planted.values[CONTROL]})
+    dag = dags.load_file(text, "leaks")
+    store_dag(dag)
+    run = dags.run_dag(dag, conf={"leaked": planted.values[CONTROL]})
     assert run.states == {"leak": "success"}
     places = {place.partition(" in ")[2].partition(":")[0] for place in found(planted, run)}
     assert {

@@ -28,7 +28,7 @@ FILE = """\
 # The control of the hunt for secrets: an Airflow DAG with a literal secret.
 from datetime import datetime
 
-from airflow.sdk import DAG
+from airflow import DAG
 
 from tests.system.secret_leaks import leaking_dag
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.airflow_versions import AIRFLOW, answer_questions
+from tests.airflow_versions import AIRFLOW, answer_questions, answers_arrive
 
 Answer = Mapping[str, Any]
 # Returns how to answer a question, which has `subject`, `body`, `params`, `map_index` and `try_number`.
@@ -39,7 +39,8 @@ def people() -> Callable[[Answerer], Any]:
         thread = threading.Thread(target=look, daemon=True)
         thread.start()
         try:
-            yield asked
+            with answers_arrive():
+                yield asked
         finally:
             ended.set()
             thread.join(30)
