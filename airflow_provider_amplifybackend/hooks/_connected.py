@@ -17,6 +17,7 @@ from airflow_provider_amplifybackend.hooks._botocore_errors import ConnectionLoo
 from airflow_provider_amplifybackend.hooks._client_log import guard_log, watch
 from airflow_provider_amplifybackend.hooks._guard import Guard, stand_before
 from airflow_provider_amplifybackend.hooks._name_guard import guard_names
+from airflow_provider_amplifybackend.hooks._secret_guard import guard_secrets
 from airflow_provider_amplifybackend.hooks._tls import read_client_cert, read_verify
 from airflow_provider_amplifybackend.parameters import service_model
 from airflow_provider_amplifybackend.parameters.client_config import for_botocore
@@ -96,6 +97,7 @@ class ConnectedHook(AwsBaseHook):
         guard_log()
         session = super().get_session(*args, **kwargs)
         guard_names(session)
+        guard_secrets(session)
         stand_before(session, self.guard)
         return session
 
