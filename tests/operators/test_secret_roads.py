@@ -17,18 +17,16 @@ from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from tests.airflow_versions import forget_masked_texts
 from tests.dag_run import DagRunner, Finished
 from tests.front import Front
+from tests.operators.left_behind import pieces
 from tests.system import secret_leaks
 from tests.system.secret_forms import Search
 from tests.system.secret_not_covered import excuse
 from tests.system.secret_plants import CONTROL, DAG_IDS, Planted
-from tests.system.secret_sinks import Database, Piece
 
 pytestmark = pytest.mark.usefixtures("clients_at_debug")
 
 DAGS = Path(__file__).parents[1] / "system" / "dags" / "secrets"
 CLIENTS = ("botocore", "aiobotocore", "urllib3")
-# Airflow's in-process supervisor, which only dag.test() has, logs the messages that ask it for something.
-SUPERVISOR = ("Sending request", "Received message from task runner")
 
 
 @pytest.fixture
@@ -94,19 +92,6 @@ def _in_database(variables: dict[str, str], connections: dict[str, dict[str, Any
                 (Connection, Connection.conn_id, connections),
             ):
                 session.query(model).filter(name.in_(names)).delete(synchronize_session=False)
-
-
-def pieces(*runs: Finished) -> Iterator[Piece]:
-    """Yield everything that the runs have left."""
-    from airflow.configuration import conf
-
-    database = Database(conf.get("database", "sql_alchemy_conn"), conf.get("core", "fernet_key"))
-    yield from database.pieces()
-    database.close()
-    for run in runs:
-        for line in run.log_lines:
-            if line["task"] and not str(line["event"]).startswith(SUPERVISOR):
-                yield Piece("log", line["task"], json.dumps(line, default=str).encode())
 
 
 def found(planted: Planted, *runs: Finished) -> set[str]:
