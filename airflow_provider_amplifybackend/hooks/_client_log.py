@@ -30,10 +30,14 @@ log = logging.getLogger(__name__)
 _CALL = "amplifybackend_call"
 # botocore's loggers that are given more than texts: requests, which show their URL, and dictionaries.
 _WORDY = ("botocore.endpoint", "botocore.parsers")
-# Those that show temporary credentials: of the connection, in a request, and of a role, in the answer of STS.
+# Those that show temporary credentials: of the connection, in a request, and of a role, in the answer of STS. And what
+# STS is asked with for a role.
 _CREDENTIAL = re.compile(
-    r"(x-amz-security-token['\"]?: ?b?['\"]?|<(?:SessionToken|SecretAccessKey)>)[\w+/=%.-]{5,}", re.IGNORECASE
+    r"(x-amz-security-token['\"]?: ?b?['\"]?|<(?:SessionToken|SecretAccessKey)>|['\"]ExternalId['\"]: ?['\"])"
+    r"[\w+/=%.,@:-]{2,}",
+    re.IGNORECASE,
 )
+_NAMES_CREDENTIAL = ("oken", "SecretAccessKey", "ExternalId")
 
 
 class _Formatted(logging.Filter):
@@ -45,7 +49,7 @@ class _Formatted(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         if record.args:
             record.msg, record.args = record.getMessage(), ()
-        if isinstance(record.msg, str) and ("oken" in record.msg or "SecretAccessKey" in record.msg):
+        if isinstance(record.msg, str) and any(name in record.msg for name in _NAMES_CREDENTIAL):
             record.msg = _CREDENTIAL.sub(rf"\1{REDACTED}", record.msg)
         return True
 

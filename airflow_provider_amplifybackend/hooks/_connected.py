@@ -42,6 +42,13 @@ def always() -> bool:
     return True
 
 
+def _external_ids(extra: Mapping[str, Any]) -> list[str]:
+    """Return what STS is asked with for a role: whoever knows it can ask, too, if the role trusts its account."""
+    options = extra.get("assume_role_kwargs")
+    external_id = options.get("ExternalId") if isinstance(options, Mapping) else None
+    return [external_id] if isinstance(external_id, str) else []
+
+
 class ConnectedHook(AwsBaseHook):
     """A hook whose clients are guarded: no path for a name, no secret in a log, no start that comes too late."""
 
@@ -77,7 +84,8 @@ class ConnectedHook(AwsBaseHook):
                 f"the AWS connection aws_conn_id={conn_id!r} could not be looked up: {without_userinfo(str(error))}"
             ) from error
         # Before the amazon provider and botocore log the settings at DEBUG.
-        mask_texts(passwords([connection.extra_dejson, connection.host or ""]))
+        extra = connection.extra_dejson
+        mask_texts([*passwords([extra, connection.host or ""]), *_external_ids(extra)])
         return connection
 
     @cached_property

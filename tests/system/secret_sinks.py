@@ -50,6 +50,7 @@ TABLES = (
 )
 REST = {
     "DAG details": "/dags/{dag}/details",
+    "DAG source": "/dagSources/{dag}",
     "DAG runs": "/dags/{dag}/dagRuns",
     "tasks": "/dags/{dag}/tasks",
     "task instances": "/dags/{dag}/dagRuns/{run}/taskInstances",

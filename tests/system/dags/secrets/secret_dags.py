@@ -235,6 +235,8 @@ with DAG("secrets_connections", **OPTIONS):
 
     get("aws_keys", aws_conn_id="aws_keys")
     create("aws_keys_deferred", auth(), aws_conn_id="aws_keys_deferred", deferrable=True)
+    get("role", aws_conn_id="aws_role")
+    create("role_deferred", auth(), aws_conn_id="aws_role_deferred", deferrable=True)
     get("proxy", aws_conn_id="aws_proxy")
     create("proxy_deferred", auth(), aws_conn_id="aws_proxy_deferred", deferrable=True)
     get("fails_proxy", aws_conn_id="aws_no_proxy")
