@@ -81,6 +81,20 @@ def watch(client: Any, *, masks: bool = True) -> None:
     events.register("after-call-error.amplifybackend", _log_error)
 
 
+def hide_bodies(client: Any) -> None:
+    """Let no answer of a client's service into botocore's lines: of what the guard reads, it needs the least.
+
+    An Amplify app has environment variables, a stack parameters and outputs, with whatever secrets people keep there.
+    """
+    client.meta.events.register("before-parse", _hide_whole)
+
+
+def _hide_whole(response_dict: dict[str, Any], **_: Any) -> None:
+    body = response_dict.get("body")
+    if isinstance(body, bytes):
+        response_dict["body"] = _HiddenBody(body)
+
+
 def _mask_request(params: Any, **_: Any) -> None:
     mask(params)
 

@@ -58,6 +58,41 @@ def test_all_else_stays_as_it_is() -> None:
     }
 
 
+PAIRS: list[dict[str, Any]] = [
+    {"name": "DATABASE_PASSWORD", "value": HUSH},
+    {"Name": "ApiKey", "Value": HUSH},
+    {"OutputKey": "AppClientSecret", "OutputValue": HUSH, "Description": "the pool's"},
+    {"value": {"inside": [HUSH]}, "key": "refresh-token"},
+    {"ParameterKey": "googleAppSecretUserPool", "ParameterValue": HUSH},
+]
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=str)
+def test_a_secret_is_known_by_a_name_that_stands_beside_it(pair: dict[str, Any]) -> None:
+    """As environment variables, and parameters and outputs of stacks, are listed."""
+    for value in ([pair], {"variables": [pair]}, {"config": json.dumps([pair])}, {"AmplifyMetaConfig": {"a": [pair]}}):
+        assert HUSH not in repr(redact_secrets(value))
+        assert HUSH in set(secret_values(value))
+        assert HUSH in set(secret_values(json.dumps(value)))
+    assert redact_secrets({**pair, "ClientId": "c"})["ClientId"] == "c"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"name": "people", "value": HUSH},
+        {"name": "NextToken", "value": HUSH},
+        {"name": "TokenName", "value": HUSH},
+        {"name": "a password", "values": HUSH},
+        [{"name": "password"}, {"value": HUSH}],
+        {"name": ["password"], "value": HUSH},
+    ],
+    ids=str,
+)
+def test_a_value_whose_name_is_no_secrets_is_left_alone(value: Any) -> None:
+    assert redact_secrets(value) == value
+
+
 def test_a_session_is_masked_in_logs_but_returned() -> None:
     assert redact_secrets({"SessionId": "s"}) == {"SessionId": "s"}
     assert list(secret_values({"SessionId": "s"})) == ["s"]

@@ -472,6 +472,20 @@ def test_neither_the_external_id_nor_the_credentials_of_a_role_are_in_a_line_wha
     assert [line for line in lines for text in hidden if text in line or quote(text) in line] == []
 
 
+def test_no_answer_that_the_guard_reads_is_in_a_line_whatever_masks_the_log(
+    service: LocalAmplifyBackend, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An app's variables hold the secrets of its social login, and a stack's outputs those of its clients."""
+    service.control.seed_app(APP, "staging", variables={"AMPLIFY_GOOGLE_CLIENT_SECRET": "hush-now", "SHOP": "hush-too"})
+    service.control.clear_journal()
+    with caplog.at_level("DEBUG"):
+        AmplifyBackendHook().check_guard("DeleteBackend", {"AppId": APP, "BackendEnvironmentName": "staging"})
+    assert {"GetApp", "DescribeStacks"} <= {entry["operation"] for entry in service.control.journal()}
+    lines = [record.getMessage() for record in caplog.records]
+    assert any("bytes that can hold a secret, not shown" in line for line in lines)
+    assert [line for line in lines if "hush" in line or "OutputKey" in line] == []
+
+
 def test_a_call_that_got_no_answer_is_a_line_too(
     service: LocalAmplifyBackend, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -16,7 +16,7 @@ import pytest
 from airflow_provider_amplifybackend.exceptions import BackendParameterError, BackendRequestError
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
-from airflow_provider_amplifybackend.operators.environment import GetBackendOperator
+from airflow_provider_amplifybackend.operators.environment import DeleteBackendOperator, GetBackendOperator
 from airflow_provider_amplifybackend.sensors.environment import BackendEnvironmentSensor
 from airflow_provider_amplifybackend.triggers.job import BackendJobTrigger
 from tests.dag_run import DagRunner, Finished
@@ -176,6 +176,20 @@ def test_what_a_mapped_task_is_expanded_over_is_refused_too() -> None:
         GetBackendOperator.partial(task_id="task", app_id=APP).expand(botocore_config=[config])
     with pytest.raises(BackendParameterError, match=r"botocore_config\.proxies\.https"):
         GetBackendOperator.partial(task_id="task", botocore_config=config)
+
+
+@pytest.mark.parametrize("place", ["sftp://shop:PASSWORD@files/records", "webdav://shop:PASS:PASSWORD@h/"])
+def test_a_password_in_the_place_of_records_is_refused_where_the_dag_is_written(place: str) -> None:
+    with pytest.raises(BackendParameterError, match="task: record holds the user or password of an address") as error:
+        DeleteBackendOperator(task_id="task", app_id=APP, backend_environment_name="staging", record=place)
+    assert "PASSWORD" not in str(error.value)
+    assert "write the id of a connection there instead" in str(error.value)
+
+
+@pytest.mark.parametrize("place", ["s3://audit@bucket/records", "s3://bucket/a:b@c", "file:///var/records", "/var/a@b"])
+def test_a_connection_in_front_of_the_place_of_records_is_none(place: str) -> None:
+    operator = DeleteBackendOperator(task_id="task", app_id=APP, backend_environment_name="staging", record=place)
+    assert operator.record == place
 
 
 @pytest.mark.usefixtures("everything_is_logged")

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from tests.system import secret_leaks, secret_shown
 from tests.system.secret_forms import Search
 from tests.system.secret_not_covered import excuse
 from tests.system.secret_plants import CONTROL, DAG_IDS, Planted
+from tests.system.secret_sinks import Piece, file_pieces
 
 pytestmark = pytest.mark.usefixtures("clients_at_debug")
 
@@ -48,11 +49,18 @@ def sts(values: Planted) -> Iterator[Sts]:
 
 
 @pytest.fixture
+def records(tmp_path: Path) -> Path:
+    """Where the records of deletions go."""
+    return tmp_path / "records"
+
+
+@pytest.fixture
 def planted(
     values: Planted,
     service: LocalAmplifyBackend,
     proxy: Front,
     sts: Sts,
+    records: Path,
     monkeypatch: pytest.MonkeyPatch,
     airflow_home: Path,
 ) -> Iterator[Planted]:
@@ -63,6 +71,7 @@ def planted(
     for name, connection in planted.connections(service.endpoint_url, proxy.endpoint_url, sts.endpoint_url).items():
         monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(connection))
     monkeypatch.setenv("SECRET_DAGS_FILES", str(DAGS / "files"))
+    monkeypatch.setenv("SECRET_DAGS_RECORDS", str(records))
     with _in_database(*planted.in_database):
         yield planted
 
@@ -111,11 +120,11 @@ def _in_database(variables: dict[str, str], connections: dict[str, dict[str, Any
                 session.query(model).filter(name.in_(names)).delete(synchronize_session=False)
 
 
-def found(planted: Planted, *runs: Finished) -> set[str]:
+def found(planted: Planted, run: Finished, more: Iterable[Piece] = ()) -> set[str]:
     search = Search(planted.mark, planted.cores, planted.others)
     return {
         f"{name} in {place}"
-        for piece in pieces(*runs)
+        for piece in (*pieces(run), *more)
         for name in search.names(piece.content)
         for place in [f"{piece.sink}: {piece.where}"]
         if not excuse(name, place)
@@ -124,7 +133,13 @@ def found(planted: Planted, *runs: Finished) -> set[str]:
 
 @pytest.mark.parametrize("dag_id", DAG_IDS)
 def test_no_planted_secret_is_in_a_log_or_in_the_database(
-    dags: DagRunner, service: LocalAmplifyBackend, proxy: Front, sts: Sts, planted: Planted, dag_id: str
+    dags: DagRunner,
+    service: LocalAmplifyBackend,
+    proxy: Front,
+    sts: Sts,
+    planted: Planted,
+    records: Path,
+    dag_id: str,
 ) -> None:
     text = (DAGS / "secret_dags.py").read_text(encoding="utf-8")
     if dag_id == "secrets_shown":
@@ -135,7 +150,9 @@ def test_no_planted_secret_is_in_a_log_or_in_the_database(
         task_id: run.errors(task_id) for task_id in run.states
     }
     assert planted.astray(service.control.journal(), proxy.asked, sts.asked, [dag_id]) == []
-    assert found(planted, run) == set()
+    files = [*file_pieces(records, but=())]
+    assert bool(files) == (dag_id == "secrets_out")
+    assert found(planted, run, files) == set()
 
 
 def test_what_a_task_leaks_is_found_in_each_place(dags: DagRunner, planted: Planted) -> None:

@@ -92,11 +92,14 @@ _SAID: dict[str, tuple[Way, str]] = {
 }
 # Out: what the service answers.
 _OUT: dict[str, tuple[Way, str]] = {
-    "get_backend": (ANSWERED, "appclient graphql hosted appapple datastore"),
+    "get_backend": (ANSWERED, "appclient graphql hosted appapple datastore listed"),
     "get_auth": (ANSWERED, "google:signs facebook amazon apple:pem"),
     "get_api": (ANSWERED, "apikey"),
     "create_challenge": (ANSWERED, "code"),
     "get_challenge": (ANSWERED, "code"),
+    # Read by the guard, for a plan, and for the record of a deletion
+    "plan": (ANSWERED, "variable"),
+    "delete_recorded": (ANSWERED, "google apple:pem"),
 }
 _CONNECTIONS: dict[str, tuple[Way, str]] = {
     "aws_keys": (USED, "key session"),
@@ -136,7 +139,7 @@ CONTROL = "control"
 
 _ROLES = ("role", "role_deferred")
 # Tasks that find an auth resource in their environment, and what it is.
-_WITH_AUTH = ("update", "update_deferred", "already_there", "hook", "get_auth")
+_WITH_AUTH = ("update", "update_deferred", "already_there", "hook")
 _PROVIDERS = {"google": "Google", "facebook": "Facebook", "amazon": "LoginWithAmazon", "apple": "SignInWithApple"}
 
 
@@ -322,6 +325,7 @@ class Planted:
             APP,
             *({"name": environment_of(task)} | self._resources(task) for task in environments),
             app_name="shop",
+            variables={"AMPLIFY_GOOGLE_CLIENT_SECRET": self.values["plan_variable"]},
             jobs=list(self._jobs()),
         )
         for name in sorted(SESSIONS):
@@ -334,7 +338,7 @@ class Planted:
             return {"meta": self._meta(), "api": {"graph": None}}
         if task == "get_api":
             return {"api": {"graph": None}}
-        if task == "get_auth":
+        if task in ("get_auth", "delete_recorded"):
             return {"auth": {RESOURCE: social(**self._of(task))}}
         return {"auth": {RESOURCE: auth()}} if task in _WITH_AUTH else {}
 
@@ -357,7 +361,12 @@ class Planted:
                 }
             },
             "api": {"graph": {"service": "AppSync", "output": {"GraphQLAPIKeyOutput": given["graphql"]}}},
-            "function": {"seed": {"environment": {"DATABASE_PASSWORD": given["datastore"]}}},
+            "function": {
+                "seed": {
+                    "environment": {"DATABASE_PASSWORD": given["datastore"]},
+                    "parameters": [{"name": "SHOP_API_KEY", "value": given["listed"]}],
+                }
+            },
         }
 
     def _jobs(self) -> Iterator[dict[str, Any]]:

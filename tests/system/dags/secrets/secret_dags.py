@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,9 @@ from airflow_provider_amplifybackend.operators.auth import (
     ImportBackendAuthOperator,
     UpdateBackendAuthOperator,
 )
-from airflow_provider_amplifybackend.operators.environment import GetBackendOperator
+from airflow_provider_amplifybackend.operators.environment import DeleteBackendOperator, GetBackendOperator
 from airflow_provider_amplifybackend.operators.job import GetBackendJobOperator, ListBackendJobsOperator
+from airflow_provider_amplifybackend.operators.plan import PlanBackendDeletionOperator
 from airflow_provider_amplifybackend.operators.token import CreateTokenOperator, DeleteTokenOperator, GetTokenOperator
 from airflow_provider_amplifybackend.sensors.environment import BackendEnvironmentSensor
 from airflow_provider_amplifybackend.sensors.job import BackendJobSensor
@@ -35,6 +37,8 @@ from tests.samples import APP, auth
 from tests.system.secret_plants import RESOURCE, environment_of, social
 
 FILES = os.environ.get("SECRET_DAGS_FILES") or str(Path(__file__).parent / "files")
+# Among the temporary files, which are searched.
+RECORDS = os.environ.get("SECRET_DAGS_RECORDS") or f"{tempfile.gettempdir()}/records"
 ONCE_MORE: dict[str, Any] = {"retries": 1, "retry_delay": timedelta(seconds=1)}
 # Under LocalExecutor, Airflow itself fails some tasks whose trigger fires soon (apache/airflow#67287).
 MAY_RETRY: dict[str, Any] = {"retries": 2, "retry_delay": timedelta(seconds=1)}
@@ -216,6 +220,17 @@ with DAG("secrets_out", **OPTIONS):
     )
     GetBackendAPIOperator(
         task_id="get_api", **IN_APP, backend_environment_name=environment_of("get_api"), resource_name="graph"
+    )
+    in_plan: dict[str, Any] = {**IN_APP, "backend_environment_name": environment_of("plan")}
+    PlanBackendDeletionOperator(task_id="plan", **in_plan)
+    DeleteBackendOperator(
+        task_id="delete_recorded",
+        **IN_APP,
+        backend_environment_name=environment_of("delete_recorded"),
+        record=RECORDS,
+        waiter_delay=0.2,
+        deferrable=True,
+        **MAY_RETRY,
     )
     CreateTokenOperator(task_id="create_challenge", **IN_APP)
     GetTokenOperator(task_id="get_challenge", **IN_APP, session_id=var("get_challenge_session"))
