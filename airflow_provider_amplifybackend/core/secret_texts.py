@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_amplifybackend.core.secret_names import WORDS, IsSecret, mentions_secret
@@ -44,7 +44,7 @@ class Found:
 
     start: int
     end: int
-    value: str
+    value: str = field(repr=False)
     is_secret: bool = True
 
 

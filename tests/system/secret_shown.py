@@ -33,6 +33,7 @@ def showing_dag(literal: str, param: str) -> Any:
         "in_params": "{{ params.in_params_google }}",
         "in_conf": "{{ dag_run.conf['in_conf_google'] }}",
     }
+    configs: dict[str, Any] = {task_id: social(google=secret) for task_id, secret in written.items()}
     with DAG(
         "secrets_shown",
         schedule=None,
@@ -40,13 +41,13 @@ def showing_dag(literal: str, param: str) -> Any:
         catchup=False,
         params={"in_params_google": param},
     ) as dag:
-        for task_id, secret in written.items():
+        for task_id, config in configs.items():
             CreateBackendAuthOperator(
                 task_id=task_id,
                 app_id=APP,
                 backend_environment_name=environment_of(task_id),
                 resource_name=RESOURCE,
-                resource_config=social(google=secret),
+                resource_config=config,
                 wait_for_completion=False,
             )
     return dag
