@@ -30,7 +30,8 @@ _MEMBER = re.compile(
     """,
     re.VERBOSE,
 )
-_UNQUOTED = re.compile(r"\S++")
+# With the word that a header has in front of what is secret.
+_UNQUOTED = re.compile(r"(?:(?:bearer|basic|digest|token)[ ]++)?+\S++", re.IGNORECASE)
 _OF_A_FORM = re.compile(r"[^\s&;]++")
 _PUNCTUATION = ",;.:!?)}]\"'"
 _KEY = re.compile(r"-----BEGIN [A-Z0-9 ]++-----.*?(?:-----END [A-Z0-9 ]++-----|\Z)", re.DOTALL)

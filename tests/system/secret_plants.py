@@ -63,7 +63,7 @@ _REFUSED: dict[str, tuple[Way, str]] = {
     "fails_camel_case": (HELD, "google facebook amazon apple"),
     "fails_camel_file": (HELD, "google:signs apple:pem_line"),
     "fails_cli_inputs": (HELD, "google apple:pem_line creds"),
-    "fails_names": (HELD, "keyed tokened worded credited"),
+    "fails_names": (HELD, "keyed tokened worded credited signed authorized"),
     "fails_yaml": (HELD, "google apple"),
     "fails_python_text": (HELD, "google:signs"),
     "fails_cut": (HELD, "google:signs"),

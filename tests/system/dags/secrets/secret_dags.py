@@ -164,6 +164,8 @@ with DAG("secrets_refused", **OPTIONS):
             "Refresh-Token": var("fails_names_tokened"),
             "dbPassword": var("fails_names_worded"),
             "CREDENTIAL": [var("fails_names_credited")],
+            "jwtSigningKey": var("fails_names_signed"),
+            "headers": f"Authorization: Bearer {var('fails_names_authorized')}",
         },
     )
     create("fails_yaml", yaml(of("fails_yaml", "google", "apple")))
