@@ -12,6 +12,8 @@ from botocore.config import Config
 from airflow_provider_amplifybackend._compat import AirflowException, AirflowNotFoundException
 from airflow_provider_amplifybackend._masking import mask_texts
 from airflow_provider_amplifybackend.core.addresses import passwords, without_userinfo
+from airflow_provider_amplifybackend.core.encodable import fit_to_log
+from airflow_provider_amplifybackend.core.secrets import redact_words
 from airflow_provider_amplifybackend.core.service_text import ServiceTexts
 from airflow_provider_amplifybackend.hooks._botocore_errors import ConnectionLookupError, LateStartError, stop_at_quota
 from airflow_provider_amplifybackend.hooks._client_log import guard_log, watch
@@ -40,6 +42,11 @@ START_CONFIG: dict[str, Any] = {
 def always() -> bool:
     """Permit a request at any time."""
     return True
+
+
+def _shown(text: str) -> str:
+    """Return what a secrets backend says, which can quote the connection that it has read."""
+    return without_userinfo(redact_words(text))
 
 
 def _external_ids(extra: Mapping[str, Any]) -> list[str]:
@@ -79,10 +86,10 @@ class ConnectedHook(AwsBaseHook):
             connection = super().get_connection(conn_id)
         except (AirflowException, PermissionError):  # there is none, or Airflow's own no
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # it is the cause, unless it cannot be shown
             raise ConnectionLookupError(
-                f"the AWS connection aws_conn_id={conn_id!r} could not be looked up: {without_userinfo(str(error))}"
-            ) from error
+                f"the AWS connection aws_conn_id={conn_id!r} could not be looked up: {_shown(str(error))}"
+            ) from (error if fit_to_log(error, _shown) else None)
         # Before the amazon provider and botocore log the settings at DEBUG.
         extra = connection.extra_dejson
         mask_texts([*passwords([extra, connection.host or ""]), *_external_ids(extra)])

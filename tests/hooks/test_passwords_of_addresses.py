@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+import traceback
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 
 from airflow_provider_amplifybackend.exceptions import BackendParameterError, BackendRequestError
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
@@ -239,3 +241,20 @@ def test_settings_without_a_password_are_taken() -> None:
         botocore_config={"proxies": {"https": "http://proxy:3128"}, "user_agent_extra": "me@example.com"},
     )
     task.validate()
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["no way to https://vault:PASSWORD@secrets:8200/v1", "refused: token=PASSWORD", "Authorization: Bearer PASSWORD"],
+)
+def test_what_a_secrets_backend_says_is_raised_without_them(monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+    def look_up(cls: Any, conn_id: str) -> Any:
+        raise RuntimeError(said)
+
+    airflows = next(cls for cls in AwsBaseHook.__mro__ if "get_connection" in vars(cls))
+    monkeypatch.setattr(airflows, "get_connection", classmethod(look_up))
+    hook = AmplifyBackendHook(aws_conn_id="anybody")
+    for ask in (lambda: hook.conn, lambda: hook.call("GetBackend", {"AppId": APP})):
+        with pytest.raises(Exception, match="could not be looked up") as error:
+            ask()
+        assert "PASSWORD" not in "".join(traceback.format_exception(error.value))
