@@ -76,6 +76,7 @@ SINKS = (
     "environments",
     "files",
 )
+OF_CELERY = ("worker.log", "broker")
 # Under LocalExecutor, Airflow itself fails tasks whose trigger fires before the busy scheduler has noted their deferral
 # (apache/airflow#67287).
 JOB_SECONDS = 12.0
@@ -152,7 +153,7 @@ class Hunt:
         self.executor: Executor = executor
         self.home = folder / "home"
         self.planted = Planted(more=[NAME])
-        sinks = {*SINKS, "worker.log"} if executor == "CeleryExecutor" else SINKS
+        sinks = (*SINKS, *OF_CELERY) if executor == "CeleryExecutor" else SINKS
         self.report = Report(len(PLANTS) + len(SESSIONS), frozenset(sinks))
         self.leaks = f"leaks_{self.planted.cores[NAME]}"
 
