@@ -5,7 +5,7 @@ What of it shows, and where, stands in docs/security.md; the hunt proves that it
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 try:
@@ -49,5 +49,7 @@ def showing_dag(literal: str, param: str) -> Any:
                 resource_name=RESOURCE,
                 resource_config=config,
                 wait_for_completion=False,
+                retries=2,  # as MAY_RETRY of the other DAGs
+                retry_delay=timedelta(seconds=1),
             )
     return dag
