@@ -7,7 +7,7 @@ import http.client
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -78,8 +78,9 @@ class Front:
                     if name.lower() not in ("content-length", "connection", "transfer-encoding"):
                         self.send_header(name, value)
                 self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
+                with suppress(ConnectionError):  # who was asking has gone: a task that was ended, or has lost patience
+                    self.end_headers()
+                    self.wfile.write(content)
                 behind.close()
 
             do_GET = do_POST = do_PUT = do_DELETE = hand_on  # noqa: N815

@@ -33,6 +33,11 @@ def has_userinfo(address: str) -> bool:
     return _USERINFO.search(address) is not None
 
 
+def has_password(address: str) -> bool:
+    """Tell whether a text is, or holds, an address with a password; a user alone can be the id of a connection."""
+    return any(":" in match["userinfo"] for match in _USERINFO.finditer(address))
+
+
 def names_user(proxy: str) -> bool:
     """Tell whether the address of a proxy, which may lack its scheme, has a user or a password."""
     return has_userinfo(proxy) or _BARE_USERINFO.fullmatch(proxy.strip()) is not None

@@ -161,9 +161,15 @@ def fit_to_log(error: BaseException | None, redacted: Callable[[str], str]) -> b
 
     :param redacted: Returns a text without its secrets.
     """
-    while error is not None:
-        text = str(error)
+    waiting = [error]
+    while waiting:
+        error = waiting.pop()
+        if error is None:
+            continue
+        # A log shows notes and the members of a group as well.
+        text = "\n".join([str(error), *map(str, getattr(error, "__notes__", ()))])
         if len(text) > MAX_MESSAGE or _UNFIT.search(text) or redacted(text) != text:
             return False
-        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+        waiting += getattr(error, "exceptions", ())
+        waiting.append(error.__cause__ or (None if error.__suppress_context__ else error.__context__))
     return True

@@ -33,6 +33,11 @@ _SOUNDS_SECRET = (
     "token",
     "credential",
     "challengecode",
+    "passcode",
+    "accesskey",
+    "signingkey",
+    "encryptionkey",
+    "authorization",  # of a header
 )
 _SESSION = "sessionid"
 # What only sounds like it: settings, and tokens that page or make a request unique.
@@ -41,6 +46,11 @@ _HARMLESS = (
     "passwordpolicy",
     "passwordprotection",
     "apikeyconfig",
+    "authorizationmode",
+    "authorizationscope",
+    "accesskeyid",  # ids of keys, which are none
+    "signingkeyid",
+    "encryptionkeyid",
     "generatesecret",  # a flag of the Amplify CLI
     "hascredential",  # flags of Amazon Pinpoint
     "hastokenkey",

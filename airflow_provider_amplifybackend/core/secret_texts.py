@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_amplifybackend.core.secret_names import WORDS, IsSecret, mentions_secret
@@ -30,7 +30,8 @@ _MEMBER = re.compile(
     """,
     re.VERBOSE,
 )
-_UNQUOTED = re.compile(r"\S++")
+# With the word that a header has in front of what is secret.
+_UNQUOTED = re.compile(r"(?:(?:bearer|basic|digest|token)[ ]++)?+\S++", re.IGNORECASE)
 _OF_A_FORM = re.compile(r"[^\s&;]++")
 _PUNCTUATION = ",;.:!?)}]\"'"
 _KEY = re.compile(r"-----BEGIN [A-Z0-9 ]++-----.*?(?:-----END [A-Z0-9 ]++-----|\Z)", re.DOTALL)
@@ -44,7 +45,7 @@ class Found:
 
     start: int
     end: int
-    value: str
+    value: str = field(repr=False)
     is_secret: bool = True
 
 

@@ -23,6 +23,7 @@ from airflow_provider_amplifybackend.core.secret_names import (
     IsSecret,
     is_masked_name,
     is_secret_name,
+    plain,
 )
 from airflow_provider_amplifybackend.core.secret_texts import (
     NO_SECRETS,
@@ -48,6 +49,9 @@ WIRE_NAMES = {
 }
 # In this document, the names below each category are those of resources, which an author may call `tokens`.
 _META = frozenset({"AmplifyMetaConfig", "amplifyMetaConfig"})
+# An entry of a list that has its name as a value: environment variables, parameters and outputs of stacks.
+_NAME = frozenset({"name", "key", "parameterkey", "outputkey"})
+_VALUE = frozenset({"value", "parametervalue", "outputvalue"})
 # A text that cannot be read is masked as a whole up to the length that Airflow shows of a rendered field by default.
 _LONGEST_WHOLE = 4096
 # Texts in texts: JSON in JSON in YAML. Nobody who means well has more.
@@ -96,6 +100,17 @@ def _place(name: Any, value: Any, above: _Place, is_secret: IsSecret) -> _Place:
     return _Place.WORDS if name in WORDS else _Place.ANYWHERE
 
 
+def _places(
+    members: Iterable[tuple[Any, Any]], above: _Place, is_secret: IsSecret
+) -> Iterator[tuple[Any, Any, _Place]]:
+    """Yield the members of an object with their places: the value of ``{"name": "PASSWORD", "value": ...}``, too."""
+    members = [*members]
+    names_secret = any(isinstance(key, str) and plain(key) in _NAME and is_secret(value) for key, value in members)
+    for key, value in members:
+        is_its_value = names_secret and isinstance(key, str) and plain(key) in _VALUE and above is not _Place.WORDS
+        yield key, value, _Place.SECRET if is_its_value else _place(key, value, above, is_secret)
+
+
 def redact_secrets(value: Any) -> Any:
     """Return a copy of a request or response in which every secret is replaced by ``***``."""
     return _Redaction().of(value, _Place.ANYWHERE)
@@ -127,9 +142,8 @@ class _Redaction:
 
     def _copy(self, value: Any, place: _Place, depth: int) -> Any:
         if isinstance(value, Mapping):
-            return {
-                key: self.of(member, _place(key, member, place, is_secret_name), depth) for key, member in value.items()
-            }
+            members = _places(value.items(), place, is_secret_name)
+            return {key: self.of(member, inner, depth) for key, member, inner in members}
         return [self.of(item, place, depth) for item in value]
 
     def of_text(self, text: str, place: _Place) -> str:
@@ -211,8 +225,7 @@ def _secrets_in(
                 continue
             seen[id(value), place] = value  # which stays, so that no other gets its id
             waiting += [
-                (member, _place(key, member, place, is_secret) if isinstance(key, str) else place, (path, key), texts)
-                for key, member in _members(value)
+                (member, inner, (path, key), texts) for key, member, inner in _inner_places(value, place, is_secret)
             ]
         elif place is _Place.SECRET:
             if value and not isinstance(value, bool):
@@ -230,10 +243,12 @@ def _secrets_in(
                         waiting.append((found.value, _Place.ANYWHERE, path, texts - 1))
 
 
-def _members(value: Any) -> Iterable[tuple[Any, Any]]:
-    if isinstance(value, Mapping):
-        return value.items()
-    return value if isinstance(value, _Pairs) else enumerate(value)
+def _inner_places(value: Any, place: _Place, is_secret: IsSecret) -> Iterator[tuple[Any, Any, _Place]]:
+    if isinstance(value, Mapping | _Pairs):
+        members = value.items() if isinstance(value, Mapping) else value
+        yield from _places(members, place, is_secret)
+    else:
+        yield from ((index, item, place) for index, item in enumerate(value))
 
 
 def _found_in(text: str, is_secret: IsSecret) -> Iterator[Found]:

@@ -27,6 +27,7 @@ from airflow_provider_amplifybackend.hooks._client_log import watch
 from airflow_provider_amplifybackend.hooks._guard import stand_before
 from airflow_provider_amplifybackend.hooks._lean_reader import LeanReader
 from airflow_provider_amplifybackend.hooks._name_guard import guard_names
+from airflow_provider_amplifybackend.hooks._secret_guard import guard_secrets
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 from airflow_provider_amplifybackend.parameters import service_model
 
@@ -120,6 +121,7 @@ def _prepare(connection_found: bool | None, **hook_parameters: Any) -> _Prepared
     # only for the client that asks for the role.
     session = AioSession(profile=None if hook.conn_config.role_arn else hook.conn_config.profile_name)
     guard_names(session)
+    guard_secrets(session)
     stand_before(session, hook.guard)
     session.register_component("data_loader", warmed_loader())
     session.register_component("credential_provider", _Provider(credentials))

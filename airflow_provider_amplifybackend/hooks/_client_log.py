@@ -31,10 +31,14 @@ _CALL = "amplifybackend_call"
 _LINE = "%s %s: %s%s in %.3f s, %s retries, request id %s"
 # botocore's loggers that are given more than texts: requests, which show their URL, and dictionaries.
 _WORDY = ("botocore.endpoint", "botocore.parsers")
-# Those that show temporary credentials: of the connection, in a request, and of a role, in the answer of STS.
+# Those that show temporary credentials: of the connection, in a request, and of a role, in the answer of STS. And what
+# STS is asked with for a role.
 _CREDENTIAL = re.compile(
-    r"(x-amz-security-token['\"]?: ?b?['\"]?|<(?:SessionToken|SecretAccessKey)>)[\w+/=%.-]{5,}", re.IGNORECASE
+    r"(x-amz-security-token['\"]?: ?b?['\"]?|<(?:SessionToken|SecretAccessKey)>|['\"]ExternalId['\"]: ?['\"])"
+    r"[\w+/=%.,@:-]{2,}",
+    re.IGNORECASE,
 )
+_NAMES_CREDENTIAL = ("oken", "SecretAccessKey", "ExternalId")
 
 
 class _Formatted(logging.Filter):
@@ -46,7 +50,7 @@ class _Formatted(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         if record.args:
             record.msg, record.args = record.getMessage(), ()
-        if isinstance(record.msg, str) and ("oken" in record.msg or "SecretAccessKey" in record.msg):
+        if isinstance(record.msg, str) and any(name in record.msg for name in _NAMES_CREDENTIAL):
             record.msg = _CREDENTIAL.sub(rf"\1{REDACTED}", record.msg)
         return True
 
@@ -76,6 +80,20 @@ def watch(client: Any, *, masks: bool = True) -> None:
     events.register("before-parameter-build.amplifybackend", _note_call)
     events.register("after-call.amplifybackend", _log_answer)
     events.register("after-call-error.amplifybackend", _log_error)
+
+
+def hide_bodies(client: Any) -> None:
+    """Let no answer of a client's service into botocore's lines: of what the guard reads, it needs the least.
+
+    An Amplify app has environment variables, a stack parameters and outputs, with whatever secrets people keep there.
+    """
+    client.meta.events.register("before-parse", _hide_whole)
+
+
+def _hide_whole(response_dict: dict[str, Any], **_: Any) -> None:
+    body = response_dict.get("body")
+    if isinstance(body, bytes):
+        response_dict["body"] = _HiddenBody(body)
 
 
 def _mask_request(params: Any, **_: Any) -> None:

@@ -13,6 +13,8 @@ from airflow_provider_amplifybackend._compat import AirflowException, AirflowNot
 from airflow_provider_amplifybackend._errors import request_error
 from airflow_provider_amplifybackend._masking import mask_texts
 from airflow_provider_amplifybackend.core.addresses import passwords, without_userinfo
+from airflow_provider_amplifybackend.core.encodable import fit_to_log
+from airflow_provider_amplifybackend.core.secrets import redact_words
 from airflow_provider_amplifybackend.core.service_text import ServiceTexts
 from airflow_provider_amplifybackend.hooks._botocore_errors import (
     ConnectionLookupError,
@@ -23,6 +25,7 @@ from airflow_provider_amplifybackend.hooks._botocore_errors import (
 from airflow_provider_amplifybackend.hooks._client_log import guard_log, watch
 from airflow_provider_amplifybackend.hooks._guard import Guard, stand_before
 from airflow_provider_amplifybackend.hooks._name_guard import guard_names
+from airflow_provider_amplifybackend.hooks._secret_guard import guard_secrets
 from airflow_provider_amplifybackend.hooks._tls import read_client_cert, read_verify
 from airflow_provider_amplifybackend.parameters import service_model
 from airflow_provider_amplifybackend.parameters.client_config import for_botocore
@@ -45,6 +48,18 @@ START_CONFIG: dict[str, Any] = {
 def always() -> bool:
     """Permit a request at any time."""
     return True
+
+
+def _shown(text: str) -> str:
+    """Return what a secrets backend says, which can quote the connection that it has read."""
+    return without_userinfo(redact_words(text))
+
+
+def _external_ids(extra: Mapping[str, Any]) -> list[str]:
+    """Return what STS is asked with for a role: whoever knows it can ask, too, if the role trusts its account."""
+    options = extra.get("assume_role_kwargs")
+    external_id = options.get("ExternalId") if isinstance(options, Mapping) else None
+    return [external_id] if isinstance(external_id, str) else []
 
 
 class ConnectedHook(AwsBaseHook):
@@ -77,12 +92,13 @@ class ConnectedHook(AwsBaseHook):
             connection = super().get_connection(conn_id)
         except (AirflowException, PermissionError):  # there is none, or Airflow's own no
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # it is the cause, unless it cannot be shown
             raise ConnectionLookupError(
-                f"the AWS connection aws_conn_id={conn_id!r} could not be looked up: {without_userinfo(str(error))}"
-            ) from error
+                f"the AWS connection aws_conn_id={conn_id!r} could not be looked up: {_shown(str(error))}"
+            ) from (error if fit_to_log(error, _shown) else None)
         # Before the amazon provider and botocore log the settings at DEBUG.
-        mask_texts(passwords([connection.extra_dejson, connection.host or ""]))
+        extra = connection.extra_dejson
+        mask_texts([*passwords([extra, connection.host or ""]), *_external_ids(extra)])
         return connection
 
     @cached_property
@@ -102,6 +118,7 @@ class ConnectedHook(AwsBaseHook):
         guard_log()
         session = super().get_session(*args, **kwargs)
         guard_names(session)
+        guard_secrets(session)
         stand_before(session, self.guard)
         return session
 

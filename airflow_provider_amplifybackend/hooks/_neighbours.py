@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 from airflow_provider_amplifybackend.core.encodable import as_text
 from airflow_provider_amplifybackend.core.requests import Call, ServiceError, says_missing
 from airflow_provider_amplifybackend.guard.signs import Ask, UnreadableError
+from airflow_provider_amplifybackend.hooks._client_log import hide_bodies
 from airflow_provider_amplifybackend.parameters import service_model
 
 T = TypeVar("T")
@@ -136,9 +137,11 @@ class Neighbours:
 
     def _client_of(self, service: str, endpoint: str | None) -> Any:
         hook = self._hook
-        return hook.get_session(region_name=hook.region_name).client(
+        client = hook.get_session(region_name=hook.region_name).client(
             service, endpoint_url=endpoint, config=hook.config.merge(Config(**CONFIG)), verify=hook.verify
         )
+        hide_bodies(client)
+        return client
 
     def _configured_endpoint(self, service: str) -> str | None:
         endpoint: str | None = self._hook.conn_config.get_service_endpoint_url(service)

@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         service.start()
     except OSError as refusal:
-        raise SystemExit(f"cannot listen on {options.host} port {options.port}: {refusal.strerror}") from None
+        raise SystemExit(_cannot_listen(options.host, options.port, refusal)) from None
     try:
         if options.command:
             return _run(options.command, service.endpoint_variables, ended)
@@ -48,6 +48,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     finally:
         service.stop()
     return 0
+
+
+def _cannot_listen(host: str, port: int, refusal: OSError) -> str:
+    from airflow_provider_amplifybackend.local.service.checks import host_without_userinfo
+
+    return f"cannot listen on {host_without_userinfo(host)} port {port}: {refusal.strerror}"
 
 
 def _run(command: Sequence[str], variables: dict[str, str], ended: threading.Event) -> int:

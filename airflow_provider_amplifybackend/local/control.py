@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from airflow_provider_amplifybackend.local.http.asgi import CONTROL_PREFIX
+from airflow_provider_amplifybackend.local.service.checks import without_userinfo
 
 # A proxy from the environment must not catch requests to the loopback address.
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -25,6 +26,9 @@ class LocalControl:
     """The control interface of the server at `endpoint_url`."""
 
     def __init__(self, endpoint_url: str, *, timeout: float = 30.0) -> None:
+        if (shown := without_userinfo(endpoint_url)) != endpoint_url:
+            # urllib would take it for the name of a host, and quote it in its error.
+            raise ValueError(f"endpoint_url {shown} has a user or a password in front of its host, and needs none")
         self.endpoint_url = endpoint_url.rstrip("/")
         self._timeout = timeout
 
@@ -172,4 +176,4 @@ def _message(error: urllib.error.HTTPError) -> str:
     try:
         return str(json.loads(body)["error"])
     except (ValueError, KeyError, TypeError):
-        return f"HTTP {error.code}: {body}"
+        return f"HTTP {error.code}: {without_userinfo(body)}"

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from airflow_provider_amplifybackend.core.addresses import PROXIES, has_userinfo, names_user
+from airflow_provider_amplifybackend.core.addresses import PROXIES, has_password, has_userinfo, names_user
 from airflow_provider_amplifybackend.core.secret_names import is_secret_name
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.parameters.reading import holds_template, is_template, problems_of
@@ -19,6 +19,11 @@ WAY_OUT = (
     "it is stored unencrypted with the DAG and with a deferred task: put it into the extra of the connection instead, "
     'as "config_kwargs": {...}, which the worker and the triggerer each read there'
 )
+_RECORD_WAY_OUT = (
+    "it is stored unencrypted with the DAG and shown in logs: write the id of a connection there instead, which holds "
+    "both"
+)
+_OF_ADDRESS = "the user or password of an address"
 
 
 def password_problems(name: str, options: Any) -> Iterator[str]:
@@ -31,6 +36,8 @@ def refused_passwords(name: str, value: Any) -> list[str]:
     """Return a sentence for each password in one of the parameters, also where it is written as a text."""
     if name == "aws_conn_id":
         return [] if is_template(value) else problems_of(as_connection_id, name, value)
+    if name == "record":
+        return [f"{name} holds {_OF_ADDRESS}, and {_RECORD_WAY_OUT}"] if has_password(str(value)) else []
     if name != "botocore_config":
         return []
     if isinstance(value, str) and value.lstrip().startswith("{"):
@@ -42,7 +49,7 @@ def refused_passwords(name: str, value: Any) -> list[str]:
 def _found(path: str, value: Any, *, is_proxy: bool, levels: int) -> Iterator[tuple[str, str]]:
     if isinstance(value, str):
         if has_userinfo(value) or (is_proxy and names_user(value)):
-            yield path, "the user or password of an address"
+            yield path, _OF_ADDRESS
     elif levels and isinstance(value, Mapping):
         for key, member in value.items():
             inside = f"{path}.{_shown_key(key)}"

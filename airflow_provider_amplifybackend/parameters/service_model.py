@@ -17,7 +17,7 @@ from airflow_provider_amplifybackend.core import names
 from airflow_provider_amplifybackend.core.secrets import REDACTED, is_secret_name
 from airflow_provider_amplifybackend.parameters.lookalikes import cut, in_another_spelling, listed, lookalike
 from airflow_provider_amplifybackend.parameters.reading import EMPTY_RENDERINGS, as_text, flaws, is_template, shown
-from airflow_provider_amplifybackend.parameters.secret_members import secret_problem
+from airflow_provider_amplifybackend.parameters.secret_members import member_of, secret_problem
 
 if TYPE_CHECKING:
     from botocore.model import ListShape, ServiceModel, Shape, StructureShape
@@ -204,7 +204,7 @@ def _coerce_string(value: Any, shape: Shape, path: str, problems: _Problems) -> 
     if text is None:
         problems.append(f"{_shown(path, value)} must be a string")
         return value
-    if is_secret_name(_member(path)) and (problem := secret_problem(path, text)):
+    if is_secret_name(member_of(path)) and (problem := secret_problem(path, text)):
         problems.append(problem)
     accepted = getattr(shape, "enum", None)
     if accepted and text not in accepted:
@@ -254,15 +254,11 @@ _COERCIONS: dict[str, Callable[..., Any]] = {
 
 
 def _shown(path: str, value: Any) -> str:
-    if is_secret_name(_member(path)):
+    if is_secret_name(member_of(path)):
         return f"{path}={REDACTED}"
     # Whatever is not a plain value may hold a secret somewhere.
     is_plain = isinstance(value, str | int | float)
     return f"{path}={shown(value)}" if is_plain else f"{path}, a {type(value).__name__},"
-
-
-def _member(path: str) -> str:
-    return path.rsplit(".", 1)[-1].partition("[")[0]
 
 
 def operation_names() -> Iterator[str]:

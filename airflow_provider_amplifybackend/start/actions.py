@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
@@ -24,7 +24,7 @@ class SendStart:
     """Send the start once; answered with the job, or with the ServiceError thrown in."""
 
     operation: str
-    request: Mapping[str, Any]
+    request: Mapping[str, Any] = field(repr=False)  # with its secrets
     may_send: Callable[[], bool]
 
 
@@ -48,7 +48,7 @@ class Prepare:
     """Ask the guard, and make the client for starts."""
 
     operation: str
-    request: Mapping[str, Any]
+    request: Mapping[str, Any] = field(repr=False)  # with its secrets
 
 
 @dataclass(frozen=True)

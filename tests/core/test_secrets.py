@@ -58,6 +58,48 @@ def test_all_else_stays_as_it_is() -> None:
     }
 
 
+PAIRS: list[dict[str, Any]] = [
+    {"name": "DATABASE_PASSWORD", "value": HUSH},
+    {"Name": "ApiKey", "Value": HUSH},
+    {"OutputKey": "AppClientSecret", "OutputValue": HUSH, "Description": "the pool's"},
+    {"value": {"inside": [HUSH]}, "key": "refresh-token"},
+    {"ParameterKey": "googleAppSecretUserPool", "ParameterValue": HUSH},
+]
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=str)
+def test_a_secret_is_known_by_a_name_that_stands_beside_it(pair: dict[str, Any]) -> None:
+    """As environment variables, and parameters and outputs of stacks, are listed."""
+    for value in ([pair], {"variables": [pair]}, {"config": json.dumps([pair])}, {"AmplifyMetaConfig": {"a": [pair]}}):
+        assert HUSH not in repr(redact_secrets(value))
+        assert HUSH in set(secret_values(value))
+        assert HUSH in set(secret_values(json.dumps(value)))
+    assert redact_secrets({**pair, "ClientId": "c"})["ClientId"] == "c"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"name": "people", "value": HUSH},
+        {"name": "NextToken", "value": HUSH},
+        {"name": "TokenName", "value": HUSH},
+        {"name": "a password", "values": HUSH},
+        [{"name": "password"}, {"value": HUSH}],
+        {"name": ["password"], "value": HUSH},
+    ],
+    ids=str,
+)
+def test_a_value_whose_name_is_no_secrets_is_left_alone(value: Any) -> None:
+    assert redact_secrets(value) == value
+
+
+@pytest.mark.parametrize("scheme", ["Bearer ", "Basic ", "token ", ""])
+def test_of_a_header_the_credential_is_hidden_and_not_its_kind_alone(scheme: str) -> None:
+    text = f"refused: Authorization: {scheme}{HUSH} was sent, try again"
+    assert redact_secrets({"Error": text})["Error"] == "refused: Authorization: *** was sent, try again"
+    assert HUSH not in redact_secrets(f"curl -H 'Authorization: {scheme}{HUSH}' https://example.com")
+
+
 def test_a_session_is_masked_in_logs_but_returned() -> None:
     assert redact_secrets({"SessionId": "s"}) == {"SessionId": "s"}
     assert list(secret_values({"SessionId": "s"})) == ["s"]
@@ -132,7 +174,8 @@ SECRET_NAMES = (
     "ClientSecret", "clientSecret", "client_secret", "CLIENT_SECRET", "Client-Secret", "client secret",
     "PrivateKey", "private_key", "signinwithapplePrivateKeyUserPool", "googleAppSecretUserPool", "AppClientSecret",
     "apiKey", "GraphQLAPIKeyOutput", "x-api-key", "ChallengeCode", "challenge_code", "password", "DB_PASSWD",
-    "accessToken", "credentials", "passphrase",
+    "accessToken", "credentials", "passphrase", "Authorization", "aws_secret_access_key", "storageAccessKey",
+    "JWT_SIGNING_KEY", "encryption-key", "passcode",
 )  # fmt: skip
 HARMLESS_NAMES = (
     "ClientId", "KeyId", "TeamId", "ForgotPassword", "PasswordPolicy", "NextToken", "next_token",
@@ -140,6 +183,7 @@ HARMLESS_NAMES = (
     "apiKeyExpirationDate",
     "apiKeyExpirationDays", "apiKeyConfig", "userpoolClientRefreshTokenValidity", "AuthTokenValidity", "secretArn",
     "secretName", "secretNames", "tokenEndpoint", "clientRequestToken", "HasCredential", "SessionId", "AppClientID", "",
+    "authorizationType", "authorizationModes", "aws_access_key_id", "encryptionKeyArn", "signingKeyId",
 )  # fmt: skip
 
 

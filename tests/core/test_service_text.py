@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import traceback
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_amplifybackend.core.encodable import fit_to_log
 from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS
 from airflow_provider_amplifybackend.core.secrets import SECRET_MEMBERS
 from airflow_provider_amplifybackend.core.service_text import ServiceTexts, may_repeat_secret, without_texts
@@ -102,3 +105,32 @@ def test_a_secret_that_nobody_knows_is_taken_out_where_it_stands_by_its_name() -
     assert texts.answer("GetBackendJob", {}, row("ImportBackendAuth", Error=said))["Error"] == said.replace(
         "hush", "***"
     )
+
+
+def noted(error: Exception, note: str) -> Exception:
+    error.add_note(note)
+    return error
+
+
+def caused(error: Exception, by: Exception) -> Exception:
+    error.__cause__ = by
+    return error
+
+
+HIDING: dict[str, Callable[[str], Exception]] = {
+    "its text": ValueError,
+    "a note": lambda text: noted(ValueError("oh"), text),
+    "its cause": lambda text: caused(ValueError("oh"), ValueError(text)),
+    "a note of its cause": lambda text: caused(ValueError("oh"), noted(ValueError("ah"), text)),
+    "a member of a group": lambda text: ExceptionGroup("oh", [ValueError("ah"), ExceptionGroup("o", [OSError(text)])]),
+    "the cause of a member": lambda text: ExceptionGroup("oh", [caused(ValueError("ah"), OSError(text))]),
+}
+
+
+@pytest.mark.parametrize("where", HIDING)
+def test_an_exception_is_not_logged_as_it_is_wherever_a_log_would_show_a_secret_of_it(where: str) -> None:
+    texts = ServiceTexts()
+    texts.learn({"ClientSecret": SECRET})
+    assert SECRET in "".join(traceback.format_exception(HIDING[where](SECRET)))
+    assert not fit_to_log(HIDING[where](f"no client {SECRET}"), texts.redacted)
+    assert fit_to_log(HIDING[where]("no client"), texts.redacted)

@@ -57,7 +57,7 @@ from airflow_provider_amplifybackend.tasks.failed_job import with_error_text
 from airflow_provider_amplifybackend.tasks.literal_secrets import LiteralSecretWarning
 from airflow_provider_amplifybackend.triggers import _events as events
 from tests.docs.conftest import ROOT
-from tests.samples import APP, auth
+from tests.samples import APP, auth, auth_change
 from tests.state_store import StateStore
 
 PAGE = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
@@ -262,6 +262,14 @@ def refused_secret(service: LocalAmplifyBackend) -> str:
     return "; ".join(service_model.problems("CreateBackendAuth", social_login("***")))
 
 
+def refused_secret_of_a_task(service: LocalAmplifyBackend) -> str:
+    config = auth_change(OAuth={"SocialProviderSettings": {"Google": {"ClientId": "shop", "ClientSecret": "***"}}})
+    request = {**DELETE, "ResourceName": "main", "ResourceConfig": config}
+    with pytest.raises(BackendParameterError) as error:
+        AmplifyBackendHook().call("UpdateBackendAuth", request)
+    return str(error.value)
+
+
 def secret_in_clear(service: LocalAmplifyBackend) -> str:
     with pytest.warns(LiteralSecretWarning) as warned, DAG("shop", schedule=None):
         CreateBackendAuthOperator(task_id="add_auth", **social_login("hush-hush"))
@@ -366,7 +374,7 @@ def unusable_event(service: LocalAmplifyBackend) -> str:
 
 ERRORS: dict[str, tuple[Callable[[LocalAmplifyBackend], str], ...]] = {
     "BackendParameterError": (refused_parameter,),
-    "Secrets": (refused_secret, secret_in_clear),
+    "Secrets": (refused_secret, refused_secret_of_a_task, secret_in_clear),
     "Names": (refused_name,),
     "Passwords": (refused_password, refused_connection),
     "BackendRequestError": (refused_request, stopped_waiting, stopped_waiting_in_the_triggerer),

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -28,6 +29,7 @@ from tests.fixture_types import MakeConnection
 from tests.front import Front
 from tests.operators.requests_by_operation import shared_botocore_data  # noqa: F401
 from tests.samples import APP, auth
+from tests.sts import Sts
 
 TEXT = (Path(__file__).parents[2] / "docs" / "connection.md").read_text(encoding="utf-8")
 SECTIONS = {
@@ -446,6 +448,42 @@ def test_no_session_and_no_temporary_credential_is_in_a_line_whatever_masks_the_
     assert session not in "".join(
         record.getMessage() for record in caplog.records if record.name == client_log.__name__
     )
+
+
+def test_neither_the_external_id_nor_the_credentials_of_a_role_are_in_a_line_whatever_masks_the_log(
+    service: LocalAmplifyBackend, caplog: pytest.LogCaptureFixture, connection: Callable[..., str]
+) -> None:
+    role, hidden = "arn:aws:iam::111122223333:role/shop", {"hush:external@id", "hush/key", "hush/session+=="}
+    with Sts({"shop": ("hush/key", "hush/session+==")}).running() as sts, caplog.at_level("DEBUG"):
+        hook = AmplifyBackendHook(
+            aws_conn_id=connection(
+                role_arn=role,
+                assume_role_kwargs={"ExternalId": "hush:external@id"},
+                service_config={"sts": {"endpoint_url": sts.endpoint_url}},
+            )
+        )
+        assert hook.get_environments(APP)
+        credentials = hook.get_session().get_credentials()
+    assert {asked["ExternalId"] for asked in sts.asked} == {"hush:external@id"}
+    assert credentials is not None
+    assert {credentials.secret_key, credentials.token} < hidden
+    lines = [record.getMessage() for record in caplog.records]
+    assert any("AssumeRole" in line and "'ExternalId': '***'" in line for line in lines)
+    assert [line for line in lines for text in hidden if text in line or quote(text) in line] == []
+
+
+def test_no_answer_that_the_guard_reads_is_in_a_line_whatever_masks_the_log(
+    service: LocalAmplifyBackend, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An app's variables hold the secrets of its social login, and a stack's outputs those of its clients."""
+    service.control.seed_app(APP, "staging", variables={"AMPLIFY_GOOGLE_CLIENT_SECRET": "hush-now", "SHOP": "hush-too"})
+    service.control.clear_journal()
+    with caplog.at_level("DEBUG"):
+        AmplifyBackendHook().check_guard("DeleteBackend", {"AppId": APP, "BackendEnvironmentName": "staging"})
+    assert {"GetApp", "DescribeStacks"} <= {entry["operation"] for entry in service.control.journal()}
+    lines = [record.getMessage() for record in caplog.records]
+    assert any("bytes that can hold a secret, not shown" in line for line in lines)
+    assert [line for line in lines if "hush" in line or "OutputKey" in line] == []
 
 
 def test_a_call_that_got_no_answer_is_a_line_too(

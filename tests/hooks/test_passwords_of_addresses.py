@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+import traceback
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,11 +13,12 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 
 from airflow_provider_amplifybackend.exceptions import BackendParameterError, BackendRequestError
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
-from airflow_provider_amplifybackend.operators.environment import GetBackendOperator
+from airflow_provider_amplifybackend.operators.environment import DeleteBackendOperator, GetBackendOperator
 from airflow_provider_amplifybackend.sensors.environment import BackendEnvironmentSensor
 from airflow_provider_amplifybackend.triggers.job import BackendJobTrigger
 from tests.dag_run import DagRunner, Finished
@@ -178,6 +180,20 @@ def test_what_a_mapped_task_is_expanded_over_is_refused_too() -> None:
         GetBackendOperator.partial(task_id="task", botocore_config=config)
 
 
+@pytest.mark.parametrize("place", ["sftp://shop:PASSWORD@files/records", "webdav://shop:PASS:PASSWORD@h/"])
+def test_a_password_in_the_place_of_records_is_refused_where_the_dag_is_written(place: str) -> None:
+    with pytest.raises(BackendParameterError, match="task: record holds the user or password of an address") as error:
+        DeleteBackendOperator(task_id="task", app_id=APP, backend_environment_name="staging", record=place)
+    assert "PASSWORD" not in str(error.value)
+    assert "write the id of a connection there instead" in str(error.value)
+
+
+@pytest.mark.parametrize("place", ["s3://audit@bucket/records", "s3://bucket/a:b@c", "file:///var/records", "/var/a@b"])
+def test_a_connection_in_front_of_the_place_of_records_is_none(place: str) -> None:
+    operator = DeleteBackendOperator(task_id="task", app_id=APP, backend_environment_name="staging", record=place)
+    assert operator.record == place
+
+
 @pytest.mark.usefixtures("everything_is_logged")
 @pytest.mark.parametrize("case", REFUSED)
 def test_a_password_that_a_template_brings_is_refused_before_anything_is_sent_or_stored(
@@ -225,3 +241,20 @@ def test_settings_without_a_password_are_taken() -> None:
         botocore_config={"proxies": {"https": "http://proxy:3128"}, "user_agent_extra": "me@example.com"},
     )
     task.validate()
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["no way to https://vault:PASSWORD@secrets:8200/v1", "refused: token=PASSWORD", "Authorization: Bearer PASSWORD"],
+)
+def test_what_a_secrets_backend_says_is_raised_without_them(monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+    def look_up(cls: Any, conn_id: str) -> Any:
+        raise RuntimeError(said)
+
+    airflows = next(cls for cls in AwsBaseHook.__mro__ if "get_connection" in vars(cls))
+    monkeypatch.setattr(airflows, "get_connection", classmethod(look_up))
+    hook = AmplifyBackendHook(aws_conn_id="anybody")
+    for ask in (lambda: hook.conn, lambda: hook.call("GetBackend", {"AppId": APP})):
+        with pytest.raises(Exception, match="could not be looked up") as error:
+            ask()
+        assert "PASSWORD" not in "".join(traceback.format_exception(error.value))

@@ -133,6 +133,15 @@ def test_without_its_extra_it_names_it() -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("address", ["http://shop:hush@127.0.0.1", "shop:hu/sh@127.0.0.1", "hush@127.0.0.1"])
+def test_what_it_prints_has_no_password_of_an_address(address: str) -> None:
+    for option in ("--host", "--allow-host"):
+        printed = refusal(option, address)
+        assert "hush" not in printed
+        assert "hu/sh" not in printed
+        assert "127.0.0.1" in printed
+
+
 def test_resets_are_real_with_plain_uvicorn_too() -> None:
     """The `local` extra brings neither httptools nor uvloop; where they are installed, all other tests use them."""
     script = """

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,18 +17,18 @@ from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from tests.airflow_versions import forget_masked_texts, store_dag
 from tests.dag_run import DagRunner, Finished
 from tests.front import Front
-from tests.system import secret_leaks
+from tests.operators.left_behind import pieces
+from tests.sts import Sts
+from tests.system import secret_leaks, secret_shown
 from tests.system.secret_forms import Search
 from tests.system.secret_not_covered import excuse
 from tests.system.secret_plants import CONTROL, DAG_IDS, Planted
-from tests.system.secret_sinks import Database, Piece
+from tests.system.secret_sinks import Piece, file_pieces
 
 pytestmark = pytest.mark.usefixtures("clients_at_debug")
 
 DAGS = Path(__file__).parents[1] / "system" / "dags" / "secrets"
 CLIENTS = ("botocore", "aiobotocore", "urllib3")
-# Airflow's in-process supervisor, which only dag.test() has, logs the messages that ask it for something.
-SUPERVISOR = ("Sending request", "Received message from task runner")
 
 
 @pytest.fixture
@@ -38,16 +38,40 @@ def proxy(service: LocalAmplifyBackend) -> Iterator[Front]:
 
 
 @pytest.fixture
+def values() -> Planted:
+    return Planted()
+
+
+@pytest.fixture
+def sts(values: Planted) -> Iterator[Sts]:
+    with Sts(values.roles).running() as running:
+        yield running
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> Path:
+    """Where the records of deletions go."""
+    return tmp_path / "records"
+
+
+@pytest.fixture
 def planted(
-    service: LocalAmplifyBackend, proxy: Front, monkeypatch: pytest.MonkeyPatch, airflow_home: Path
+    values: Planted,
+    service: LocalAmplifyBackend,
+    proxy: Front,
+    sts: Sts,
+    records: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    airflow_home: Path,
 ) -> Iterator[Planted]:
-    planted = Planted()
+    planted = values
     planted.prepare(service)
     for name, value in planted.variables.items():
         monkeypatch.setenv(f"AIRFLOW_VAR_{name.upper()}", value)
-    for name, connection in planted.connections(service.endpoint_url, proxy.endpoint_url).items():
+    for name, connection in planted.connections(service.endpoint_url, proxy.endpoint_url, sts.endpoint_url).items():
         monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(connection))
     monkeypatch.setenv("SECRET_DAGS_FILES", str(DAGS / "files"))
+    monkeypatch.setenv("SECRET_DAGS_RECORDS", str(records))
     with _in_database(*planted.in_database):
         yield planted
 
@@ -96,24 +120,11 @@ def _in_database(variables: dict[str, str], connections: dict[str, dict[str, Any
                 session.query(model).filter(name.in_(names)).delete(synchronize_session=False)
 
 
-def pieces(*runs: Finished) -> Iterator[Piece]:
-    """Yield everything that the runs have left."""
-    from airflow.configuration import conf
-
-    database = Database(conf.get("database", "sql_alchemy_conn"), conf.get("core", "fernet_key"))
-    yield from database.pieces()
-    database.close()
-    for run in runs:
-        for line in run.log_lines:
-            if line["task"] and not str(line["event"]).startswith(SUPERVISOR):
-                yield Piece("log", line["task"], json.dumps(line, default=str).encode())
-
-
-def found(planted: Planted, *runs: Finished) -> set[str]:
+def found(planted: Planted, run: Finished, more: Iterable[Piece] = ()) -> set[str]:
     search = Search(planted.mark, planted.cores, planted.others)
     return {
         f"{name} in {place}"
-        for piece in pieces(*runs)
+        for piece in (*pieces(run), *more)
         for name in search.names(piece.content)
         for place in [f"{piece.sink}: {piece.where}"]
         if not excuse(name, place)
@@ -122,16 +133,28 @@ def found(planted: Planted, *runs: Finished) -> set[str]:
 
 @pytest.mark.parametrize("dag_id", DAG_IDS)
 def test_no_planted_secret_is_in_a_log_or_in_the_database(
-    dags: DagRunner, service: LocalAmplifyBackend, proxy: Front, planted: Planted, dag_id: str
+    dags: DagRunner,
+    service: LocalAmplifyBackend,
+    proxy: Front,
+    sts: Sts,
+    planted: Planted,
+    records: Path,
+    dag_id: str,
 ) -> None:
-    dag = dags.load_file((DAGS / "secret_dags.py").read_text(encoding="utf-8"), dag_id)
+    text = (DAGS / "secret_dags.py").read_text(encoding="utf-8")
+    if dag_id == "secrets_shown":
+        value = planted.values
+        text = secret_shown.FILE.format(literal=value["in_file_google"], param=value["in_params_google"])
+    dag = dags.load_file(text, dag_id)
     store_dag(dag)
-    run = dags.run_dag(dag)
+    run = dags.run_dag(dag, conf=planted.conf(dag_id))
     assert run.states == {task_id: "failed" if task_id.startswith("fails_") else "success" for task_id in run.states}, {
         task_id: run.errors(task_id) for task_id in run.states
     }
-    assert planted.astray(service.control.journal(), proxy.asked, [dag_id]) == []
-    assert found(planted, run) == set()
+    assert planted.astray(service.control.journal(), proxy.asked, sts.asked, [dag_id]) == []
+    files = [*file_pieces(records, but=())]
+    assert bool(files) == (dag_id == "secrets_out")
+    assert found(planted, run, files) == set()
 
 
 def test_what_a_task_leaks_is_found_in_each_place(dags: DagRunner, planted: Planted) -> None:

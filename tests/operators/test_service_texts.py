@@ -218,6 +218,8 @@ def test_the_sensor_reads_a_failed_job_again(service: LocalAmplifyBackend) -> No
         sensor.execute_complete({}, event=failed_event(error="hush"))
 
 
+# The task is made here, with the secret that its event repeats; test_literal_secrets.py has the warning's tests.
+@pytest.mark.filterwarnings("ignore::airflow_provider_amplifybackend.tasks.literal_secrets.LiteralSecretWarning")
 @pytest.mark.parametrize("event", [{"kind": "error"}, {"kind": "timeout", "waited": 1.0}], ids=str)
 def test_an_event_of_an_earlier_version_is_raised_without_the_secrets_of_the_task(event: dict[str, Any]) -> None:
     from airflow_provider_amplifybackend.exceptions import AmplifyBackendError

@@ -23,6 +23,11 @@ from tests.dag_run import DagRunner
 from tests.fixture_types import WriteFile
 from tests.operators.requests_by_operation import IMPORTS, operator_classes, shared_botocore_data  # noqa: F401
 
+# Secrets are written here as they are, to be compared with what is sent; test_literal_secrets.py tests the warning.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::airflow_provider_amplifybackend.tasks.literal_secrets.LiteralSecretWarning"
+)
+
 BOTH_RENDERINGS = pytest.mark.parametrize("native", [False, True], ids=["as text", "natively"])
 FORMS = ["dictionary", "text", "file", "mapped dictionary", "mapped text", "mapped file"]
 IN_EVERY_FORM = pytest.mark.parametrize("form", FORMS)

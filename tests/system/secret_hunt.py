@@ -30,12 +30,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from tests.front import Front
-from tests.system import secret_leaks
+from tests.sts import Sts
+from tests.system import secret_leaks, secret_shown
 from tests.system.engine import RunningAirflow
 from tests.system.engine_processes import EngineError
 from tests.system.engine_services import missing_services
 from tests.system.secret_forms import Search
-from tests.system.secret_not_covered import excuse
+from tests.system.secret_not_covered import NOT_COVERED, excuse
 from tests.system.secret_plants import CONTROL, DAG_IDS, PLANTS, SESSIONS, Planted
 from tests.system.secret_sinks import (
     OF_DAG,
@@ -75,6 +76,7 @@ SINKS = (
     "environments",
     "files",
 )
+OF_CELERY = ("worker.log", "broker")
 # Under LocalExecutor, Airflow itself fails tasks whose trigger fires before the busy scheduler has noted their deferral
 # (apache/airflow#67287).
 JOB_SECONDS = 12.0
@@ -151,20 +153,24 @@ class Hunt:
         self.executor: Executor = executor
         self.home = folder / "home"
         self.planted = Planted(more=[NAME])
-        sinks = {*SINKS, "worker.log"} if executor == "CeleryExecutor" else SINKS
+        sinks = (*SINKS, *OF_CELERY) if executor == "CeleryExecutor" else SINKS
         self.report = Report(len(PLANTS) + len(SESSIONS), frozenset(sinks))
         self.leaks = f"leaks_{self.planted.cores[NAME]}"
 
     def run(self) -> Report:
         began = time.monotonic()
-        with LocalAmplifyBackend(job_seconds=JOB_SECONDS) as service, Front(service.endpoint_url).running() as proxy:
+        with (
+            LocalAmplifyBackend(job_seconds=JOB_SECONDS) as service,
+            Front(service.endpoint_url).running() as proxy,
+            Sts(self.planted.roles).running() as sts,
+        ):
             self.planted.prepare(service)
-            self._give(service.endpoint_url, proxy.endpoint_url)
+            self._give(self.planted.connections(service.endpoint_url, proxy.endpoint_url, sts.endpoint_url))
             with self._airflow() as airflow:
                 airflow.wait_ready([*DAG_IDS, self.leaks])
                 self._say(began, "Airflow is ready")
                 self._run_dags(airflow, began)
-                self.report.astray += self.planted.astray(service.control.journal(), proxy.asked)
+                self.report.astray += self.planted.astray(service.control.journal(), proxy.asked, sts.asked)
                 self._search(airflow, began)
         return self.report
 
@@ -173,16 +179,19 @@ class Hunt:
 
     # ------------------------------------------------------------------------------------------------------- before
 
-    def _give(self, endpoint: str, proxy: str) -> None:
-        """Write what Airflow reads: the secrets backend's files, the DAGs, and the DAG that leaks."""
+    def _give(self, connections: dict[str, Any]) -> None:
+        """Write what Airflow reads: the secrets backend's files, the DAGs, and those with secrets in them."""
         given, dags = self.home / "given", self.home / "dags"
         for folder in (given, self.home / "tmp"):
             folder.mkdir(parents=True)
         shutil.copytree(DAGS, dags)
         (given / "variables.json").write_text(json.dumps(self.planted.variables))
-        (given / "connections.json").write_text(json.dumps(self.planted.connections(endpoint, proxy)))
+        (given / "connections.json").write_text(json.dumps(connections))
         secret = self.planted.values[CONTROL]
         (dags / f"{self.leaks}.py").write_text(secret_leaks.FILE.format(dag_id=self.leaks, secret=secret))
+        value = self.planted.values
+        shown = secret_shown.FILE.format(literal=value["in_file_google"], param=value["in_params_google"])
+        (dags / "showing_dag.py").write_text(shown)
         (dags / "broken_dag.py").write_text(secret_leaks.BROKEN_FILE.format(secret=secret))
 
     def _airflow(self) -> RunningAirflow:
@@ -222,7 +231,9 @@ class Hunt:
             # The control comes first: it takes longest, because it waits for a child, a retry and a trigger.
             conf = {"leaked": self.planted.values[CONTROL]}
             self.runs = [(self.leaks, airflow.trigger(self.leaks, conf, run_id=f"run-{self.planted.cores[NAME]}"))]
-            self.runs += [(dag_id, airflow.trigger(dag_id, run_id="hunt")) for dag_id in DAG_IDS]
+            self.runs += [
+                (dag_id, airflow.trigger(dag_id, self.planted.conf(dag_id), run_id="hunt")) for dag_id in DAG_IDS
+            ]
             for dag_id, run_id in self.runs:
                 state = airflow.wait_run(dag_id, run_id, timeout=900, every=1)
                 self._say(began, f"{dag_id.partition('_Hq')[0]} has ended: {state}")
@@ -272,11 +283,17 @@ class Hunt:
         airflow.shut_down()
         judge.look(piece for piece in log_pieces(self.home) if piece.sink not in NOT_OURS)
         judge.look(file_pieces(self.home, but=(*GIVEN, "airflow.db", "airflow.db-wal", "airflow.db-shm")))
+        self.report.astray += [
+            f"listed in docs/security.md and not found: {each.what}"
+            for each in NOT_COVERED
+            if not self.report.excused[each.what]
+        ]
         size = sum(self.report.sinks.values()) / 1e6
         self._say(began, f"all is searched, {size:.0f} MB")
 
     def _commands(self) -> Iterator[list[str]]:
         yield ["dags", "details", self.leaks]
+        yield ["dags", "details", "secrets_shown"]
         yield ["dags", "list-import-errors"]
         yield ["tasks", "render", self.leaks, "leak", self.runs[0][1]]
         yield ["tasks", "render", DAG_IDS[0], "json_text", self.runs[1][1]]

@@ -73,23 +73,24 @@ NOT_COVERED = (
         r"CLI tasks render: tasks render secrets_in json_text ",
         ("CLI tasks render: tasks render secrets_in json_text hunt",),
     ),
-)
-# What no plant of the hunt can show, because it would be the author's own doing or the command's purpose.
-ALSO_NOT_COVERED = (
-    (
+    NotCovered(
         "A secret in a DAG file",
-        "the DAG's source, its serialized form, `airflow dags` commands, the UI",
+        "the DAG's source, its serialized form, details and tasks, in the database, the REST API and the UI",
         "a template in its place ([above](#secrets-in)); `validate_dag` in the DAG's tests",
+        "in_(file|params)_google",
+        r"table (dag_code|serialized_dag): |REST (DAG source|DAG details|tasks): /dag\w+/secrets_shown"
+        r"|CLI dags details: dags details secrets_shown",
+        ("table serialized_dag: serialized_dag.data",),
     ),
-    (
+    NotCovered(
         "`dag_run.conf` and `params`",
-        "the DAG run, in the database, the REST API and the UI",
+        "the DAG run and the event log, in the database, the REST API and the UI; at DEBUG, the log of each of the "
+        "run's tasks",
         "a template that reads a connection or Variable",
-    ),
-    (
-        "`ExternalId` of a connection with a role",
-        "DEBUG lines of the amazon provider (`airflow.providers.amazon`)",
-        "`[logging] namespace_levels = airflow.providers.amazon=INFO` where you log at DEBUG",
+        "in_(conf|params)_google",
+        r"table (dag_run: dag_run\.conf|log: log\.extra)|REST DAG runs: /dags/secrets_shown/|REST event log: "
+        r"|logs of tasks: dag_id=secrets_shown/|REST task logs: /dags/secrets_shown/|log: in_",
+        ("table dag_run: dag_run.conf",),
     ),
 )
 
@@ -101,5 +102,4 @@ def excuse(secret: str, place: str) -> NotCovered | None:
 
 def table() -> str:
     """Return the rows of docs/security.md."""
-    rows = [(each.what, each.where, each.setting) for each in NOT_COVERED]
-    return "\n".join(f"| {' | '.join(row)} |" for row in (*rows, *ALSO_NOT_COVERED))
+    return "\n".join(f"| {each.what} | {each.where} | {each.setting} |" for each in NOT_COVERED)

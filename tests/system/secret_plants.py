@@ -1,9 +1,10 @@
 """The secrets of the hunt: each with the task that meets it, and the road on which it gets there.
 
-The DAGs (dags/secrets/secret_dags.py) name each by a template only, so that nothing of it stands in a DAG file; the
-values are made anew for each run and put into a secrets backend, a Variable or connection of Airflow's database, or
-the answers of the local AmplifyBackend. A task whose name begins with `fails_` must fail, every other must succeed,
-and what was to be sent must have reached the service: a hunt through roads that nobody has taken finds nothing.
+The DAGs (dags/secrets/secret_dags.py) name each by a template only, so that nothing of it stands in a DAG file, but for
+one whose author writes them where Airflow shows them (secret_shown.py). The values are made anew for each run and put
+into a secrets backend, a Variable or connection of Airflow's database, or the answers of the local AmplifyBackend. A
+task whose name begins with `fails_` must fail, every other must succeed, and what was to be sent must have reached the
+service: a hunt through roads that nobody has taken finds nothing.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ _REFUSED: dict[str, tuple[Way, str]] = {
     "fails_camel_case": (HELD, "google facebook amazon apple"),
     "fails_camel_file": (HELD, "google:signs apple:pem_line"),
     "fails_cli_inputs": (HELD, "google apple:pem_line creds"),
-    "fails_names": (HELD, "keyed tokened worded credited"),
+    "fails_names": (HELD, "keyed tokened worded credited signed authorized"),
     "fails_yaml": (HELD, "google apple"),
     "fails_python_text": (HELD, "google:signs"),
     "fails_cut": (HELD, "google:signs"),
@@ -91,15 +92,20 @@ _SAID: dict[str, tuple[Way, str]] = {
 }
 # Out: what the service answers.
 _OUT: dict[str, tuple[Way, str]] = {
-    "get_backend": (ANSWERED, "appclient graphql hosted appapple datastore"),
+    "get_backend": (ANSWERED, "appclient graphql hosted appapple datastore listed"),
     "get_auth": (ANSWERED, "google:signs facebook amazon apple:pem"),
     "get_api": (ANSWERED, "apikey"),
     "create_challenge": (ANSWERED, "code"),
     "get_challenge": (ANSWERED, "code"),
+    # Read by the guard, for a plan, and for the record of a deletion
+    "plan": (ANSWERED, "variable"),
+    "delete_recorded": (ANSWERED, "google apple:pem"),
 }
 _CONNECTIONS: dict[str, tuple[Way, str]] = {
     "aws_keys": (USED, "key session"),
     "aws_keys_deferred": (USED, "key session"),
+    "role": (USED, "external key session"),
+    "role_deferred": (USED, "external key session"),
     "proxy": (USED, "userinfo"),
     "proxy_deferred": (USED, "userinfo"),
     "fails_proxy": (USED, "userinfo"),
@@ -111,6 +117,12 @@ _CONNECTIONS: dict[str, tuple[Way, str]] = {
     "fails_sensor_config": (HELD, "userinfo"),
     "fails_sensor_uri": (HELD, "key"),
 }
+# Written where Airflow itself shows it.
+_SHOWN: dict[str, tuple[Way, str]] = {
+    "in_file": (SENT, "google"),
+    "in_params": (SENT, "google"),
+    "in_conf": (SENT, "google"),
+}
 _PLANTED = {
     "secrets_in": _IN,
     "secrets_native": _NATIVE,
@@ -118,14 +130,16 @@ _PLANTED = {
     "secrets_said": _SAID,
     "secrets_out": _OUT,
     "secrets_connections": _CONNECTIONS,
+    "secrets_shown": _SHOWN,
 }
 DAG_IDS = tuple(_PLANTED)
 # Session ids: results carry them, because whoever looks a session up or ends it needs them (docs/security.md).
 SESSIONS = {"create_challenge_session", "get_challenge_session", "delete_challenge_session"}
 CONTROL = "control"
 
+_ROLES = ("role", "role_deferred")
 # Tasks that find an auth resource in their environment, and what it is.
-_WITH_AUTH = ("update", "update_deferred", "already_there", "hook", "get_auth")
+_WITH_AUTH = ("update", "update_deferred", "already_there", "hook")
 _PROVIDERS = {"google": "Google", "facebook": "Facebook", "amazon": "LoginWithAmazon", "apple": "SignInWithApple"}
 
 
@@ -241,7 +255,17 @@ class Planted:
             },
         }
 
-    def connections(self, endpoint: str, proxy: str) -> dict[str, dict[str, Any]]:
+    def conf(self, dag_id: str) -> dict[str, str]:
+        """Return what a DAG run is given."""
+        name = "in_conf_google"
+        return {name: self.values[name]} if dag_id == "secrets_shown" else {}
+
+    @property
+    def roles(self) -> dict[str, tuple[str, str]]:
+        """The temporary credentials of roles: key and session token."""
+        return {role: (self.values[f"{role}_key"], self.values[f"{role}_session"]) for role in _ROLES}
+
+    def connections(self, endpoint: str, proxy: str, sts: str) -> dict[str, dict[str, Any]]:
         """Return the connections, in the JSON form of Airflow."""
         value, once = self.values, {"retries": {"total_max_attempts": 1}}
 
@@ -253,8 +277,18 @@ class Planted:
             proxies = {"http": address.replace("//", f"//hunter:{value[plant]}@")}
             return aws({"config_kwargs": {"proxies": proxies, **once}})
 
+        def assumed(role: str) -> dict[str, Any]:
+            return aws(
+                {
+                    "role_arn": f"arn:aws:iam::123456789012:role/{role}",
+                    "assume_role_kwargs": {"ExternalId": value[f"{role}_external"]},
+                    "service_config": {"sts": {"endpoint_url": sts}},
+                }
+            )
+
         return {
             "aws_default": aws({}),
+            **{f"aws_{role}": assumed(role) for role in _ROLES},
             "aws_keys": aws({"aws_session_token": value["aws_keys_session"]}, value["aws_keys_key"]),
             "aws_keys_deferred": aws(
                 {"aws_session_token": value["aws_keys_deferred_session"]}, value["aws_keys_deferred_key"]
@@ -291,6 +325,7 @@ class Planted:
             APP,
             *({"name": environment_of(task)} | self._resources(task) for task in environments),
             app_name="shop",
+            variables={"AMPLIFY_GOOGLE_CLIENT_SECRET": self.values["plan_variable"]},
             jobs=list(self._jobs()),
         )
         for name in sorted(SESSIONS):
@@ -303,7 +338,7 @@ class Planted:
             return {"meta": self._meta(), "api": {"graph": None}}
         if task == "get_api":
             return {"api": {"graph": None}}
-        if task == "get_auth":
+        if task in ("get_auth", "delete_recorded"):
             return {"auth": {RESOURCE: social(**self._of(task))}}
         return {"auth": {RESOURCE: auth()}} if task in _WITH_AUTH else {}
 
@@ -326,7 +361,12 @@ class Planted:
                 }
             },
             "api": {"graph": {"service": "AppSync", "output": {"GraphQLAPIKeyOutput": given["graphql"]}}},
-            "function": {"seed": {"environment": {"DATABASE_PASSWORD": given["datastore"]}}},
+            "function": {
+                "seed": {
+                    "environment": {"DATABASE_PASSWORD": given["datastore"]},
+                    "parameters": [{"name": "SHOP_API_KEY", "value": given["listed"]}],
+                }
+            },
         }
 
     def _jobs(self) -> Iterator[dict[str, Any]]:
@@ -378,9 +418,10 @@ class Planted:
         self,
         journal: Sequence[Mapping[str, Any]],
         proxied: Sequence[Mapping[str, str]],
+        assumed: Sequence[Mapping[str, str]],
         dag_ids: Sequence[str] = DAG_IDS,
     ) -> list[str]:
-        """Return what should have reached the service or the proxy and has not, and what has and should not."""
+        """Return what should have reached the service, the proxy or STS and has not, and what has and should not."""
         sent = json.dumps([entry["parameters"] for entry in journal], ensure_ascii=False)
         wrong = []
         for plant in (plant for plant in PLANTS if plant.dag in dag_ids):
@@ -391,6 +432,10 @@ class Planted:
         for name in ("proxy_userinfo", "proxy_deferred_userinfo") if "secrets_connections" in dag_ids else ():
             if f"Basic {base64.b64encode(f'hunter:{self.values[name]}'.encode()).decode()}" not in logins:
                 wrong.append(f"{name} has not reached the proxy")
+        external_ids = {each.get("ExternalId") for each in assumed}
+        for role in _ROLES if "secrets_connections" in dag_ids else ():
+            if self.values[f"{role}_external"] not in external_ids:
+                wrong.append(f"{role}_external has not reached STS")
         return wrong
 
 

@@ -50,6 +50,7 @@ TABLES = (
 )
 REST = {
     "DAG details": "/dags/{dag}/details",
+    "DAG source": "/dagSources/{dag}",
     "DAG runs": "/dags/{dag}/dagRuns",
     "tasks": "/dags/{dag}/tasks",
     "task instances": "/dags/{dag}/dagRuns/{run}/taskInstances",
@@ -254,13 +255,30 @@ def cli_pieces(airflow: RunningAirflow, commands: Iterable[Sequence[str]]) -> It
         yield Piece(f"CLI {' '.join(command[:2])}", " ".join(command), done.stdout + b"\n" + done.stderr)
 
 
+def broker_pieces(url: str) -> Iterator[Piece]:
+    """Yield what is in Celery's broker: messages that wait, and those whose tasks run."""
+    import redis
+
+    with redis.Redis.from_url(url) as broker:
+        for key in broker.scan_iter():
+            kind = broker.type(key)
+            values: Iterable[Any] = ()
+            if kind == b"list":
+                values = broker.lrange(key, 0, -1)
+            elif kind == b"hash":
+                values = broker.hgetall(key).values()
+            for value in values:
+                yield Piece("broker", key.decode(errors="replace"), value)
+
+
 class Watch:
-    """Looks again and again at what is there for a moment: processes, and the rows of waiting tasks."""
+    """Looks again and again at what is there for a moment: processes, messages, and the rows of waiting tasks."""
 
     MOMENTARY = ("trigger", "task_instance", "rendered_task_instance_fields")
 
     def __init__(self, airflow: RunningAirflow, database: Database) -> None:
         self._airflow, self._database = airflow, database
+        self._broker = airflow.environment.get("AIRFLOW__CELERY__BROKER_URL")
         self._over = threading.Event()
         self._seen: dict[bytes, Piece] = {}
         self._thread = threading.Thread(target=self._look, daemon=True)
@@ -284,6 +302,9 @@ class Watch:
                     self._keep(Piece("command lines", process.name(), "\0".join(process.cmdline()).encode()))
                     environment = json.dumps(process.environ(), ensure_ascii=False)
                     self._keep(Piece("environments", process.name(), environment.encode(errors="replace")))
+            with contextlib.suppress(Exception):  # a message may be gone before it is read
+                for piece in broker_pieces(self._broker) if self._broker else ():
+                    self._keep(piece)
             with contextlib.suppress(Exception):  # the database may be locked for a moment
                 for piece in self._database.pieces(self.MOMENTARY):
                     self._keep(piece)

@@ -147,9 +147,9 @@ def test_a_hunt_fails_if_it_finds_something_misses_its_control_or_was_led_astray
 
 def test_a_road_that_nobody_took_is_noticed() -> None:
     planted = Planted()
-    assert "dictionary_google has not reached the service" in planted.astray([], [])
+    assert "dictionary_google has not reached the service" in planted.astray([], [], [])
     sent = [{"parameters": {"ClientSecret": planted.values["fails_cut_google"]}}]
-    assert "fails_cut_google has reached the service" in planted.astray(sent, [])
+    assert "fails_cut_google has reached the service" in planted.astray(sent, [], [])
 
 
 def test_every_secret_is_new_in_each_run_and_like_no_other() -> None:

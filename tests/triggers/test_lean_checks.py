@@ -25,6 +25,12 @@ Script = Callable[[Wire, socket.socket, str], bool]
 QUICK = {"retries": {"total_max_attempts": 1}, "read_timeout": 1, "connect_timeout": 1}
 
 
+def only_lean(way: str) -> None:
+    """Skip a test of what only the lean way meets."""
+    if way == "slow":
+        pytest.skip("only the lean way meets this")
+
+
 @pytest.fixture
 def wire(way: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
     with raw_wire() as wire:
@@ -95,14 +101,13 @@ REPEATED = ("nothing", "cut in the head")
 
 @pytest.mark.parametrize("odd", ODD)
 def test_an_odd_answer_is_asked_for_again_through_botocore(wire: Wire, run: Run, way: str, odd: str) -> None:
+    only_lean(way)
     wire.script = ends_after(1, ODD[odd])
-    event = run(event_of(trigger(botocore_config=QUICK)))
-    if way == "lean":
-        assert events.job_of_event(event).is_completed
-        # The first one makes the client, and shows how to ask; another asks again. Where a kept connection ended before
-        # an answer began, aiohttp has sent the request again.
-        assert len(wire.slow) == 2 - (odd in REPEATED)
-        assert len(wire.lean) >= 2
+    assert events.job_of_event(run(event_of(trigger(botocore_config=QUICK)))).is_completed
+    # The first one makes the client, and shows how to ask; another asks again. Where a kept connection ended before an
+    # answer began, aiohttp has sent the request again.
+    assert len(wire.slow) == 2 - (odd in REPEATED)
+    assert len(wire.lean) >= 2
 
 
 GOOD = {
@@ -117,8 +122,7 @@ GOOD = {
 
 @pytest.mark.parametrize("good", GOOD)
 def test_a_good_answer_is_enough_in_whatever_wrapping(wire: Wire, run: Run, way: str, good: str) -> None:
-    if way == "slow":
-        pytest.skip("what botocore makes of it is not ours to say")
+    only_lean(way)
     wire.script = ends_after(1, GOOD[good])
     assert events.job_of_event(run(event_of(trigger()))).is_completed
     assert (len(wire.slow), len(wire.lean)) == (1, 2)
@@ -154,8 +158,7 @@ def test_a_body_that_never_ends_does_not_outlast_the_deadline(
 
 
 def test_a_body_that_is_too_large_is_not_kept(wire: Wire, run: Run, way: str) -> None:
-    if way == "slow":
-        pytest.skip("what botocore makes of it is not ours to say")
+    only_lean(way)
     large = b"HTTP/1.1 200 OK\r\nContent-Length: 50000000000\r\n\r\n" + b" " * 100_000
     wire.script = ends_after(1, raw(large))
     assert events.job_of_event(run(event_of(trigger()))).is_completed
@@ -175,6 +178,7 @@ def test_a_body_that_is_too_large_is_not_kept(wire: Wire, run: Run, way: str) ->
 def test_a_429_slows_down_and_is_not_asked_again_at_once(
     wire: Wire, run: Run, way: str, caplog: pytest.LogCaptureFixture, body: bytes, code: str
 ) -> None:
+    only_lean(way)
     caplog.set_level("INFO", "tests.lean")
     wire.script = ends_after(2, raw(answer(body, status="429 Too Many Requests"), keep=True))
     slowdowns: list[float] = []
@@ -190,20 +194,19 @@ def test_a_429_slows_down_and_is_not_asked_again_at_once(
     waits = trigger(waiter_delay=0.01, botocore_config=QUICK)
     waits._log = logging.getLogger("tests.lean")  # type: ignore[assignment]
     event = run(watch())
-    if way == "lean":
-        assert events.job_of_event(event).is_completed
-        assert max(slowdowns) == 4.0
-        assert len(wire.slow) == 1
-        [line] = [record.getMessage() for record in caplog.records if "Retrying after" in record.getMessage()]
-        assert f"GetBackendJob: {code}: " in line
+    assert events.job_of_event(event).is_completed
+    assert max(slowdowns) == 4.0
+    assert len(wire.slow) == 1
+    [line] = [record.getMessage() for record in caplog.records if "Retrying after" in record.getMessage()]
+    assert f"GetBackendJob: {code}: " in line
 
 
 def test_a_quota_ends_the_wait(wire: Wire, run: Run, way: str) -> None:
+    only_lean(way)
     body = b'{"message": "Full", "__type": "LimitExceededException"}'
     wire.script = ends_after(1, raw(answer(body, status="429 Too Many Requests"), keep=True))
-    if way == "lean":
-        assert run(event_of(trigger()))["kind"] == events.ERROR
-        assert len(wire.slow) == 1
+    assert run(event_of(trigger()))["kind"] == events.ERROR
+    assert len(wire.slow) == 1
 
 
 # Which way
@@ -363,8 +366,7 @@ def test_a_job_that_may_be_in_several_environments_is_read_leanly_where_it_was_f
 def test_ten_thousand_waits_end_in_one_process(
     wire: Wire, run: Run, way: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    if way == "slow":
-        pytest.skip("takes too long")
+    only_lean(way)
     logging.disable(logging.INFO)
     monkeypatch.setenv("AIRFLOW__AMPLIFYBACKEND__MAX_REQUESTS_PER_SECOND", "100000")
     wire.script = lambda wire, connection, head: wire.send(connection, row("COMPLETED"))

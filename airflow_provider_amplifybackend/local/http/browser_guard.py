@@ -14,10 +14,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from airflow_provider_amplifybackend.local.http.asgi import Scope
+from airflow_provider_amplifybackend.local.service.checks import host_without_userinfo, without_userinfo
 
 _LABELS = r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*"
 _HOST = re.compile(rf"(?:\[(?P<address>[0-9a-f:.]+)\]|(?P<name>{_LABELS})\.?)(?::[0-9]{{1,5}})?")
 _ALLOWED = re.compile(rf"(?:\*\.)?{_LABELS}")
+_LONGEST_SHOWN = 100
 _WILDCARDS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104  # compared with, not listened on
 # `none`: a person typed the address.
 _OWN_SITES = frozenset({b"same-origin", b"none"})
@@ -81,7 +83,8 @@ def allowed_host(text: str) -> str:
     """Return a host as `--allow-host` takes it, in the form that it is compared in."""
     host = text.strip().lower().removesuffix(".").removeprefix("[").removesuffix("]")
     if not _ALLOWED.fullmatch(host) and not _is_address(host):
-        raise ValueError(f"{text!r} is not a host: give a name or an address without scheme and port")
+        shown = host_without_userinfo(text)
+        raise ValueError(f"{shown!r} is not a host: give a name or an address without scheme and port")
     return _canonical(host)
 
 
@@ -123,8 +126,8 @@ def _same_origin(origin: bytes, host: bytes) -> bool:
 
 def _unknown_host(header: bytes) -> Refusal:
     return _denied(
-        f"The host {_shown(header)} is not one of this service's. If it is yours, start the service with "
-        "--allow-host NAME (LocalAmplifyBackend(allow_hosts=[NAME]))"
+        f"The host {host_without_userinfo(_text(header))!r} is not one of this service's. If it is yours, start the "
+        "service with --allow-host NAME (LocalAmplifyBackend(allow_hosts=[NAME]))"
     )
 
 
@@ -137,4 +140,8 @@ def _bad(message: str) -> Refusal:
 
 
 def _shown(value: bytes) -> str:
-    return repr(value[:100].decode("latin-1"))
+    return repr(without_userinfo(_text(value)))
+
+
+def _text(value: bytes) -> str:
+    return value[:_LONGEST_SHOWN].decode("latin-1")

@@ -6,16 +6,33 @@ A value that passes cannot break the service later: numbers stay within what clo
 from __future__ import annotations
 
 import math
+import re
 
 # A hundred years: longer than any test waits, and any clock can add it.
 LONGEST_SECONDS = 3_153_600_000.0
 LONGEST_NAME = 255
 _SHOWN = 80
+# Up to the last @ before the path, or before the text's end if what follows a colon is no port: people write passwords
+# as they are, with slashes in them.
+_USERINFO = re.compile(
+    r"""//(?:[^\s'"<>/?#\\@:]*:(?!\d*[/?#\s'"])[^\s'"<>]*|[^\s'"<>/?#\\]*)@""",
+)
+
+
+def without_userinfo(text: str) -> str:
+    """Return a text whose addresses have neither user nor password: what is refused is printed, logged and raised."""
+    return _USERINFO.sub("//", text)
+
+
+def host_without_userinfo(host: str) -> str:
+    """Return a host, which may be a whole address and needs no scheme, without user and password."""
+    scheme, separator, rest = host.rpartition("//")
+    return scheme + separator + rest.rpartition("@")[2]
 
 
 def shown(value: object) -> str:
-    """Return a value as an error names it, cut where it is long."""
-    text = repr(value)
+    """Return a value as an error names it: without passwords of addresses, and cut where it is long."""
+    text = without_userinfo(repr(value))
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({len(text)} characters)"
 
 

@@ -1,0 +1,61 @@
+"""An STS that lets everybody assume any role, and remembers what it was asked with."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl
+from xml.sax.saxutils import escape
+
+_ANSWER = """\
+<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials>
+<AccessKeyId>ASIAIOSFODNN7EXAMPLE</AccessKeyId><SecretAccessKey>{key}</SecretAccessKey>
+<SessionToken>{session}</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials>
+</AssumeRoleResult></AssumeRoleResponse>"""
+
+
+@dataclass
+class Sts:
+    """A server with the credentials of each role: secret key and session token by the role's name."""
+
+    roles: Mapping[str, tuple[str, str]]
+    asked: list[dict[str, str]] = field(default_factory=list)
+    endpoint_url: str = ""
+
+    @contextmanager
+    def running(self) -> Iterator[Sts]:
+        server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.endpoint_url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        sts = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                asked = dict(parse_qsl(body.decode()))
+                sts.asked.append(asked)
+                key, session = sts.roles[asked["RoleArn"].rpartition("/")[2]]
+                content = _ANSWER.format(key=escape(key), session=escape(session)).encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "text/xml")
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        return Handler
