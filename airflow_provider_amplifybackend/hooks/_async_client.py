@@ -75,7 +75,7 @@ class _Provider:
 
 @dataclass(frozen=True)
 class _Prepared:
-    """What makes a client, and what its reader needs."""
+    """The makings of a client, and of its reader."""
 
     creator: AbstractAsyncContextManager[Any]
     credentials: Credentials | None

@@ -1,4 +1,4 @@
-"""What is due when, with one timer of the event loop for all of it.
+"""An agenda: everything that is due, with one timer of the event loop for all of it.
 
 A timer and a task for each of a thousand waits cost more than what they do: each wakes a processor that has forgotten
 how it is done. So whatever is due within the same tick is done together.

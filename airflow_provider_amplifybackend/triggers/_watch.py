@@ -21,7 +21,7 @@ MAX_AGE = 3600.0
 
 
 class Checks(Protocol):
-    """What makes status checks: the poller."""
+    """The maker of status checks: the poller."""
 
     agenda: Agenda
     slowdown: float
