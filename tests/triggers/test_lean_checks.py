@@ -22,7 +22,7 @@ from tests.raw_wire import Wire, answer, raw_wire, row
 from tests.triggers.test_job_trigger import Run, event_of
 
 Script = Callable[[Wire, socket.socket, str], bool]
-QUICK = {"retries": {"total_max_attempts": 1}, "read_timeout": 1, "connect_timeout": 1}
+ONCE = {"retries": {"total_max_attempts": 1}}
 
 
 def only_lean(way: str) -> None:
@@ -103,7 +103,7 @@ REPEATED = ("nothing", "cut in the head")
 def test_an_odd_answer_is_asked_for_again_through_botocore(wire: Wire, run: Run, way: str, odd: str) -> None:
     only_lean(way)
     wire.script = ends_after(1, ODD[odd])
-    assert events.job_of_event(run(event_of(trigger(botocore_config=QUICK)))).is_completed
+    assert events.job_of_event(run(event_of(trigger(botocore_config=ONCE)))).is_completed
     # The first one makes the client, and shows how to ask; another asks again. Where a kept connection ended before an
     # answer began, aiohttp has sent the request again.
     assert len(wire.slow) == 2 - (odd in REPEATED)
@@ -191,7 +191,7 @@ def test_a_429_slows_down_and_is_not_asked_again_at_once(
             await asyncio.sleep(0.002)
         return await waiting
 
-    waits = trigger(waiter_delay=0.01, botocore_config=QUICK)
+    waits = trigger(waiter_delay=0.01, botocore_config=ONCE)
     waits._log = logging.getLogger("tests.lean")  # type: ignore[assignment]
     event = run(watch())
     assert events.job_of_event(event).is_completed
@@ -321,7 +321,7 @@ def test_credentials_that_expire_in_mid_wait_are_replaced(
 
     wire.script = script
     monkeypatch.setenv("AIRFLOW_CONN_WIRE", with_key(first_key))
-    assert events.job_of_event(run(event_of(trigger(botocore_config=QUICK)))).is_completed
+    assert events.job_of_event(run(event_of(trigger(botocore_config=ONCE)))).is_completed
     assert "akiasecond" in wire.heads[-1]
     if way == "lean":
         assert any("akiasecond" in head for head in wire.lean)
