@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
+from botocore import handlers
 
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.triggers import _poller as poller
@@ -22,7 +23,13 @@ def _no_delays(pace: Callable[..., None]) -> None:
 
 @pytest.fixture(autouse=True, params=["lean", "slow"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Both ways of a status check: with a request of our own, and through aiobotocore."""
+    """Both ways of a status check: with a request of our own, and through aiobotocore.
+
+    moto, which other tests import, puts a handler of its own before every request of the process from then on; and
+    somebody else's handler takes all requests the slow way.
+    """
+    ours = [entry for entry in handlers.BUILTIN_HANDLERS if "moto" not in type(entry[1]).__module__]
+    monkeypatch.setattr(handlers, "BUILTIN_HANDLERS", ours)
     monkeypatch.setenv("AIRFLOW__AMPLIFYBACKEND__LEAN_STATUS_CHECKS", str(request.param == "lean"))
     way: str = request.param
     return way
