@@ -138,6 +138,7 @@ def test_secrets_and_asterisks_elsewhere_are_sent(
     service: LocalAmplifyBackend, hook: AmplifyBackendHook, auth_request: Mapping[str, Any]
 ) -> None:
     service.control.clear_journal()
+    service.control.set(job_seconds=0)
     words = "Your password: *** is no longer valid. Token=***"
     message = {"DeliveryMethod": "EMAIL", "EmailSettings": {"EmailMessage": words, "EmailSubject": "token: ***"}}
     change = auth_change(ForgotPassword=message)
