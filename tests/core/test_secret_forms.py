@@ -46,7 +46,7 @@ WAYS: dict[str, Callable[[str], str]] = {
     "a part of a URL": lambda secret: quote(secret, safe=""),
     "a path": quote,
     "a form": quote_plus,
-    "a URL in lower case": lambda secret: quote(secret, safe="").replace("%C3%A9", "%c3%a9"),
+    "a URL in lower case": lambda secret: re.sub("%..", lambda escape: escape[0].lower(), quote(secret, safe="")),
     "HTML": html.escape,
     "HTML text": lambda secret: html.escape(secret, quote=False),
     "Jinja's HTML": lambda secret: str(escape(secret)),

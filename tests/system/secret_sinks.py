@@ -19,6 +19,7 @@ import threading
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -257,7 +258,8 @@ def cli_pieces(airflow: RunningAirflow, commands: Iterable[Sequence[str]]) -> It
 
 def broker_pieces(url: str) -> Iterator[Piece]:
     """Yield what is in Celery's broker: messages that wait, and those whose tasks run."""
-    import redis
+    # Only where Celery is installed.
+    redis: Any = import_module("redis")
 
     with redis.Redis.from_url(url) as broker:
         for key in broker.scan_iter():
