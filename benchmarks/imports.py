@@ -29,7 +29,7 @@ PEERS = {name: [f"airflow.providers.amazon.aws.operators.{name}"] for name in ("
 EVERYTHING, FOR_DAGS = "all of amplifybackend", "its operators, sensors and links"
 MODES = ("compiled", "uncompiled")
 # What no DAG file imports: the triggerer loads it with the first wait.
-NOT_FOR_DAG_FILES = {"_poller"}
+NOT_FOR_DAG_FILES = {"_poller", "_shared_client"}
 HEAVY = ("boto3", "botocore", "aiobotocore", "airflow.providers.amazon.aws.hooks.base_aws")
 
 CHILD = """
