@@ -80,9 +80,10 @@ def check(awaited: Awaited) -> Generator[Call, Mapping[str, Any], CheckResult]:
 
 def listed_app(awaited: Awaited) -> str | None:
     """Return the app whose list of environments answers a status check, with those of others who wait for it."""
-    if isinstance(awaited, EnvironmentCondition) and awaited.condition is not Condition.IDLE:
-        return awaited.app_id
-    return None
+    if not isinstance(awaited, EnvironmentCondition) or awaited.condition is Condition.IDLE:
+        return None
+    # What is no name is refused by itself, and is neither gone nor a reason to refuse the others.
+    return awaited.app_id if all(map(names.can_name, awaited.request.values())) else None
 
 
 def list_for(awaited: EnvironmentCondition) -> Generator[Call, Mapping[str, Any], frozenset[str]]:
