@@ -14,6 +14,22 @@ from typing import Any
 from urllib.parse import urlsplit
 
 
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler], tls: ssl.SSLContext | None = None) -> Iterator[str]:
+    """Run a server on a free port of this machine; the value is its address."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
 @dataclass
 class Front:
     """A server before the service that hands on what it is asked, as a proxy or as the endpoint, and remembers it."""
@@ -29,18 +45,8 @@ class Front:
 
     @contextmanager
     def running(self, tls: ssl.SSLContext | None = None) -> Iterator[Front]:
-        server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        if tls:
-            server.socket = tls.wrap_socket(server.socket, server_side=True)
-        self.endpoint_url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
+        with serving(self._handler(), tls) as self.endpoint_url:
             yield self
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
 
     def lets_in(self, authorization: str | None) -> bool:
         """Tell whether a request comes with the login that it takes."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from tests.front import serving
 
 
 @dataclass
@@ -49,9 +50,5 @@ def raw_service() -> Iterator[RawService]:
         def log_message(self, format: str, *arguments: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        service.endpoint_url = f"http://127.0.0.1:{server.server_port}"
+    with serving(Handler) as service.endpoint_url:
         yield service
-        server.shutdown()

@@ -181,8 +181,11 @@ class LeanReader:
         host = urlsplit(sample.address).netloc.rpartition("@")[2]
         signer = Signer(credentials, region=sample.region, service=sample.service, host=host)
         async with self._opening:
-            if self._session is None and not await self._open(signer, sample):
-                return False
+            try:
+                if self._session is None and not await self._open(signer, sample):
+                    return False
+            except (OSError, ValueError):
+                return False  # a file of certificates that was replaced: the client says what is wrong with it
         self._signer = signer
         return True
 

@@ -60,8 +60,6 @@ LEAST_REQUESTS_PER_SECOND = 0.1
 # The requests that may leave at once are those of this many seconds.
 LEAST_PERIOD = 0.2
 REMEMBERED_DURATIONS = 20
-# Status checks that are under way at once; botocore's default for the connections of a client.
-WORKERS = 10
 
 # By event loop: a client belongs to the loop that made it.
 _pollers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Poller]] = WeakKeyDictionary()
@@ -101,8 +99,8 @@ class Poller:
         self._watches: dict[Awaited, Watch] = {}
         # Those whose status checks read the list of an app's environments.
         self._listed: dict[str, set[Watch]] = {}
-        # Status checks that are due, and the tasks that make them: some few, and none while nothing is due.
         self._is_lean = conf.getboolean(*LEAN_OPTION, fallback=True)
+        # Status checks that are due, and the tasks that make them: some few, and none while nothing is due.
         self._queue: deque[Watch] = deque()
         self._workers = 0
         self._has_asked = False
@@ -176,8 +174,8 @@ class Poller:
         self._start_workers()
 
     def _start_workers(self) -> None:
-        # One at first: it makes the client, and its request shows how to ask at less cost.
-        room = WORKERS if self._has_asked else 1
+        # One at first: it makes the client, and its request shows how to ask. Then as many as there are connections.
+        room = self._client.connections if self._has_asked and self._client else 1
         while self._workers < min(room, len(self._queue)):
             self._workers += 1
             self._spawn(self._work())
@@ -205,8 +203,6 @@ class Poller:
             return
         try:
             is_done = await self._check_leanly(watch)
-        except ServiceError as error:
-            watch.failed(error)
         except Exception as error:  # noqa: BLE001  # whatever it is, the waiters must hear of it
             watch.failed(error)
         else:
@@ -221,6 +217,8 @@ class Poller:
         if watch.call is None or shared is None or reader is None or not reader.is_ready:
             return False
         await self._limiter.acquire()
+        if shared is not self._client:
+            return False  # retired meanwhile, and perhaps closed
         metrics.count("polls")
         try:
             with shared:
@@ -230,7 +228,7 @@ class Poller:
             raise
         if row is None:
             return False
-        self._answered(row.headers.get("date"))
+        self._recover()
         if watch.shows_nothing_new(row.status):
             watch.passed()
         else:
@@ -244,7 +242,8 @@ class Poller:
         shape = service_model.service_model().operation_model(watch.call.operation).output_shape
         members = shape.members if shape else {}
         named = {name: row.members.get(member.serialization.get("name", name)) for name, member in members.items()}
-        answer = without_texts(encodable_answer(named, shape))
+        named["ResponseMetadata"] = {"HTTPHeaders": {"date": row.headers.get("date", "")}}
+        answer = self._read(named, shape)
         return seen_job(watch.awaited, watch.call.request["BackendEnvironmentName"], answer)
 
     async def _check_slowly(self, watch: Watch) -> None:
@@ -300,14 +299,19 @@ class Poller:
             self._learn(failure, shared)
             # Not even as its cause: nobody here knows the secrets that a text of the service may repeat.
             raise failure from None
-        answer = without_texts(encodable_answer(response, shape))
+        answer = self._read(response, shape)
         check_answer(call.operation, answer)
-        self._answered(answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date"))
+        self._recover()
         return answer
 
-    def _answered(self, date: str | None) -> None:
-        """Take note of a good answer, and of the service's clock."""
-        self._service_date = date
+    def _read(self, response: Mapping[str, Any], shape: Any) -> dict[str, Any]:
+        """Return an answer that can be passed on, and take note of the service's clock."""
+        answer = without_texts(encodable_answer(response, shape))
+        self._service_date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+        return answer
+
+    def _recover(self) -> None:
+        """Take note of a good answer."""
         self.slowdown = max(1.0, self.slowdown * RECOVERY)
 
     async def _connected(self, operation: str) -> SharedClient:

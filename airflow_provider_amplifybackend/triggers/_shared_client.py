@@ -35,6 +35,11 @@ class SharedClient:
             client, reader = await create_client_and_reader(stack, **hook_parameters)
             return cls(client, reader, stack.pop_all())
 
+    @property
+    def connections(self) -> int:
+        """The number of requests that it sends at once."""
+        return max(1, self.client.meta.config.max_pool_connections or 1)
+
     def __enter__(self) -> Any:
         self._requests += 1
         return self.client

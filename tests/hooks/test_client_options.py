@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
-import ipaddress
 import json
 import logging
 import os
 import re
-import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
@@ -24,6 +21,7 @@ from airflow_provider_amplifybackend.hooks._async_client import create_client
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from tests.botocore_model import members_of
+from tests.certificates import self_signed, server_context
 from tests.dag_run import DagRunner
 from tests.fixture_types import MakeConnection
 from tests.front import Front
@@ -257,34 +255,12 @@ def test_requests_of_workers_and_triggers_go_through_the_proxy(
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate that signed itself, with its key, in one file."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
-        .sign(key, hashes.SHA256())
-    )
-    path: Path = tmp_path_factory.mktemp("tls") / "our-ca.pem"
-    plain = (serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption())
-    pem = serialization.Encoding.PEM
-    path.write_bytes(made.public_bytes(pem) + key.private_bytes(pem, *plain))
-    return path
+    return self_signed(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture
 def tls_front(service: LocalAmplifyBackend, certificate: Path) -> Iterator[Front]:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    with Front(service.endpoint_url).running(context) as running:
+    with Front(service.endpoint_url).running(server_context(certificate)) as running:
         yield running
 
 

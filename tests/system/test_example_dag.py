@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from functools import partial
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from airflow_provider_amplifybackend.local.testing.isolated_airflow import connection_json
 from tests.system.engine import RunningAirflow
 from tests.system.engine_client import wait_until
 
@@ -33,12 +35,7 @@ def airflow(service: LocalAmplifyBackend, tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp("example")
     (folder / "dags").mkdir()
     shutil.copy(EXAMPLE, folder / "dags")
-    connection = {
-        "conn_type": "aws",
-        "login": "123456789012",
-        "password": "not-a-secret",
-        "extra": {"region_name": "us-east-1", "endpoint_url": service.endpoint_url},
-    }
+    connection = json.loads(connection_json(service.endpoint_url))
     # The package of this checkout, installed or not.
     settings = {"PYTHONPATH": str(EXAMPLE.parents[1])}
     with RunningAirflow(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from airflow_provider_amplifybackend.local.testing.isolated_airflow import connection_json
 from tests.samples import APP
 from tests.system.engine import RunningAirflow
 from tests.system.engine_client import wait_until
@@ -28,12 +30,7 @@ def service() -> Iterator[LocalAmplifyBackend]:
 
 @pytest.fixture(scope="module")
 def airflow(service: LocalAmplifyBackend, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAirflow]:
-    connection = {
-        "conn_type": "aws",
-        "login": "123456789012",
-        "password": "not-a-secret",
-        "extra": {"region_name": "us-east-1", "endpoint_url": service.endpoint_url},
-    }
+    connection = json.loads(connection_json(service.endpoint_url))
     # The package of this checkout, installed or not.
     settings = {"PYTHONPATH": str(Path(__file__).parents[2])}
     home = tmp_path_factory.mktemp("guarantees")

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from airflow_provider_amplifybackend.local.testing.isolated_airflow import connection_json
 from tests.samples import APP
 from tests.system.engine import RunningAirflow
 from tests.system.engine_client import AirflowClient, ApiError, wait_until
@@ -32,12 +33,7 @@ def service() -> Iterator[LocalAmplifyBackend]:
 
 @pytest.fixture(scope="module")
 def airflow(service: LocalAmplifyBackend, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAirflow]:
-    connection = {
-        "conn_type": "aws",
-        "login": "123456789012",
-        "password": "not-a-secret",
-        "extra": {"region_name": "us-east-1", "endpoint_url": service.endpoint_url},
-    }
+    connection = json.loads(connection_json(service.endpoint_url))
     settings = {
         # The package of this checkout, installed or not.
         "PYTHONPATH": str(Path(__file__).parents[2]),

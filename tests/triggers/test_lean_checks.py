@@ -9,17 +9,21 @@ import logging
 import socket
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from airflow_provider_amplifybackend.core.job import JobRef
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.local.testing.isolated_airflow import connection_json
 from airflow_provider_amplifybackend.triggers import _events as events
 from airflow_provider_amplifybackend.triggers import _poller as poller
 from airflow_provider_amplifybackend.triggers.job import BackendJobTrigger
+from tests.certificates import self_signed, server_context
+from tests.front import Front
 from tests.raw_wire import Wire, answer, raw_wire, row
-from tests.triggers.test_job_trigger import Run, event_of
+from tests.triggers.test_job_trigger import HOOK, Run, event_of
 
 Script = Callable[[Wire, socket.socket, str], bool]
 ONCE = {"retries": {"total_max_attempts": 1}}
@@ -325,6 +329,54 @@ def test_credentials_that_expire_in_mid_wait_are_replaced(
     assert "akiasecond" in wire.heads[-1]
     if way == "lean":
         assert any("akiasecond" in head for head in wire.lean)
+
+
+@pytest.mark.parametrize("verify", ["the bundle", False])
+def test_tls_is_that_of_the_client(
+    service: LocalAmplifyBackend,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    way: str,
+    tmp_path: Path,
+    verify: str | bool,
+) -> None:
+    certificate = self_signed(tmp_path)
+    seed_running(service, "staging")
+    with Front(service.endpoint_url).running(server_context(certificate)) as front:
+        bundle = str(certificate) if verify else False
+        monkeypatch.setenv("AIRFLOW_CONN_TLS", connection_json(front.endpoint_url, verify=bundle))
+        assert events.job_of_event(run(event_of(trigger(aws_conn_id="tls", waiter_delay=0.2)))).is_completed
+        by_botocore = [asked for asked in front.asked if "amz-sdk-invocation-id" in asked]
+        assert len(by_botocore) == (1 if way == "lean" else len(front.asked))
+
+
+def test_a_date_beyond_all_dates_ends_no_wait(wire: Wire, run: Run, way: str) -> None:
+    only_lean(way)
+    far = answer(row("COMPLETED", updateTime="1617375915764"), "Date: Thu, 29 Nov 99999999999 12:00:00 GMT")
+    wire.script = ends_after(1, raw(far, keep=True))
+    assert events.job_of_event(run(event_of(trigger()))).is_completed
+
+
+def test_a_check_whose_client_is_retired_while_it_waits_for_its_turn_is_made_with_the_next_one(
+    service: LocalAmplifyBackend, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__AMPLIFYBACKEND__MAX_REQUESTS_PER_SECOND", "1")
+    seed_running(service, "staging")
+    ref = JobRef("d1", "job-1", ("staging",))
+
+    async def retire() -> Any:
+        async with (
+            poller.shared_poller(**HOOK) as shared,
+            shared.watch(ref, waiter_delay=0.05, deadline=time.time() + 60) as waiter,
+        ):
+            await waiter.news(time.time() + 30)  # it runs
+            while not shared._limiter._waiters:  # until the next check waits for its turn
+                await asyncio.sleep(0.01)
+            shared._retire()
+            await shared._retired[0].closed()
+            return await waiter.news(time.time() + 30)
+
+    assert run(retire()).is_completed
 
 
 def test_an_address_that_moves_is_found_again(wire: Wire, run: Run, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
