@@ -76,6 +76,10 @@ _VERSION = tuple(map(int, airflow_version.split(".")[:2]))
 # The API server of Airflow 3.0 refuses an XCom that is None; that of 3.2 takes it.
 XCOM_MAY_BE_NONE = not (3, 0) <= _VERSION < (3, 2)
 
+# Airflow 2 has datasets instead. There an event for an alias that no stored DAG has yet fails the task: in `dag.test()`,
+# and if the task is mapped.
+HAS_ASSETS = _VERSION >= (3, 0)
+
 
 class StateStore(Protocol):
     """Airflow's task state store, as far as it is used here: JSON, without None."""
@@ -159,6 +163,29 @@ def human_in_the_loop(feature: str) -> Any:
         ) from error
 
 
+def asset(uri: str, **more: Any) -> Any:
+    """Return the asset of a URI that is normal already; the URI is its name, too.
+
+    Airflow's constructor asks all providers for what makes a URI normal, and so loads boto3 in every task and DAG file.
+
+    :raises ImportError: This Airflow is older than 3.0.
+    """
+    if not HAS_ASSETS:
+        raise ImportError(f"assets need Airflow 3.0 or newer; this is Airflow {airflow_version}")
+    from airflow.sdk import Asset
+
+    made = Asset(name=uri, uri=uri.replace("://", "/"), **more)
+    object.__setattr__(made, "uri", uri)
+    return made
+
+
+def asset_alias(name: str) -> Any:
+    """Return an alias of assets (Airflow 3.0 and later)."""
+    from airflow.sdk import AssetAlias
+
+    return AssetAlias(name)
+
+
 @lru_cache(maxsize=1)
 def stats() -> Any:
     """Return Airflow's statistics. They are looked up when first used, because importing them configures them."""
@@ -206,6 +233,7 @@ def _first(*places: str) -> Any:
 
 
 __all__ = [
+    "HAS_ASSETS",
     "XCOM_MAY_BE_NONE",
     "AirflowException",
     "AirflowFailException",
@@ -219,6 +247,8 @@ __all__ = [
     "PokeReturnValue",
     "StateStore",
     "XCom",
+    "asset",
+    "asset_alias",
     "conf",
     "first_reschedule_date",
     "human_in_the_loop",

@@ -33,6 +33,13 @@ def get_provider_info() -> dict[str, Any]:
         "sensors": [_modules("sensors", "job", "environment")],
         "triggers": [_modules("triggers", "job", "environment")],
         "extra-links": [f"{PACKAGE}.links.AmplifyConsoleLink", f"{PACKAGE}.links.AmplifyStudioLink"],
+        "asset-uris": [
+            {
+                "schemes": ["amplifybackend"],
+                "handler": f"{PACKAGE}.assets.sanitize_uri",
+                "factory": f"{PACKAGE}.assets.create_asset",
+            }
+        ],
         "config": {
             "amplifybackend": {
                 "description": "Settings of airflow-provider-amplifybackend.",
@@ -78,6 +85,17 @@ def get_provider_info() -> dict[str, Any]:
                         "type": "string",
                         "example": "production, d1abc/*, */main*",
                         "default": "",
+                    },
+                    "asset_events": {
+                        "description": (
+                            "Whether operators emit an asset event, amplifybackend://APP/ENVIRONMENT, when a job that "
+                            "they have started has completed (Airflow 3.0 and later). The parameter of the same name "
+                            "decides for one task."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "boolean",
+                        "example": None,
+                        "default": "True",
                     },
                     "start_patience": {
                         "description": (
