@@ -76,8 +76,8 @@ _VERSION = tuple(map(int, airflow_version.split(".")[:2]))
 # The API server of Airflow 3.0 refuses an XCom that is None; that of 3.2 takes it.
 XCOM_MAY_BE_NONE = not (3, 0) <= _VERSION < (3, 2)
 
-# Airflow 2 has datasets instead. There an event for an alias that no stored DAG has yet fails the task: in `dag.test()`,
-# and if the task is mapped.
+# Airflow 2 has datasets instead. There an event for an alias that no stored DAG has yet fails the task: in
+# `dag.test()`, and if the task is mapped.
 HAS_ASSETS = _VERSION >= (3, 0)
 
 
@@ -186,6 +186,50 @@ def asset_alias(name: str) -> Any:
     return AssetAlias(name)
 
 
+def retry_policy_module(feature: str) -> Any:
+    """Return the module of Airflow's retry policies.
+
+    :param feature: What needs it, for the error.
+    :raises ImportError: This Airflow is older than 3.3.
+    """
+    try:
+        return import_module("airflow.sdk.definitions.retry_policy")
+    except ImportError as error:
+        raise ImportError(
+            f"{feature} needs Airflow 3.3 or newer, which has retry policies; this is Airflow {airflow_version}"
+        ) from error
+
+
+if TYPE_CHECKING:
+    from airflow.triggers.base import BaseEventTrigger
+else:
+    try:
+        from airflow.triggers.base import BaseEventTrigger
+    except ImportError:  # Airflow 2, which has no watchers: the module that has a trigger for them imports all the same
+        from airflow.triggers.base import BaseTrigger as BaseEventTrigger
+
+
+class AssetStore(Protocol):
+    """Airflow's store of an asset, as far as triggers use it: JSON, without None."""
+
+    async def aget(self, key: str, default: Any = None) -> Any: ...
+    async def aset(self, key: str, value: Any) -> None: ...
+
+
+def asset_stores(trigger: Any) -> list[AssetStore]:
+    """Return the stores of the assets that a trigger watches: one for each, none before Airflow 3.3.
+
+    Airflow gives a trigger all of them in one object, which tells by no public name which assets they belong to.
+    """
+    accessors = getattr(trigger, "asset_state_store", None)
+    if accessors is None:
+        return []
+    stores: list[AssetStore] = []
+    for names in (getattr(accessors, "_by_name", {}), getattr(accessors, "_by_uri", {})):
+        stores += [names[name] for name in sorted(names)]
+    return stores or [accessors]
+
+
 @lru_cache(maxsize=1)
 def stats() -> Any:
     """Return Airflow's statistics. They are looked up when first used, because importing them configures them."""
@@ -240,6 +284,8 @@ __all__ = [
     "AirflowNotFoundException",
     "AirflowSensorTimeout",
     "AirflowSkipException",
+    "AssetStore",
+    "BaseEventTrigger",
     "BaseOperator",
     "BaseOperatorLink",
     "BaseSensorOperator",
@@ -249,6 +295,7 @@ __all__ = [
     "XCom",
     "asset",
     "asset_alias",
+    "asset_stores",
     "conf",
     "first_reschedule_date",
     "human_in_the_loop",
@@ -256,6 +303,7 @@ __all__ = [
     "mask_secret",
     "object_storage_path",
     "operator_partial",
+    "retry_policy_module",
     "state_of_task",
     "stats",
     "task_state_store",

@@ -31,7 +31,7 @@ def get_provider_info() -> dict[str, Any]:
         "hooks": [_modules("hooks", "amplify_backend")],
         "operators": [_modules("operators", *OPERATOR_MODULES)],
         "sensors": [_modules("sensors", "job", "environment")],
-        "triggers": [_modules("triggers", "job", "environment")],
+        "triggers": [_modules("triggers", "job", "environment", "change")],
         "extra-links": [f"{PACKAGE}.links.AmplifyConsoleLink", f"{PACKAGE}.links.AmplifyStudioLink"],
         "asset-uris": [
             {
