@@ -249,6 +249,11 @@ def object_storage_path() -> Any:
     )
 
 
+def notifier_base() -> Any:
+    """Return the base class of notifiers."""
+    return _first("airflow.sdk.bases.notifier:BaseNotifier", "airflow.notifications.basenotifier:BaseNotifier")
+
+
 def operator_partial() -> Any:
     """Return the class of what ``partial(...)`` of an operator returns."""
     return _first(
@@ -301,6 +306,7 @@ __all__ = [
     "human_in_the_loop",
     "load_dags",
     "mask_secret",
+    "notifier_base",
     "object_storage_path",
     "operator_partial",
     "retry_policy_module",

@@ -33,6 +33,7 @@ def get_provider_info() -> dict[str, Any]:
         "sensors": [_modules("sensors", "job", "environment")],
         "triggers": [_modules("triggers", "job", "environment", "change")],
         "extra-links": [f"{PACKAGE}.links.AmplifyConsoleLink", f"{PACKAGE}.links.AmplifyStudioLink"],
+        "notifications": [f"{PACKAGE}.notifications.owner.BackendOwnerNotifier"],
         "asset-uris": [
             {
                 "schemes": ["amplifybackend"],
