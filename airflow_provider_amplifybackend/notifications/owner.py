@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_amplifybackend._compat import notifier_base
 from airflow_provider_amplifybackend.core import names
@@ -69,11 +69,13 @@ class BackendOwnerNotifier(BaseNotifier):
         channels = _each(self.channels.get(owner or "", self.default))
         if not channels:
             self.log.warning("Nobody is told of it (owner: %s): %s", owner or "unknown", failure.subject)
+        # In place, as Airflow's notifiers add to it: to copy that of Airflow 2 reads what is deprecated there.
+        cast("dict[str, Any]", context)[KEY] = failure.to_dict()
         failed: Exception | None = None
         for channel in channels:
             try:
                 # A notifier renders its own templates in place, and would say the same ever after.
-                copy.copy(channel)({**context, KEY: failure.to_dict()})
+                copy.copy(channel)(context)
             except Exception as error:  # noqa: BLE001  # the others are to hear of it, too
                 self.log.error("%s failed: %s", type(channel).__name__, type(error).__name__)
                 failed = failed or error

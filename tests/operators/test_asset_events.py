@@ -79,7 +79,7 @@ def test_a_job_that_nobody_has_waited_for_is_no_event(dags: DagRunner, service: 
     assert emitted(run) == []
 
 
-@needs_assets
+@pytest.mark.skipif(AIRFLOW < (3, 3), reason="without a state store a retry does not guess whose an ended job was")
 def test_a_retry_that_adopts_the_job_of_the_try_before_it_emits_its_event_once(
     dags: DagRunner, service: LocalAmplifyBackend
 ) -> None:
@@ -136,7 +136,7 @@ def test_the_end_of_an_environment_is_an_event_of_its_own_and_that_of_all_is_the
     ]
 
 
-@needs_assets
+@pytest.mark.skipif(AIRFLOW < (3, 1), reason="dag.test() of Airflow 3.0 fails a task whose asset is not stored")
 def test_outlets_of_the_users_own_keep_their_events(dags: DagRunner) -> None:
     run = dags.run("from airflow.sdk import Asset\n" + CLONE.format(options='outlets=[Asset("catalogue")]'))
     assert sorted(event.uri for event in emitted(run)) == [f"amplifybackend://{APP}/copy", "catalogue"]
