@@ -52,11 +52,12 @@ def example_asset_events():
     def react(now: dict, triggering_asset_events=None) -> list[str]:
         """Put here what is to be done. A job that was handled before can come again: its id tells."""
         events = [event for events in dict(triggering_asset_events or {}).values() for event in events]
-        jobs = [event.extra["payload"] for event in events]
+        # What a watcher reports is the payload; what an operator reports stands in the extra itself.
+        jobs = [event.extra.get("payload") or event.extra for event in events]
         for job in jobs:
             logging.getLogger(__name__).info("%(operation)s ended at %(updated_at)s: job %(job_id)s", job)
         logging.getLogger(__name__).info("User pool now: %s", now["outputs"]["user_pool_id"])
-        return [job["job_id"] for job in jobs]
+        return sorted({job["job_id"] for job in jobs if job["job_id"]})
 
     react(now.output)
 
