@@ -31,8 +31,16 @@ def get_provider_info() -> dict[str, Any]:
         "hooks": [_modules("hooks", "amplify_backend")],
         "operators": [_modules("operators", *OPERATOR_MODULES)],
         "sensors": [_modules("sensors", "job", "environment")],
-        "triggers": [_modules("triggers", "job", "environment")],
+        "triggers": [_modules("triggers", "job", "environment", "change")],
         "extra-links": [f"{PACKAGE}.links.AmplifyConsoleLink", f"{PACKAGE}.links.AmplifyStudioLink"],
+        "notifications": [f"{PACKAGE}.notifications.owner.BackendOwnerNotifier"],
+        "asset-uris": [
+            {
+                "schemes": ["amplifybackend"],
+                "handler": f"{PACKAGE}.assets.sanitize_uri",
+                "factory": f"{PACKAGE}.assets.create_asset",
+            }
+        ],
         "config": {
             "amplifybackend": {
                 "description": "Settings of airflow-provider-amplifybackend.",
@@ -78,6 +86,17 @@ def get_provider_info() -> dict[str, Any]:
                         "type": "string",
                         "example": "production, d1abc/*, */main*",
                         "default": "",
+                    },
+                    "asset_events": {
+                        "description": (
+                            "Whether operators emit an asset event, amplifybackend://APP/ENVIRONMENT, when a job that "
+                            "they have started has completed (Airflow 3.0 and later). The parameter of the same name "
+                            "decides for one task."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "boolean",
+                        "example": None,
+                        "default": "True",
                     },
                     "start_patience": {
                         "description": (
