@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_amplifybackend.guard.lease import (
@@ -42,6 +42,7 @@ def lease_of(holder: Holder = HOLDER, environment: str = "previabcde", **changes
     return replace(lease, **changes)  # type: ignore[arg-type]
 
 
+@settings(deadline=None)
 @given(holders, st.sampled_from(list(LeaseState)), moments, moments)
 def test_a_lease_is_a_tag_that_amplify_takes_and_reads_back_the_same(
     holder: Holder, state: LeaseState, since: datetime, until: datetime
@@ -56,6 +57,7 @@ def test_a_lease_is_a_tag_that_amplify_takes_and_reads_back_the_same(
     assert lease.is_of(holder)
 
 
+@settings(deadline=None)
 @given(holders, holders)
 def test_a_lease_is_of_nobody_else(one: Holder, other: Holder) -> None:
     assert lease_of(one).is_of(other) is (one == other)
@@ -117,6 +119,7 @@ def test_tags_tell_leases_pins_and_room() -> None:
     assert not full.has_room_for(lease_key("another"))
 
 
+@settings(deadline=None)
 @given(holders, st.sampled_from(["p", "previ"]))
 def test_names_are_those_that_the_cli_takes_and_the_same_each_time(holder: Holder, prefix: str) -> None:
     first = list(islice(candidates(holder, prefix), 5))
@@ -125,6 +128,7 @@ def test_names_are_those_that_the_cli_takes_and_the_same_each_time(holder: Holde
     assert len(set(first)) == 5
 
 
+@settings(deadline=None)
 @given(st.sets(st.integers(0, 4)))
 def test_a_name_is_never_one_that_exists(taken: set[int]) -> None:
     names = list(islice(candidates(HOLDER, "pr"), 6))

@@ -157,7 +157,7 @@ fleets = st.lists(
 ).map(lambda rows: [Run(f"env{number}", *row) for number, row in enumerate(rows)])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(fleets, st.integers(1, 3))
 def test_never_more_than_the_limit_go_on_and_all_do_in_the_end(runs: list[Run], limit: int) -> None:
     # A write that is always late is a service that cannot be used, so the last delay of each is a fair one.

@@ -164,10 +164,10 @@ def named(fleet: list[Environment]) -> list[Environment]:
     return fleet
 
 
-fleets = st.lists(environments, max_size=20).map(named)
+fleets = st.lists(environments, max_size=12).map(named)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(fleets, st.lists(hours, min_size=2, max_size=8).map(sorted))
 def test_no_wanted_environment_is_reaped_and_every_orphan_is_in_two_runs(
     fleet: list[Environment], moments: list[int]
@@ -184,7 +184,7 @@ def test_no_wanted_environment_is_reaped_and_every_orphan_is_in_two_runs(
                 assert environment.is_wanted(second), environment
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(fleets, st.lists(hours, min_size=1, max_size=8).map(sorted))
 def test_a_lease_without_an_environment_is_freed_once_its_run_and_its_time_are_over(
     fleet: list[Environment], moments: list[int]
