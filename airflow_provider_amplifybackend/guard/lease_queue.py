@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from airflow_provider_amplifybackend.guard.lease import Lease, LeaseState, Tags
 
@@ -26,20 +27,45 @@ class Ticket:
     since: datetime
 
 
+class Turn(StrEnum):
+    """What a place means for whoever waits."""
+
+    FREE = "free"
+    WAIT = "wait"
+    # There is no room, and the user does not want to wait for it.
+    FULL = "full"
+    # One's own ticket is gone, or is not the one that was written.
+    LOST = "lost"
+
+
 @dataclass(frozen=True)
 class Place:
     """The place of a ticket at one moment."""
 
     # The environments that are ahead.
     ahead: tuple[str, ...]
-    # Whether every ticket that is older can be seen.
-    is_settled: bool
+    # Until every ticket that is older can be seen; nothing or less: they can.
+    settles_in: timedelta
     # Whether one's own ticket can be seen as it was written.
     is_shown: bool
 
-    def is_free(self, limit: int) -> bool:
-        """Tell whether the ticket may go on."""
-        return self.is_shown and self.is_settled and len(self.ahead) < limit
+    def turn(self, limit: int, *, waits: bool = True) -> Turn:
+        """Return what the place means.
+
+        :param waits: Whether the user wants to wait for room.
+        """
+        if self.settles_in > timedelta():
+            return Turn.WAIT
+        if not self.is_shown:
+            return Turn.LOST
+        if len(self.ahead) < limit:
+            return Turn.FREE
+        return Turn.WAIT if waits else Turn.FULL
+
+    def next_look(self, interval: float) -> float:
+        """Return the seconds until it is worth to look at the tags again."""
+        left = self.settles_in.total_seconds()
+        return min(interval, left) if left > 0 else interval
 
 
 def settling(lag: float) -> timedelta:
@@ -58,7 +84,7 @@ def place_of(ticket: Ticket, tags: Tags, lag: float) -> Place:
     own = next((lease for lease in others if lease.environment == ticket.environment), None)
     return Place(
         ahead=tuple(_ahead(ticket, others, tags.now)),
-        is_settled=tags.now >= ticket.since + settling(lag),
+        settles_in=ticket.since + settling(lag) - tags.now,
         is_shown=own is not None and own.since == ticket.since,
     )
 

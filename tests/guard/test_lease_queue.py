@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_amplifybackend.guard import lease_queue
 from airflow_provider_amplifybackend.guard.lease import Holder, Lease, LeaseState, Tags
-from airflow_provider_amplifybackend.guard.lease_queue import Ticket, is_late, place_of, settling
+from airflow_provider_amplifybackend.guard.lease_queue import Ticket, Turn, is_late, place_of, settling
 
 START = datetime(2026, 11, 28, 12, tzinfo=UTC)
 LAG = 3
@@ -57,14 +57,21 @@ def test_ahead_are_older_tickets_and_whatever_lives(other: Lease, is_ahead: bool
 
 def test_nobody_goes_on_before_all_older_tickets_can_be_seen() -> None:
     settled = 10 + int(settling(LAG).total_seconds())
-    assert not place(OWN, now=settled - 1).is_free(1)
-    assert place(OWN, now=settled).is_free(1)
+    early = place(OWN, now=settled - 1)
+    assert (early.turn(1), early.next_look(30), early.next_look(0.5)) == (Turn.WAIT, 1, 0.5)
+    settled_place = place(OWN, now=settled)
+    assert (settled_place.turn(1), settled_place.next_look(30)) == (Turn.FREE, 30)
 
 
-def test_a_ticket_that_is_not_shown_as_it_was_written_does_not_go_on() -> None:
+def test_whoever_does_not_want_to_wait_is_told_that_there_is_no_room() -> None:
+    full = place(OWN, lease("old", 9), now=100)
+    assert (full.turn(1), full.turn(1, waits=False), full.turn(2, waits=False)) == (Turn.WAIT, Turn.FULL, Turn.FREE)
+
+
+def test_a_ticket_that_is_not_shown_as_it_was_written_is_lost() -> None:
     tags = Tags({OWN.key: OWN.value}, at(100))
-    assert not place_of(Ticket("own", OWN.group, at(11)), tags, LAG).is_free(1)
-    assert not place_of(Ticket("other", OWN.group, at(10)), tags, LAG).is_free(5)
+    assert place_of(Ticket("own", OWN.group, at(11)), tags, LAG).turn(1) is Turn.LOST
+    assert place_of(Ticket("other", OWN.group, at(10)), tags, LAG).turn(5) is Turn.LOST
 
 
 def test_a_ticket_is_late_if_others_may_have_looked_without_it() -> None:
@@ -122,7 +129,7 @@ class Run:
         elif now >= self.written and self.entered < 0:
             if is_late(at(self.since), at(self.written), LAG):
                 self._take_ticket(now, cloud)
-            elif place_of(Ticket(self.name, OWN.group, at(self.since)), cloud.read(now), lag).is_free(limit):
+            elif place_of(Ticket(self.name, OWN.group, at(self.since)), cloud.read(now), lag).turn(limit) is Turn.FREE:
                 self.entered = now
                 cloud.write(now + self._delay()[1], *self._tag(LeaseState.HELD))
         elif 0 <= self.entered <= now - self.lives:
