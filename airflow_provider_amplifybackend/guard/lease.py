@@ -24,8 +24,8 @@ LONGEST_DAG_ID = 110
 LONGEST_NAME = 10
 LONGEST_PREFIX = 5
 _TIME = "%Y%m%dT%H%M%SZ"
-# Values take these, spaces and any letters and digits; what is no ASCII is replaced all the same.
-_FOREIGN = re.compile(r"[^A-Za-z0-9_.:/=+-]")
+# Values take these and any letters and digits; what is no ASCII is replaced all the same.
+_FOREIGN = re.compile(r"[^A-Za-z0-9_.:/=+ -]")
 # Ends an id that was shortened or changed. No id of a run has it, unless a deployment allows it.
 _SHORTENED = "@"
 _DIGEST = 8
@@ -153,9 +153,11 @@ def pin_key(environment: str) -> str:
     return PIN_PREFIX + environment
 
 
-def as_value(text: str, longest: int) -> str:
+def as_value(text: str, longest: int, *, spaces: bool = False) -> str:
     """Return a text as a tag can have it: what it cannot have, or has no room for, is told by a digest."""
     fit = _FOREIGN.sub("_", text)
+    if not spaces:  # they are between the members of a lease
+        fit = fit.replace(" ", "_")
     if fit == text and len(text) <= longest:
         return text
     mark = _SHORTENED + digest(text, length=_DIGEST)

@@ -60,3 +60,32 @@ def read_lease(app_id: str, environment: str, facts: Facts) -> Asks[None]:
         facts.lease_problem = f"the tags of app {app_id} cannot be read: {error}"
     except LeaseFormatError as error:
         facts.lease_problem = f"the lease of environment {environment} is not one: {error}"
+
+
+def list_apps() -> Asks[list[str]]:
+    """Return the ids of all apps of the account in the region."""
+    rows = yield from _pages("ListApps", {}, "apps")
+    return [str(row.get("appId")) for row in rows]
+
+
+def list_environments(app_id: str) -> Asks[dict[str, datetime | None]]:
+    """Return the environments of an app, and when each was created, as far as the service says it."""
+    rows = yield from _pages("ListBackendEnvironments", {"appId": app_id}, "backendEnvironments")
+    created = {str(row.get("environmentName")): row.get("createTime") for row in rows}
+    return {name: moment if isinstance(moment, datetime) else None for name, moment in created.items()}
+
+
+def _pages(operation: str, request: Mapping[str, Any], member: str) -> Asks[list[Mapping[str, Any]]]:
+    rows: list[Mapping[str, Any]] = []
+    tokens: set[str] = set()
+    token = None
+    while True:
+        ask = Ask("amplify", operation, {**request, **({"nextToken": token} if token else {})})
+        page = yield ask
+        rows += page.get(member) or []
+        token = page.get("nextToken")
+        if not token:
+            return rows
+        if token in tokens:  # followed, it would lead in a circle
+            raise UnreadableError(ask, "a page leads back to an earlier one")
+        tokens.add(token)

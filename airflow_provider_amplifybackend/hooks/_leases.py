@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_amplifybackend._compat import conf
 from airflow_provider_amplifybackend.core.lease_failure import LeaseFailure
@@ -60,6 +60,10 @@ class Leases:
         """Return when an environment was created; None if there is no such one."""
         return self._ask("read", lease_reads.read_created(self._app_id, environment))
 
+    def environments(self) -> dict[str, datetime | None]:
+        """Return the app's environments, and when each was created."""
+        return self._ask("read", lease_reads.list_environments(self._app_id))
+
     def full(self, key: str) -> BackendLeaseError:
         """Return the error for an app that has no room for another tag."""
         return BackendLeaseError(
@@ -82,7 +86,7 @@ class Leases:
         except UnreadableError as error:
             raise self._error(verb, error) from None
 
-    def _drive(self, asks: Any) -> Any:
+    def _drive(self, asks: Asks[T]) -> T:
         return self._hook.guard.read(asks)
 
     def _error(self, verb: str, error: UnreadableError) -> BackendLeaseError:

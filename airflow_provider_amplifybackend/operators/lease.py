@@ -30,7 +30,7 @@ def as_duration(name: str, value: Any) -> timedelta:
 
 def as_note(name: str, value: Any) -> str:
     """Return a note as the value of a tag can have it."""
-    return as_value(as_text(value) or "", LONGEST_VALUE)
+    return as_value(as_text(value) or "", LONGEST_VALUE, spaces=True)
 
 
 class ExtendLeaseOperator(LeasingOperator):

@@ -173,7 +173,7 @@ class AwaitRoomOperator(HoldingOperator):
         started = float(content.get("started") or current().now())
         budget = Budget.of(self.timeout.total_seconds(), self.execution_timeout, started=started)
         if content.get("kind") == "timeout":
-            raise self._no_room(content.get("ahead") or (), content.get("last_error"))
+            raise self.no_room(content.get("ahead") or (), content.get("last_error"))
         # The trigger's word is a hint: whoever goes on has looked.
         tags = self.leases.read()
         since = str(content.get("since") or self.since)
@@ -212,7 +212,7 @@ class AwaitRoomOperator(HoldingOperator):
                 self._go_on(lease, tags)
                 return
             if turn is Turn.FULL or current().now() >= budget.deadline:
-                raise self._no_room(place.ahead)
+                raise self.no_room(place.ahead)
             if turn is Turn.LOST:
                 lease = self._renewed(lease, tags)
                 continue
@@ -249,7 +249,8 @@ class AwaitRoomOperator(HoldingOperator):
         self.leases.write(held.key, held.value)
         self.log.info("There is room: environment %s is leased until %s", held.environment, held.until)
 
-    def _no_room(self, ahead: Sequence[str], last_error: Any = None) -> BackendLeaseError:
+    def no_room(self, ahead: Sequence[str], last_error: Any = None) -> BackendLeaseError:
+        """Return the error for a limit that is reached."""
         waited = "" if self.on_limit == "fail" else f"timed out after {self.timeout}: "
         error = f" The last read of the tags failed: {last_error}." if last_error else ""
         return BackendLeaseError(
@@ -290,14 +291,19 @@ class ReleaseEnvironmentOperator(HoldingOperator):
             raise self.no_lease(name, f"is leased to run {lease.run_id} of DAG {lease.dag_id} by now")
         exists = self._exists(name, patient=state == "success")
         if exists or state != "success":
-            what = "still exists" if exists else f"was not deleted for sure: task {self.deletion} is in state {state}"
-            raise BackendLeaseError(
-                f"Environment {name} (app {self.app_id}) {what}. Its lease stays, so that the reaper finds it when the "
-                "lease has ended. A retry of both tasks deletes it and gives the lease back",
-                reason=LeaseFailure.NOT_GONE,
+            raise self.not_gone(
+                name, "still exists" if exists else f"may be there: {self.deletion} is in state {state}"
             )
         self.leases.remove(lease_key(name), *([pin_key(name)] if tags.is_pinned(name) else []))
         self.log.info("Environment %s is gone, and its lease is given back", name)
+
+    def not_gone(self, name: str, what: str) -> BackendLeaseError:
+        """Return the error for an environment that is not proven gone."""
+        return BackendLeaseError(
+            f"Environment {name} (app {self.app_id}) {what}. Its lease stays, so that the reaper finds it when the "
+            f"lease has ended. To delete it now, clear {self.deletion} with its downstream tasks",
+            reason=LeaseFailure.NOT_GONE,
+        )
 
     def _lease(self, tags: Tags, name: str) -> Lease | None:
         try:

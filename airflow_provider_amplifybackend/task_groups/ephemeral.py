@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from airflow_provider_amplifybackend._compat import task_group
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
@@ -22,9 +22,6 @@ from airflow_provider_amplifybackend.task_groups._lease_tasks import (
 )
 from airflow_provider_amplifybackend.task_groups._leased_deletion import DeleteLeasedBackendOperator
 from airflow_provider_amplifybackend.tasks.aws_parameters import AwsParameters
-
-if TYPE_CHECKING:
-    from airflow.sdk import TaskGroup
 
 Duration = timedelta | str
 LIMIT_TIMEOUT = timedelta(hours=12)
@@ -66,13 +63,14 @@ class EphemeralEnvironment:
 
     def __init__(self, group_id: str, wishes: _Wishes, default_args: Mapping[str, Any] | None) -> None:
         self._wishes = wishes
-        self.group: TaskGroup = task_group()(group_id=group_id, default_args=dict(default_args or {}))
+        self.group: Any = task_group()(group_id=group_id, default_args=dict(default_args or {}))
 
     def __enter__(self) -> Self:
         """Make the tasks around the body."""
         self.group.__enter__()
         self._reserve = self._make_reserve()
-        self.name = self._reserve.output
+        self._reserved: Any = self._reserve.output
+        self.name = self._reserved
         self._clone = self._make_clone()
         self._outputs = self._make_outputs()
         self.outputs = self._outputs.output
@@ -119,7 +117,7 @@ class EphemeralEnvironment:
             limit_timeout=None if self._wishes.max_concurrent is None else self._wishes.limit_timeout,
             **self._holding,
         )
-        task.as_setup()
+        task.is_setup = True
         return task
 
     def _make_room(self, max_concurrent: int) -> AwaitRoomOperator:
@@ -127,7 +125,7 @@ class EphemeralEnvironment:
         task = AwaitRoomOperator(
             task_id="limit",
             backend_environment_name=self.name,
-            since=self._reserve.output["since"],
+            since=self._reserved["since"],
             max_concurrent=max_concurrent,
             ttl=wishes.ttl,
             timeout=wishes.limit_timeout,
@@ -136,7 +134,7 @@ class EphemeralEnvironment:
             **{name: wishes.options[name] for name in ("deferrable",) if name in wishes.options},
             **self._holding,
         )
-        task.as_setup()
+        task.is_setup = True
         return task
 
     def _make_clone(self) -> CloneBackendOperator:
@@ -147,16 +145,16 @@ class EphemeralEnvironment:
             target_environment_name=self.name,
             on_failure="delete_target",
             # It exists where this run had made it before it was cleared.
-            if_exists=self._reserve.output["if_exists"],
+            if_exists=self._reserved["if_exists"],
             **self._wishes.options,
         )
         # A setup, so that whoever clears a task of the body has the environment made again.
-        task.as_setup()
+        task.is_setup = True
         return task
 
     def _make_outputs(self) -> GetBackendOperator:
         task = GetBackendOperator(task_id="outputs", backend_environment_name=self.name, **self._common)
-        task.as_setup()
+        task.is_setup = True
         return task
 
     def _make_delete(self) -> DeleteLeasedBackendOperator:
@@ -257,8 +255,8 @@ def ephemeral_environment(
     if problem := prefix_problem(own_prefix):
         source_of = "" if prefix is not None else f" (the group id {group_id!r} has none: pass prefix)"
         raise BackendParameterError(f"prefix={own_prefix!r} {problem}{source_of}")
-    if max_concurrent is not None and not (isinstance(max_concurrent, int) and max_concurrent >= 1):
-        raise BackendParameterError(f"max_concurrent={max_concurrent!r} must be a whole number of at least 1")
+    if max_concurrent is not None and max_concurrent < 1:
+        raise BackendParameterError(f"max_concurrent={max_concurrent!r} must be at least 1")
     wishes = _Wishes(
         app_id=app_id,
         source=source,

@@ -80,3 +80,176 @@ def test_a_failed_body_fails_the_run_and_its_environment_goes_all_the_same(
     assert states(run) | {"check": "failed"} == dict.fromkeys(states(run), "success") | {"check": "failed"}, errors(run)
     assert environments(service) == ["staging"]
     assert tags(service) == {}
+
+
+def test_a_failed_clone_leaves_neither_an_environment_nor_a_lease(
+    dags: DagRunner, service: LocalAmplifyBackend
+) -> None:
+    service.control.add_fault("CloneBackend", kind="job_fails", times=1)
+    run = dags.run(GROUP.format(options="keep_on_failure='2h'", check="pass"))
+    assert run.state == "failed"
+    assert (states(run)["clone"], states(run)["check"]) == ("failed", "upstream_failed")
+    assert (states(run)["delete"], states(run)["release"]) == ("success", "success"), errors(run)
+    assert environments(service) == ["staging"]
+    assert tags(service) == {}
+
+
+def test_a_failed_deletion_fails_the_run_and_its_lease_stays(dags: DagRunner, service: LocalAmplifyBackend) -> None:
+    service.control.add_fault("DeleteBackend", kind="job_fails")
+    run = dags.run(GROUP.format(options="", check="pass"))
+    assert run.state == "failed"
+    assert (states(run)["check"], states(run)["delete"], states(run)["release"]) == ("success", "failed", "failed")
+    [name] = {*environments(service)} - {"staging"}
+    assert f"Environment {name} (app {APP}) still exists. Its lease stays" in run.error("preview.release")
+    [lease] = tags(service).items()
+    assert lease[0] == f"amplifybackend:lease:{name}"
+    assert f"dag={run.dag_id} run=" in lease[1]
+
+
+def test_what_is_not_leased_to_this_run_is_not_deleted(dags: DagRunner, service: LocalAmplifyBackend) -> None:
+    unlease = (
+        "from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook; "
+        "from airflow_provider_amplifybackend.hooks._leases import Leases; "
+        "Leases(AmplifyBackendHook(), APP).remove('amplifybackend:lease:' + name)"
+    )
+    run = dags.run(GROUP.format(options="", check=unlease))
+    assert run.state == "failed"
+    assert "a condition of only_if does not hold: created_by_this_run: environment" in run.error("preview.delete")
+    assert len(environments(service)) == 2
+    assert "still exists" in run.error("preview.release")
+
+
+def test_what_has_failed_is_kept_for_a_look(dags: DagRunner, service: LocalAmplifyBackend) -> None:
+    run = dags.run(GROUP.format(options="keep_on_failure='2h'", check="raise ValueError(name)"))
+    assert run.state == "failed"
+    assert (states(run)["delete"], states(run)["release"]) == ("success", "success"), errors(run)
+    assert len(environments(service)) == 2
+    [lease] = tags(service).values()
+    assert "state=kept" in lease
+    assert "DeleteBackend" not in calls(service)
+
+
+def test_what_somebody_has_pinned_stays(dags: DagRunner, service: LocalAmplifyBackend) -> None:
+    body = (
+        GROUP.format(options="", check="pass")
+        + """
+    from airflow_provider_amplifybackend.operators.lease import PinEnvironmentOperator
+    PinEnvironmentOperator(task_id="pin", app_id=APP, backend_environment_name=env.name, note="Ann: for the demo")
+    env.extend("3d")
+"""
+    )
+    run = dags.run(body)
+    assert run.state == "success", errors(run)
+    [name] = {*environments(service)} - {"staging"}
+    assert tags(service)[f"amplifybackend:pin:{name}"] == "Ann: for the demo"
+    assert f"until={run.xcom('preview.extend')[:4]}" in tags(service)[f"amplifybackend:lease:{name}"]
+    assert "DeleteBackend" not in calls(service)
+
+
+def test_tags_that_are_full_are_an_error_before_anything_is_made(dags: DagRunner, service: LocalAmplifyBackend) -> None:
+    service.control.seed({"apps": [{"app_id": APP, "tags": {f"k{number}": "v" for number in range(50)}}]})
+    run = dags.run(GROUP.format(options="", check="pass"))
+    assert f"Tags are full: app {APP} has 50 tags" in run.error("preview.reserve")
+    assert run.state == "failed"
+    assert calls(service) == []
+
+
+@pytest.mark.parametrize("options", ["deferrable=False", "deferrable=True"])
+def test_mapped_over_many_sources_no_more_live_at_once_than_may(
+    dags: DagRunner, service: LocalAmplifyBackend, options: str
+) -> None:
+    body = (
+        IMPORT
+        + f"""
+@task_group
+def each(source):
+    with ephemeral_environment(
+        "preview", app_id=APP, source=source, ttl="6h", max_concurrent=1, poll_interval=0.2, waiter_delay=0.1, {options}
+    ) as env:
+        @task
+        def check(name):
+            return name
+        check(env.name)
+each.expand(source=["staging", "dev"])
+"""
+    )
+    service.control.seed_app(APP, "dev")
+    run = dags.run(body)
+    assert run.state == "success", errors(run)
+    names = {run.xcom("each.preview.check", map_index=index) for index in (0, 1)}
+    assert len(names) == 2
+    order = [operation for operation in calls(service) if operation.endswith("Backend")]
+    assert order == ["CloneBackend", "DeleteBackend"] * 2
+    assert tags(service) == {}
+
+
+def test_no_room_is_an_error_where_the_user_does_not_want_to_wait(
+    dags: DagRunner, service: LocalAmplifyBackend
+) -> None:
+    body = (
+        IMPORT
+        + """
+def one(source):
+    with ephemeral_environment(
+        "preview", app_id=APP, source=source, ttl="6h", max_concurrent=1, on_limit="fail", waiter_delay=0.1
+    ) as env:
+        pass
+@task_group
+def each(source):
+    one(source)
+each.expand(source=["staging", "staging"])
+"""
+    )
+    run = dags.run(body)
+    ends = [run.states[f"each.preview.limit[{index}]"] for index in (0, 1)]
+    assert sorted(ends) == ["failed", "success"], errors(run)
+    assert "max_concurrent=1 environments of this group may live at once" in str(errors(run))
+    assert run.state == "failed"
+    assert environments(service) == ["staging"]
+    assert tags(service) == {}
+
+
+def test_several_in_one_dag_and_nested_in_groups(dags: DagRunner, service: LocalAmplifyBackend) -> None:
+    body = (
+        IMPORT
+        + """
+@task
+def look(name):
+    return name
+@task_group
+def outer():
+    with ephemeral_environment("one", app_id=APP, source="staging", ttl="6h", waiter_delay=0.1) as first:
+        look(first.name)
+    with ephemeral_environment("two", app_id=APP, source="staging", ttl="6h", waiter_delay=0.1, prefix="zz") as second:
+        @task_group
+        def inner():
+            look(second.name) >> look(second.name)
+        inner()
+outer()
+"""
+    )
+    run = dags.run(body)
+    assert run.state == "success", errors(run)
+    one, two = run.xcom("outer.one.look"), run.xcom("outer.two.inner.look")
+    assert one.startswith("one")
+    assert two.startswith("zz")
+    assert calls(service).count("DeleteBackend") == 2
+    assert tags(service) == {}
+
+
+def test_a_parameter_that_cannot_be_used_is_refused_where_the_dag_is_written() -> None:
+    from airflow_provider_amplifybackend.exceptions import BackendParameterError
+    from airflow_provider_amplifybackend.task_groups.ephemeral import ephemeral_environment
+
+    good: dict[str, Any] = {"app_id": APP, "source": "staging", "ttl": "6h"}
+    for group_id, changes, says in (
+        ("preview", {"prefix": "toolong"}, "prefix='toolong' must be 1 to 5 small letters"),
+        ("7", {}, "the group id '7' has none: pass prefix"),
+        ("preview", {"ttl": "soon"}, "ttl must be a number with s, m, h, d or w"),
+        ("preview", {"max_concurrent": 0}, "max_concurrent=0 must be at least 1"),
+        ("preview", {"on_limit": "skip"}, "on_limit='skip' is not accepted"),
+        ("preview", {"keep_on_failure": "0h"}, "keep_on_failure must be more than nothing"),
+    ):
+        with pytest.raises(BackendParameterError) as error:
+            ephemeral_environment(group_id, **good | changes)
+        assert says in str(error.value)
