@@ -72,7 +72,7 @@ class SurveyEnvironmentsOperator(AwsParameters):
     Look at the environments of apps, and decide about each; nothing is deleted.
 
     :param app_ids: The apps. Default: all of the account in the region. (templated)
-    :param name: A pattern of names, for environments without a lease. (templated)
+    :param name_pattern: A pattern of names, for environments without a lease. (templated)
     :param older_than: The age that these must have. (templated)
     :param dag_ids: A pattern of the DAGs whose leases count. (templated)
     :param dry_run: Whether only to say what would be done. (templated)
@@ -82,7 +82,7 @@ class SurveyEnvironmentsOperator(AwsParameters):
 
     template_fields: Sequence[str] = (
         "app_ids",
-        "name",
+        "name_pattern",
         "older_than",
         "dag_ids",
         "dry_run",
@@ -90,7 +90,7 @@ class SurveyEnvironmentsOperator(AwsParameters):
     )
     readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = AwsParameters.readers | {
         "app_ids": as_app_ids,
-        "name": as_pattern,
+        "name_pattern": as_pattern,
         "older_than": as_optional_duration,
         "dag_ids": as_pattern,
         "dry_run": as_flag,
@@ -101,7 +101,7 @@ class SurveyEnvironmentsOperator(AwsParameters):
         self,
         *,
         app_ids: Any = None,
-        name: str | None = None,
+        name_pattern: str | None = None,
         older_than: Any = None,
         dag_ids: str = "*",
         dry_run: Any = True,
@@ -109,7 +109,7 @@ class SurveyEnvironmentsOperator(AwsParameters):
     ) -> None:
         super().__init__(**kwargs)
         self.app_ids = app_ids
-        self.name = name
+        self.name_pattern = name_pattern
         self.older_than = older_than
         self.dag_ids = dag_ids
         self.dry_run = dry_run
@@ -118,7 +118,7 @@ class SurveyEnvironmentsOperator(AwsParameters):
     def problems(cls, values: Mapping[str, Any], *, templates: bool = False) -> list[str]:
         """Return a sentence for each parameter that cannot be used."""
         found = super().problems(values, templates=templates)
-        if (values.get("name") is None) != (values.get("older_than") is None):
+        if (values.get("name_pattern") is None) != (values.get("older_than") is None):
             found.append("name and older_than belong together: a name alone would reap what was made just now")
         return found
 
@@ -140,7 +140,9 @@ class SurveyEnvironmentsOperator(AwsParameters):
         ]
 
     def _rules(self) -> Rules:
-        return Rules(name=self.read("name"), older_than=self.read("older_than"), dag_ids=self.read("dag_ids") or "*")
+        return Rules(
+            name=self.read("name_pattern"), older_than=self.read("older_than"), dag_ids=self.read("dag_ids") or "*"
+        )
 
     @staticmethod
     def _handed_on(rules: Rules) -> dict[str, str]:

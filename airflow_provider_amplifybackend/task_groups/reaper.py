@@ -63,7 +63,7 @@ def reap_environments(
         survey = SurveyEnvironmentsOperator(
             task_id="survey",
             app_ids=app_ids,
-            name=name,
+            name_pattern=name,
             older_than=older_than,
             dag_ids=dag_ids,
             dry_run=dry_run,

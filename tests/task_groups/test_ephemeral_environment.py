@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from airflow_provider_amplifybackend.core import timing
+from airflow_provider_amplifybackend.guard.lease import Holder, Lease, LeaseState
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from tests.dag_run import DagRunner, Finished
 from tests.samples import APP
 
+ARN = f"arn:aws:amplify:us-east-1:123456789012:apps/{APP}"
 IMPORT = "from airflow_provider_amplifybackend.task_groups.ephemeral import ephemeral_environment\n"
 GROUP = (
     IMPORT
@@ -37,8 +42,7 @@ def hurry(service: LocalAmplifyBackend, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 
 def tags(service: LocalAmplifyBackend) -> dict[str, str]:
-    arn = f"arn:aws:amplify:us-east-1:123456789012:apps/{APP}"
-    found: dict[str, str] = service.client("amplify").list_tags_for_resource(resourceArn=arn)["tags"]
+    found: dict[str, str] = service.client("amplify").list_tags_for_resource(resourceArn=ARN)["tags"]
     return found
 
 
@@ -154,17 +158,13 @@ def test_tags_that_are_full_are_an_error_before_anything_is_made(dags: DagRunner
     assert calls(service) == []
 
 
-@pytest.mark.parametrize("options", ["deferrable=False", "deferrable=True"])
-def test_mapped_over_many_sources_no_more_live_at_once_than_may(
-    dags: DagRunner, service: LocalAmplifyBackend, options: str
-) -> None:
-    body = (
-        IMPORT
-        + f"""
+EACH = (
+    IMPORT
+    + """
 @task_group
 def each(source):
     with ephemeral_environment(
-        "preview", app_id=APP, source=source, ttl="6h", max_concurrent=1, poll_interval=0.2, waiter_delay=0.1, {options}
+        "preview", app_id=APP, source=source, ttl="6h", poll_interval=0.2, waiter_delay=0.1, {options}
     ) as env:
         @task
         def check(name):
@@ -172,41 +172,75 @@ def each(source):
         check(env.name)
 each.expand(source=["staging", "dev"])
 """
-    )
+)
+
+
+def test_mapped_over_many_sources_each_has_an_environment_of_its_own(
+    dags: DagRunner, service: LocalAmplifyBackend
+) -> None:
     service.control.seed_app(APP, "dev")
-    run = dags.run(body)
+    run = dags.run(EACH.format(options="max_concurrent=2"))
     assert run.state == "success", errors(run)
-    names = {run.xcom("each.preview.check", map_index=index) for index in (0, 1)}
-    assert len(names) == 2
-    order = [operation for operation in calls(service) if operation.endswith("Backend")]
-    assert order == ["CloneBackend", "DeleteBackend"] * 2
+    assert len({run.xcom("each.preview.check", map_index=index) for index in (0, 1)}) == 2
+    cloned = [entry["parameters"]["BackendEnvironmentName"] for entry in service.control.journal("CloneBackend")]
+    assert sorted(cloned) == ["dev", "staging"]
+    assert calls(service).count("DeleteBackend") == 2
     assert tags(service) == {}
 
 
 def test_no_room_is_an_error_where_the_user_does_not_want_to_wait(
     dags: DagRunner, service: LocalAmplifyBackend
 ) -> None:
-    body = (
-        IMPORT
-        + """
-def one(source):
-    with ephemeral_environment(
-        "preview", app_id=APP, source=source, ttl="6h", max_concurrent=1, on_limit="fail", waiter_delay=0.1
-    ) as env:
-        pass
-@task_group
-def each(source):
-    one(source)
-each.expand(source=["staging", "staging"])
-"""
-    )
-    run = dags.run(body)
+    service.control.seed_app(APP, "dev")
+    run = dags.run(EACH.format(options="max_concurrent=1, on_limit='fail'"))
     ends = [run.states[f"each.preview.limit[{index}]"] for index in (0, 1)]
     assert sorted(ends) == ["failed", "success"], errors(run)
     assert "max_concurrent=1 environments of this group may live at once" in str(errors(run))
     assert run.state == "failed"
-    assert environments(service) == ["staging"]
+    assert calls(service).count("CloneBackend") == 1
+    assert set(environments(service)) == {"staging", "dev"}
     assert tags(service) == {}
+
+
+@pytest.mark.parametrize("options", ["deferrable=False", "deferrable=True"])
+def test_a_run_waits_while_as_many_live_as_may(dags: DagRunner, service: LocalAmplifyBackend, options: str) -> None:
+    dag = dags.load(GROUP.format(options=f"max_concurrent=1, poll_interval=0.1, {options}", check="pass"))
+    now = datetime.now(UTC)
+    holder = Holder(dag.dag_id, "another run", "preview")
+    other = Lease.of(holder, "other", state=LeaseState.HELD, since=now, until=now)
+    service.client("amplify").tag_resource(resourceArn=ARN, tags={other.key: other.value})
+    seen: list[list[str]] = []
+
+    def give_back() -> None:
+        deadline = time.monotonic() + 120
+        # Long enough to see that it waits: it has read the tags more often than it needs to.
+        while len(service.control.journal("ListTagsForResource")) < 12 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        seen.append(calls(service))
+        service.client("amplify").untag_resource(resourceArn=ARN, tagKeys=[other.key])
+
+    other_run = threading.Thread(target=give_back)
+    other_run.start()
+    run = dags.run_dag(dag)
+    other_run.join()
+    assert run.state == "success", errors(run)
+    assert "CloneBackend" not in seen[0]
+    assert calls(service).count("CloneBackend") == 1
+    assert tags(service) == {}
+
+
+def test_a_wait_for_room_times_out_and_says_who_is_ahead(dags: DagRunner, service: LocalAmplifyBackend) -> None:
+    dag = dags.load(
+        GROUP.format(options="max_concurrent=1, poll_interval=0.1, limit_timeout='3s', deferrable=True", check="pass")
+    )
+    now = datetime.now(UTC)
+    other = Lease.of(Holder(dag.dag_id, "r", "preview"), "other", state=LeaseState.KEPT, since=now, until=now)
+    service.client("amplify").tag_resource(resourceArn=ARN, tags={other.key: other.value})
+    run = dags.run_dag(dag)
+    assert run.state == "failed"
+    assert "No room, timed out after 0:00:03: max_concurrent=1" in run.error("preview.limit")
+    assert "are: other." in run.error("preview.limit")
+    assert tags(service) == {other.key: other.value}
 
 
 def test_several_in_one_dag_and_nested_in_groups(dags: DagRunner, service: LocalAmplifyBackend) -> None:

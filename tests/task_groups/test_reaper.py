@@ -37,9 +37,7 @@ def lease(environment: str, *, until: timedelta = -HOUR, dag_id: str = "gone", r
     return {one.key: one.value}
 
 
-def seed(
-    service: LocalAmplifyBackend, *environments: Any, tags: dict[str, str | None] | None = None, **more: Any
-) -> None:
+def seed(service: LocalAmplifyBackend, *environments: Any, tags: dict[str, str] | None = None, **more: Any) -> None:
     service.control.seed({"apps": [{"app_id": APP, "environments": list(environments), "tags": tags or {}, **more}]})
 
 
