@@ -1,8 +1,8 @@
-"""The limit of living environments: who may go on, told from tickets that anybody may have written a moment ago.
+"""The limit of living environments: who may proceed, told from tickets that anybody may have written a moment ago.
 
-Tags know no compare-and-set, so the order is that of Lamport's bakery: a ticket is written first, and then it is looked
-who is ahead. A ticket that is older than one's own may still be on its way, so nobody goes on before every such ticket
-can be seen: a lag for its writing, and one until it is shown. What is written later than that gets a newer ticket.
+Tags know no compare-and-set, so the order is that of Lamport's bakery: a ticket is written first, and then all are read
+to see who is ahead. A ticket that is older than one's own may still be on its way, so nobody proceeds before every such
+ticket can be seen: a lag for its writing, and one until it is shown. Whatever is written later gets a newer ticket.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Ticket:
 
 
 class Turn(StrEnum):
-    """What a place means for whoever waits."""
+    """The meaning of a place for whoever waits."""
 
     FREE = "free"
     WAIT = "wait"
@@ -63,7 +63,7 @@ class Place:
         return Turn.WAIT if waits else Turn.FULL
 
     def next_look(self, interval: float) -> float:
-        """Return the seconds until it is worth to look at the tags again."""
+        """Return the seconds until the tags are worth another read."""
         left = self.settles_in.total_seconds()
         return min(interval, left) if left > 0 else interval
 

@@ -86,7 +86,7 @@ class Rules:
 
 @dataclass(frozen=True)
 class Decision:
-    """What is to become of an environment, and why."""
+    """The verdict on an environment, and its reason."""
 
     app_id: str
     environment: str
