@@ -3,15 +3,15 @@
     python -m tests.system.lease_campaign --runs 200 --seed 7
 
 Every DAG run (dags/lease) takes an environment for a while, of which at most two may live at once for each of the two
-DAGs (one waits in the triggerer, one on the worker), with tags that are shown late, and jobs that fail now and then. Its
-task processes, their supervisors and the triggerer are killed with SIGKILL, as the plan of the run says; tasks are
+DAGs (one waits in the triggerer, one on the worker), with tags that are shown late, and jobs that fail now and then.
+Its task processes, their supervisors and the triggerer are killed with SIGKILL, as the plan of the run says; tasks are
 tried again until they succeed. The service's journal is the witness.
 
 - **left without a lease**: environments that are there at the end, and that the app has no lease for.
 - **deleted while the body ran**: the body looks for its environment all the time.
 - **cloned twice**: clones of one environment beyond the first that did not fail.
-- **over the limit**: moments at which more environments of a group lived than may, from the accepted clone to the end of
-  the deletion.
+- **over the limit**: moments at which more environments of a group lived than may, from the accepted clone to the end
+  of the deletion.
 - **unfinished**: runs that have not ended as a success.
 """
 
@@ -32,7 +32,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from airflow_provider_amplifybackend.local.control import LocalControl
 from tests.system.crash_attack import Components
