@@ -21,7 +21,6 @@ from airflow_provider_amplifybackend.task_groups.reaper import reap_environments
     start_date=datetime(2026, 1, 1),
     catchup=False,
     max_active_runs=1,
-    render_template_as_native_obj=True,
     params={
         "app_ids": Param(["d1example"], type="array", description="The Amplify apps"),
         "dry_run": Param(True, type="boolean", description="Only say what would be done"),
@@ -30,7 +29,7 @@ from airflow_provider_amplifybackend.task_groups.reaper import reap_environments
 )
 def example_reaper():
     reap_environments(
-        app_ids="{{ params.app_ids }}",
+        app_ids="{{ params.app_ids | tojson }}",
         name="test*",
         older_than=timedelta(days=3),
         dry_run="{{ params.dry_run }}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -33,9 +34,16 @@ DECISIONS = "decisions"
 
 
 def as_app_ids(name: str, value: Any) -> list[str] | None:
-    """Return ids of apps; None: all apps."""
+    """Return ids of apps, also from a JSON text; None: all apps."""
     if value is None:
         return None
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            raise BackendParameterError(
+                f"{name}={shown(value)} is not valid JSON: pass a list, or a template that ends with | tojson"
+            ) from None
     if not isinstance(value, list | tuple) or not value:
         raise BackendParameterError(f"{name}={shown(value)} must be a list of app ids; leave it out for all apps")
     return [as_name(name, each) for each in value]
@@ -75,7 +83,7 @@ class SurveyEnvironmentsOperator(AwsParameters):
     :param name_pattern: A pattern of names, for environments without a lease. (templated)
     :param older_than: The age that these must have. (templated)
     :param dag_ids: A pattern of the DAGs whose leases count. (templated)
-    :param dry_run: Whether only to say what would be done. (templated)
+    :param is_dry_run: Whether only to say what would be done. (templated)
 
     :return: The parameters of each deletion; none in a dry run. The XCom ``decisions`` has all verdicts.
     """
@@ -85,7 +93,7 @@ class SurveyEnvironmentsOperator(AwsParameters):
         "name_pattern",
         "older_than",
         "dag_ids",
-        "dry_run",
+        "is_dry_run",
         *AwsParameters.template_fields,
     )
     readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = AwsParameters.readers | {
@@ -93,7 +101,7 @@ class SurveyEnvironmentsOperator(AwsParameters):
         "name_pattern": as_pattern,
         "older_than": as_optional_duration,
         "dag_ids": as_pattern,
-        "dry_run": as_flag,
+        "is_dry_run": as_flag,
     }
     ui_color = "#fff3e0"
 
@@ -104,7 +112,7 @@ class SurveyEnvironmentsOperator(AwsParameters):
         name_pattern: str | None = None,
         older_than: Any = None,
         dag_ids: str = "*",
-        dry_run: Any = True,
+        is_dry_run: Any = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -112,7 +120,7 @@ class SurveyEnvironmentsOperator(AwsParameters):
         self.name_pattern = name_pattern
         self.older_than = older_than
         self.dag_ids = dag_ids
-        self.dry_run = dry_run
+        self.is_dry_run = is_dry_run
 
     @classmethod
     def problems(cls, values: Mapping[str, Any], *, templates: bool = False) -> list[str]:
@@ -125,7 +133,7 @@ class SurveyEnvironmentsOperator(AwsParameters):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Decide, free leases of what is gone, and return what is to be deleted."""
         self.validate()
-        rules, dry_run = self._rules(), bool(self.read("dry_run"))
+        rules, dry_run = self._rules(), bool(self.read("is_dry_run"))
         decisions = [one for app_id in self._apps() for one in self._decided(context, app_id, rules, dry_run=dry_run)]
         self._log(decisions, dry_run=dry_run)
         context["ti"].xcom_push(

@@ -66,7 +66,7 @@ def reap_environments(
             name_pattern=name,
             older_than=older_than,
             dag_ids=dag_ids,
-            dry_run=dry_run,
+            is_dry_run=dry_run,
             **aws,
         )
         delete = ReapEnvironmentOperator.partial(
