@@ -18,7 +18,7 @@ from tests.samples import APP
 
 ARN = f"arn:aws:amplify:us-east-1:123456789012:apps/{APP}"
 # As version 0.1 stores it: what an older worker has deferred, a newer triggerer must take.
-GOLDEN = (
+GOLDEN: tuple[str, dict[str, Any]] = (
     "airflow_provider_amplifybackend.triggers.lease.LeaseTurnTrigger",
     {
         "app_id": APP,
