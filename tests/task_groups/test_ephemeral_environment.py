@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from airflow_provider_amplifybackend.core import timing
-from airflow_provider_amplifybackend.guard.lease import Holder, Lease, LeaseState
+from airflow_provider_amplifybackend.guard.lease import Holder, Lease, LeaseState, parse
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from tests.dag_run import DagRunner, Finished
 from tests.samples import APP
@@ -287,3 +289,50 @@ def test_a_parameter_that_cannot_be_used_is_refused_where_the_dag_is_written() -
         with pytest.raises(BackendParameterError) as error:
             ephemeral_environment(group_id, **good | changes)
         assert says in str(error.value)
+
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_examples_of_the_page_run(dags: DagRunner, service: LocalAmplifyBackend, number: int) -> None:
+    page = (ROOT / "docs" / "ephemeral-environments.md").read_text(encoding="utf-8")
+    dag = dags.load(re.findall(r"^```python\n(.*?)^```", page, re.S | re.M)[number])
+    for task in ("preview.clone", "preview.delete"):
+        dag.get_task(task).waiter_delay = 0.1
+    run = dags.run_dag(dag)
+    assert run.state == "success", errors(run)
+    assert environments(service) == ["staging"]
+
+
+def test_the_page_shows_a_lease_as_it_is() -> None:
+    page = (ROOT / "docs" / "ephemeral-environments.md").read_text(encoding="utf-8")
+    [shown] = re.findall(r"^(amplifybackend:lease:.*)$", page, re.M)
+    key, _, value = shown.partition(" = ")
+    lease = parse(key, value)
+    assert (lease.key, lease.value) == (key, value)
+    assert lease.has_whole_ids
+    rows = page.partition("| member | what it is |\n|---|---|\n")[2].partition("\n\n")[0]
+    described = set(re.findall(r"`(\w+)`", "".join(row.split("|")[1] for row in rows.splitlines())))
+    assert {part.partition("=")[0] for part in value.split(" ")} | {"map"} == described
+
+
+def test_the_example_dags_make_environments_and_keep_one(dags: DagRunner, service: LocalAmplifyBackend) -> None:
+    examples = ROOT / "example_dags"
+    dag = dags.load_file((examples / "example_preview_environment.py").read_text(), "example_preview_environment")
+    for task in dag.tasks:
+        task.retry_delay = timedelta(0)
+        if hasattr(task, "waiter_delay"):
+            task.waiter_delay = 0.1
+    run = dags.run_dag(dag, conf={"app_id": APP, "pull_requests": [7, 8], "fail_check": True})
+    assert run.state == "failed"
+    kept = sorted({*environments(service)} - {"staging"})
+    assert len(kept) == 2, errors(run)
+    keep = dags.load_file((examples / "example_keep_environment.py").read_text(), "example_keep_environment")
+    for what in ("pin", "extend"):
+        conf = {"app_id": APP, "environment": kept[0], "what": what, "ttl": "30d", "note": "Ann"}
+        run = dags.run_dag(keep, conf=conf)
+        assert run.state == "success", errors(run)
+    assert tags(service)[f"amplifybackend:pin:{kept[0]}"] == "Ann"
+    ends = [parse(f"amplifybackend:lease:{name}", tags(service)[f"amplifybackend:lease:{name}"]).until for name in kept]
+    assert ends[0] - ends[1] > timedelta(days=29)
