@@ -82,7 +82,7 @@ def test_what_a_template_renders_is_read_like_what_is_written() -> None:
     ("conditions", "says"),
     [
         ({"nmae": "pr*"}, "unknown conditions: nmae"),
-        ({"created_by_this_run": True}, "unknown conditions: created_by_this_run"),
+        ({"created_by_me": True}, "unknown conditions: created_by_me"),
         ("name=pr*", "must be a dictionary"),
         (["pr*"], "must be a dictionary"),
         ({"name": ""}, "name is empty"),
