@@ -71,6 +71,10 @@ class ReserveEnvironmentOperator(HoldingOperator):
             lease = self.take_ticket(lease, tags.now, lag, lasts=self._lasts)
         else:
             self.leases.write(lease.key, lease.value)
+        own = tags.lease_of_holder(holder)
+        if own is not None and own.environment != lease.environment:
+            # It names an environment that is older: somebody else's, which this run is to have nothing to do with.
+            self.leases.remove(own.key)
         self.log.info(
             "Reserved environment %s until %s: %s = %s", lease.environment, lease.until, lease.key, lease.value
         )

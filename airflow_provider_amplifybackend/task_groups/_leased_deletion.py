@@ -52,14 +52,14 @@ class DeleteLeasedBackendOperator(DeleteBackendOperator):
         return super().execute(context)
 
     def _keeps(self, context: Context, name: str) -> bool:
+        if name not in self.hook.get_environments(self.app_id):
+            return False
         leases = self._leases()
         tags = leases.read()
         if tags.is_pinned(name):
             self.log.warning("Keeping environment %s: it is pinned by the tag %s", name, pin_key(name))
             return True
         if self.keep_on_failure is None or not self._has_failed(context):
-            return False
-        if name not in self.hook.get_environments(self.app_id):
             return False
         until = tags.now + self.keep_on_failure
         kept = replace(self._lease(context, tags, name), state=LeaseState.KEPT, until=until)
