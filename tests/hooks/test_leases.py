@@ -56,7 +56,7 @@ def test_a_service_that_takes_no_more_tags_is_told_from_one_that_takes_none(serv
 
 
 def test_an_app_that_there_is_not_is_named(service: LocalAmplifyBackend) -> None:
-    with pytest.raises(BackendLeaseError, match="app dunknown.* the app is unknown to AWS Amplify"):
+    with pytest.raises(BackendLeaseError, match=r"app dunknown.* the app is unknown to AWS Amplify"):
         leases("dunknown").read()
 
 
