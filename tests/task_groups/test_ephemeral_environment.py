@@ -197,7 +197,7 @@ def test_no_room_is_an_error_where_the_user_does_not_want_to_wait(
     run = dags.run(EACH.format(options="max_concurrent=1, on_limit='fail'"))
     ends = [run.states[f"each.preview.limit[{index}]"] for index in (0, 1)]
     assert sorted(ends) == ["failed", "success"], errors(run)
-    assert "max_concurrent=1 environments of this group may live at once" in str(errors(run))
+    assert "max_concurrent=1 environments of this group may live at once" in run.error("each.preview.limit")
     assert run.state == "failed"
     assert calls(service).count("CloneBackend") == 1
     assert set(environments(service)) == {"staging", "dev"}
