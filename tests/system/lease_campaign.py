@@ -4,8 +4,8 @@
 
 Every DAG run (dags/lease) takes an environment for a while, of which at most two may live at once for each of the two
 DAGs (one waits in the triggerer, one on the worker), with tags that are shown late, and jobs that fail now and then.
-Its task processes, their supervisors and the triggerer are killed with SIGKILL, as the plan of the run says; tasks are
-tried again until they succeed. The service's journal is the witness.
+Its task processes, their supervisors and the triggerer are killed with SIGKILL, as the plan of the run says, and the
+body is cleared while it runs; tasks are tried again until they succeed. The service's journal is the witness.
 
 - **left without a lease**: environments that are there at the end, and that the app has no lease for.
 - **deleted while the body ran**: the body looks for its environment all the time.
@@ -86,6 +86,8 @@ def plan_run(seed: int, number: int) -> LeasePlan:
     ]
     if chance.random() < 0.15:
         strikes.append(Strike("clone", "triggerer", chance.uniform(0, 2)))
+    if chance.random() < 0.2:
+        strikes.append(Strike("body", "clear", chance.uniform(0, 2)))
     faults = []
     if chance.random() < 0.25:
         faults.append(("CloneBackend", "job_fails"))
@@ -213,6 +215,8 @@ class LeaseCampaign:
                 return False
             time.sleep(0.1)
         time.sleep(strike.after)
+        if strike.what == "clear":
+            return self._clear(plan, task_id)
         if strike.what == "triggerer":
             self.components.kill("triggerer", 0.1)
             return True
@@ -222,6 +226,13 @@ class LeaseCampaign:
             if not process.alive:
                 return False
             process.kill()
+        return True
+
+    def _clear(self, plan: LeasePlan, task_id: str) -> bool:
+        """Clear a task of the body while it runs: with its setups, which find what they have made."""
+        if self.airflow.task(plan.dag_id, plan.run_id, task_id)["state"] != "running":
+            return False
+        self.airflow.clear(plan.dag_id, plan.run_id, [task_id])
         return True
 
     def _judged(self) -> LeaseVerdict:
