@@ -15,6 +15,8 @@ import pytest
 from airflow_provider_amplifybackend.core import timing
 from airflow_provider_amplifybackend.guard.lease import Holder, Lease, LeaseState, parse
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from airflow_provider_amplifybackend.validation import validate_dag
+from tests.airflow_versions import dag_serialization
 from tests.dag_run import DagRunner, Finished
 from tests.samples import APP
 
@@ -336,3 +338,15 @@ def test_the_example_dags_make_environments_and_keep_one(dags: DagRunner, servic
     assert tags(service)[f"amplifybackend:pin:{kept[0]}"] == "Ann"
     ends = [parse(f"amplifybackend:lease:{name}", tags(service)[f"amplifybackend:lease:{name}"]).until for name in kept]
     assert ends[0] - ends[1] > timedelta(days=29)
+
+
+def test_the_groups_pass_the_check_of_a_dag_and_survive_its_serialization(dags: DagRunner) -> None:
+    body = GROUP.format(options="max_concurrent=2, keep_on_failure='1h', record='s3://audit'", check="pass")
+    reaper = "from airflow_provider_amplifybackend.task_groups.reaper import reap_environments\nreap_environments()\n"
+    dag = dags.load(body + reaper)
+    validate_dag(dag)
+    stored = dag_serialization().from_dict(dag_serialization().to_dict(dag))
+    assert set(stored.task_ids) == set(dag.task_ids)
+    release = stored.get_task("preview.release")
+    assert (release.is_teardown, release.on_failure_fail_dagrun) == (True, True)
+    assert stored.get_task("preview.reserve").is_setup
