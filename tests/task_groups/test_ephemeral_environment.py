@@ -102,6 +102,36 @@ def test_a_failed_clone_leaves_neither_an_environment_nor_a_lease(
     assert tags(service) == {}
 
 
+def test_a_clone_that_times_out_is_waited_for_and_then_deleted(dags: DagRunner, service: LocalAmplifyBackend) -> None:
+    service.control.set(job_seconds={"CloneBackend": 12.0})  # longer than two tries take on a busy machine
+    dag = dags.load(GROUP.format(options="default_args={'retries': 1, 'retry_delay': timedelta(0)}", check="pass"))
+    dag.get_task("preview.clone").waiter_max_attempts = 5
+    run = dags.run_dag(dag)
+    assert run.state == "failed"
+    assert (states(run)["clone"], states(run)["delete"], states(run)["release"]) == ("failed", "success", "success")
+    assert run.tries["preview.clone"] == 2
+    assert [one for one in calls(service) if one.endswith("Backend")] == ["CloneBackend", "DeleteBackend"]
+    assert environments(service) == ["staging"]
+    assert tags(service) == {}
+
+
+def test_a_clone_whose_task_dies_is_waited_for_and_then_deleted(dags: DagRunner, service: LocalAmplifyBackend) -> None:
+    service.control.set(job_seconds={"CloneBackend": 5.0})
+    dag = dags.load(GROUP.format(options="deferrable=False", check="pass"))
+    clone = dag.get_task("preview.clone")
+
+    def die(*_: Any) -> None:
+        raise RuntimeError("as if it was killed")
+
+    # Its job is started, and nobody is there to wait for it.
+    clone._wait = die
+    run = dags.run_dag(dag)
+    assert run.state == "failed"
+    assert (states(run)["clone"], states(run)["delete"], states(run)["release"]) == ("failed", "success", "success")
+    assert environments(service) == ["staging"]
+    assert tags(service) == {}
+
+
 def test_a_failed_deletion_fails_the_run_and_its_lease_stays(dags: DagRunner, service: LocalAmplifyBackend) -> None:
     service.control.add_fault("DeleteBackend", kind="job_fails")
     run = dags.run(GROUP.format(options="", check="pass"))
