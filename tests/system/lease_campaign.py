@@ -32,7 +32,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from airflow_provider_amplifybackend.guard.lease import parse
 from airflow_provider_amplifybackend.local.control import LocalControl
 from tests.system.crash_attack import Components
 from tests.system.crash_watch import Watch
@@ -109,7 +111,6 @@ class LeaseCampaign:
         self.kills: Counter[str] = Counter()
         self.missed: Counter[str] = Counter()
         self._states: dict[str, str] = {}
-        self._groups: dict[str, str] = {}
         self._lock = threading.Lock()
 
     def run(self) -> LeaseVerdict:
@@ -194,9 +195,6 @@ class LeaseCampaign:
             state = f"not ended: {error}"
         finally:
             watch.drop(plan.run_id)
-        with suppress(EngineError):
-            name = self.airflow.xcom(plan.dag_id, plan.run_id, "preview.reserve")
-            self._groups[str(name)] = plan.dag_id
         self._states[plan.run_id] = state
         print(
             f"{time.strftime('%H:%M:%S')} {plan.run_id} ({plan.dag_id}): {state}; kills {self.kills.total()}",
@@ -243,15 +241,23 @@ class LeaseCampaign:
             if app["app_id"] == APP:
                 tags = app["tags"]
                 names = [one["name"] for one in app["environments"] if one["name"] != SOURCE]
+        journal = self.service.journal(effective=True)
         return judge(
-            self.service.journal(effective=True),
+            journal,
             {job["JobId"]: job for job in self.service.jobs()},
             environments=names,
             tags=tags,
-            groups=self._groups,
+            groups=_groups(journal),
             limit=LIMIT,
             states=self._states,
         )
+
+
+def _groups(journal: list[dict[str, Any]]) -> dict[str, str]:
+    """Return the group of each environment, as its leases have said it."""
+    written = [entry["parameters"]["tags"] for entry in journal if entry["operation"] == "TagResource"]
+    leases = [parse(key, value) for tags in written for key, value in tags.items()]
+    return {lease.environment: lease.group for lease in leases}
 
 
 def main(arguments: list[str] | None = None) -> int:
