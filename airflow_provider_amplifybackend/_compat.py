@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from airflow import __version__ as airflow_version
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from airflow.sdk import BaseOperator, BaseOperatorLink, BaseSensorOperator, PokeReturnValue
@@ -146,6 +147,65 @@ def state_of_task(context: Context, task_id: str, map_index: int) -> str | None:
         other = run.get_task_instance(task_id, map_index=map_index)
         state = other.state if other else None
     return None if state is None else str(getattr(state, "value", state))
+
+
+def states_of_tasks(context: Context, task_ids: Sequence[str], map_index: int) -> list[str]:
+    """Return the states of tasks of this run, those that have one.
+
+    :param map_index: That of their group, if it is mapped; below 0: all of the tasks' instances.
+    """
+    if not task_ids:
+        return []
+    ti: Any = context["ti"]
+    if hasattr(ti, "get_task_states"):
+        index = {} if map_index < 0 else {"map_index": map_index}
+        found = ti.get_task_states(dag_id=ti.dag_id, task_ids=list(task_ids), run_ids=[ti.run_id], **index)
+        states = list(found.get(ti.run_id, {}).values())
+    else:  # a task of Airflow 2 reads the database itself
+        run: Any = context["dag_run"]
+        wanted = set(task_ids)
+        states = [
+            one.state
+            for one in run.get_task_instances()
+            if one.task_id in wanted and (map_index < 0 or one.map_index == map_index)
+        ]
+    return [str(getattr(state, "value", state)) for state in states if state is not None]
+
+
+def count_living_runs(context: Context, dag_id: str, run_id: str | None) -> int:
+    """Return how many runs of a DAG are queued or running: of one run, or of all. One that was deleted is not."""
+    ti: Any = context["ti"]
+    living, runs = ["queued", "running"], None if run_id is None else [run_id]
+    if hasattr(ti, "get_dr_count"):
+        number: int = ti.get_dr_count(dag_id=dag_id, run_ids=runs, states=living)
+        return number
+    return _count_living_runs_of_airflow_2(dag_id, runs, living)
+
+
+def _count_living_runs_of_airflow_2(dag_id: str, runs: list[str] | None, living: list[str]) -> int:
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+
+    table: Any = DagRun
+    with create_session() as session:
+        rows = session.query(table.id).filter(table.dag_id == dag_id, table.state.in_(living))
+        number: int = (rows if runs is None else rows.filter(table.run_id.in_(runs))).count()
+        return number
+
+
+def current_run() -> tuple[str, str] | None:
+    """Return the ids of the DAG and the run whose task is being executed; None outside of a task."""
+    get_current_context = _first("airflow.sdk:get_current_context", "airflow.operators.python:get_current_context")
+    try:
+        ti = get_current_context()["ti"]
+    except (RuntimeError, AirflowException):
+        return None
+    return ti.dag_id, ti.run_id
+
+
+def task_group() -> Any:
+    """Return Airflow's class of task groups."""
+    return _first("airflow.sdk:TaskGroup", "airflow.utils.task_group:TaskGroup")
 
 
 def human_in_the_loop(feature: str) -> Any:
@@ -302,6 +362,8 @@ __all__ = [
     "asset_alias",
     "asset_stores",
     "conf",
+    "count_living_runs",
+    "current_run",
     "first_reschedule_date",
     "human_in_the_loop",
     "load_dags",
@@ -311,7 +373,9 @@ __all__ = [
     "operator_partial",
     "retry_policy_module",
     "state_of_task",
+    "states_of_tasks",
     "stats",
+    "task_group",
     "task_state_store",
     "xcom_model",
 ]

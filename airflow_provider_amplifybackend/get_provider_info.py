@@ -8,7 +8,7 @@ from airflow_provider_amplifybackend import __version__
 
 PACKAGE = "airflow_provider_amplifybackend"
 INTEGRATION = "AWS AmplifyBackend"
-OPERATOR_MODULES = ("environment", "auth", "api", "storage", "config", "token", "job", "plan")
+OPERATOR_MODULES = ("environment", "auth", "api", "storage", "config", "token", "job", "plan", "lease")
 
 
 def get_provider_info() -> dict[str, Any]:
@@ -31,7 +31,7 @@ def get_provider_info() -> dict[str, Any]:
         "hooks": [_modules("hooks", "amplify_backend")],
         "operators": [_modules("operators", *OPERATOR_MODULES)],
         "sensors": [_modules("sensors", "job", "environment")],
-        "triggers": [_modules("triggers", "job", "environment", "change")],
+        "triggers": [_modules("triggers", "job", "environment", "change", "lease")],
         "extra-links": [f"{PACKAGE}.links.AmplifyConsoleLink", f"{PACKAGE}.links.AmplifyStudioLink"],
         "notifications": [f"{PACKAGE}.notifications.owner.BackendOwnerNotifier"],
         "asset-uris": [
@@ -97,6 +97,17 @@ def get_provider_info() -> dict[str, Any]:
                         "type": "boolean",
                         "example": None,
                         "default": "True",
+                    },
+                    "tag_lag": {
+                        "description": (
+                            "Seconds for which a tag of an Amplify app may be read as it was before it was set or "
+                            "removed. The limit of living environments (max_concurrent of ephemeral_environment) waits "
+                            "for it."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "float",
+                        "example": None,
+                        "default": "5",
                     },
                     "start_patience": {
                         "description": (

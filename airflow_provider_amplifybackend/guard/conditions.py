@@ -11,7 +11,7 @@ from typing import Any
 from airflow_provider_amplifybackend.guard.protected import matches, pattern_problem
 from airflow_provider_amplifybackend.guard.signs import Facts
 
-KEYS = ("name", "older_than", "no_pending_job", "empty")
+KEYS = ("name", "older_than", "no_pending_job", "empty", "created_by_this_run")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _find_duration = re.compile(r"(\d{1,9})\s*([smhdw])").fullmatch
 
@@ -28,6 +28,9 @@ class Conditions:
     older_than: timedelta | None = None
     no_pending_job: bool = False
     empty: bool = False
+    created_by_this_run: bool = False
+    # The run that is meant, by its digest as a lease has it; whoever asks knows it. None: there is none.
+    run: str | None = None
 
     @property
     def wants_facts(self) -> bool:
@@ -37,7 +40,7 @@ class Conditions:
     @property
     def wants_age(self) -> bool:
         """Tell whether the age of the environment must be read."""
-        return self.older_than is not None
+        return self.older_than is not None or self.created_by_this_run
 
     def unmet(self, environment: str, facts: Facts) -> list[str]:
         """Return a sentence for each condition that does not hold, or cannot be read."""
@@ -46,6 +49,7 @@ class Conditions:
             self._age,
             self._emptiness,
             self._jobs,
+            self._origin,
         )
         return [found for check in checks if (found := check(environment, facts))]
 
@@ -80,6 +84,28 @@ class Conditions:
             return None
         return f"no_pending_job: environment {environment} has job {facts.pending_jobs[0]}"
 
+    def _origin(self, environment: str, facts: Facts) -> str | None:
+        if not self.created_by_this_run or not facts.exists:
+            return None
+        problem = self._origin_problem(environment, facts)
+        return f"created_by_this_run: {problem}" if problem else None
+
+    def _origin_problem(self, environment: str, facts: Facts) -> str | None:
+        lease = facts.lease
+        if facts.lease_problem:
+            return facts.lease_problem
+        if self.run is None:
+            return "this is not the task of a run"
+        if lease is None:
+            return f"environment {environment} has no lease"
+        if lease.run != self.run:
+            return f"environment {environment} is leased to run {lease.run_id} of DAG {lease.dag_id}"
+        if facts.created is None:
+            return f"it cannot be read when environment {environment} was created"
+        if facts.created < lease.since:
+            return f"environment {environment} is older than its lease"
+        return None
+
 
 def conditions_of(value: Any) -> Conditions:
     """Return the conditions that a mapping states, rendered or not.
@@ -95,9 +121,10 @@ def conditions_of(value: Any) -> Conditions:
         raise ConditionError(f"has unknown conditions: {', '.join(unknown)}. Known ones: {', '.join(KEYS)}")
     return Conditions(
         name=_pattern(value["name"]) if "name" in value else None,
-        older_than=_duration(value["older_than"]) if "older_than" in value else None,
+        older_than=duration_of("older_than", value["older_than"]) if "older_than" in value else None,
         no_pending_job=_only_true("no_pending_job", value),
         empty=_only_true("empty", value),
+        created_by_this_run=_only_true("created_by_this_run", value),
     )
 
 
@@ -109,16 +136,20 @@ def _pattern(value: Any) -> str:
     return str(text)
 
 
-def _duration(value: Any) -> timedelta:
+def duration_of(name: str, value: Any) -> timedelta:
+    """Return a duration: a timedelta, or a text such as ``"6h"``.
+
+    :raises ConditionError: It is none, or not more than nothing.
+    """
     if isinstance(value, timedelta):
         found = value
     else:
         match = _find_duration(value.strip().lower()) if isinstance(value, str) else None
         if match is None:
-            raise ConditionError("older_than must be a number with s, m, h, d or w, such as '6h', or a timedelta")
+            raise ConditionError(f"{name} must be a number with s, m, h, d or w, such as '6h', or a timedelta")
         found = timedelta(seconds=int(match[1]) * _UNITS[match[2]])
     if found <= timedelta(0):
-        raise ConditionError("older_than must be more than nothing")
+        raise ConditionError(f"{name} must be more than nothing")
     return found
 
 

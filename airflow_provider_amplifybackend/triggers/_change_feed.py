@@ -118,7 +118,7 @@ async def job_lists(
                 trouble.note("" if listed.exists else "it does not exist")
                 wait = max(delay, listed.requests * SECONDS_PER_REQUEST if listed.requests > 1 else 0.0)
                 yield listed
-            await asyncio.sleep(jittered(wait * poller.slowdown))
+            await asyncio.sleep(jittered(wait))
 
 
 def jittered(seconds: float, spread: Callable[[float, float], float] = random.uniform) -> float:
