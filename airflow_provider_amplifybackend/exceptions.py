@@ -11,6 +11,8 @@
         ├── BackendJobFailedError     the job ended as FAILED
         ├── BackendLeftoversError     a deletion completed, and not everything is proven gone
         ├── BackendRecordError        a deletion has ended, and its record cannot be completed
+        ├── BackendStorageError       an inventory or a snapshot cannot be written or read
+        ├── BackendDriftError         two sides of a comparison differ (also an AirflowFailException)
         └── BackendTimeoutError       a wait timed out
             └── BackendJobTimeoutError  the job had not ended when the wait timed out
 """
@@ -149,6 +151,23 @@ def _named(lines: Sequence[str]) -> list[str]:
 
 class BackendRecordError(AmplifyBackendError):
     """A deletion has ended, and its record cannot be completed. A retry completes it, and deletes nothing more."""
+
+
+class BackendStorageError(AmplifyBackendError):
+    """An inventory or a snapshot cannot be written or read. Nothing of the service was changed."""
+
+
+class BackendDriftError(AmplifyBackendError, AirflowFailException):
+    """Two sides of a comparison differ, or cannot be compared, and ``fail_on`` says that this fails the task.
+
+    :param differences: The differences, as the operator returns them.
+    """
+
+    def __init__(self, message: str, *, differences: Sequence[Mapping[str, Any]] = ()) -> None:
+        self.differences = [dict(one) for one in differences]
+        super().__init__(message)
+
+    serialize = _as_base
 
 
 class BackendTimeoutError(AmplifyBackendError):

@@ -8,7 +8,7 @@ from airflow_provider_amplifybackend import __version__
 
 PACKAGE = "airflow_provider_amplifybackend"
 INTEGRATION = "AWS AmplifyBackend"
-OPERATOR_MODULES = ("environment", "auth", "api", "storage", "config", "token", "job", "plan")
+OPERATOR_MODULES = ("environment", "auth", "api", "storage", "config", "token", "job", "plan", "inventory")
 
 
 def get_provider_info() -> dict[str, Any]:

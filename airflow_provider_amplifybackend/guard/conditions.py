@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,10 +9,9 @@ from typing import Any
 
 from airflow_provider_amplifybackend.guard.protected import matches, pattern_problem
 from airflow_provider_amplifybackend.guard.signs import Facts
+from airflow_provider_amplifybackend.parameters.durations import duration_of
 
 KEYS = ("name", "older_than", "no_pending_job", "empty")
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-_find_duration = re.compile(r"(\d{1,9})\s*([smhdw])").fullmatch
 
 
 class ConditionError(Exception):
@@ -110,16 +108,10 @@ def _pattern(value: Any) -> str:
 
 
 def _duration(value: Any) -> timedelta:
-    if isinstance(value, timedelta):
-        found = value
-    else:
-        match = _find_duration(value.strip().lower()) if isinstance(value, str) else None
-        if match is None:
-            raise ConditionError("older_than must be a number with s, m, h, d or w, such as '6h', or a timedelta")
-        found = timedelta(seconds=int(match[1]) * _UNITS[match[2]])
-    if found <= timedelta(0):
-        raise ConditionError("older_than must be more than nothing")
-    return found
+    try:
+        return duration_of(value)
+    except ValueError as error:
+        raise ConditionError(f"older_than {error}") from None
 
 
 def _only_true(key: str, conditions: Mapping[str, Any]) -> bool:
