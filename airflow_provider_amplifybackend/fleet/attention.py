@@ -1,4 +1,4 @@
-"""What of a fleet needs a person's attention, and what of it first."""
+"""The findings of an inventory: things that need a person's attention, and which of them first."""
 
 from __future__ import annotations
 

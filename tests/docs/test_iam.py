@@ -27,8 +27,8 @@ OTHERS = (
 CLASSES = [each for classes in task_classes().values() for each in classes]
 
 
-def test_there_are_the_five_policies() -> None:
-    assert list(POLICIES) == ["Clone and tear down", "Read only", "All", "The guard", "Plan and proof"]
+def test_there_are_the_six_policies() -> None:
+    assert list(POLICIES) == ["Clone and tear down", "Read only", "All", "The guard", "Plan and proof", "Fleet"]
 
 
 @pytest.mark.parametrize("name", POLICIES)
@@ -105,3 +105,18 @@ def test_plan_and_proof_covers_what_they_read_and_changes_nothing() -> None:
     signs = actions(POLICIES["The guard"])
     assert allowed == looks | asks | signs
     assert all(action.split(":")[1].startswith(("Get", "List", "Describe")) for action in allowed)
+
+
+def test_fleet_covers_what_an_inventory_reads_and_changes_nothing(dags: Any, service: Any, tmp_path: Path) -> None:
+    called: set[str] = set()
+    for apps in ("None", f"['{APP}']"):
+        service.control.clear_journal()
+        run = dags.run(
+            "from airflow_provider_amplifybackend.operators.inventory import BackendInventoryOperator\n"
+            f"BackendInventoryOperator(task_id='inventory', path={str(tmp_path)!r}, app_ids={apps})"
+        )
+        assert run.state == "success"
+        called |= {f"{entry['service']}:{entry['operation']}" for entry in service.control.journal()}
+    ours = {"amplifybackend:GetBackend", "amplifybackend:ListBackendJobs"}
+    assert called == actions(POLICIES["Fleet"]) | ours
+    assert all(action.split(":")[1].startswith(("Get", "List", "Describe")) for action in called)
