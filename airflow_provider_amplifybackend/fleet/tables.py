@@ -27,7 +27,7 @@ def json_lines(rows: Iterable[Mapping[str, Any]]) -> str:
 def csv_text(rows: Iterable[Mapping[str, Any]]) -> str:
     """Return a table with a line for each row; lists are joined, and no cell is a formula."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text)  # its default ends lines so that a lone return in a name is quoted, too
     writer.writerow(COLUMNS)
     for row in rows:
         writer.writerow([_cell(name, row.get(name)) for name in COLUMNS])

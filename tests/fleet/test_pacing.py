@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_amplifybackend.core import timing
@@ -28,6 +28,7 @@ def clock() -> Iterator[Clock]:
         yield made
 
 
+@settings(deadline=None)
 @given(
     rate=st.floats(0.1, 100),
     work=st.lists(st.floats(0, 3), min_size=2, max_size=60),

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_amplifybackend.fleet.charts import AGES, OLDER, ages
@@ -52,6 +52,7 @@ def elements(text: str) -> list[str]:
     return [tag for tag, _ in Page(text).elements]
 
 
+@settings(deadline=None)
 @given(name=TEXTS, app=TEXTS, text=TEXTS, resource_name=TEXTS)
 def test_whatever_was_read_is_text(name: str, app: str, text: str, resource_name: str) -> None:
     members: dict[str, Any] = {"attention": [finding("high", "x")], "resources": [resource()]}

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_amplifybackend.core.job import Job
@@ -62,6 +62,7 @@ def test_what_was_not_read_is_unknown_and_not_healthy() -> None:
     assert health_of(environment(exists=False), NOW, HOURS_2) is Health.MISSING
 
 
+@settings(deadline=None)
 @given(meta=st.dictionaries(st.text(max_size=8), ANYTHING, max_size=4), flags=ANYTHING)
 def test_any_document_of_the_service_makes_a_row(meta: dict[str, Any], flags: Any) -> None:
     made = environment_row(PLACE, App("d1"), environment(meta=meta, flags=flags))

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_amplifybackend.fleet.rows import COLUMNS
@@ -16,6 +16,7 @@ from tests.fleet.made import finding, resource, row
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=20)
 
 
+@settings(deadline=None)
 @given(st.lists(TEXTS, min_size=1, max_size=5))
 def test_a_line_for_each_row_whatever_it_is_called(names: list[str]) -> None:
     rows = [row(name, app_name=name) for name in names]
@@ -27,7 +28,7 @@ def test_a_line_for_each_row_whatever_it_is_called(names: list[str]) -> None:
 
 def test_no_cell_is_a_formula() -> None:
     rows = [row(name) for name in ("=HYPERLINK(1)", "+1", "-1", "@x", "\tx")]
-    cells = [one["environment"] for one in csv.DictReader(io.StringIO(csv_text(rows)))]
+    cells = [one["environment"] for one in csv.DictReader(io.StringIO(csv_text(rows), newline=""))]
     assert all(cell.startswith("'") for cell in cells)
 
 
@@ -35,12 +36,13 @@ def test_lists_are_joined() -> None:
     made = row(
         attention=[finding("high", "broken"), finding("low", "old")], resources=[resource()], jobs_are_complete=False
     )
-    (read,) = csv.DictReader(io.StringIO(csv_text([made])))
+    (read,) = csv.DictReader(io.StringIO(csv_text([made]), newline=""))
     assert read["attention"] == "high: broken; low: old"
     assert read["resources"] == "auth/people (Cognito)"
     assert read["jobs_are_complete"] == "no"
 
 
+@settings(deadline=None)
 @given(st.integers(0, 300), st.integers(1, 400))
 def test_a_summary_is_bounded_and_says_how_much_it_leaves_out(number: int, length: int) -> None:
     rows = [row(f"e{index}", attention=[finding("high", "x" * length)]) for index in range(number)]
