@@ -62,9 +62,8 @@ def _of_reading(row: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _of_jobs(row: Mapping[str, Any]) -> Iterator[Finding]:
     for job in row["stuck_jobs"] or []:
-        text = (
-            f"job {job['job_id']} ({job['operation']}) is {job['status']} since {job['since']} and lets no other begin"
-        )
+        since = f"{job['since'][:16].replace('T', ' ')} UTC"
+        text = f"job {job['job_id']} ({job['operation']}) is {job['status']} since {since} and lets no other begin"
         yield Finding(Level.HIGH, text)
     if row["health"] == Health.FAILED:
         yield Finding(Level.HIGH, f"its last job, {row['last_job_operation']}, has failed ({row['last_job_id']})")

@@ -43,7 +43,9 @@ SHOWN = {
     "resources": "Resources",
     "connection": "Connection",
 }
-_NUMBERS = frozenset({"age_days", "idle_days", "jobs", "failed_jobs"})
+# Classes of cells: numbers stand right, and what is one word is not broken.
+_CLASSES = dict.fromkeys(("age_days", "idle_days", "jobs", "failed_jobs"), "number")
+_CLASSES |= dict.fromkeys(("region", "last_job_at", "gen2", "migration"), "whole")
 _HEALTH: dict[str, str] = {
     Health.OK: "good",
     Health.FAILED: "bad",
@@ -144,8 +146,13 @@ def _plots(environments: Sequence[Mapping[str, Any]]) -> Markup:
         plot("Time since the last change", ages(environments, "idle_days")),
         plot("Gen 2 assessment", counts(environments, "gen2", _GEN2)),
         plot("Migration", counts(environments, "migration", _MIGRATION)),
-        plot("Environments by app", counts(environments, "app_id")),
+        plot("Environments by app", counts([{**row, **_label(row)} for row in environments], "label")),
     )
+
+
+def _label(row: Mapping[str, Any]) -> dict[str, str]:
+    """Return an app's name, which several can have."""
+    return {"label": f"{row['app_name']} ({row['app_id']})" if row["app_name"] else row["app_id"]}
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> Markup:
@@ -171,8 +178,10 @@ def _cell(name: str, row: Mapping[str, Any]) -> Markup:
     if name == "resources" and value:
         items = [tag("li", _resource(one)) for one in value]
         number = f"{len(value)} {'resource' if len(value) == 1 else 'resources'}"
-        return tag("td", tag("details", tag("summary", number), tag("ul", *items)), data_key=len(value))
-    return tag("td", cell_text(name, value), class_="number" if name in _NUMBERS else None)
+        return tag("td", tag("details", tag("summary", number), tag("ul", *items)), class_="wide", data_key=len(value))
+    if name == "last_job_at" and value:
+        return tag("td", value[:16].replace("T", " "), class_="whole", data_key=value)
+    return tag("td", cell_text(name, value), class_=_CLASSES.get(name))
 
 
 def _attention(found: Sequence[Mapping[str, str]]) -> Markup:
@@ -180,7 +189,7 @@ def _attention(found: Sequence[Mapping[str, str]]) -> Markup:
     order = [str(level) for level in Level]
     key = min((order.index(one["level"]) for one in found), default=len(order))
     lines = [tag("div", tag("span", one["level"], class_=f"level {one['level']}"), one["text"]) for one in found]
-    return tag("td", *lines, data_key=key)
+    return tag("td", *lines, class_="wide", data_key=key)
 
 
 def _resource(one: Mapping[str, Any]) -> str:
