@@ -64,7 +64,11 @@ def compare(left: Mapping[str, Any], right: Mapping[str, Any], ignore: Sequence[
     sides = [normalized(side["content"], _names(side), across=across) for side in (left, right)]
     if across:
         sides[1] = _renamed(*sides)
-    found = [*_differences("", *sides), *_of_secrets(left, right, across=across), *_gaps(left, right)]
+    gaps = list(_gaps(left, right))
+    unread = {gap.path for gap in gaps}
+    seen = (*_differences("", *sides), *_of_secrets(left, right, across=across))
+    # Where one side was not read, the other differs from nothing.
+    found = [*(one for one in seen if not any(_is_below(path, one.path) for path in unread)), *gaps]
     wanted = (one for one in found if not any(matches(pattern, one.path) for pattern in ignore))
     return sorted(wanted, key=lambda one: one.path)
 
@@ -200,7 +204,12 @@ def _secrets(snapshot: Mapping[str, Any], *, across: bool) -> dict[str, list[str
 def _gaps(left: Mapping[str, Any], right: Mapping[str, Any]) -> Iterator[Difference]:
     for name, side in (("left", left), ("right", right)):
         for gap in side["manifest"].get("unreadable") or ():
-            yield Difference(f"({name}) {gap['what']}", Change.UNKNOWN, why=f"it could not be read: {gap['why']}")
+            yield Difference(str(gap.get("path") or ""), Change.UNKNOWN, why=f"{name}: {gap['what']}: {gap['why']}")
+
+
+def _is_below(above: str, path: str) -> bool:
+    """Tell whether a path is, or lies below, what could not be read; an empty path is above all."""
+    return not above or path == above or path.startswith((f"{above}.", f"{above} "))
 
 
 # ------------------------------------------------------------------------------------------------------- the result

@@ -16,8 +16,9 @@ from datetime import datetime
 from typing import Any
 
 from airflow_provider_amplifybackend.core.meta_config import parse_document
+from airflow_provider_amplifybackend.core.operations import CATEGORIES
 from airflow_provider_amplifybackend.core.secrets import named_secrets, redact_secrets
-from airflow_provider_amplifybackend.guard.inventory import Inventory, Reads, read
+from airflow_provider_amplifybackend.guard.inventory import Gap, Inventory, Reads, read
 from airflow_provider_amplifybackend.guard.record import read_resources
 from airflow_provider_amplifybackend.guard.signs import Ask
 
@@ -27,6 +28,8 @@ VERSION = 1
 SHORTEST_KEY = 16
 _CHECK = b"amplifybackend snapshot: which key"
 _LONGEST_PART = 60
+# The part of the content beside the categories.
+MODELS = "models"
 
 
 class SnapshotError(Exception):
@@ -83,7 +86,7 @@ def read_snapshot(subject: Subject, now: datetime, key: Key | None) -> Reads[dic
     for kind, name in answers:
         if kind == "api":
             ask = Ask("amplifybackend", "GetBackendAPIModels", {**names, "ResourceName": name})
-            answer = yield from read(ask, found, f"the models of api {name}")
+            answer = yield from read(ask, found, f"{MODELS} {name} of environment {subject.environment}")
             models[name] = _members(answer or {})
     content: dict[str, Any] = {
         "environment": {
@@ -91,8 +94,8 @@ def read_snapshot(subject: Subject, now: datetime, key: Key | None) -> Reads[dic
             "AmplifyMetaConfig": meta,
             "AmplifyFeatureFlags": parse_document(backend.get("AmplifyFeatureFlags")),
         },
-        **{kind: {} for kind in ("auth", "api", "storage")},
-        "models": models,
+        **{kind: {} for kind in CATEGORIES},
+        MODELS: models,
     }
     for (kind, name), answer in answers.items():
         content[kind][name] = _members(answer)
@@ -118,13 +121,20 @@ def document(
             "backend_environment_name": subject.environment,
             "region": subject.region,
             "taken_at": now.isoformat(timespec="seconds"),
-            "unreadable": [gap.to_dict() for gap in found.gaps],
+            "unreadable": [gap.to_dict() | {"path": _path_of(gap, subject)} for gap in found.gaps],
             "secrets": _secrets(content, key),
             "key": {"name": key.name, "check": key.check} if key else None,
             "sha256": content_digest(redacted),
         },
         "content": redacted,
     }
+
+
+def _path_of(gap: Gap, subject: Subject) -> str:
+    """Return the path in the content of what could not be read; an empty one is all of it."""
+    what = gap.what.removesuffix(f" of environment {subject.environment}")
+    kind, _, name = what.partition(" ")
+    return f"{kind}.{name}" if name and kind in (*CATEGORIES, MODELS) else ""
 
 
 def _secrets(content: Mapping[str, Any], key: Key | None) -> list[dict[str, str]]:
@@ -181,7 +191,7 @@ def facts(snapshot: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "version": snapshot["version"],
         **{name: manifest[name] for name in ("app_id", "backend_environment_name", "region", "taken_at", "sha256")},
-        "resources": sum(len(content.get(kind) or {}) for kind in ("auth", "api", "storage")),
+        "resources": sum(len(content.get(kind) or {}) for kind in CATEGORIES),
         "secrets": len(manifest["secrets"]),
         "digests": manifest["key"]["name"] if manifest["key"] else None,
         "unreadable": manifest["unreadable"],

@@ -160,7 +160,7 @@ def test_a_part_that_cannot_be_read_writes_nothing_or_is_named(
     assert "auth people of environment staging" in take(tmp_path).error("snapshot")
     assert list(tmp_path.iterdir()) == []
     found = take(tmp_path, options="on_error='report'").xcom("snapshot")
-    assert [gap["what"] for gap in found["unreadable"]] == ["auth people of environment staging"]
+    assert [gap["path"] for gap in found["unreadable"]] == ["auth.people"]
     assert written(tmp_path)["content"]["auth"] == {}
 
 
