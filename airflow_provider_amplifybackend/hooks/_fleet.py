@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
 
 from airflow_provider_amplifybackend._compat import AirflowException
-from airflow_provider_amplifybackend.core.pacing import Pace
 from airflow_provider_amplifybackend.core.requests import drive
 from airflow_provider_amplifybackend.core.secrets import redact_words
 from airflow_provider_amplifybackend.core.timing import current
+from airflow_provider_amplifybackend.core.turns import Turns
 from airflow_provider_amplifybackend.fleet import attention
 from airflow_provider_amplifybackend.fleet.reading import (
     App,
@@ -47,7 +47,7 @@ APPS_BETWEEN_REPORTS = 25
 class PacedHook(AmplifyBackendHook):
     """A hook whose requests keep to a pace, with those of its neighbours' clients and what botocore repeats."""
 
-    pace: Pace
+    turns: Turns
 
     def get_session(self, *args: Any, **kwargs: Any) -> Any:
         """Return a session whose clients wait for their turn just before the socket."""
@@ -56,7 +56,7 @@ class PacedHook(AmplifyBackendHook):
         return session
 
     def _take_turn(self, **_: Any) -> None:
-        self.pace.before_request()
+        self.turns.before_request()
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class FleetReader:
             if number % APPS_BETWEEN_REPORTS == 0:
                 log.info(
                     "%s: %s of %s apps read with %s requests",
-                    self._place.region, number, len(region.apps), self._hook.pace.requests,
+                    self._place.region, number, len(region.apps), self._hook.turns.requests,
                 )  # fmt: skip
 
     def _begin(self) -> Region:
@@ -140,9 +140,9 @@ class FleetReader:
             except UnreadableError as error:
                 if error.code not in THROTTLED or tries == TRIES:
                     raise
-                self._hook.pace.slow_down()
+                self._hook.turns.slow_down()
                 log.info(
-                    "%s; going on with %.2g requests per second", error, self._hook.pace.requests_per_second
+                    "%s; going on with %.2g requests per second", error, self._hook.turns.requests_per_second
                 )  # fmt: skip
                 current().sleep(BETWEEN_TRIES * tries)
         raise AssertionError("the last try returns or raises")

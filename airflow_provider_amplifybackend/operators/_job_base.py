@@ -184,7 +184,7 @@ class AmplifyBackendJobOperator(GuardedOperator):
         return BackendJobFailedError(job, left_behind(self.api_operation, self._new_name))
 
     def _result(self, context: Context, job: Job, outcome: Outcome) -> JobResult:
-        from airflow_provider_amplifybackend.start.driver import report
+        from airflow_provider_amplifybackend.start.report import report
 
         report(task_state_store(context), job, self.log)
         return self._with_members(context, job.to_xcom(outcome))

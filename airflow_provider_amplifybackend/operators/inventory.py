@@ -17,7 +17,7 @@ from airflow_provider_amplifybackend.tasks.aws_parameters import AwsParameters
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend._compat import Context
-    from airflow_provider_amplifybackend.core.pacing import Pace
+    from airflow_provider_amplifybackend.core.turns import Turns
     from airflow_provider_amplifybackend.hooks._fleet import PacedHook
 
 DEFAULT_REQUESTS_PER_SECOND = 10.0
@@ -98,18 +98,18 @@ class BackendInventoryOperator(AwsParameters):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Read everything, write it down, and return a summary."""
-        from airflow_provider_amplifybackend.core.pacing import Pace
+        from airflow_provider_amplifybackend.core.turns import Turns
         from airflow_provider_amplifybackend.fleet.tables import summary
         from airflow_provider_amplifybackend.hooks._fleet import new_wishes, read_fleet
 
         self.validate()
-        pace, began = Pace(self.read("requests_per_second")), current().monotonic()
+        turns, began = Turns(self.read("requests_per_second")), current().monotonic()
         wishes = new_wishes(self.read("app_ids"), self.read("stuck_after"), self.read("stale_after"))
-        rows = read_fleet(self._scopes(), partial(self._make_hook, pace), wishes)
+        rows = read_fleet(self._scopes(), partial(self._make_hook, turns), wishes)
         facts = {
             "taken_at": wishes.now.isoformat(timespec="seconds"),
-            "requests": pace.requests,
-            "throttled": pace.throttled,
+            "requests": turns.requests,
+            "throttled": turns.throttled,
             "seconds": round(current().monotonic() - began, 1),
         }
         found = summary(rows, {"files": self._write(rows, facts), **facts})
@@ -125,12 +125,12 @@ class BackendInventoryOperator(AwsParameters):
         regions = self.read("regions") or [self.region_name or None]
         return [(connection, region) for connection in connections for region in regions]
 
-    def _make_hook(self, pace: Pace, connection: str | None, region: str | None) -> PacedHook:
+    def _make_hook(self, turns: Turns, connection: str | None, region: str | None) -> PacedHook:
         from airflow_provider_amplifybackend.hooks._fleet import PacedHook
 
         parameters = self.aws_parameters | {"aws_conn_id": connection, "region_name": region}
         hook = PacedHook(config=parameters.pop("botocore_config"), **parameters)
-        hook.pace = pace
+        hook.turns = turns
         return hook
 
     def _write(self, rows: list[dict[str, Any]], facts: dict[str, Any]) -> dict[str, str]:

@@ -50,9 +50,8 @@ from airflow_provider_amplifybackend.operators.auth import CreateBackendAuthOper
 from airflow_provider_amplifybackend.operators.environment import GetBackendOperator
 from airflow_provider_amplifybackend.parameters import service_model
 from airflow_provider_amplifybackend.start.actions import StartPolicy
-from airflow_provider_amplifybackend.start.attempt import STORE_KEY
 from airflow_provider_amplifybackend.start.driver import StartOnce
-from airflow_provider_amplifybackend.start.intent import Intent, Round
+from airflow_provider_amplifybackend.start.intent import STORE_KEY, Intent, Round
 from airflow_provider_amplifybackend.tasks.failed_job import with_error_text
 from airflow_provider_amplifybackend.tasks.literal_secrets import LiteralSecretWarning
 from airflow_provider_amplifybackend.triggers import _events as events

@@ -21,9 +21,9 @@ from airflow_provider_amplifybackend.exceptions import BackendRequestError
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.start.actions import Obstacle, StartPolicy, StartResult
-from airflow_provider_amplifybackend.start.attempt import STORE_KEY
-from airflow_provider_amplifybackend.start.driver import StartOnce, report
-from airflow_provider_amplifybackend.start.intent import Intent, Round
+from airflow_provider_amplifybackend.start.driver import StartOnce
+from airflow_provider_amplifybackend.start.intent import STORE_KEY, Intent, Round
+from airflow_provider_amplifybackend.start.report import report
 from airflow_provider_amplifybackend.start.sending import MAX_UNEXPLAINED_REFUSALS, Fence
 from tests.not_started import not_started
 from tests.samples import APP, auth_change, storage

@@ -1,4 +1,8 @@
-"""A bound on requests per second, for a task that makes many."""
+"""A bound on requests per second for one task that makes many, one after the other.
+
+It has no need of ``core/pace.py``, by which many processes that wait share what a service takes: this task is alone,
+and has an end.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +14,8 @@ SLOWEST = 16.0
 SLOWDOWN = 2.0
 
 
-class Pace:
-    """The pace of all requests that share it: evenly spaced, without bursts, and never made up for.
+class Turns:
+    """The turns of all requests that share them: evenly spaced, without bursts, and never made up for.
 
     :param requests_per_second: The most that leave in any second.
     """

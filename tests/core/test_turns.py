@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_amplifybackend.core import timing
-from airflow_provider_amplifybackend.core.pacing import SLOWEST, Pace
+from airflow_provider_amplifybackend.core.turns import SLOWEST, Turns
 
 
 class Clock:
@@ -36,29 +36,29 @@ def clock() -> Iterator[Clock]:
 def test_no_second_has_more_requests_than_the_pace_allows(rate: float, work: list[float]) -> None:
     clock = Clock()
     with timing.replaced(monotonic=lambda: clock.now, sleep=clock.sleep):
-        pace, times = Pace(rate), []
+        turns, times = Turns(rate), []
         for seconds in work:
-            pace.before_request()
+            turns.before_request()
             times.append(clock.now)
             clock.now += seconds
-    assert pace.requests == len(work)
+    assert turns.requests == len(work)
     for first, second in pairwise(times):
         assert second - first >= 1 / rate - 1e-9
 
 
 def test_time_that_was_not_used_is_not_made_up_for(clock: Clock) -> None:
-    pace = Pace(10)
-    pace.before_request()
+    turns = Turns(10)
+    turns.before_request()
     clock.now += 60
-    pace.before_request()
+    turns.before_request()
     before = clock.now
-    pace.before_request()
+    turns.before_request()
     assert clock.now - before == pytest.approx(0.1)
 
 
 def test_a_pace_is_slowed_down_but_not_for_ever(clock: Clock) -> None:
-    pace = Pace(16)
+    turns = Turns(16)
     for _ in range(10):
-        pace.slow_down()
-    assert pace.requests_per_second == pytest.approx(16 / SLOWEST)
-    assert pace.throttled == 10
+        turns.slow_down()
+    assert turns.requests_per_second == pytest.approx(16 / SLOWEST)
+    assert turns.throttled == 10
