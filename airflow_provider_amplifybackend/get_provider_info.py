@@ -8,7 +8,19 @@ from airflow_provider_amplifybackend import __version__
 
 PACKAGE = "airflow_provider_amplifybackend"
 INTEGRATION = "AWS AmplifyBackend"
-OPERATOR_MODULES = ("environment", "auth", "api", "storage", "config", "token", "job", "plan", "lease")
+OPERATOR_MODULES = (
+    "environment",
+    "auth",
+    "api",
+    "storage",
+    "config",
+    "token",
+    "job",
+    "plan",
+    "lease",
+    "inventory",
+    "snapshot",
+)
 
 
 def get_provider_info() -> dict[str, Any]:
@@ -108,6 +120,17 @@ def get_provider_info() -> dict[str, Any]:
                         "type": "float",
                         "example": None,
                         "default": "5",
+                    },
+                    "snapshot_key": {
+                        "description": (
+                            "The key of the digests by which snapshots of environments tell whether a secret has "
+                            "changed, at least 16 characters. Without one no digest is written."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "sensitive": True,
+                        "example": None,
+                        "default": "",
                     },
                     "start_patience": {
                         "description": (
