@@ -49,7 +49,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="amplify-bench-") as folder, local_service() as control:
         pages_of_jobs = seed_fleet(control, apps, environments)
         control.clear_journal()
-        work = {"folder": folder, "rate": rate, "result": str(Path(folder) / "result.json")}
+        work: dict[str, Any] = {"folder": folder, "rate": rate, "result": str(Path(folder) / "result.json")}
         environment = clean_environment(Path(folder), aws_default=everywhere(control.endpoint_url))
         command = [sys.executable, "-m", "benchmarks.fleet", "--inside", json.dumps(work)]
         subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
@@ -146,7 +146,8 @@ def measure(work: dict[str, Any]) -> None:
     folder = Path(work["folder"]) / "inventory"
     task = BackendInventoryOperator(task_id="inventory", path=str(folder), requests_per_second=work["rate"])
     began = time.process_time()
-    summary = BackendInventoryOperator.execute.__wrapped__(task, {})  # without Airflow's check of who calls it
+    execute: Any = BackendInventoryOperator.execute
+    summary = execute.__wrapped__(task, {})  # without Airflow's check of who calls it
     result = {
         "summary": summary,
         "cpu": time.process_time() - began,

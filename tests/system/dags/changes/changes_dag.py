@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from airflow.sdk import DAG, AssetAny, AssetWatcher, task
 
 from airflow_provider_amplifybackend.assets import backend_asset
@@ -15,7 +17,7 @@ OTHERS = ["CloneBackend", "CreateBackendAPI", "DeleteBackendAPI", "UpdateBackend
 CHOICES = [[each for bit, each in enumerate(OTHERS) if number >> bit & 1] for number in range(10)]
 
 
-def watched(environment, number):
+def watched(environment: str, number: int) -> Any:
     from airflow.sdk import Asset
 
     trigger = BackendChangeTrigger(
@@ -30,7 +32,7 @@ def watched(environment, number):
 with DAG("reacts", schedule=AssetAny(*(watched(name, number) for name in ENVIRONMENTS for number in range(10)))):
 
     @task
-    def react(triggering_asset_events=None):
+    def react(triggering_asset_events: Any = None) -> Any:
         found = {asset.name: events for asset, events in triggering_asset_events.items()}
         return {name: [event.extra["payload"]["job_id"] for event in events] for name, events in found.items()}
 
@@ -50,7 +52,7 @@ with DAG("clones", schedule=None):
 with DAG("after_clone", schedule=[backend_asset(APP, "copy")]):
 
     @task
-    def look(triggering_asset_events=None):
+    def look(triggering_asset_events: Any = None) -> Any:
         # By asset: each event is there once more, by the alias through which it came.
         return [event.extra["job_id"] for event in triggering_asset_events[backend_asset(APP, "copy")]]
 
