@@ -114,7 +114,7 @@ test-faults-short: $(VENV)/.dev-layer  ## the same in its short form, the contro
 	@CALLS=300 SEED=$(SEED) $(BIN)/python -m pytest -m faults tests/faults $(ARGS)
 
 test-guard: $(VENV)/.dev-layer  ## every road to a protected or locked environment: none may lead there
-	@$(BIN)/python -m pytest -q -m guard tests/guard $(ARGS)
+	@$(BIN)/python -m pytest -q -m guard -n $(JOBS) tests/guard $(ARGS)
 
 test-mutants: $(VENV)/.dev-layer  ## faults planted in what decides about a start: the tests must find each (ARGS="--only decide")
 	@$(BIN)/python scripts/mutants.py $(ARGS)
