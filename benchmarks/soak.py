@@ -41,14 +41,14 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--waits", type=int, default=200)
     parser.add_argument("--job-seconds", type=float, nargs=2, default=[30.0, 90.0], metavar=("FROM", "TO"))
-    parser.add_argument("--short", action="store_true", help="two minutes, for CI")
+    parser.add_argument("--short", action="store_true", help="a minute, for CI")
     parser.add_argument("--inside", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.inside:
         asyncio.run(Soak(json.loads(options.inside)).run())
         return
     if options.short:
-        options.minutes, options.waits, options.job_seconds = 2, 50, [3.0, 8.0]
+        options.minutes, options.waits, options.job_seconds = 0.75, 50, [3.0, 8.0]
     settings = {"minutes": options.minutes, "waits": options.waits, "job_seconds": options.job_seconds}
     report = Report("soak", settings)
     with tempfile.TemporaryDirectory(prefix="amplify-bench-") as folder, local_service() as control:
