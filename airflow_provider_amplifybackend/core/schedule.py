@@ -66,20 +66,27 @@ class Durations:
 # Of a kind of which no job has ended yet. UpdateBackendAPI was seen to take 222 to 239 s, and clones are said to take a
 # few minutes; half of it is doubt. So few status checks that a wait takes about as many as with a fixed delay.
 UNKNOWN = Durations(median=200.0, spread=0.3, doubt=0.5, density=1.3)
+# Waits beside each other from which on the early check comes later, and how much later it comes at most.
+MANY = 50
+LATEST_EARLY_CHECK = 3.0
 
 
 class PollSchedule:
     """The delays between status checks.
 
     Long before the time at which such jobs end, and short around it. Where no job of the kind has ended yet, one check
-    comes soon, for what fails or is done at once. With jitter, so that waits which began together drift apart.
+    comes soon, for what fails or is done at once: with many waits it is a request of each, so it comes a little later.
+    With jitter, so that waits which began together drift apart.
+
+    :param beside: How many others wait beside this one.
     """
 
-    def __init__(self, waiter_delay: float, expected: Durations | None = None) -> None:
+    def __init__(self, waiter_delay: float, expected: Durations | None = None, beside: int = 0) -> None:
         self.waiter_delay = waiter_delay
         self.expected = expected
         self._timing = current()
         self._is_begun = False
+        self._early = min(LATEST_EARLY_CHECK, max(1.0, beside / MANY))
 
     def first_delay(self, age: float = 0.0) -> float:
         """Return the seconds until the first status check.
@@ -95,7 +102,7 @@ class PollSchedule:
         """
         if self.expected is None and not self._is_begun:
             self._is_begun = True
-            return random.uniform(0.75, 1.0) * min(self.waiter_delay, self._timing.first_check)
+            return random.uniform(0.75, 1.0) * min(self.waiter_delay, self._timing.first_check * self._early)
         delay = self._until_worthwhile(self.expected or UNKNOWN, age)
         return min(self.waiter_delay, max(self._timing.densest_checks, delay))
 

@@ -24,6 +24,7 @@ class Checks(Protocol):
     """The maker of status checks: the poller."""
 
     agenda: Agenda
+    users: int
 
     def check(self, watch: Watch) -> None:
         """Make a status check as soon as there is room for it."""
@@ -117,7 +118,7 @@ class Watch:
         self._due = now
         self._checked_at = 0.0
         self._waiters: list[Waiter] = []
-        self._schedule = PollSchedule(current().first_check, poller.expected(awaited, durations))
+        self._schedule = PollSchedule(current().first_check, poller.expected(awaited, durations), poller.users)
         self._entry: Entry | None = None
         self._is_under_way = False
         # The status that everybody has been told; None: somebody has not.

@@ -338,6 +338,12 @@ def test_one_look_comes_soon_and_none_later_than_the_longest_delay(waiter_delay:
     assert all(0 < delay <= waiter_delay for delay in delays)
 
 
+@pytest.mark.parametrize(("beside", "least", "most"), [(0, 3, 4), (40, 3, 4), (100, 6, 8), (1000, 9, 12)])
+def test_the_early_check_comes_a_little_later_beside_many_waits(beside: int, least: float, most: float) -> None:
+    for _ in range(50):
+        assert least <= PollSchedule(30, beside=beside).first_delay() <= most
+
+
 def test_without_a_history_looks_are_dense_where_jobs_of_this_service_end() -> None:
     def after(age: float) -> float:
         schedule = PollSchedule(30)
