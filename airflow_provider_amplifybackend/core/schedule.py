@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import math
 import random
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from airflow_provider_amplifybackend.core.timing import current
 
@@ -107,11 +109,36 @@ class PollSchedule:
         return min(self.waiter_delay, max(self._timing.densest_checks, delay))
 
     def _until_worthwhile(self, expected: Durations, age: float) -> float:
-        worth = random.uniform(0.85, 1.15)
-        density = expected.density / self.waiter_delay
-        step = max(0.5, self.waiter_delay / 60)
-        delay = 0.0
-        while worth > 0 and delay < self.waiter_delay:
-            delay += step
-            worth -= step * density * math.sqrt(expected.hazard(max(1.0, age + delay)) * expected.median)
-        return delay
+        worth = random.uniform(0.85, 1.15) * self.waiter_delay / expected.density
+        return _worth_of(expected).seconds_until(worth, max(0.0, age), self.waiter_delay)
+
+
+class _Worth:
+    """The worth of status checks over the age of a job, summed up second by second, because each of them asks for it."""
+
+    def __init__(self, expected: Durations) -> None:
+        self._expected = expected
+        self._sums = [0.0]
+
+    def seconds_until(self, worth: float, age: float, longest: float) -> float:
+        """Return the seconds from an age on until another check is worth as much as that, at most ``longest``."""
+        # Whatever is older than any job becomes no more likely to end.
+        age = min(age, 2 * LONGEST)
+        wanted = self._until(age) + worth
+        if self._until(age + longest) <= wanted:
+            return longest
+        second = bisect_left(self._sums, wanted)
+        before, after = self._sums[second - 1], self._sums[second]
+        return second - 1 + (wanted - before) / (after - before) - age
+
+    def _until(self, age: float) -> float:
+        second = int(age)
+        while len(self._sums) < second + 2:
+            hazard = self._expected.hazard(max(1.0, len(self._sums)))
+            self._sums.append(self._sums[-1] + math.sqrt(hazard * self._expected.median))
+        return self._sums[second] + (age - second) * (self._sums[second + 1] - self._sums[second])
+
+
+@lru_cache(maxsize=64)
+def _worth_of(expected: Durations) -> _Worth:
+    return _Worth(expected)
