@@ -114,7 +114,7 @@ class PollSchedule:
 
 
 class _Worth:
-    """The worth of status checks over the age of a job, summed up second by second, because each of them asks for it."""
+    """The worth of status checks over the age of a job, summed up second by second: each of them asks for it."""
 
     def __init__(self, expected: Durations) -> None:
         self._expected = expected
