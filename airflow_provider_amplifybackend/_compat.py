@@ -200,13 +200,14 @@ def retry_policy_module(feature: str) -> Any:
         ) from error
 
 
-if TYPE_CHECKING:
-    from airflow.triggers.base import BaseEventTrigger
-else:
-    try:
-        from airflow.triggers.base import BaseEventTrigger
-    except ImportError:  # Airflow 2, which has no watchers: the module that has a trigger for them imports all the same
-        from airflow.triggers.base import BaseTrigger as BaseEventTrigger
+def event_trigger_base() -> Any:
+    """Return the base class of triggers for asset watchers; of any, where Airflow has no watchers."""
+    return _first("airflow.triggers.base:BaseEventTrigger", "airflow.triggers.base:BaseTrigger")
+
+
+def stream_producer_base() -> Any:
+    """Return the base class of what makes a shared stream; before Airflow 3.3, which has none, any class."""
+    return _first("airflow.triggers.shared_stream:SharedStreamProducer", "builtins:object")
 
 
 class AssetStore(Protocol):
@@ -290,7 +291,6 @@ __all__ = [
     "AirflowSensorTimeout",
     "AirflowSkipException",
     "AssetStore",
-    "BaseEventTrigger",
     "BaseOperator",
     "BaseOperatorLink",
     "BaseSensorOperator",
@@ -302,6 +302,7 @@ __all__ = [
     "asset_alias",
     "asset_stores",
     "conf",
+    "event_trigger_base",
     "first_reschedule_date",
     "human_in_the_loop",
     "load_dags",
@@ -312,6 +313,7 @@ __all__ = [
     "retry_policy_module",
     "state_of_task",
     "stats",
+    "stream_producer_base",
     "task_state_store",
     "xcom_model",
 ]
