@@ -260,13 +260,14 @@ def retry_policy_module(feature: str) -> Any:
         ) from error
 
 
-if TYPE_CHECKING:
-    from airflow.triggers.base import BaseEventTrigger
-else:
-    try:
-        from airflow.triggers.base import BaseEventTrigger
-    except ImportError:  # Airflow 2, which has no watchers: the module that has a trigger for them imports all the same
-        from airflow.triggers.base import BaseTrigger as BaseEventTrigger
+def event_trigger_base() -> Any:
+    """Return the base class of triggers for asset watchers; of any, where Airflow has no watchers."""
+    return _first("airflow.triggers.base:BaseEventTrigger", "airflow.triggers.base:BaseTrigger")
+
+
+def stream_producer_base() -> Any:
+    """Return the base class of what makes a shared stream; before Airflow 3.3, which has none, any class."""
+    return _first("airflow.triggers.shared_stream:SharedStreamProducer", "builtins:object")
 
 
 class AssetStore(Protocol):
@@ -350,7 +351,6 @@ __all__ = [
     "AirflowSensorTimeout",
     "AirflowSkipException",
     "AssetStore",
-    "BaseEventTrigger",
     "BaseOperator",
     "BaseOperatorLink",
     "BaseSensorOperator",
@@ -364,6 +364,7 @@ __all__ = [
     "conf",
     "count_living_runs",
     "current_run",
+    "event_trigger_base",
     "first_reschedule_date",
     "human_in_the_loop",
     "load_dags",
@@ -376,6 +377,7 @@ __all__ = [
     "states_of_tasks",
     "stats",
     "task_group",
+    "stream_producer_base",
     "task_state_store",
     "xcom_model",
 ]

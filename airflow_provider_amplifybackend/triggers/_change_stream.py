@@ -4,7 +4,7 @@ Airflow opens one stream for all triggers of the same key and gives each list to
 on to the next one, and Airflow has stored every event that they made of it, it says so here. Only then may a watermark
 advance: an event that a dying triggerer has not stored is made again by the next one.
 
-Airflow before 3.3 has no such streams, so only what needs them imports this.
+Airflow before 3.3 has no such streams, and makes none of this.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from airflow.triggers.shared_stream import SharedStreamProducer
-
+from airflow_provider_amplifybackend._compat import stream_producer_base
 from airflow_provider_amplifybackend.core.job_ends import JobList
 
 if TYPE_CHECKING:
-    from airflow.triggers.shared_stream import AdvanceItem
+    from airflow.triggers.shared_stream import AdvanceItem, SharedStreamProducer
+else:
+    SharedStreamProducer = stream_producer_base()
 
 Lists = Callable[[Mapping[str, Any]], AsyncIterator[JobList]]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import TriggerEvent
 
-from airflow_provider_amplifybackend._compat import HAS_ASSETS, BaseEventTrigger, asset_stores
+from airflow_provider_amplifybackend._compat import HAS_ASSETS, asset_stores, event_trigger_base
 from airflow_provider_amplifybackend.core import names
 from airflow_provider_amplifybackend.core.changes import change_of
 from airflow_provider_amplifybackend.core.job import COMPLETED, FAILED, Job
@@ -23,9 +23,12 @@ from airflow_provider_amplifybackend.parameters.limits import as_waiter_delay
 from airflow_provider_amplifybackend.parameters.no_passwords import refused_passwords
 
 if TYPE_CHECKING:
+    from airflow.triggers.base import BaseEventTrigger
     from airflow.triggers.shared_stream import SharedStreamProducer
 
     from airflow_provider_amplifybackend.triggers._change_stream import Listing
+else:
+    BaseEventTrigger = event_trigger_base()
 
 DEFAULT_DELAY = 60.0
 STATE_KEY = "amplifybackend_changes"
