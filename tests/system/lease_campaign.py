@@ -218,11 +218,13 @@ class LeaseCampaign:
         if strike.what == "triggerer":
             self.components.kill("triggerer", 0.1)
             return True
+        # The supervisor of a task that has ended is an idle worker of the executor, whose death would block all others:
+        # it holds the lock of their queue.
+        if not process.alive:
+            return False
         if strike.what in ("supervisor", "both"):
             process.signal_supervisor(signal.SIGKILL)
         if strike.what in ("task", "both"):
-            if not process.alive:
-                return False
             process.kill()
         return True
 
