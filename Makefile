@@ -16,7 +16,7 @@ PYTHON := $(PYTHON)
 VENV ?= .venv
 ARGS ?=
 JOBS ?= 4
-BENCHMARKS ?= detection imports hook waiting engine
+BENCHMARKS ?= detection imports hook worker waiting soak engine
 KILLS ?= 20
 RUNS ?= 10
 CALLS ?= 2000
@@ -37,7 +37,7 @@ PINS := pyproject.toml scripts/venv.sh $(wildcard constraints/constraints-$(MINO
 AGAIN := $(if $(USABLE),,again)
 
 .PHONY: help venv demo test lint format types check coverage test-system test-system-short test-crash test-crash-short test-leases test-leases-short test-secrets test-secrets-short test-faults test-faults-short test-guard \
-	test-mutants test-mutants-short test-js test-project test-matrix test-matrix-short bench bench-short docs constraints clean again
+	test-mutants test-mutants-short test-js test-project test-matrix test-matrix-short bench bench-short bench-waiting docs constraints clean again
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -137,6 +137,9 @@ test-matrix-short:  ## the same, imports, examples and one life of an environmen
 
 bench: $(VENV)/.dev-layer  ## every benchmark, about an hour: BENCHMARKS="waiting imports"
 	@for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name $(ARGS); done
+
+bench-waiting: $(VENV)/.dev-layer  ## what 1,000 waiting jobs cost a triggerer, against the amazon provider: a quarter of an hour
+	@$(BIN)/python -m benchmarks.waiting --jobs 1 1000 --connections plain https $(ARGS)
 
 bench-short: $(VENV)/.dev-layer  ## a short form of each benchmark, for CI
 	@for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name --short $(ARGS); done

@@ -77,6 +77,10 @@ _VERSION = tuple(map(int, airflow_version.split(".")[:2]))
 # The API server of Airflow 3.0 refuses an XCom that is None; that of 3.2 takes it.
 XCOM_MAY_BE_NONE = not (3, 0) <= _VERSION < (3, 2)
 
+# Airflow 2 has datasets instead. There an event for an alias that no stored DAG has yet fails the task: in
+# `dag.test()`, and if the task is mapped.
+HAS_ASSETS = _VERSION >= (3, 0)
+
 
 class StateStore(Protocol):
     """Airflow's task state store, as far as it is used here: JSON, without None."""
@@ -219,6 +223,73 @@ def human_in_the_loop(feature: str) -> Any:
         ) from error
 
 
+def asset(uri: str, **more: Any) -> Any:
+    """Return the asset of a URI that is normal already; the URI is its name, too.
+
+    Airflow's constructor asks all providers for what makes a URI normal, and so loads boto3 in every task and DAG file.
+
+    :raises ImportError: This Airflow is older than 3.0.
+    """
+    if not HAS_ASSETS:
+        raise ImportError(f"assets need Airflow 3.0 or newer; this is Airflow {airflow_version}")
+    from airflow.sdk import Asset
+
+    made = Asset(name=uri, uri=uri.replace("://", "/"), **more)
+    object.__setattr__(made, "uri", uri)
+    return made
+
+
+def asset_alias(name: str) -> Any:
+    """Return an alias of assets (Airflow 3.0 and later)."""
+    from airflow.sdk import AssetAlias
+
+    return AssetAlias(name)
+
+
+def retry_policy_module(feature: str) -> Any:
+    """Return the module of Airflow's retry policies.
+
+    :param feature: What needs it, for the error.
+    :raises ImportError: This Airflow is older than 3.3.
+    """
+    try:
+        return import_module("airflow.sdk.definitions.retry_policy")
+    except ImportError as error:
+        raise ImportError(
+            f"{feature} needs Airflow 3.3 or newer, which has retry policies; this is Airflow {airflow_version}"
+        ) from error
+
+
+if TYPE_CHECKING:
+    from airflow.triggers.base import BaseEventTrigger
+else:
+    try:
+        from airflow.triggers.base import BaseEventTrigger
+    except ImportError:  # Airflow 2, which has no watchers: the module that has a trigger for them imports all the same
+        from airflow.triggers.base import BaseTrigger as BaseEventTrigger
+
+
+class AssetStore(Protocol):
+    """Airflow's store of an asset, as far as triggers use it: JSON, without None."""
+
+    async def aget(self, key: str, default: Any = None) -> Any: ...
+    async def aset(self, key: str, value: Any) -> None: ...
+
+
+def asset_stores(trigger: Any) -> list[AssetStore]:
+    """Return the stores of the assets that a trigger watches: one for each, none before Airflow 3.3.
+
+    Airflow gives a trigger all of them in one object, which tells by no public name which assets they belong to.
+    """
+    accessors = getattr(trigger, "asset_state_store", None)
+    if accessors is None:
+        return []
+    stores: list[AssetStore] = []
+    for names in (getattr(accessors, "_by_name", {}), getattr(accessors, "_by_uri", {})):
+        stores += [names[name] for name in sorted(names)]
+    return stores or [accessors]
+
+
 @lru_cache(maxsize=1)
 def stats() -> Any:
     """Return Airflow's statistics. They are looked up when first used, because importing them configures them."""
@@ -236,6 +307,11 @@ def object_storage_path() -> Any:
         "airflow.sdk:ObjectStoragePath",
         "airflow.io.path:ObjectStoragePath",
     )
+
+
+def notifier_base() -> Any:
+    """Return the base class of notifiers."""
+    return _first("airflow.sdk.bases.notifier:BaseNotifier", "airflow.notifications.basenotifier:BaseNotifier")
 
 
 def operator_partial() -> Any:
@@ -266,12 +342,15 @@ def _first(*places: str) -> Any:
 
 
 __all__ = [
+    "HAS_ASSETS",
     "XCOM_MAY_BE_NONE",
     "AirflowException",
     "AirflowFailException",
     "AirflowNotFoundException",
     "AirflowSensorTimeout",
     "AirflowSkipException",
+    "AssetStore",
+    "BaseEventTrigger",
     "BaseOperator",
     "BaseOperatorLink",
     "BaseSensorOperator",
@@ -279,6 +358,9 @@ __all__ = [
     "PokeReturnValue",
     "StateStore",
     "XCom",
+    "asset",
+    "asset_alias",
+    "asset_stores",
     "conf",
     "count_living_runs",
     "current_run",
@@ -286,8 +368,10 @@ __all__ = [
     "human_in_the_loop",
     "load_dags",
     "mask_secret",
+    "notifier_base",
     "object_storage_path",
     "operator_partial",
+    "retry_policy_module",
     "state_of_task",
     "states_of_tasks",
     "stats",

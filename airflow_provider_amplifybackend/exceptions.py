@@ -12,6 +12,8 @@
         ├── BackendLeftoversError     a deletion completed, and not everything is proven gone
         ├── BackendRecordError        a deletion has ended, and its record cannot be completed
         ├── BackendLeaseError         a lease could not be had, or not given back; ``reason`` says why
+        ├── BackendStorageError       an inventory or a snapshot cannot be written or read
+        ├── BackendDriftError         two sides of a comparison differ (also an AirflowFailException)
         └── BackendTimeoutError       a wait timed out
             └── BackendJobTimeoutError  the job had not ended when the wait timed out
 """
@@ -161,6 +163,23 @@ class BackendLeaseError(AmplifyBackendError):
 
     def __init__(self, message: str, *, reason: LeaseFailure) -> None:
         self.reason = reason
+        super().__init__(message)
+
+    serialize = _as_base
+
+
+class BackendStorageError(AmplifyBackendError):
+    """An inventory or a snapshot cannot be written or read. Nothing of the service was changed."""
+
+
+class BackendDriftError(AmplifyBackendError, AirflowFailException):
+    """Two sides of a comparison differ, or cannot be compared, and ``fail_on`` says that this fails the task.
+
+    :param differences: The differences, as the operator returns them.
+    """
+
+    def __init__(self, message: str, *, differences: Sequence[Mapping[str, Any]] = ()) -> None:
+        self.differences = [dict(one) for one in differences]
         super().__init__(message)
 
     serialize = _as_base

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import ssl
 import subprocess
 import sys
 import threading
@@ -63,9 +64,14 @@ def completions(control: LocalControl) -> dict[str, float]:
     return {job["JobId"]: int(job["UpdateTime"]) / 1000 for job in control.jobs() if job["Status"] == "COMPLETED"}
 
 
-def connection(endpoint_url: str, *, sts_endpoint_url: str | None = None, plain_login: bool = True) -> dict[str, Any]:
-    """An AWS connection to the local service, in Airflow's JSON form; with STS it assumes a role."""
-    extra: dict[str, Any] = {"region_name": REGION}
+def connection(
+    endpoint_url: str, *, sts_endpoint_url: str | None = None, verify: str | None = None, plain_login: bool = True
+) -> dict[str, Any]:
+    """An AWS connection to the local service, in Airflow's JSON form; with STS it assumes a role.
+
+    :param verify: File of the certificates to trust.
+    """
+    extra: dict[str, Any] = {"region_name": REGION} | ({"verify": verify} if verify else {})
     extra["service_config"] = {"amplifybackend": {"endpoint_url": endpoint_url}}
     if sts_endpoint_url:
         extra["role_arn"] = ROLE
@@ -95,12 +101,16 @@ def clean_environment(home: Path | None = None, **connections: dict[str, Any]) -
 class CountingProxy:
     """Passes bytes on to a server and counts how often something occurs in the requests.
 
-    The journal of the local service knows AmplifyBackend's requests only, so the calls of STS are counted here.
+    The journal of the local service knows AmplifyBackend's requests only, so the calls of STS are counted here. With a
+    server's TLS settings it is the service's HTTPS endpoint, whose work is this process's and not that of who waits.
     """
 
-    def __init__(self, endpoint_url: str, needle: bytes = b"Action=AssumeRole") -> None:
+    def __init__(
+        self, endpoint_url: str, needle: bytes = b"Action=AssumeRole", tls: ssl.SSLContext | None = None
+    ) -> None:
         self._target = urlsplit(endpoint_url)
         self._needle = needle
+        self._tls = tls
         self.count = 0
         self.endpoint_url = ""
         self._loop = asyncio.new_event_loop()
@@ -118,8 +128,10 @@ class CountingProxy:
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
-        server = self._loop.run_until_complete(asyncio.start_server(self._accept, "127.0.0.1", 0, backlog=2048))
-        self.endpoint_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        starting = asyncio.start_server(self._accept, "127.0.0.1", 0, backlog=2048, ssl=self._tls)
+        server = self._loop.run_until_complete(starting)
+        scheme = "https" if self._tls else "http"
+        self.endpoint_url = f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         self._ready.set()
         self._loop.run_forever()
         server.close()

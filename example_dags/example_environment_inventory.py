@@ -1,22 +1,22 @@
-"""What an app's environments consist of, written down: before a migration, and as the record of what was there.
+"""Every environment of an account, each night: tables, a report to look at, and a snapshot of each environment.
 
-One JSON file for each environment with everything that the service tells of it (API keys are ``***``), and an
-inventory of the ids by which its resources are known elsewhere.
+The report is `report.html` in the folder, for any browser. The snapshots are what a later comparison needs, and the
+record of what was there before a migration; no secret is in any of these files.
 """
 
 from __future__ import annotations
 
-import json
 from datetime import datetime, timedelta
 
 try:
-    from airflow.sdk import ObjectStoragePath, Param, dag, task
+    from airflow.sdk import Param, dag, task
 except ImportError:  # Airflow 2
     from airflow.decorators import dag, task
-    from airflow.io.path import ObjectStoragePath
     from airflow.models.param import Param
 
 from airflow_provider_amplifybackend.operators.environment import GetBackendOperator
+from airflow_provider_amplifybackend.operators.inventory import BackendInventoryOperator
+from airflow_provider_amplifybackend.operators.snapshot import SnapshotBackendOperator
 
 
 @dag(
@@ -24,7 +24,7 @@ from airflow_provider_amplifybackend.operators.environment import GetBackendOper
     start_date=datetime(2026, 1, 1),
     catchup=False,
     params={
-        "app_id": Param("d1example", type="string", description="The Amplify app"),
+        "app_id": Param("d1example", type="string", description="The Amplify app whose environments are written down"),
         "folder": Param(
             "file:///tmp/amplify-inventory", type="string", description="Where to, e.g. s3://bucket/folder"
         ),
@@ -33,26 +33,18 @@ from airflow_provider_amplifybackend.operators.environment import GetBackendOper
     tags=["amplifybackend"],
 )
 def example_environment_inventory():
+    # All apps of the account in the connection's region.
+    BackendInventoryOperator(task_id="inventory", path="{{ params.folder }}")
+
     app = GetBackendOperator(task_id="app", app_id="{{ params.app_id }}")
 
     @task
     def names(app: dict) -> list[str]:
         return app["BackendEnvironmentList"]
 
-    environments = GetBackendOperator.partial(task_id="environments", app_id="{{ params.app_id }}").expand(
-        backend_environment_name=names(app.output)
-    )
-
-    @task
-    def write(environments: list[dict], params: dict | None = None) -> dict[str, dict]:
-        folder = ObjectStoragePath((params or {})["folder"])
-        folder.mkdir(parents=True, exist_ok=True)
-        for environment in environments:
-            name = environment["BackendEnvironmentName"]
-            (folder / f"{environment['AppId']}-{name}.json").write_text(json.dumps(environment, indent=2))
-        return {environment["BackendEnvironmentName"]: environment["outputs"] for environment in environments}
-
-    write(environments.output)
+    SnapshotBackendOperator.partial(
+        task_id="snapshots", app_id="{{ params.app_id }}", path="{{ params.folder }}/snapshots"
+    ).expand(backend_environment_name=names(app.output))
 
 
 example_environment_inventory()

@@ -85,6 +85,7 @@ STEPS = (
     "start.protocol",
     "start.course",
     "start.driver",
+    "start.report",
 )
 TARGETS = (
     Target(

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 
 # By name and not through the entry point: these tests also run from a checkout that is not installed.
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
     from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 
 REGION = "us-east-1"
+# A busy machine is no fault of an example.
+hypothesis.settings.register_profile("without deadlines", deadline=None)
+hypothesis.settings.load_profile("without deadlines")
 # Every job operator returns these, whatever it did and wherever it waited.
 RESULT_KEYS = {
     "AppId",

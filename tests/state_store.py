@@ -7,8 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_amplifybackend.start.attempt import STORE_KEY
-from airflow_provider_amplifybackend.start.intent import Intent
+from airflow_provider_amplifybackend.start.intent import STORE_KEY, Intent
 
 
 class Crash(BaseException):

@@ -37,11 +37,16 @@ class NeededOperations:
         return tuple(dict.fromkeys((*self.always, *self.after_trouble, *optional)))
 
 
+# What a snapshot reads: of the resources, those that there are.
+_SNAPSHOT = ("GetBackend", "GetBackendAuth", "GetBackendAPI", "GetBackendAPIModels", "GetBackendStorage")
 # What is no operator of one operation.
 _FOR_OTHERS = {
     "BackendJobSensor": NeededOperations(("GetBackendJob",), with_option={"no_job_pending=True": ("ListBackendJobs",)}),
     "BackendEnvironmentSensor": NeededOperations(("GetBackend",)),
     "PlanBackendDeletionOperator": NeededOperations(("GetBackend",), chapter="plan-and-proof"),
+    "BackendInventoryOperator": NeededOperations(("GetBackend", "ListBackendJobs"), chapter="fleet"),
+    "SnapshotBackendOperator": NeededOperations(_SNAPSHOT),
+    "CompareBackendsOperator": NeededOperations(_SNAPSHOT),
 }
 
 

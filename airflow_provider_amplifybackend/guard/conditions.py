@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,10 +9,9 @@ from typing import Any
 
 from airflow_provider_amplifybackend.guard.protected import matches, pattern_problem
 from airflow_provider_amplifybackend.guard.signs import Facts
+from airflow_provider_amplifybackend.parameters.durations import duration_of
 
 KEYS = ("name", "older_than", "no_pending_job", "empty", "created_by_this_run")
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-_find_duration = re.compile(r"(\d{1,9})\s*([smhdw])").fullmatch
 
 
 class ConditionError(Exception):
@@ -121,7 +119,7 @@ def conditions_of(value: Any) -> Conditions:
         raise ConditionError(f"has unknown conditions: {', '.join(unknown)}. Known ones: {', '.join(KEYS)}")
     return Conditions(
         name=_pattern(value["name"]) if "name" in value else None,
-        older_than=duration_of("older_than", value["older_than"]) if "older_than" in value else None,
+        older_than=_duration(value["older_than"]) if "older_than" in value else None,
         no_pending_job=_only_true("no_pending_job", value),
         empty=_only_true("empty", value),
         created_by_this_run=_only_true("created_by_this_run", value),
@@ -136,21 +134,11 @@ def _pattern(value: Any) -> str:
     return str(text)
 
 
-def duration_of(name: str, value: Any) -> timedelta:
-    """Return a duration: a timedelta, or a text such as ``"6h"``.
-
-    :raises ConditionError: It is none, or not more than nothing.
-    """
-    if isinstance(value, timedelta):
-        found = value
-    else:
-        match = _find_duration(value.strip().lower()) if isinstance(value, str) else None
-        if match is None:
-            raise ConditionError(f"{name} must be a number with s, m, h, d or w, such as '6h', or a timedelta")
-        found = timedelta(seconds=int(match[1]) * _UNITS[match[2]])
-    if found <= timedelta(0):
-        raise ConditionError(f"{name} must be more than nothing")
-    return found
+def _duration(value: Any) -> timedelta:
+    try:
+        return duration_of(value)
+    except ValueError as error:
+        raise ConditionError(f"older_than {error}") from None
 
 
 def _only_true(key: str, conditions: Mapping[str, Any]) -> bool:

@@ -329,11 +329,12 @@ def read_pages(
     what: str,
     *,
     token: str = "NextToken",  # noqa: S107
+    most: int = MOST_PAGES,
 ) -> Reads[list[Mapping[str, Any]]]:
     """Return the rows of all pages of a listing."""
     rows: list[Mapping[str, Any]] = []
     request, tokens = dict(ask.request), set()
-    for _ in range(MOST_PAGES):
+    for _ in range(most):
         page = (yield from read(Ask(ask.service, ask.operation, request), found, what, hides=True)) or {}
         rows += [row for row in page.get(member) or [] if isinstance(row, Mapping)]
         following = page.get(token)
@@ -341,5 +342,5 @@ def read_pages(
             return rows
         tokens.add(following)
         request = {**ask.request, token: following}
-    found.gap(what, f"there are more than {MOST_PAGES} pages", hides=True)
+    found.gap(what, f"there are more than {most} pages", hides=True)
     return rows

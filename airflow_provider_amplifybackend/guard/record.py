@@ -135,7 +135,7 @@ def read_configuration(app_id: str, environments: Sequence[str]) -> Reads[dict[s
             {
                 "AmplifyMetaConfig": meta,
                 "AmplifyFeatureFlags": parse_document(backend.get("AmplifyFeatureFlags")),
-                "resources": (yield from _resources(names, meta, found)),
+                "resources": (yield from _configurations(names, meta, found)),
             }
         )
     if found.gaps:
@@ -143,8 +143,16 @@ def read_configuration(app_id: str, environments: Sequence[str]) -> Reads[dict[s
     return configuration
 
 
-def _resources(names: Mapping[str, str], meta: Any, found: Inventory) -> Reads[dict[str, Any]]:
-    resources: dict[str, Any] = {}
+def _configurations(names: Mapping[str, str], meta: Any, found: Inventory) -> Reads[dict[str, Any]]:
+    answers = yield from read_resources(names, meta, found)
+    return {f"{kind}/{name}": answer.get("ResourceConfig") for (kind, name), answer in answers.items()}
+
+
+def read_resources(
+    names: Mapping[str, str], meta: Any, found: Inventory
+) -> Reads[dict[tuple[str, str], Mapping[str, Any]]]:
+    """Read the resources of an environment that the service can show, each by its category and name."""
+    answers: dict[tuple[str, str], Mapping[str, Any]] = {}
     for kind, operation in CATEGORIES.items():
         for name, resource in list(category(meta, kind).items())[:MOST_RESOURCES]:
             if not isinstance(resource, Mapping) or resource.get("service") not in _SERVICES:
@@ -152,5 +160,5 @@ def _resources(names: Mapping[str, str], meta: Any, found: Inventory) -> Reads[d
             ask = Ask("amplifybackend", operation, {**names, "ResourceName": name})
             answer = yield from read(ask, found, f"{kind} {name} of environment {names['BackendEnvironmentName']}")
             if answer:
-                resources[f"{kind}/{name}"] = answer.get("ResourceConfig")
-    return resources
+                answers[kind, name] = answer
+    return answers

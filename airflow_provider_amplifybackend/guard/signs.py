@@ -64,6 +64,7 @@ class UnreadableError(Exception):
 
     def __init__(self, ask: Ask, why: str, *, is_missing: bool = False) -> None:
         super().__init__(f"{ask.service}:{ask.operation} ({why})")
+        self.code = why
         self.is_missing = is_missing
 
 
@@ -159,7 +160,7 @@ def environment_signs(
     if not facts.stack_name:
         facts.unreadable.append(f"the root stack of environment {environment}, which nothing names")
         return
-    yield from _read_stack(facts.stack_name, facts)
+    yield from stack_signs(facts.stack_name, facts)
 
 
 def _read_age(app_id: str, environment: str, facts: Facts) -> Generator[Ask, Mapping[str, Any], None]:
@@ -191,7 +192,8 @@ def pending_jobs(app_id: str, environment: str, facts: Facts) -> Generator[Ask, 
     facts.pending_jobs = jobs if len(facts.unreadable) == known else None
 
 
-def _read_stack(stack: str, facts: Facts) -> Generator[Ask, Mapping[str, Any], None]:
+def stack_signs(stack: str, facts: Facts) -> Generator[Ask, Mapping[str, Any], None]:
+    """Read the signs of an environment's root stack."""
     described = yield from _read(Ask("cloudformation", "DescribeStacks", {"StackName": stack}), facts)
     for root in (described or {}).get("Stacks") or []:
         if root.get("EnableTerminationProtection"):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from aiobotocore.credentials import AioCredentials
@@ -30,17 +30,48 @@ from airflow_provider_amplifybackend.hooks._name_guard import guard_names
 from airflow_provider_amplifybackend.hooks._secret_guard import guard_secrets
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 from airflow_provider_amplifybackend.parameters import service_model
+from airflow_provider_amplifybackend.parameters.service_model import SERVICE
 
 if TYPE_CHECKING:
     from botocore.credentials import Credentials, ReadOnlyCredentials
 
 WARMED_DATA = ("endpoints", "partitions", "sdk-default-configuration", "_retry")
+ENDPOINTS = "endpoints"
+
+
+class OneServiceLoader(loaders.Loader):
+    """A loader that keeps of the endpoints of all services those of ours.
+
+    All of them take 7 MB, for as long as the process lives, and more time of each full garbage collection than all else
+    that a client needs.
+    """
+
+    def load_data_with_path(self, name: str) -> tuple[Any, str]:
+        """Return a data file and where it lies."""
+        if name != ENDPOINTS:
+            found: tuple[Any, str] = super().load_data_with_path(name)
+            return found
+        return self._endpoints
+
+    def load_data(self, name: str) -> Any:
+        """Return a data file."""
+        return self.load_data_with_path(name)[0]
+
+    @cached_property
+    def _endpoints(self) -> tuple[Any, str]:
+        # Read by another loader, because each keeps what it has read.
+        data, path = loaders.Loader(extra_search_paths=self.search_paths).load_data_with_path(ENDPOINTS)
+        partitions = [
+            {**partition, "services": {name: of for name, of in partition["services"].items() if name == SERVICE}}
+            for partition in data["partitions"]
+        ]
+        return {**data, "partitions": partitions}, path
 
 
 @lru_cache(maxsize=1)
 def warmed_loader() -> loaders.Loader:
     """Return a loader of botocore's data files that has read what a client needs."""
-    loader = loaders.create_loader()
+    loader = OneServiceLoader(loaders.create_loader(os.environ.get("AWS_DATA_PATH")).search_paths)
     loader.load_service_model(service_model.SERVICE, "service-2")
     loader.load_service_model(service_model.SERVICE, "endpoint-rule-set-1")
     loader.load_service_model(service_model.SERVICE, "paginators-1")

@@ -27,12 +27,14 @@ from airflow_provider_amplifybackend.hooks._guard import Guard, stand_before
 from airflow_provider_amplifybackend.hooks._name_guard import guard_names
 from airflow_provider_amplifybackend.hooks._secret_guard import guard_secrets
 from airflow_provider_amplifybackend.hooks._tls import read_client_cert, read_verify
+from airflow_provider_amplifybackend.hooks._user_agent import with_user_agent
 from airflow_provider_amplifybackend.parameters import service_model
 from airflow_provider_amplifybackend.parameters.client_config import for_botocore
 from airflow_provider_amplifybackend.parameters.no_passwords import as_connection_id
 
 if TYPE_CHECKING:
     from airflow.providers.amazon.aws.utils.connection_wrapper import AwsConnectionWrapper
+    from boto3.session import Session
     from mypy_boto3_amplifybackend import AmplifyBackendClient
 
 # A start is sent once and within bounded time: an attempt that was given up must not send beside the next one.
@@ -162,17 +164,39 @@ class ConnectedHook(AwsBaseHook):
         """Return the origin of a setting, for messages."""
         return "" if own is not None else f" in the extra of the connection {self.aws_conn_id!r}"
 
-    def get_client_type(self, *args: Any, **kwargs: Any) -> Any:
-        """Return a client of boto3, or what makes one of aiobotocore; what boto3's logs is free of secrets."""
-        client = super().get_client_type(*args, **kwargs)
-        if hasattr(client, "meta"):
-            watch(client)
-            stop_at_quota(client)
+    @cached_property
+    def _session(self) -> Session:
+        """The session of the clients: botocore's data files and the credentials are read once for all of them."""
+        session: Session = self.get_session(region_name=self.region_name)
+        return session
+
+    def get_client_type(
+        self, region_name: str | None = None, config: Config | None = None, deferrable: bool = False
+    ) -> Any:
+        """
+        Return a client of boto3, or what makes one of aiobotocore; what boto3's logs is free of secrets.
+
+        :param region_name: AWS region. Default: that of the connection or of boto3's own configuration.
+        :param config: Configuration instead of the hook's own.
+        :param deferrable: Whether to return what makes a client of aiobotocore.
+        """
+        options: dict[str, Any] = {
+            "service_name": service_model.SERVICE,
+            "endpoint_url": self.conn_config.get_service_endpoint_url(service_model.SERVICE),
+            "config": with_user_agent(config or self.config),
+            "verify": self.verify,
+        }
+        if deferrable:
+            return self.get_session(region_name=region_name, deferrable=True).create_client(**options)
+        shared = region_name == self.region_name
+        client = (self._session if shared else self.get_session(region_name=region_name)).client(**options)
+        watch(client)
+        stop_at_quota(client)
         return client
 
     def renew_clients(self) -> None:
         """Make the next request with a new client, from the connection and the credentials as they are then."""
-        for name in ("conn", "_start_conn", "_client", "conn_config"):
+        for name in ("conn", "_start_conn", "_client", "_session", "conn_config"):
             self.__dict__.pop(name, None)
 
     @cached_property

@@ -119,11 +119,18 @@ class Guard:
     def _entries(self, reach: Reach) -> Sequence[protected.Entry]:
         """Return the protected names: those of the deployment, which nobody can shorten, and the connection's."""
         try:
-            entries = [*settings.protected_entries(), *self._entries_of_connection()]
+            entries = self.protected_entries()
             protected.refuse_app_id(entries, reach.app_id)
             return entries
         except protected.SettingError as error:
             raise self._error(reach, Refusal(GuardRefusal.SETTING, f"{error}. Correct the setting")) from None
+
+    def protected_entries(self) -> list[protected.Entry]:
+        """Return the protected names of the deployment and of the connection.
+
+        :raises SettingError: They cannot be read.
+        """
+        return [*settings.protected_entries(), *self._entries_of_connection()]
 
     def _entries_of_connection(self) -> list[protected.Entry]:
         extra = self._extra

@@ -1,4 +1,4 @@
-"""The place of records of deletions: any storage that Airflow has a filesystem for."""
+"""Files in any storage that Airflow has a filesystem for: records of deletions, inventories, snapshots."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _S3 = frozenset({"s3", "s3a", "s3n"})
 
 
 class StorageError(Exception):
-    """A record that cannot be read or written; the text says why, and what to do."""
+    """A file that cannot be read or written; the text says why, and what to do."""
 
 
-class RecordFile:
-    """One record.
+class StoredFile:
+    """One file.
 
     :param folder: Its folder: an address such as ``s3://bucket/prefix``, or an ``ObjectStoragePath``.
     :param name: Its name in there.
@@ -31,28 +31,37 @@ class RecordFile:
         self._name = name
         self._aws_conn_id = aws_conn_id
 
+    @classmethod
+    def at(cls, path: Any, *, aws_conn_id: str | None = None) -> StoredFile:
+        """Return the file at a path, which is an address or an ``ObjectStoragePath``."""
+        if isinstance(path, str):
+            folder, _, name = path.rpartition("/")
+            return cls(folder or ".", name, aws_conn_id=aws_conn_id)
+        return cls(path.parent, path.name, aws_conn_id=aws_conn_id)
+
     def __str__(self) -> str:
         return f"{str(self._folder).rstrip('/')}/{self._name}"
 
-    def read(self) -> Any:
+    def read_bytes(self) -> bytes | None:
         """Return its content; None if there is no such file.
 
-        :raises StorageError: It cannot be read, or is no JSON.
+        :raises StorageError: It cannot be read.
         """
         try:
-            return json.loads(self._storage.cat_file(self._path))
+            content: bytes = self._storage.cat_file(self._path)
         except FileNotFoundError:
             return None
         except Exception as error:
             raise _storage_error(error) from error
+        return content
 
-    def write(self, document: Any) -> None:
+    def write_bytes(self, content: bytes) -> None:
         """Write it as a whole: whoever reads it sees all of it, or what was there before.
 
         :raises StorageError: It cannot be written.
         """
         try:
-            self._replace(json.dumps(document, indent=2, ensure_ascii=False).encode())
+            self._replace(content)
         except Exception as error:
             raise _storage_error(error) from error
 
@@ -91,6 +100,32 @@ class RecordFile:
     def _is_local(self) -> bool:
         protocol = self._storage.protocol
         return "file" in ((protocol,) if isinstance(protocol, str) else protocol)
+
+
+class RecordFile(StoredFile):
+    """One record: a JSON document."""
+
+    def read(self) -> Any:
+        """Return its content; None if there is no such file.
+
+        :raises StorageError: It cannot be read, or is no JSON.
+        """
+        content = self.read_bytes()
+        try:
+            return None if content is None else json.loads(content)
+        except ValueError as error:
+            raise _storage_error(error) from error
+
+    def write(self, document: Any) -> None:
+        """Write it as a whole.
+
+        :raises StorageError: It cannot be written.
+        """
+        try:
+            content = json.dumps(document, indent=2, ensure_ascii=False).encode()
+        except Exception as error:
+            raise _storage_error(error) from error
+        self.write_bytes(content)
 
 
 def _storage_error(error: Exception) -> StorageError:

@@ -11,8 +11,7 @@ from airflow_provider_amplifybackend.start import driver
 from airflow_provider_amplifybackend.start.actions import Obstacle as Blocked
 from airflow_provider_amplifybackend.start.actions import StartPolicy as Policy
 from airflow_provider_amplifybackend.start.actions import StartResult as Reached
-from airflow_provider_amplifybackend.start.attempt import STORE_KEY
-from airflow_provider_amplifybackend.start.intent import arrived, travelling
+from airflow_provider_amplifybackend.start.intent import STORE_KEY, arrived, travelling
 
 __all__ = ["STORE_KEY", "Blocked", "Policy", "Reached", "StartOnce", "arrived", "travelling"]
 

@@ -10,6 +10,7 @@ from airflow_provider_amplifybackend.core.job import Job, JobResult, Outcome
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.operators._approval import ApprovalCheck, as_approval, task_id_of
 from airflow_provider_amplifybackend.operators._job_base import RemovingOperator
+from airflow_provider_amplifybackend.parameters.places import as_optional_place
 from airflow_provider_amplifybackend.parameters.reading import (
     as_choice,
     as_flag,
@@ -54,14 +55,6 @@ def as_plan(name: str, value: Any) -> Plan | None:
         raise BackendParameterError(f"{name} {error}") from None
 
 
-def as_record(name: str, value: Any) -> Any:
-    """Return the place of records: an address, or an ``ObjectStoragePath``."""
-    refuse_missing(name, value)
-    if value is None or isinstance(value, str) or (hasattr(value, "fs") and hasattr(value, "path")):
-        return value
-    raise BackendParameterError(f"{name}={shown(value)} must be an address such as 's3://bucket/prefix'")
-
-
 def as_leftovers(name: str, value: Any) -> str | None:
     """Return what to do about leftovers; None: they are not looked for."""
     refuse_missing(name, value)
@@ -89,7 +82,7 @@ class DeletingOperator(RemovingOperator):
     readers = RemovingOperator.readers | {
         "plan": as_plan,
         "approval": as_approval,
-        "record": as_record,
+        "record": as_optional_place,
         "leftovers": as_leftovers,
     }
 

@@ -7,25 +7,13 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_amplifybackend.exceptions import BackendParameterError
-from airflow_provider_amplifybackend.guard.conditions import ConditionError, duration_of
 from airflow_provider_amplifybackend.guard.lease import LONGEST_VALUE, LeaseState, as_value, pin_key
 from airflow_provider_amplifybackend.operators._leasing import LeasingOperator
+from airflow_provider_amplifybackend.parameters.durations import as_duration
 from airflow_provider_amplifybackend.parameters.reading import as_flag, as_name, as_text
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend._compat import Context
-
-
-def as_duration(name: str, value: Any) -> timedelta:
-    """Return a duration: a timedelta, or a text such as ``"6h"``.
-
-    :raises BackendParameterError: It is none.
-    """
-    try:
-        return duration_of(name, value)
-    except ConditionError as error:
-        raise BackendParameterError(str(error)) from None
 
 
 def as_note(name: str, value: Any) -> str:

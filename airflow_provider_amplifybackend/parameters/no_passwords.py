@@ -19,10 +19,12 @@ WAY_OUT = (
     "it is stored unencrypted with the DAG and with a deferred task: put it into the extra of the connection instead, "
     'as "config_kwargs": {...}, which the worker and the triggerer each read there'
 )
-_RECORD_WAY_OUT = (
+_PLACE_WAY_OUT = (
     "it is stored unencrypted with the DAG and shown in logs: write the id of a connection there instead, which holds "
     "both"
 )
+# The parameters that are places of files.
+PLACES = frozenset({"record", "path", "left", "right"})
 _OF_ADDRESS = "the user or password of an address"
 
 
@@ -36,8 +38,8 @@ def refused_passwords(name: str, value: Any) -> list[str]:
     """Return a sentence for each password in one of the parameters, also where it is written as a text."""
     if name == "aws_conn_id":
         return [] if is_template(value) else problems_of(as_connection_id, name, value)
-    if name == "record":
-        return [f"{name} holds {_OF_ADDRESS}, and {_RECORD_WAY_OUT}"] if has_password(str(value)) else []
+    if name in PLACES:
+        return [f"{name} holds {_OF_ADDRESS}, and {_PLACE_WAY_OUT}"] if has_password(str(value)) else []
     if name != "botocore_config":
         return []
     if isinstance(value, str) and value.lstrip().startswith("{"):

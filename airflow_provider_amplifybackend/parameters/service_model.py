@@ -9,6 +9,7 @@ check shapes and lengths, but neither enumerations nor path parameters that are 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from botocore.model import ListShape, ServiceModel, Shape, StructureShape
 
 SERVICE = "amplifybackend"
+API_VERSION = "2020-08-11"
 CONFIGURATION_FILE = ".json"
 SCHEMA_FILE = ".graphql"
 _NOT_READ = object()  # stands for a document whose problem has been reported
@@ -38,10 +40,12 @@ class ParameterError(ValueError):
 
 @lru_cache(maxsize=1)
 def service_model() -> ServiceModel:
-    """Return botocore's model of the service."""
-    import botocore.session
+    """Return botocore's model of the service. A session for it would look through all of botocore's data first."""
+    from botocore.loaders import create_loader
+    from botocore.model import ServiceModel
 
-    return botocore.session.get_session().get_service_model(SERVICE)
+    data = create_loader(os.environ.get("AWS_DATA_PATH")).load_data(f"{SERVICE}/{API_VERSION}/service-2")
+    return ServiceModel(data, service_name=SERVICE)
 
 
 @lru_cache(maxsize=64)

@@ -18,6 +18,7 @@ from airflow_provider_amplifybackend.core.timing import Timing, current
 from airflow_provider_amplifybackend.exceptions import BackendParameterError, BackendRequestError, BackendStartError
 from airflow_provider_amplifybackend.start.actions import Load, Log, Pause, Save, StartPolicy, Steps
 from airflow_provider_amplifybackend.start.intent import (
+    STORE_KEY,
     Intent,
     Round,
     is_unanswered,
@@ -27,8 +28,6 @@ from airflow_provider_amplifybackend.start.intent import (
 )
 from airflow_provider_amplifybackend.start.observation import Observer, newest_pending
 from airflow_provider_amplifybackend.start.situation import Situation
-
-STORE_KEY = "amplifybackend_start"
 
 
 class Attempt:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_amplifybackend.core.job import Job, Outcome
@@ -15,7 +14,6 @@ from airflow_provider_amplifybackend.start.actions import (
     Announce,
     AwaitEnd,
     Load,
-    Log,
     Obstacle,
     Pause,
     Prepare,
@@ -25,7 +23,6 @@ from airflow_provider_amplifybackend.start.actions import (
     Steps,
     T,
 )
-from airflow_provider_amplifybackend.start.attempt import STORE_KEY
 from airflow_provider_amplifybackend.start.intent import Intent
 from airflow_provider_amplifybackend.start.leftover import delete_after
 from airflow_provider_amplifybackend.start.protocol import StartProtocol
@@ -134,14 +131,3 @@ class StartOnce:
                     raise TypeError(f"nobody waits for the end of {action.ref}")
                 return self._wait(action)
         return None
-
-
-def report(store: StateStore | None, job: Job, log: Log) -> None:
-    """Note that the task returns with this job: clearing it from now on means to do it again."""
-    try:
-        intent = Intent.from_stored(store.get(STORE_KEY)) if store else None
-        if store and intent and intent.job_id == job.job_id and not intent.reported:
-            store.set(STORE_KEY, replace(intent, reported=True).to_stored())
-    except Exception as error:  # noqa: BLE001
-        # The job is done all the same.
-        log.warning("Could not store that the job has ended (%s): %s", error, job.ref)

@@ -15,6 +15,8 @@ from airflow_provider_amplifybackend.core.start_failure import StartFailure
 from airflow_provider_amplifybackend.exceptions import BackendStartError
 
 INTENT_VERSION = 1
+# In the task state store.
+STORE_KEY = "amplifybackend_start"
 # Airflow shows the state store to everyone who may read the run and limits its size: newest ids are enough,
 # because a job must also be younger than the intent to be taken for ours.
 MAX_KNOWN_JOB_IDS = 200

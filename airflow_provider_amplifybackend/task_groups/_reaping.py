@@ -11,13 +11,12 @@ from airflow_provider_amplifybackend._compat import AirflowSkipException, state_
 from airflow_provider_amplifybackend.core.guard_refusal import GuardRefusal
 from airflow_provider_amplifybackend.core.lease_failure import LeaseFailure
 from airflow_provider_amplifybackend.exceptions import BackendGuardError, BackendLeaseError, BackendParameterError
-from airflow_provider_amplifybackend.guard.conditions import duration_of
 from airflow_provider_amplifybackend.guard.lease import lease_key
 from airflow_provider_amplifybackend.guard.protected import pattern_problem
 from airflow_provider_amplifybackend.guard.reaper import Action, Rules
 from airflow_provider_amplifybackend.guard.verdict import Refusal
 from airflow_provider_amplifybackend.operators.environment import DeleteBackendOperator
-from airflow_provider_amplifybackend.operators.lease import as_duration
+from airflow_provider_amplifybackend.parameters.durations import as_duration
 from airflow_provider_amplifybackend.parameters.reading import as_flag, as_name, shown
 from airflow_provider_amplifybackend.tasks.aws_parameters import AwsParameters
 
@@ -70,7 +69,7 @@ def as_rules(name: str, value: Any) -> Rules:
     older_than = value.get("older_than")
     return Rules(
         name=value.get("name"),
-        older_than=None if older_than is None else duration_of(name, older_than),
+        older_than=None if older_than is None else as_duration(name, older_than),
         dag_ids=value.get("dag_ids") or "*",
     )
 

@@ -13,7 +13,8 @@ from airflow_provider_amplifybackend._compat import task_group
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.guard.lease import default_prefix, prefix_problem
 from airflow_provider_amplifybackend.operators.environment import CloneBackendOperator, GetBackendOperator
-from airflow_provider_amplifybackend.operators.lease import ExtendLeaseOperator, as_duration
+from airflow_provider_amplifybackend.operators.lease import ExtendLeaseOperator
+from airflow_provider_amplifybackend.parameters.durations import as_duration
 from airflow_provider_amplifybackend.parameters.reading import as_choice
 from airflow_provider_amplifybackend.task_groups._lease_tasks import (
     AwaitRoomOperator,

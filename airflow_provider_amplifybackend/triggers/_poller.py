@@ -25,6 +25,7 @@ from botocore import xform_name
 from airflow_provider_amplifybackend._compat import conf
 from airflow_provider_amplifybackend.core.encodable import encodable_answer
 from airflow_provider_amplifybackend.core.job import Job, JobRef
+from airflow_provider_amplifybackend.core.pace import Pace
 from airflow_provider_amplifybackend.core.requests import Call, FaultKind, ServiceError
 from airflow_provider_amplifybackend.core.schedule import Durations
 from airflow_provider_amplifybackend.core.service_text import without_texts
@@ -50,13 +51,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-MAX_SLOWDOWN = 16.0
-RECOVERY = 0.9
-
 RATE_OPTION = ("amplifybackend", "max_requests_per_second")
 LEAN_OPTION = ("amplifybackend", "lean_status_checks")
 DEFAULT_REQUESTS_PER_SECOND = 50.0
-LEAST_REQUESTS_PER_SECOND = 0.1
 # The requests that may leave at once are those of this many seconds.
 LEAST_PERIOD = 0.2
 REMEMBERED_DURATIONS = 20
@@ -88,7 +85,8 @@ class Poller:
 
     def __init__(self, hook_parameters: Mapping[str, Any]) -> None:
         self.users = 0
-        self.slowdown = 1.0
+        # Waiting tasks: whoever watches an environment uses the poller, too.
+        self._waiting = 0
         self.agenda = Agenda(time.time, current().tick)
         self._hook_parameters = hook_parameters
         self._client: SharedClient | None = None
@@ -105,10 +103,10 @@ class Poller:
         self._workers = 0
         self._has_asked = False
         self._tasks: set[asyncio.Task[None]] = set()
-        rate = max(LEAST_REQUESTS_PER_SECOND, conf.getfloat(*RATE_OPTION, fallback=DEFAULT_REQUESTS_PER_SECOND))
+        self.pace = Pace(conf.getfloat(*RATE_OPTION, fallback=DEFAULT_REQUESTS_PER_SECOND))
         # What is due together may leave together, or a loop that is late for a moment loses that time's requests.
-        period = max(LEAST_PERIOD, current().tick, 1 / rate)
-        self._limiter = AsyncLimiter(rate * period, period)
+        period = max(LEAST_PERIOD, current().tick, 1 / self.pace.most)
+        self._limiter = AsyncLimiter(self.pace.most * period, period)
         self._durations: dict[tuple[str, str | None], deque[float]] = {}
         self._service_date: str | None = None
 
@@ -150,12 +148,14 @@ class Poller:
             if watch.app_id is not None:
                 self._listed.setdefault(watch.app_id, set()).add(watch)
         me = watch.join(waiter_delay, deadline)
-        metrics.gauge("waiting", self.users)
+        self._waiting += 1
+        metrics.gauge("waiting", self._waiting)
         try:
             yield me
         finally:
             watch.leave(me)
-            metrics.gauge("waiting", self.users - 1)
+            self._waiting -= 1
+            metrics.gauge("waiting", self._waiting)
             if not watch.is_used:
                 self._forget(watch)
 
@@ -216,19 +216,19 @@ class Poller:
         reader = shared.reader if shared is not None and self._is_lean else None
         if watch.call is None or shared is None or reader is None or not reader.is_ready:
             return False
-        await self._limiter.acquire()
+        await self._turn()
         if shared is not self._client:
             return False  # retired meanwhile, and perhaps closed
-        metrics.count("polls")
+        sent_at = self._sent()
         try:
             with shared:
                 row = await reader.get(watch.call)
         except ServiceError as error:
-            self._learn(error, shared)
+            self._learn(error, shared, sent_at)
             raise
         if row is None:
             return False
-        self._recover()
+        self.pace.answered(time.monotonic())
         if watch.shows_nothing_new(row.status):
             watch.passed()
         else:
@@ -287,32 +287,43 @@ class Poller:
             return result
 
     async def _attempt(self, call: Call) -> Mapping[str, Any]:
-        await self._limiter.acquire()
+        await self._turn()
         shared = await self._connected(call.operation)
-        metrics.count("polls")
+        sent_at = self._sent()
         try:
             with shared as client:
                 response = await getattr(client, xform_name(call.operation))(**call.request)
                 shape = client.meta.service_model.operation_model(call.operation).output_shape
         except Exception as error:  # noqa: BLE001
             failure = service_error(call.operation, error, texts=None)
-            self._learn(failure, shared)
+            self._learn(failure, shared, sent_at)
             # Not even as its cause: nobody here knows the secrets that a text of the service may repeat.
             raise failure from None
         answer = self._read(response, shape)
         check_answer(call.operation, answer)
-        self._recover()
+        self.pace.answered(time.monotonic())
         return answer
+
+    async def _turn(self) -> None:
+        """Wait until a request may be sent; while the service throttles, it counts as several."""
+        cost = self.pace.cost
+        while cost > 0:
+            part = min(cost, self._limiter.max_rate)
+            await self._limiter.acquire(part)
+            cost -= part
+
+    def _sent(self) -> float:
+        """Take note of a request that leaves now."""
+        now = time.monotonic()
+        self.pace.sent(now)
+        metrics.count("polls")
+        return now
 
     def _read(self, response: Mapping[str, Any], shape: Any) -> dict[str, Any]:
         """Return an answer that can be passed on, and take note of the service's clock."""
         answer = without_texts(encodable_answer(response, shape))
         self._service_date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
         return answer
-
-    def _recover(self) -> None:
-        """Take note of a good answer."""
-        self.slowdown = max(1.0, self.slowdown * RECOVERY)
 
     async def _connected(self, operation: str) -> SharedClient:
         """Return the client; it is made when it is first needed, and again after it was retired."""
@@ -328,10 +339,10 @@ class Poller:
                 self._failure = None
             return self._client
 
-    def _learn(self, failure: ServiceError, client: SharedClient) -> None:
+    def _learn(self, failure: ServiceError, client: SharedClient, sent_at: float) -> None:
         if failure.kind is FaultKind.THROTTLED:
             metrics.count("throttled")
-            self.slowdown = min(MAX_SLOWDOWN, self.slowdown * 2)
+            self.pace.throttled(sent_at, time.monotonic())
         # Once, however many requests of the refused client fail.
         elif (
             failure.needs_new_client

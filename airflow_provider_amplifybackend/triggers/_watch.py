@@ -24,7 +24,6 @@ class Checks(Protocol):
     """The maker of status checks: the poller."""
 
     agenda: Agenda
-    slowdown: float
 
     def check(self, watch: Watch) -> None:
         """Make a status check as soon as there is room for it."""
@@ -219,7 +218,7 @@ class Watch:
         self._schedule.waiter_delay = min(waiter.delay for waiter in self._waiters)
         now = time.time()
         delay = self._schedule.next_delay if self._checked_at else self._schedule.first_delay
-        self._due = now + delay(now - self._begun) * self.poller.slowdown
+        self._due = now + delay(now - self._begun)
         deadlines = [waiter.deadline for waiter in self._waiters if waiter.deadline > self._checked_at]
         self._enter(min([self._due, *deadlines]))
 

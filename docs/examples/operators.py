@@ -37,12 +37,14 @@ from airflow_provider_amplifybackend.operators.environment import (
     GetBackendOperator,
     RemoveAllBackendsOperator,
 )
+from airflow_provider_amplifybackend.operators.inventory import BackendInventoryOperator
 from airflow_provider_amplifybackend.operators.job import (
     GetBackendJobOperator,
     ListBackendJobsOperator,
     UpdateBackendJobOperator,
 )
 from airflow_provider_amplifybackend.operators.plan import PlanBackendDeletionOperator
+from airflow_provider_amplifybackend.operators.snapshot import CompareBackendsOperator, SnapshotBackendOperator
 from airflow_provider_amplifybackend.operators.storage import (
     CreateBackendStorageOperator,
     DeleteBackendStorageOperator,
@@ -312,6 +314,30 @@ with DAG("operators", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)
     )
     # [end]
 
+    # ----------------------------------------------------------------------------------------- the fleet
+
+    # [BackendInventoryOperator]
+    inventory = BackendInventoryOperator(
+        task_id="inventory", path="file:///tmp/amplify/{{ ts_nodash }}", app_ids=[APP], requests_per_second=10
+    )
+    # all apps without app_ids; its summary is inventory.output
+    # [end]
+
+    # [SnapshotBackendOperator]
+    snapshot = SnapshotBackendOperator(
+        task_id="snapshot", app_id=APP, backend_environment_name="dev", path="file:///tmp/amplify/{{ ts_nodash }}"
+    )
+    # [end]
+
+    # [CompareBackendsOperator]
+    compare = CompareBackendsOperator(
+        task_id="compare",
+        left=snapshot.output,
+        right={"app_id": APP, "backend_environment_name": "dev"},
+        fail_on="difference",
+    )
+    # [end]
+
     # ------------------------------------------------------------------------------------------- the end
 
     # [PlanBackendDeletionOperator]
@@ -330,9 +356,11 @@ with DAG("operators", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)
     in_order = (
         *(update_job, create, clone, look),
         *(create_auth, update_auth, get_auth),
-        *(create_api, update_api, get_api, generate_models, get_models, delete_api),
-        *(delete_auth, import_auth),
-        *(create_storage, update_storage, get_storage, delete_storage, import_storage, list_buckets),
+        *(create_api, update_api, get_api, generate_models, get_models),
+        *(create_storage, update_storage, get_storage),
+        *(inventory, snapshot, compare),
+        *(delete_api, delete_auth, import_auth),
+        *(delete_storage, import_storage, list_buckets),
         *(list_jobs, get_job, wait_for_job, wait_for_environment),
         *(create_config, update_config, remove_config),
         *(create_token, get_token, delete_token),

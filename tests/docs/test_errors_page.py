@@ -55,9 +55,8 @@ from airflow_provider_amplifybackend.operators.environment import GetBackendOper
 from airflow_provider_amplifybackend.operators.lease import ExtendLeaseOperator
 from airflow_provider_amplifybackend.parameters import service_model
 from airflow_provider_amplifybackend.start.actions import StartPolicy
-from airflow_provider_amplifybackend.start.attempt import STORE_KEY
 from airflow_provider_amplifybackend.start.driver import StartOnce
-from airflow_provider_amplifybackend.start.intent import Intent, Round
+from airflow_provider_amplifybackend.start.intent import STORE_KEY, Intent, Round
 from airflow_provider_amplifybackend.task_groups._lease_tasks import AwaitRoomOperator, ReleaseEnvironmentOperator
 from airflow_provider_amplifybackend.task_groups._reaping import ReportReapingOperator
 from airflow_provider_amplifybackend.tasks.failed_job import with_error_text

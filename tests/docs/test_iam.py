@@ -27,8 +27,9 @@ OTHERS = (
 CLASSES = [each for classes in task_classes().values() for each in classes]
 
 
-def test_there_are_the_six_policies() -> None:
-    assert list(POLICIES) == ["Clone and tear down", "Read only", "All", "The guard", "Plan and proof", "Leases"]
+def test_there_are_these_policies() -> None:
+    names = ["Clone and tear down", "Read only", "All", "The guard", "Plan and proof", "Leases", "Fleet"]
+    assert list(POLICIES) == names
 
 
 @pytest.mark.parametrize("name", POLICIES)
@@ -112,3 +113,18 @@ def test_leases_covers_what_is_asked_for_them() -> None:
     asks = {f"{service}:{name}" for service, name in re.findall(r'Ask\("([a-z-]+)", "(\w+)"', source)}
     asks |= {f"amplify:{name}" for name in re.findall(r'_pages\("(\w+)"', source)}
     assert actions(POLICIES["Leases"]) == asks
+
+
+def test_fleet_covers_what_an_inventory_reads_and_changes_nothing(dags: Any, service: Any, tmp_path: Path) -> None:
+    called: set[str] = set()
+    for apps in ("None", f"['{APP}']"):
+        service.control.clear_journal()
+        run = dags.run(
+            "from airflow_provider_amplifybackend.operators.inventory import BackendInventoryOperator\n"
+            f"BackendInventoryOperator(task_id='inventory', path={str(tmp_path)!r}, app_ids={apps})"
+        )
+        assert run.state == "success"
+        called |= {f"{entry['service']}:{entry['operation']}" for entry in service.control.journal()}
+    ours = {"amplifybackend:GetBackend", "amplifybackend:ListBackendJobs"}
+    assert called == actions(POLICIES["Fleet"]) | ours
+    assert all(action.split(":")[1].startswith(("Get", "List", "Describe")) for action in called)

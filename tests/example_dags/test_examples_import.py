@@ -81,12 +81,25 @@ def test_the_inventory_writes_every_environment_down(
 ) -> None:
     service.control.seed_app(APP, FULL | {"name": "prod"})
     run = succeeded(example("example_environment_inventory", folder=f"file://{tmp_path}/inventory"))
-    files = {path.name: json.loads(path.read_text()) for path in (tmp_path / "inventory").iterdir()}
-    assert set(files) == {f"{APP}-staging.json", f"{APP}-prod.json"}
-    meta = files[f"{APP}-prod.json"]["AmplifyMetaConfig"]
+    assert run.xcom("inventory")["environments"] == 2
+    assert "<title>" in (tmp_path / "inventory" / "report.html").read_text()
+    files = {path.name: json.loads(path.read_text()) for path in (tmp_path / "inventory" / "snapshots").iterdir()}
+    assert set(files) == {f"{APP}_staging.snapshot.json", f"{APP}_prod.snapshot.json"}
+    meta = files[f"{APP}_prod.snapshot.json"]["content"]["environment"]["AmplifyMetaConfig"]
     assert meta["api"]["graph"]["output"]["GraphQLAPIKeyOutput"] == "***"
-    assert run.xcom("write")["prod"]["user_pool_id"] == meta["auth"]["main"]["output"]["UserPoolId"]
-    assert run.xcom("write")["staging"]["bucket"] is None
+
+
+def test_a_drift_check_approves_first_and_fails_once_somebody_has_changed_something(
+    example: RunExample, service: LocalAmplifyBackend, tmp_path: Path
+) -> None:
+    wanted = {"environment": "staging", "folder": f"file://{tmp_path}/approved"}
+    assert succeeded(example("example_drift_check", **wanted)).states["compare"] == "skipped"
+    assert succeeded(example("example_drift_check", **wanted)).states["approve"] == "skipped"
+    service.control.seed_app(APP, {"name": "staging", "storage": {"files": None}})
+    changed = example("example_drift_check", **wanted)
+    assert "+ storage.files" in changed.error("compare")
+    assert succeeded(example("example_drift_check", approve=True, **wanted)).states["compare"] == "skipped"
+    succeeded(example("example_drift_check", **wanted))
 
 
 def test_auth_is_created_and_made_stricter_and_a_second_run_changes_nothing_else(
@@ -218,3 +231,12 @@ def test_without_stuck_jobs_or_environments_all_is_well(example: RunExample, ser
     service.control.seed_app("dempty")
     run = succeeded(example("example_stuck_jobs", app_id="dempty"))
     assert (run.states["find"], run.xcom("find")) == ("success", [])
+
+
+def test_a_dag_that_reacts_to_changes_reads_the_environment_as_it_is(
+    example: RunExample, service: LocalAmplifyBackend
+) -> None:
+    service.control.seed_app(APP, FULL | {"name": "staging"})
+    run = succeeded(example("example_asset_events", environment="staging"))
+    assert run.xcom("now")["outputs"]["user_pool_id"] in run.log
+    assert run.xcom("react") == []

@@ -19,7 +19,7 @@ from airflow_provider_amplifybackend.operators.storage import (
     DeleteBackendStorageOperator,
     UpdateBackendStorageOperator,
 )
-from airflow_provider_amplifybackend.start.attempt import STORE_KEY
+from airflow_provider_amplifybackend.start.intent import STORE_KEY
 from tests.faults.airflow_stand_in import TaskInstance, Triggerer
 from tests.not_started import not_started
 from tests.samples import APP, storage

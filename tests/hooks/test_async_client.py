@@ -8,6 +8,9 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import botocore.session
+import pytest
+from botocore.config import Config
 from botocore.credentials import Credentials, RefreshableCredentials
 
 from airflow_provider_amplifybackend.hooks import _async_client as async_client
@@ -38,6 +41,32 @@ def test_the_async_connection_of_the_hook_works_too(service: LocalAmplifyBackend
 
 def test_clients_share_one_loader_of_botocores_data(service: LocalAmplifyBackend) -> None:
     assert async_client.warmed_loader() is async_client.warmed_loader()
+
+
+@pytest.mark.parametrize(
+    "region", ["us-east-1", "eu-central-1", "eu-north-9", "cn-north-1", "us-gov-west-1", "us-iso-east-1", "aws-global"]
+)
+@pytest.mark.parametrize("variant", [{}, {"use_fips_endpoint": True}, {"use_dualstack_endpoint": True}], ids=str)
+def test_the_endpoints_that_are_kept_lead_where_all_of_botocores_do(region: str, variant: dict[str, Any]) -> None:
+    def client(session: botocore.session.Session) -> Any:
+        return session.create_client(
+            "amplifybackend",
+            region_name=region,
+            config=Config(**variant),
+            aws_access_key_id="k",
+            aws_secret_access_key="s",
+        )
+
+    trimmed = botocore.session.Session()
+    trimmed.register_component("data_loader", async_client.warmed_loader())
+    metas = [client(session).meta for session in (trimmed, botocore.session.Session())]
+    ours, theirs = [(meta.endpoint_url, meta.region_name, meta.partition) for meta in metas]
+    assert ours == theirs
+
+
+def test_of_the_endpoints_of_all_services_only_ours_are_kept() -> None:
+    partitions = async_client.warmed_loader().load_data("endpoints")["partitions"]
+    assert {name for partition in partitions for name in partition["services"]} == {"amplifybackend"}
 
 
 def refreshable(valid: timedelta, refreshed_by: list[int]) -> RefreshableCredentials:

@@ -27,8 +27,7 @@ from airflow_provider_amplifybackend.start.actions import (
     Steps,
     T,
 )
-from airflow_provider_amplifybackend.start.attempt import STORE_KEY
-from airflow_provider_amplifybackend.start.intent import Intent, Round
+from airflow_provider_amplifybackend.start.intent import STORE_KEY, Intent, Round
 from airflow_provider_amplifybackend.start.protocol import StartProtocol
 
 APP = "d1a2b3c4d5"

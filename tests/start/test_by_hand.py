@@ -29,13 +29,13 @@ from airflow_provider_amplifybackend.exceptions import (
     BackendTimeoutError,
 )
 from airflow_provider_amplifybackend.start.actions import AwaitEnd, Obstacle, Save, StartPolicy, StartResult, Whose
-from airflow_provider_amplifybackend.start.attempt import STORE_KEY
 from airflow_provider_amplifybackend.start.course import after_failed_wait, resume, resume_after_other, run
-from airflow_provider_amplifybackend.start.driver import StartOnce, report
+from airflow_provider_amplifybackend.start.driver import StartOnce
 from airflow_provider_amplifybackend.start.fresh_start import is_settled
-from airflow_provider_amplifybackend.start.intent import Disowned, Intent, arrived, travelling
+from airflow_provider_amplifybackend.start.intent import STORE_KEY, Disowned, Intent, arrived, travelling
 from airflow_provider_amplifybackend.start.observation import ServiceClock
 from airflow_provider_amplifybackend.start.protocol import StartProtocol
+from airflow_provider_amplifybackend.start.report import report
 from airflow_provider_amplifybackend.start.sending import Fence
 from tests.start.by_hand import APP, BEGINNING, CLEARED, FIRST, Hand, fault, missing, ms, refused, row
 

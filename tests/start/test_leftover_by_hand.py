@@ -10,8 +10,7 @@ import pytest
 from airflow_provider_amplifybackend.core.job import Job, JobRef, Outcome
 from airflow_provider_amplifybackend.core.requests import FaultKind
 from airflow_provider_amplifybackend.start.actions import AwaitEnd, Save, Whose
-from airflow_provider_amplifybackend.start.attempt import STORE_KEY
-from airflow_provider_amplifybackend.start.intent import Intent
+from airflow_provider_amplifybackend.start.intent import STORE_KEY, Intent
 from airflow_provider_amplifybackend.start.leftover import Leftover, delete_after, delete_earlier, is_certainly_ours
 from airflow_provider_amplifybackend.start.protocol import StartProtocol
 from tests.start.by_hand import APP, FIRST, Hand, fault, ms, row

@@ -16,8 +16,9 @@ from airflow_provider_amplifybackend.core.timing import Timing
 from airflow_provider_amplifybackend.exceptions import BackendRequestError, BackendStartError
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 from airflow_provider_amplifybackend.start.actions import StartPolicy, StartResult
-from airflow_provider_amplifybackend.start.attempt import STORE_KEY
-from airflow_provider_amplifybackend.start.driver import StartOnce, report
+from airflow_provider_amplifybackend.start.driver import StartOnce
+from airflow_provider_amplifybackend.start.intent import STORE_KEY
+from airflow_provider_amplifybackend.start.report import report
 from airflow_provider_amplifybackend.start.sending import Fence
 from tests.not_started import not_started
 from tests.samples import APP

@@ -1,0 +1,94 @@
+"""An inventory as JSON lines, as CSV, and as a summary that fits into an XCom."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from airflow_provider_amplifybackend.fleet.rows import COLUMNS
+
+# Bytes of JSON: the database backend takes far more, and the UI shows it on one page.
+MOST_SUMMARY_BYTES = 16_000
+MOST_FIRST = 50
+_BY = ("health", "migration", "gen2", "region")
+# A spreadsheet takes a cell that begins so for a formula; a person chose the names in here.
+_FORMULA_MARKS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def json_lines(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Return one JSON object for each row."""
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def csv_text(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Return a table with a line for each row; lists are joined, and no cell is a formula."""
+    text = io.StringIO()
+    writer = csv.writer(text)  # its default ends lines so that a lone return in a name is quoted, too
+    writer.writerow(COLUMNS)
+    for row in rows:
+        writer.writerow([_cell(name, row.get(name)) for name in COLUMNS])
+    return text.getvalue()
+
+
+def _cell(name: str, value: Any) -> str:
+    text = cell_text(name, value)
+    return f"'{text}" if text.startswith(_FORMULA_MARKS) else text
+
+
+def cell_text(name: str, value: Any) -> str:
+    """Return a value of a column as a table shows it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if name == "attention":
+        return "; ".join(f"{one['level']}: {one['text']}" for one in value)
+    if name == "resources":
+        return "; ".join(f"{one['category']}/{one['name']} ({one['service']})" for one in value)
+    if name == "stuck_jobs":
+        return "; ".join(str(one["job_id"]) for one in value)
+    return "; ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def summary(
+    rows: Sequence[Mapping[str, Any]], facts: Mapping[str, Any], most: int = MOST_SUMMARY_BYTES
+) -> dict[str, Any]:
+    """Return the counts of an inventory and what needs attention first, as much of it as fits.
+
+    :param facts: What else it says: files, requests, seconds.
+    """
+    environments = [row for row in rows if row["kind"] == "environment"]
+    levels = [one["level"] for row in rows for one in row["attention"]]
+    found: dict[str, Any] = {
+        "version": 1,
+        **facts,
+        "apps": len({(row["connection"], row["region"], row["app_id"]) for row in rows if row["app_id"]}),
+        "environments": len(environments),
+        "errors": sum(1 for row in rows if row["kind"] != "environment" or row["jobs"] is None),
+        "attention": dict(Counter(levels)),
+        **{f"by_{name}": dict(Counter(str(row[name]) for row in environments)) for name in _BY},
+        "first": [],
+        "more": 0,
+    }
+    entries = [_first(row) for row in rows if row["attention"]]
+    size = _size(found)
+    for entry in entries[:MOST_FIRST]:
+        size += _size(entry) + 2
+        if size > most:
+            break
+        found["first"].append(entry)
+    found["more"] = len(entries) - len(found["first"])
+    return found
+
+
+def _first(row: Mapping[str, Any]) -> dict[str, Any]:
+    names = {name: row[name] for name in ("connection", "region", "app_id", "environment") if row[name]}
+    return {**names, **row["attention"][0]}
+
+
+def _size(value: Any) -> int:
+    return len(json.dumps(value).encode())

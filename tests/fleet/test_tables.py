@@ -1,0 +1,58 @@
+"""The tables of an inventory, and a summary that fits."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_amplifybackend.fleet.rows import COLUMNS
+from airflow_provider_amplifybackend.fleet.tables import MOST_SUMMARY_BYTES, csv_text, json_lines, summary
+from tests.fleet.made import finding, resource, row
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=20)
+
+
+@settings(deadline=None)
+@given(st.lists(TEXTS, min_size=1, max_size=5))
+def test_a_line_for_each_row_whatever_it_is_called(names: list[str]) -> None:
+    rows = [row(name, app_name=name) for name in names]
+    assert [json.loads(line)["environment"] for line in json_lines(rows).split("\n")[:-1]] == names
+    read = list(csv.DictReader(io.StringIO(csv_text(rows), newline="")))
+    assert list(read[0]) == list(COLUMNS)
+    assert [one["environment"].removeprefix("'") for one in read] == [name.removeprefix("'") for name in names]
+
+
+def test_no_cell_is_a_formula() -> None:
+    rows = [row(name) for name in ("=HYPERLINK(1)", "+1", "-1", "@x", "\tx")]
+    cells = [one["environment"] for one in csv.DictReader(io.StringIO(csv_text(rows), newline=""))]
+    assert all(cell.startswith("'") for cell in cells)
+
+
+def test_lists_are_joined() -> None:
+    made = row(
+        attention=[finding("high", "broken"), finding("low", "old")], resources=[resource()], jobs_are_complete=False
+    )
+    (read,) = csv.DictReader(io.StringIO(csv_text([made]), newline=""))
+    assert read["attention"] == "high: broken; low: old"
+    assert read["resources"] == "auth/people (Cognito)"
+    assert read["jobs_are_complete"] == "no"
+
+
+@settings(deadline=None)
+@given(st.integers(0, 300), st.integers(1, 400))
+def test_a_summary_is_bounded_and_says_how_much_it_leaves_out(number: int, length: int) -> None:
+    rows = [row(f"e{index}", attention=[finding("high", "x" * length)]) for index in range(number)]
+    found = summary(rows, {"requests": 1})
+    assert len(json.dumps(found).encode()) <= MOST_SUMMARY_BYTES
+    assert len(found["first"]) + found["more"] == number
+    assert (found["environments"], found["attention"].get("high", 0)) == (number, number)
+
+
+def test_what_could_not_be_read_is_counted_and_no_environment() -> None:
+    rows = [row(), row("", kind="region", app_id=""), row("half", jobs=None)]
+    found = summary(rows, {})
+    assert (found["environments"], found["errors"], found["apps"]) == (2, 2, 1)
