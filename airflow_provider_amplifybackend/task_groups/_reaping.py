@@ -134,7 +134,7 @@ class SurveyEnvironmentsOperator(AwsParameters):
         self.validate()
         rules, dry_run = self._rules(), bool(self.read("is_dry_run"))
         decisions = [one for app_id in self._apps() for one in self._decided(context, app_id, rules, dry_run=dry_run)]
-        self._log(decisions, dry_run=dry_run)
+        self._write_log(decisions, dry_run=dry_run)
         context["ti"].xcom_push(
             key=DECISIONS, value={"dry_run": dry_run, "decisions": [d.to_dict() for d in decisions]}
         )
@@ -180,7 +180,7 @@ class SurveyEnvironmentsOperator(AwsParameters):
             look.leases.remove(*freed)
         return decisions
 
-    def _log(self, decisions: Sequence[Decision], *, dry_run: bool) -> None:
+    def _write_log(self, decisions: Sequence[Decision], *, dry_run: bool) -> None:
         for one in decisions:
             self.log.info("%s %s of app %s: %s", one.action.upper(), one.environment, one.app_id, one.text)
         numbers = Counter(one.action for one in decisions)

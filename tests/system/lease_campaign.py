@@ -82,9 +82,11 @@ class LeasePlan:
 def plan_run(seed: int, number: int) -> LeasePlan:
     """Return the plan of a run, the same each time. The first kill goes through the steps one after the other."""
     chance = random.Random(f"{seed} {number}")
-    steps = [STEPS[number % len(STEPS)], *chance.sample(STEPS, chance.randint(0, 2))]
+    deferrable = chance.random() < 0.5
+    steps = [STEPS[number % len(STEPS)], *chance.sample(STEPS, chance.randint(1, 3))]
     strikes = [
-        Strike(step, chance.choice(("task", "task", "supervisor", "both")), chance.uniform(0, 2.5)) for step in steps
+        Strike(step, chance.choice(("task", "task", "supervisor", "both")), chance.uniform(0, _lasts(step, deferrable)))
+        for step in steps
     ]
     if chance.random() < 0.15:
         strikes.append(Strike("clone", "triggerer", chance.uniform(0, 2)))
@@ -98,7 +100,14 @@ def plan_run(seed: int, number: int) -> LeasePlan:
     if chance.random() < 0.25:
         faults.append((chance.choice(("TagResource", "UntagResource")), chance.choice(("reset_after", "reset_before"))))
     ordered = sorted(strikes, key=lambda strike: STEPS.index(strike.step))
-    return LeasePlan(number, chance.random() < 0.6, tuple(ordered), tuple(faults))
+    return LeasePlan(number, deferrable, tuple(ordered), tuple(faults))
+
+
+def _lasts(step: str, deferrable: bool) -> float:
+    """Return for how long a task is likely to be there to be killed, in seconds."""
+    if step == "body":
+        return 3.0
+    return 2.5 if step in ("limit", "clone", "delete") and not deferrable else 0.5
 
 
 class LeaseCampaign:
@@ -218,11 +227,13 @@ class LeaseCampaign:
         if strike.what == "triggerer":
             self.components.kill("triggerer", 0.1)
             return True
+        # The supervisor of a task that has ended is an idle worker of the executor, whose death would block all others:
+        # it holds the lock of their queue.
+        if not process.alive:
+            return False
         if strike.what in ("supervisor", "both"):
             process.signal_supervisor(signal.SIGKILL)
         if strike.what in ("task", "both"):
-            if not process.alive:
-                return False
             process.kill()
         return True
 
