@@ -9,6 +9,7 @@ environments. The goals are the budget that docs/inventory.md names.
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import random
 import resource
@@ -49,11 +50,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="amplify-bench-") as folder, local_service() as control:
         pages_of_jobs = seed_fleet(control, apps, environments)
         control.clear_journal()
-        work = {"folder": folder, "rate": rate, "result": str(Path(folder) / "result.json")}
+        result = Path(folder) / "result.json"
+        work = {"folder": folder, "rate": rate, "result": str(result)}
         environment = clean_environment(Path(folder), aws_default=everywhere(control.endpoint_url))
         command = [sys.executable, "-m", "benchmarks.fleet", "--inside", json.dumps(work)]
         subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
-        found = json.loads(Path(work["result"]).read_text())
+        found = json.loads(result.read_text())
         times = [float(entry["time"]) for entry in control.journal()]
         if options.keep:
             shutil.copytree(Path(folder) / "inventory", options.keep, dirs_exist_ok=True)
@@ -146,7 +148,7 @@ def measure(work: dict[str, Any]) -> None:
     folder = Path(work["folder"]) / "inventory"
     task = BackendInventoryOperator(task_id="inventory", path=str(folder), requests_per_second=work["rate"])
     began = time.process_time()
-    summary = BackendInventoryOperator.execute.__wrapped__(task, {})  # without Airflow's check of who calls it
+    summary = inspect.unwrap(BackendInventoryOperator.execute)(task, {})  # without Airflow's check of who calls it
     result = {
         "summary": summary,
         "cpu": time.process_time() - began,
