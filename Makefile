@@ -18,6 +18,7 @@ ARGS ?=
 JOBS ?= 4
 BENCHMARKS ?= detection imports hook fleet worker waiting soak engine
 KILLS ?= 20
+RUNS ?= 10
 CALLS ?= 2000
 SEED ?=
 WHOLE ?=
@@ -35,7 +36,7 @@ USABLE := $(shell [ "$$(cat $(VENV)/.made-for 2>/dev/null)" = "$(CURDIR) $(MINOR
 PINS := pyproject.toml scripts/venv.sh $(wildcard constraints/constraints-$(MINOR).txt)
 AGAIN := $(if $(USABLE),,again)
 
-.PHONY: help venv demo test lint format types check coverage test-system test-system-short test-crash test-crash-short test-secrets test-secrets-short test-faults test-faults-short test-guard \
+.PHONY: help venv demo test lint format types check coverage test-system test-system-short test-crash test-crash-short test-leases test-leases-short test-secrets test-secrets-short test-faults test-faults-short test-guard \
 	test-mutants test-mutants-short test-js test-project test-matrix test-matrix-short bench bench-short bench-waiting docs constraints clean again
 
 help:  ## list the targets
@@ -93,6 +94,12 @@ test-crash: $(VENV)/.system-layer  ## kill processes of a real Airflow: KILLS=20
 
 test-crash-short: $(VENV)/.system-layer  ## twenty kills, and a control that must fail (what CI runs)
 	@$(BIN)/python -m pytest -m crash tests/system/test_crashes.py $(ARGS)
+
+test-leases: $(VENV)/.system-layer  ## kill processes at every step of leased environments: RUNS=200 SEED=1
+	@$(BIN)/python -m tests.system.lease_campaign --runs $(RUNS) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+test-leases-short: $(VENV)/.system-layer  ## the same with ten runs (what CI runs)
+	@$(BIN)/python -m pytest -m crash tests/system/test_lease_campaign.py $(ARGS)
 
 test-secrets: $(VENV)/.system-layer  ## plant secrets in a real Airflow at DEBUG and search everything: SQLite, then Celery
 	@$(BIN)/python -m tests.system.secret_hunt $(ARGS)

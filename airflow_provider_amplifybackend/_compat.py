@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from airflow import __version__ as airflow_version
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from airflow.sdk import BaseOperator, BaseOperatorLink, BaseSensorOperator, PokeReturnValue
@@ -75,6 +76,10 @@ _VERSION = tuple(map(int, airflow_version.split(".")[:2]))
 
 # The API server of Airflow 3.0 refuses an XCom that is None; that of 3.2 takes it.
 XCOM_MAY_BE_NONE = not (3, 0) <= _VERSION < (3, 2)
+
+# Airflow 2 has datasets instead. There an event for an alias that no stored DAG has yet fails the task: in
+# `dag.test()`, and if the task is mapped.
+HAS_ASSETS = _VERSION >= (3, 0)
 
 
 class StateStore(Protocol):
@@ -144,6 +149,65 @@ def state_of_task(context: Context, task_id: str, map_index: int) -> str | None:
     return None if state is None else str(getattr(state, "value", state))
 
 
+def states_of_tasks(context: Context, task_ids: Sequence[str], map_index: int) -> list[str]:
+    """Return the states of tasks of this run, those that have one.
+
+    :param map_index: That of their group, if it is mapped; below 0: all of the tasks' instances.
+    """
+    if not task_ids:
+        return []
+    ti: Any = context["ti"]
+    if hasattr(ti, "get_task_states"):
+        index = {} if map_index < 0 else {"map_index": map_index}
+        found = ti.get_task_states(dag_id=ti.dag_id, task_ids=list(task_ids), run_ids=[ti.run_id], **index)
+        states = list(found.get(ti.run_id, {}).values())
+    else:  # a task of Airflow 2 reads the database itself
+        run: Any = context["dag_run"]
+        wanted = set(task_ids)
+        states = [
+            one.state
+            for one in run.get_task_instances()
+            if one.task_id in wanted and (map_index < 0 or one.map_index == map_index)
+        ]
+    return [str(getattr(state, "value", state)) for state in states if state is not None]
+
+
+def count_living_runs(context: Context, dag_id: str, run_id: str | None) -> int:
+    """Return how many runs of a DAG are queued or running: of one run, or of all. One that was deleted is not."""
+    ti: Any = context["ti"]
+    living, runs = ["queued", "running"], None if run_id is None else [run_id]
+    if hasattr(ti, "get_dr_count"):
+        number: int = ti.get_dr_count(dag_id=dag_id, run_ids=runs, states=living)
+        return number
+    return _count_living_runs_of_airflow_2(dag_id, runs, living)
+
+
+def _count_living_runs_of_airflow_2(dag_id: str, runs: list[str] | None, living: list[str]) -> int:
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+
+    table: Any = DagRun
+    with create_session() as session:
+        rows = session.query(table.id).filter(table.dag_id == dag_id, table.state.in_(living))
+        number: int = (rows if runs is None else rows.filter(table.run_id.in_(runs))).count()
+        return number
+
+
+def current_run() -> tuple[str, str] | None:
+    """Return the ids of the DAG and the run whose task is being executed; None outside of a task."""
+    get_current_context = _first("airflow.sdk:get_current_context", "airflow.operators.python:get_current_context")
+    try:
+        ti = get_current_context()["ti"]
+    except (RuntimeError, AirflowException):
+        return None
+    return ti.dag_id, ti.run_id
+
+
+def task_group() -> Any:
+    """Return Airflow's class of task groups."""
+    return _first("airflow.sdk:TaskGroup", "airflow.utils.task_group:TaskGroup")
+
+
 def human_in_the_loop(feature: str) -> Any:
     """Return the module of Airflow's operators that ask somebody.
 
@@ -157,6 +221,73 @@ def human_in_the_loop(feature: str) -> Any:
             f"{feature} needs Airflow 3.1 or newer and its standard provider, which ask a person; this is Airflow "
             f"{airflow_version} ({type(error).__name__}: {error})"
         ) from error
+
+
+def asset(uri: str, **more: Any) -> Any:
+    """Return the asset of a URI that is normal already; the URI is its name, too.
+
+    Airflow's constructor asks all providers for what makes a URI normal, and so loads boto3 in every task and DAG file.
+
+    :raises ImportError: This Airflow is older than 3.0.
+    """
+    if not HAS_ASSETS:
+        raise ImportError(f"assets need Airflow 3.0 or newer; this is Airflow {airflow_version}")
+    from airflow.sdk import Asset
+
+    made = Asset(name=uri, uri=uri.replace("://", "/"), **more)
+    object.__setattr__(made, "uri", uri)
+    return made
+
+
+def asset_alias(name: str) -> Any:
+    """Return an alias of assets (Airflow 3.0 and later)."""
+    from airflow.sdk import AssetAlias
+
+    return AssetAlias(name)
+
+
+def retry_policy_module(feature: str) -> Any:
+    """Return the module of Airflow's retry policies.
+
+    :param feature: What needs it, for the error.
+    :raises ImportError: This Airflow is older than 3.3.
+    """
+    try:
+        return import_module("airflow.sdk.definitions.retry_policy")
+    except ImportError as error:
+        raise ImportError(
+            f"{feature} needs Airflow 3.3 or newer, which has retry policies; this is Airflow {airflow_version}"
+        ) from error
+
+
+if TYPE_CHECKING:
+    from airflow.triggers.base import BaseEventTrigger
+else:
+    try:
+        from airflow.triggers.base import BaseEventTrigger
+    except ImportError:  # Airflow 2, which has no watchers: the module that has a trigger for them imports all the same
+        from airflow.triggers.base import BaseTrigger as BaseEventTrigger
+
+
+class AssetStore(Protocol):
+    """Airflow's store of an asset, as far as triggers use it: JSON, without None."""
+
+    async def aget(self, key: str, default: Any = None) -> Any: ...
+    async def aset(self, key: str, value: Any) -> None: ...
+
+
+def asset_stores(trigger: Any) -> list[AssetStore]:
+    """Return the stores of the assets that a trigger watches: one for each, none before Airflow 3.3.
+
+    Airflow gives a trigger all of them in one object, which tells by no public name which assets they belong to.
+    """
+    accessors = getattr(trigger, "asset_state_store", None)
+    if accessors is None:
+        return []
+    stores: list[AssetStore] = []
+    for names in (getattr(accessors, "_by_name", {}), getattr(accessors, "_by_uri", {})):
+        stores += [names[name] for name in sorted(names)]
+    return stores or [accessors]
 
 
 @lru_cache(maxsize=1)
@@ -176,6 +307,11 @@ def object_storage_path() -> Any:
         "airflow.sdk:ObjectStoragePath",
         "airflow.io.path:ObjectStoragePath",
     )
+
+
+def notifier_base() -> Any:
+    """Return the base class of notifiers."""
+    return _first("airflow.sdk.bases.notifier:BaseNotifier", "airflow.notifications.basenotifier:BaseNotifier")
 
 
 def operator_partial() -> Any:
@@ -206,12 +342,15 @@ def _first(*places: str) -> Any:
 
 
 __all__ = [
+    "HAS_ASSETS",
     "XCOM_MAY_BE_NONE",
     "AirflowException",
     "AirflowFailException",
     "AirflowNotFoundException",
     "AirflowSensorTimeout",
     "AirflowSkipException",
+    "AssetStore",
+    "BaseEventTrigger",
     "BaseOperator",
     "BaseOperatorLink",
     "BaseSensorOperator",
@@ -219,15 +358,24 @@ __all__ = [
     "PokeReturnValue",
     "StateStore",
     "XCom",
+    "asset",
+    "asset_alias",
+    "asset_stores",
     "conf",
+    "count_living_runs",
+    "current_run",
     "first_reschedule_date",
     "human_in_the_loop",
     "load_dags",
     "mask_secret",
+    "notifier_base",
     "object_storage_path",
     "operator_partial",
+    "retry_policy_module",
     "state_of_task",
+    "states_of_tasks",
     "stats",
+    "task_group",
     "task_state_store",
     "xcom_model",
 ]

@@ -11,6 +11,7 @@
         ├── BackendJobFailedError     the job ended as FAILED
         ├── BackendLeftoversError     a deletion completed, and not everything is proven gone
         ├── BackendRecordError        a deletion has ended, and its record cannot be completed
+        ├── BackendLeaseError         a lease could not be had, or not given back; ``reason`` says why
         ├── BackendStorageError       an inventory or a snapshot cannot be written or read
         ├── BackendDriftError         two sides of a comparison differ (also an AirflowFailException)
         └── BackendTimeoutError       a wait timed out
@@ -26,6 +27,7 @@ from airflow_provider_amplifybackend._compat import AirflowException, AirflowFai
 from airflow_provider_amplifybackend.core.addresses import without_userinfo
 from airflow_provider_amplifybackend.core.guard_refusal import GuardRefusal
 from airflow_provider_amplifybackend.core.job import STILL_RUNNING, Job, JobRef, left_behind, took_text
+from airflow_provider_amplifybackend.core.lease_failure import LeaseFailure
 from airflow_provider_amplifybackend.core.start_failure import StartFailure
 from airflow_provider_amplifybackend.core.status_check import Awaited
 
@@ -151,6 +153,19 @@ def _named(lines: Sequence[str]) -> list[str]:
 
 class BackendRecordError(AmplifyBackendError):
     """A deletion has ended, and its record cannot be completed. A retry completes it, and deletes nothing more."""
+
+
+class BackendLeaseError(AmplifyBackendError):
+    """A lease of an environment could not be had, changed or given back.
+
+    :param reason: The kind of failure, to switch on; the message describes it in full.
+    """
+
+    def __init__(self, message: str, *, reason: LeaseFailure) -> None:
+        self.reason = reason
+        super().__init__(message)
+
+    serialize = _as_base
 
 
 class BackendStorageError(AmplifyBackendError):

@@ -8,7 +8,19 @@ from airflow_provider_amplifybackend import __version__
 
 PACKAGE = "airflow_provider_amplifybackend"
 INTEGRATION = "AWS AmplifyBackend"
-OPERATOR_MODULES = ("environment", "auth", "api", "storage", "config", "token", "job", "plan", "inventory", "snapshot")
+OPERATOR_MODULES = (
+    "environment",
+    "auth",
+    "api",
+    "storage",
+    "config",
+    "token",
+    "job",
+    "plan",
+    "lease",
+    "inventory",
+    "snapshot",
+)
 
 
 def get_provider_info() -> dict[str, Any]:
@@ -31,8 +43,16 @@ def get_provider_info() -> dict[str, Any]:
         "hooks": [_modules("hooks", "amplify_backend")],
         "operators": [_modules("operators", *OPERATOR_MODULES)],
         "sensors": [_modules("sensors", "job", "environment")],
-        "triggers": [_modules("triggers", "job", "environment")],
+        "triggers": [_modules("triggers", "job", "environment", "change", "lease")],
         "extra-links": [f"{PACKAGE}.links.AmplifyConsoleLink", f"{PACKAGE}.links.AmplifyStudioLink"],
+        "notifications": [f"{PACKAGE}.notifications.owner.BackendOwnerNotifier"],
+        "asset-uris": [
+            {
+                "schemes": ["amplifybackend"],
+                "handler": f"{PACKAGE}.assets.sanitize_uri",
+                "factory": f"{PACKAGE}.assets.create_asset",
+            }
+        ],
         "config": {
             "amplifybackend": {
                 "description": "Settings of airflow-provider-amplifybackend.",
@@ -78,6 +98,28 @@ def get_provider_info() -> dict[str, Any]:
                         "type": "string",
                         "example": "production, d1abc/*, */main*",
                         "default": "",
+                    },
+                    "asset_events": {
+                        "description": (
+                            "Whether operators emit an asset event, amplifybackend://APP/ENVIRONMENT, when a job that "
+                            "they have started has completed (Airflow 3.0 and later). The parameter of the same name "
+                            "decides for one task."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "boolean",
+                        "example": None,
+                        "default": "True",
+                    },
+                    "tag_lag": {
+                        "description": (
+                            "Seconds for which a tag of an Amplify app may be read as it was before it was set or "
+                            "removed. The limit of living environments (max_concurrent of ephemeral_environment) waits "
+                            "for it."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "float",
+                        "example": None,
+                        "default": "5",
                     },
                     "snapshot_key": {
                         "description": (

@@ -138,8 +138,10 @@ def _mapped_values(task: Any) -> Iterator[dict[str, Any]]:
             for value in _members(values):
                 yield partial | others | {name: value}
     else:
+        # Whatever an upstream task returns may name any parameter.
+        open_ones = {name: _Unknown() for name in task.operator_class.template_fields if name not in partial}
         for values in _members(expanded):
-            yield partial | (dict(values) if isinstance(values, Mapping) else {})
+            yield partial | (dict(values) if isinstance(values, Mapping) else open_ones)
 
 
 def _members(values: Any) -> Iterator[Any]:

@@ -9,7 +9,6 @@ environments. The goals are the budget that docs/inventory.md names.
 from __future__ import annotations
 
 import argparse
-import inspect
 import json
 import random
 import resource
@@ -29,6 +28,7 @@ from benchmarks._report import Report
 DAY = 86400
 PER_ENVIRONMENT, PER_APP = 4, 2
 MOST_SUMMARY_BYTES = 16_000
+LEASE = "v=1 state=held since=20261101T000000Z until=20270101T000000Z id=1 group=2 dag=nightly run=r1"
 STATUSES = ("COMPLETED", "COMPLETED", "COMPLETED", "FAILED", "RUNNING")
 
 
@@ -50,12 +50,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="amplify-bench-") as folder, local_service() as control:
         pages_of_jobs = seed_fleet(control, apps, environments)
         control.clear_journal()
-        result = Path(folder) / "result.json"
-        work = {"folder": folder, "rate": rate, "result": str(result)}
+        work: dict[str, Any] = {"folder": folder, "rate": rate, "result": str(Path(folder) / "result.json")}
         environment = clean_environment(Path(folder), aws_default=everywhere(control.endpoint_url))
         command = [sys.executable, "-m", "benchmarks.fleet", "--inside", json.dumps(work)]
         subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
-        found = json.loads(result.read_text())
+        found = json.loads(Path(work["result"]).read_text())
         times = [float(entry["time"]) for entry in control.journal()]
         if options.keep:
             shutil.copytree(Path(folder) / "inventory", options.keep, dirs_exist_ok=True)
@@ -86,7 +85,7 @@ def seed_fleet(control: LocalControl, apps: int, environments: int) -> int:
                 status = chance.choice(STATUSES) if index == count - 1 else "COMPLETED"
                 age = chance.randrange(1, 30) * DAY / (index + 1)
                 jobs.append({"environment": name, "status": status, "age_seconds": age})
-        tags = {f"amplifybackend:lease:{names[0]}": "state=held until=20270101T000000Z"} if names else {}
+        tags = {f"amplifybackend:lease:{names[0]}": LEASE} if names else {}
         app = {"app_id": f"d{number:06d}", "app_name": f"shop {number}", "environments": made, "jobs": jobs}
         control.seed(account=ACCOUNT, region=REGION, apps=[{**app, "tags": tags}])
     return further
@@ -148,7 +147,8 @@ def measure(work: dict[str, Any]) -> None:
     folder = Path(work["folder"]) / "inventory"
     task = BackendInventoryOperator(task_id="inventory", path=str(folder), requests_per_second=work["rate"])
     began = time.process_time()
-    summary = inspect.unwrap(BackendInventoryOperator.execute)(task, {})  # without Airflow's check of who calls it
+    execute: Any = BackendInventoryOperator.execute
+    summary = execute.__wrapped__(task, {})  # without Airflow's check of who calls it
     result = {
         "summary": summary,
         "cpu": time.process_time() - began,

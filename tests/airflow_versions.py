@@ -58,6 +58,17 @@ def execute(operator: Any, context: Mapping[str, Any]) -> Any:
     return operator.execute(context, **{f"{type(operator).__name__}__sentinel": permit})
 
 
+def outlet_events() -> Any:
+    """The context's `outlet_events`, as a task of this Airflow has them."""
+    module = "airflow.sdk.execution_time.context" if AIRFLOW >= (3, 0) else "airflow.utils.context"
+    return importlib.import_module(module).OutletEventAccessors()
+
+
+def events_of(accessors: Any) -> list[dict[str, Any]]:
+    """The extras of the events that were emitted for aliases."""
+    return [dict(event.extra) for accessor in accessors.values() for event in accessor.asset_alias_events]
+
+
 def store_dag(dag: Any) -> None:
     """Store a loaded DAG in the database, as a scheduler does it, where `dag.test()` does not."""
     if AIRFLOW < (3, 0):

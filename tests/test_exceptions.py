@@ -30,7 +30,7 @@ def test_all_errors_are_airflows_and_have_one_base() -> None:
     errors = [
         value for name, value in vars(exceptions).items() if name.startswith("Backend") and name.endswith("Error")
     ]
-    assert len(errors) == 11
+    assert len(errors) == 12
     assert all(issubclass(error, AmplifyBackendError) for error in errors)
     assert issubclass(AmplifyBackendError, AirflowException)
 

@@ -60,6 +60,13 @@ def test_every_extra_link_is_listed_and_can_be_imported() -> None:
     assert set(INFO["extra-links"]) == there
 
 
+def test_what_airflow_loads_by_name_can_be_imported() -> None:
+    handlers = [entry[name] for entry in INFO["asset-uris"] for name in ("handler", "factory")]
+    for path in [*INFO["notifications"], *handlers]:
+        module, _, name = path.rpartition(".")
+        assert callable(getattr(importlib.import_module(module), name))
+
+
 def test_every_setting_that_is_read_is_described() -> None:
     import re
 

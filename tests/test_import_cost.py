@@ -16,7 +16,7 @@ ROOT = Path(airflow_provider_amplifybackend.__file__).parents[1]
 # Of the amazon provider Airflow itself reads the description, with that of every other provider.
 HEAVY = ("boto3", "botocore", "aiobotocore", "airflow.providers.amazon.aws")
 # Imported, in a thread, once a wait begins.
-BEHIND_THE_TRIGGERS = {"_poller", "_shared_client"}
+BEHIND_THE_TRIGGERS = {"_poller", "_shared_client", "_change_feed"}
 
 
 def modules_of_dag_files() -> list[str]:

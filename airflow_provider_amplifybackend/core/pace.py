@@ -19,7 +19,7 @@ WINDOW = 2.0
 
 
 class Pace:
-    """How many requests a second may be sent now.
+    """The number of requests a second that may be sent now.
 
     :param most: How many are configured.
     """
@@ -35,7 +35,7 @@ class Pace:
 
     @property
     def cost(self) -> float:
-        """What a request costs of ``most``: 1, and more while the service throttles."""
+        """The share of a request in ``most``: 1, and more while the service throttles."""
         return self.most / self.rate
 
     def sent(self, now: float) -> None:

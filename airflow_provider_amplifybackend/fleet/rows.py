@@ -89,7 +89,7 @@ def environment_row(place: Place, app: App, environment: Environment) -> dict[st
     resources = list(resource_rows(environment))
     changed = _last_change(environment)
     last = newest(jobs)
-    lease = lease_of(app.tags, known.name)
+    lease = lease_of(app.tags, known.name, place.now)
     return _empty("environment", place, app) | {
         "environment": known.name,
         "health": health_of(environment, place.now, place.stuck_after),

@@ -11,7 +11,7 @@ from airflow_provider_amplifybackend.guard.protected import matches, pattern_pro
 from airflow_provider_amplifybackend.guard.signs import Facts
 from airflow_provider_amplifybackend.parameters.durations import duration_of
 
-KEYS = ("name", "older_than", "no_pending_job", "empty")
+KEYS = ("name", "older_than", "no_pending_job", "empty", "created_by_this_run")
 
 
 class ConditionError(Exception):
@@ -26,6 +26,9 @@ class Conditions:
     older_than: timedelta | None = None
     no_pending_job: bool = False
     empty: bool = False
+    created_by_this_run: bool = False
+    # The run that is meant, by its digest as a lease has it; whoever asks knows it. None: there is none.
+    run: str | None = None
 
     @property
     def wants_facts(self) -> bool:
@@ -35,7 +38,7 @@ class Conditions:
     @property
     def wants_age(self) -> bool:
         """Tell whether the age of the environment must be read."""
-        return self.older_than is not None
+        return self.older_than is not None or self.created_by_this_run
 
     def unmet(self, environment: str, facts: Facts) -> list[str]:
         """Return a sentence for each condition that does not hold, or cannot be read."""
@@ -44,6 +47,7 @@ class Conditions:
             self._age,
             self._emptiness,
             self._jobs,
+            self._origin,
         )
         return [found for check in checks if (found := check(environment, facts))]
 
@@ -78,6 +82,28 @@ class Conditions:
             return None
         return f"no_pending_job: environment {environment} has job {facts.pending_jobs[0]}"
 
+    def _origin(self, environment: str, facts: Facts) -> str | None:
+        if not self.created_by_this_run or not facts.exists:
+            return None
+        problem = self._origin_problem(environment, facts)
+        return f"created_by_this_run: {problem}" if problem else None
+
+    def _origin_problem(self, environment: str, facts: Facts) -> str | None:
+        lease = facts.lease
+        if facts.lease_problem:
+            return facts.lease_problem
+        if self.run is None:
+            return "this is not the task of a run"
+        if lease is None:
+            return f"environment {environment} has no lease"
+        if lease.run != self.run:
+            return f"environment {environment} is leased to run {lease.run_id} of DAG {lease.dag_id}"
+        if facts.created is None:
+            return f"it cannot be read when environment {environment} was created"
+        if facts.created < lease.since:
+            return f"environment {environment} is older than its lease"
+        return None
+
 
 def conditions_of(value: Any) -> Conditions:
     """Return the conditions that a mapping states, rendered or not.
@@ -96,6 +122,7 @@ def conditions_of(value: Any) -> Conditions:
         older_than=_duration(value["older_than"]) if "older_than" in value else None,
         no_pending_job=_only_true("no_pending_job", value),
         empty=_only_true("empty", value),
+        created_by_this_run=_only_true("created_by_this_run", value),
     )
 
 

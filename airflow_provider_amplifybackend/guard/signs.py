@@ -15,6 +15,7 @@ from typing import Any
 
 from airflow_provider_amplifybackend.core.guard_refusal import GuardRefusal
 from airflow_provider_amplifybackend.core.meta_config import outputs, parse_document
+from airflow_provider_amplifybackend.guard.lease import Lease
 from airflow_provider_amplifybackend.guard.protected import folded
 
 MIGRATION_VARIABLE = "GEN2_MIGRATION_ENVIRONMENT_NAME"
@@ -87,6 +88,9 @@ class Facts:
     is_empty: bool | None = None
     # None: they cannot be read.
     pending_jobs: list[str] | None = field(default_factory=list)
+    # The lease that the environment has, or why that cannot be told.
+    lease: Lease | None = None
+    lease_problem: str | None = None
     signs: list[Sign] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
 
@@ -165,11 +169,11 @@ def _read_age(app_id: str, environment: str, facts: Facts) -> Generator[Ask, Map
     known = answer.get("backendEnvironment") or {}
     created = known.get("createTime")
     facts.created = created if isinstance(created, datetime) else None
-    facts.now = _service_time(answer) or facts.now
+    facts.now = service_time(answer) or facts.now
     facts.stack_name = facts.stack_name or known.get("stackName")
 
 
-def _service_time(answer: Mapping[str, Any]) -> datetime | None:
+def service_time(answer: Mapping[str, Any]) -> datetime | None:
     """Return the service's own time: a worker's clock is another one than that which dated the environment."""
     try:
         return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])

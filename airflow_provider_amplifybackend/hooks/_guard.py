@@ -16,6 +16,7 @@ from airflow_provider_amplifybackend.core.timing import current
 from airflow_provider_amplifybackend.exceptions import BackendGuardError
 from airflow_provider_amplifybackend.guard import protected, settings, signs, verdict
 from airflow_provider_amplifybackend.guard.conditions import Conditions, utc_now
+from airflow_provider_amplifybackend.guard.lease_reads import read_lease
 from airflow_provider_amplifybackend.guard.reach import Reach, reach_of
 from airflow_provider_amplifybackend.guard.verdict import Mode, Refusal
 from airflow_provider_amplifybackend.hooks._wire import names_on_the_wire, operation_on_the_wire, prepare
@@ -178,6 +179,8 @@ class Guard:
         if mode is not Mode.OFF or self.conditions.wants_facts:
             self.read(signs.environment_signs(reach.app_id, environment, facts, wants_age=self.conditions.wants_age))
             self._judge(reach, f"environment {environment!r}", facts, mode)
+        if self.conditions.created_by_this_run:
+            self.read(read_lease(reach.app_id, environment, facts))
         if reach.is_every_environment and self.conditions.no_pending_job:
             # Of a single environment, the start itself has just read the jobs.
             self.read(signs.pending_jobs(reach.app_id, environment, facts))

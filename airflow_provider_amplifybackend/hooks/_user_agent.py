@@ -1,4 +1,4 @@
-"""How clients name themselves to AWS: as CloudTrail shows it, beside each request."""
+"""The name that clients have for AWS: CloudTrail shows it beside each request."""
 
 from __future__ import annotations
 

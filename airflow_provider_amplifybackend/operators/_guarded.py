@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_amplifybackend._compat import current_run
 from airflow_provider_amplifybackend.core.operations import OPERATIONS
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.guard.conditions import ConditionError, Conditions, conditions_of
+from airflow_provider_amplifybackend.guard.lease import Holder
 from airflow_provider_amplifybackend.guard.settings import ModeError, configured_mode
 from airflow_provider_amplifybackend.guard.verdict import Mode
 from airflow_provider_amplifybackend.operators._base import AmplifyBackendOperator
@@ -56,8 +59,9 @@ class GuardedOperator(AmplifyBackendOperator):
     :param guard: ``"require"`` to refuse also where a sign of a Gen 2 migration cannot be read. Default:
         ``[amplifybackend] guard``; an operator can only be stricter. (templated)
     :param only_if: Conditions that must all hold just before the request: ``name`` (a pattern with ``*`` and ``?``),
-        ``older_than`` (``"6h"``: a number with s, m, h, d or w; or a timedelta), ``no_pending_job`` (True) and
-        ``empty`` (True: the environment has no resources). (templated)
+        ``older_than`` (``"6h"``: a number with s, m, h, d or w; or a timedelta), ``no_pending_job`` (True),
+        ``empty`` (True: the environment has no resources) and ``created_by_this_run`` (True: it was created under a
+        lease of this DAG run). (templated)
 
     :raises BackendGuardError: The guard refused; ``reason`` says which rule. Nothing was sent.
     """
@@ -87,5 +91,9 @@ class GuardedOperator(AmplifyBackendOperator):
         """The hook, with what this operator asks of its guard."""
         hook = super().hook
         hook.guard.mode = self.read("guard")
-        hook.guard.conditions = self.read("only_if")
+        conditions = self.read("only_if")
+        if conditions.created_by_this_run:
+            run = current_run()
+            conditions = replace(conditions, run=Holder(*run).run if run else None)
+        hook.guard.conditions = conditions
         return hook

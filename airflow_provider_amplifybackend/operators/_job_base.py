@@ -29,7 +29,7 @@ from airflow_provider_amplifybackend.exceptions import (
     BackendStartError,
     BackendTimeoutError,
 )
-from airflow_provider_amplifybackend.operators._guarded import GuardedOperator
+from airflow_provider_amplifybackend.operators._asset_events import EmittingOperator
 from airflow_provider_amplifybackend.parameters.limits import as_waiter_delay, as_waiter_max_attempts, budget_problems
 from airflow_provider_amplifybackend.parameters.reading import as_choice, as_flag
 from airflow_provider_amplifybackend.tasks.defaults import DEFAULT_DEFERRABLE
@@ -47,7 +47,7 @@ DEFAULT_START_PATIENCE = 60.0
 FAIL_OR_SKIP = partial(as_choice, accepted=("fail", "skip"))
 
 
-class AmplifyBackendJobOperator(GuardedOperator):
+class AmplifyBackendJobOperator(EmittingOperator):
     """Start a job once, and wait until it has ended.
 
     :param wait_for_completion: Whether to wait for the job. If not, the task succeeds once the job has started.
@@ -69,7 +69,7 @@ class AmplifyBackendJobOperator(GuardedOperator):
     """
 
     template_fields: Sequence[str] = (
-        *GuardedOperator.template_fields,
+        *EmittingOperator.template_fields,
         "wait_for_completion",
         "deferrable",
         "waiter_delay",
@@ -82,7 +82,7 @@ class AmplifyBackendJobOperator(GuardedOperator):
     on_failure: str = "keep"
     # The parameter that names the environment which the job creates, if it does.
     new_environment: ClassVar[str | None] = None
-    readers = GuardedOperator.readers | {
+    readers = EmittingOperator.readers | {
         "wait_for_completion": as_flag,
         "deferrable": as_flag,
         "waiter_delay": as_waiter_delay,
@@ -187,6 +187,7 @@ class AmplifyBackendJobOperator(GuardedOperator):
         from airflow_provider_amplifybackend.start.report import report
 
         report(task_state_store(context), job, self.log)
+        self.emit_change(context, job, outcome)
         return self._with_members(context, job.to_xcom(outcome))
 
     def _without_job(self, context: Context, outcome: Outcome) -> JobResult:
@@ -198,6 +199,7 @@ class AmplifyBackendJobOperator(GuardedOperator):
             job_id="",
             operation=self.api_operation,
         )
+        self.emit_change(context, None, outcome)
         return self._with_members(context, nothing.to_xcom(outcome))
 
     def _push_job_id(self, context: Context, job: Job | None) -> None:

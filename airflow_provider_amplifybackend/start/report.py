@@ -1,4 +1,4 @@
-"""What is stored when the task returns with its job: after a wait nothing else of a start is loaded."""
+"""The note that the task returns with its job: after a wait nothing else of a start is loaded."""
 
 from __future__ import annotations
 

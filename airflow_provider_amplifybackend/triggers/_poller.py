@@ -85,6 +85,8 @@ class Poller:
 
     def __init__(self, hook_parameters: Mapping[str, Any]) -> None:
         self.users = 0
+        # Waiting tasks: whoever watches an environment uses the poller, too.
+        self._waiting = 0
         self.agenda = Agenda(time.time, current().tick)
         self._hook_parameters = hook_parameters
         self._client: SharedClient | None = None
@@ -146,12 +148,14 @@ class Poller:
             if watch.app_id is not None:
                 self._listed.setdefault(watch.app_id, set()).add(watch)
         me = watch.join(waiter_delay, deadline)
-        metrics.gauge("waiting", self.users)
+        self._waiting += 1
+        metrics.gauge("waiting", self._waiting)
         try:
             yield me
         finally:
             watch.leave(me)
-            metrics.gauge("waiting", self.users - 1)
+            self._waiting -= 1
+            metrics.gauge("waiting", self._waiting)
             if not watch.is_used:
                 self._forget(watch)
 

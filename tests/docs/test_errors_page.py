@@ -8,7 +8,7 @@ import re
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -19,6 +19,7 @@ from airflow_provider_amplifybackend import exceptions
 from airflow_provider_amplifybackend._errors import wait_error
 from airflow_provider_amplifybackend.core.guard_refusal import GuardRefusal
 from airflow_provider_amplifybackend.core.job import Job, JobRef, Outcome, left_behind
+from airflow_provider_amplifybackend.core.lease_failure import LeaseFailure
 from airflow_provider_amplifybackend.core.requests import FaultKind, ServiceError
 from airflow_provider_amplifybackend.core.service_text import NOT_SHOWN, withheld
 from airflow_provider_amplifybackend.core.start_failure import StartFailure
@@ -29,6 +30,7 @@ from airflow_provider_amplifybackend.exceptions import (
     BackendGuardError,
     BackendJobFailedError,
     BackendJobTimeoutError,
+    BackendLeaseError,
     BackendLeftoversError,
     BackendParameterError,
     BackendRecordError,
@@ -38,20 +40,25 @@ from airflow_provider_amplifybackend.exceptions import (
 )
 from airflow_provider_amplifybackend.guard.conditions import conditions_of
 from airflow_provider_amplifybackend.guard.inventory import TABLE, Gap, Thing
+from airflow_provider_amplifybackend.guard.lease import Tags, lease_key
 from airflow_provider_amplifybackend.guard.plan import Scope, read_plan
 from airflow_provider_amplifybackend.guard.proof import Proof
 from airflow_provider_amplifybackend.guard.record import TaskFacts
 from airflow_provider_amplifybackend.guard.verdict import Mode
+from airflow_provider_amplifybackend.hooks._leases import Leases
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.operators._approval import ApprovalCheck
 from airflow_provider_amplifybackend.operators._deletion import Deletion, Wishes
 from airflow_provider_amplifybackend.operators.auth import CreateBackendAuthOperator
 from airflow_provider_amplifybackend.operators.environment import GetBackendOperator
+from airflow_provider_amplifybackend.operators.lease import ExtendLeaseOperator
 from airflow_provider_amplifybackend.parameters import service_model
 from airflow_provider_amplifybackend.start.actions import StartPolicy
 from airflow_provider_amplifybackend.start.driver import StartOnce
 from airflow_provider_amplifybackend.start.intent import STORE_KEY, Intent, Round
+from airflow_provider_amplifybackend.task_groups._lease_tasks import AwaitRoomOperator, ReleaseEnvironmentOperator
+from airflow_provider_amplifybackend.task_groups._reaping import ReportReapingOperator
 from airflow_provider_amplifybackend.tasks.failed_job import with_error_text
 from airflow_provider_amplifybackend.tasks.literal_secrets import LiteralSecretWarning
 from airflow_provider_amplifybackend.triggers import _events as events
@@ -192,6 +199,73 @@ def plan_that_is_rejected(service: LocalAmplifyBackend, hook: AmplifyBackendHook
 
 
 LOCK = {"Effect": "Deny", "Action": "Update:*", "Principal": "*", "Resource": "*"}
+
+
+def unreadable_tags(service: LocalAmplifyBackend) -> BackendLeaseError:
+    service.control.add_fault("ListTagsForResource", kind="denied")
+    with pytest.raises(BackendLeaseError) as error:
+        Leases(AmplifyBackendHook(), APP).read()
+    return error.value
+
+
+def no_room(service: LocalAmplifyBackend) -> BackendLeaseError:
+    limit = AwaitRoomOperator(
+        task_id="limit",
+        app_id=APP,
+        lease_group="preview",
+        backend_environment_name="previabcde",
+        since="2026-11-28T12:00:00+00:00",
+        max_concurrent=1,
+        ttl=timedelta(hours=6),
+        timeout=timedelta(hours=12),
+    )
+    return limit.no_room(["previzzzzz"])
+
+
+def no_lease(service: LocalAmplifyBackend) -> BackendLeaseError:
+    extend = ExtendLeaseOperator(task_id="extend", app_id=APP, backend_environment_name="pr1", ttl="6h")
+    with pytest.raises(BackendLeaseError) as error:
+        extend.lease_in(Tags({}, datetime.now(UTC)), "pr1")
+    return error.value
+
+
+def not_gone(service: LocalAmplifyBackend) -> BackendLeaseError:
+    release = ReleaseEnvironmentOperator(
+        task_id="release",
+        app_id=APP,
+        lease_group="preview",
+        backend_environment_name="previabcde",
+        deletion="preview.delete",
+    )
+    return release.not_gone("previabcde", "still exists")
+
+
+def not_reaped(service: LocalAmplifyBackend) -> BackendLeaseError:
+    report = ReportReapingOperator(task_id="report", survey="reap.survey", deletion="reap.delete")
+    return report.not_reaped([{"app_id": APP, "backend_environment_name": "previabcde"}])
+
+
+LEASE_FAILURES: dict[LeaseFailure, Callable[[LocalAmplifyBackend], BackendLeaseError]] = {
+    LeaseFailure.TAGS_FULL: lambda service: Leases(AmplifyBackendHook(), APP).full(lease_key("previabcde")),
+    LeaseFailure.TAGS: unreadable_tags,
+    LeaseFailure.LIMIT: no_room,
+    LeaseFailure.NO_LEASE: no_lease,
+    LeaseFailure.NOT_GONE: not_gone,
+    LeaseFailure.NOT_REAPED: not_reaped,
+}
+
+
+@pytest.mark.parametrize("reason", LeaseFailure)
+def test_each_failure_of_a_lease_has_its_section_with_the_message_that_the_code_raises(
+    service: LocalAmplifyBackend, reason: LeaseFailure
+) -> None:
+    error = LEASE_FAILURES[reason](service)
+    assert error.reason is reason
+    assert messages(str(reason)) == [str(error)]
+    assert "**What to do**: " in SECTIONS[str(reason)]
+    assert f"| [`{reason}`](#{reason}) |" in SECTIONS["BackendLeaseError"]
+
+
 REFUSALS: dict[GuardRefusal, dict[str, Any]] = {
     GuardRefusal.PROTECTED: {"protected": "pr*"},
     GuardRefusal.NEAR_MATCH: {"protected": "PR1"},
@@ -399,7 +473,7 @@ def test_the_catalogue_is_complete() -> None:
         for name, each in vars(exceptions).items()
         if inspect.isclass(each) and each.__module__ == exceptions.__name__
     }
-    reasons = {*StartFailure, *GuardRefusal}
+    reasons = {*StartFailure, *GuardRefusal, *LeaseFailure}
     assert SECTIONS.keys() >= classes | reasons
     assert {section for section in SECTIONS if messages(section)} == ERRORS.keys() | reasons
     for name in classes - {"BackendRequestError", "BackendStartError", "BackendGuardError"}:

@@ -10,7 +10,7 @@ import botocore.session
 import pytest
 
 from airflow_provider_amplifybackend.core.permissions import iam_actions, needed_operations
-from airflow_provider_amplifybackend.guard import inventory
+from airflow_provider_amplifybackend.guard import inventory, lease_reads
 from airflow_provider_amplifybackend.guard.proof import LOOKS
 from scripts.docs import task_classes
 from tests.docs.policies import ARNS, actions, policies, resource_types
@@ -27,8 +27,9 @@ OTHERS = (
 CLASSES = [each for classes in task_classes().values() for each in classes]
 
 
-def test_there_are_the_six_policies() -> None:
-    assert list(POLICIES) == ["Clone and tear down", "Read only", "All", "The guard", "Plan and proof", "Fleet"]
+def test_there_are_these_policies() -> None:
+    names = ["Clone and tear down", "Read only", "All", "The guard", "Plan and proof", "Leases", "Fleet"]
+    assert list(POLICIES) == names
 
 
 @pytest.mark.parametrize("name", POLICIES)
@@ -105,6 +106,13 @@ def test_plan_and_proof_covers_what_they_read_and_changes_nothing() -> None:
     signs = actions(POLICIES["The guard"])
     assert allowed == looks | asks | signs
     assert all(action.split(":")[1].startswith(("Get", "List", "Describe")) for action in allowed)
+
+
+def test_leases_covers_what_is_asked_for_them() -> None:
+    source = Path(lease_reads.__file__).read_text(encoding="utf-8")
+    asks = {f"{service}:{name}" for service, name in re.findall(r'Ask\("([a-z-]+)", "(\w+)"', source)}
+    asks |= {f"amplify:{name}" for name in re.findall(r'_pages\("(\w+)"', source)}
+    assert actions(POLICIES["Leases"]) == asks
 
 
 def test_fleet_covers_what_an_inventory_reads_and_changes_nothing(dags: Any, service: Any, tmp_path: Path) -> None:

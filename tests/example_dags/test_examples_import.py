@@ -231,3 +231,12 @@ def test_without_stuck_jobs_or_environments_all_is_well(example: RunExample, ser
     service.control.seed_app("dempty")
     run = succeeded(example("example_stuck_jobs", app_id="dempty"))
     assert (run.states["find"], run.xcom("find")) == ("success", [])
+
+
+def test_a_dag_that_reacts_to_changes_reads_the_environment_as_it_is(
+    example: RunExample, service: LocalAmplifyBackend
+) -> None:
+    service.control.seed_app(APP, FULL | {"name": "staging"})
+    run = succeeded(example("example_asset_events", environment="staging"))
+    assert run.xcom("now")["outputs"]["user_pool_id"] in run.log
+    assert run.xcom("react") == []

@@ -15,8 +15,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from airflow_provider_amplifybackend.triggers._poller import shared_poller
-from tests.airflow_versions import execute, task_deferred
-from tests.state_store import StateStore, nothing
+from tests.airflow_versions import events_of, execute, outlet_events, task_deferred
+from tests.state_store import Crash, StateStore, nothing
 
 EVENT_SECONDS = 120.0
 
@@ -77,6 +77,10 @@ class TaskInstance:
     clear_number: int = 0
     max_tries: int = field(init=False)
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
+    events: list[dict[str, Any]] = field(default_factory=list)
+    """The asset events that are stored: those of tries that succeeded."""
+    dies_before_success: int | None = None
+    """The try whose process dies when all is done, before Airflow hears of it."""
 
     def __post_init__(self) -> None:
         self.max_tries = self.retries
@@ -97,7 +101,7 @@ class TaskInstance:
         step: Callable[[Any], Any] = partial(execute, context=context)
         while True:
             try:
-                return step(self.make())
+                return self._succeed(step(self.make()), context)
             except task_deferred() as error:
                 deferred: Any = error
                 self.at("while deferred")
@@ -105,9 +109,16 @@ class TaskInstance:
                     _resume, deferred=deferred, event=self.triggerer.event_of(deferred.trigger), context=context
                 )
 
+    def _succeed(self, result: Any, context: Mapping[str, Any]) -> Any:
+        if self.try_number == self.dies_before_success:
+            raise Crash
+        self.events += events_of(context["outlet_events"])
+        return result
+
     def _context(self) -> dict[str, Any]:
         ti = SimpleNamespace(try_number=self.try_number, max_tries=self.max_tries, xcom_push=lambda **_: None)
-        context = {"ti": ti, "dag_run": SimpleNamespace(clear_number=self.clear_number, start_date=self.began)}
+        dag_run = SimpleNamespace(clear_number=self.clear_number, start_date=self.began)
+        context = {"ti": ti, "dag_run": dag_run, "outlet_events": outlet_events()}
         return context if self.store is None else context | {"task_state_store": self.store}
 
 

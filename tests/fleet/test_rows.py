@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,6 +17,7 @@ from airflow_provider_amplifybackend.fleet.leases import lease_of
 from airflow_provider_amplifybackend.fleet.migration import Migration, migration_of
 from airflow_provider_amplifybackend.fleet.reading import App, Environment, Known
 from airflow_provider_amplifybackend.fleet.rows import COLUMNS, environment_row, error_row
+from airflow_provider_amplifybackend.guard.lease import Holder, Lease, LeaseState, lease_key, pin_key
 from airflow_provider_amplifybackend.guard.signs import Facts
 from tests.fleet.made import NOW, PLACE, finding, row
 
@@ -82,27 +83,25 @@ def test_a_row_of_what_could_not_be_read_has_every_column() -> None:
         assert first.to_dict() == finding("high", "cannot be read: why")
 
 
+LEASE = Lease.of(
+    Holder("nightly", "r1"), "dev", state=LeaseState.HELD, since=NOW, until=datetime(2026, 11, 29, 10, tzinfo=UTC)
+)
+HELD = "held until 2026-11-29T10:00:00+00:00 by DAG nightly"
+
+
 @pytest.mark.parametrize(
     ("tags", "text", "ends"),
     [
         ({}, "", None),
-        ({"amplifybackend:lease:other": "v=1 until=20261129T100000Z"}, "", None),
-        (
-            {"amplifybackend:lease:dev": "v=1 state=held until=20261129T100000Z dag=nightly run=r1"},
-            "held until 2026-11-29T10:00:00+00:00 by DAG nightly",
-            "2026-11-29T10:00:00+00:00",
-        ),
-        ({"amplifybackend:pin:dev": "ann"}, "pinned", None),
-        (
-            {"amplifybackend:lease:dev": "state=held until=20261129T100000Z", "amplifybackend:pin:dev": ""},
-            "held until 2026-11-29T10:00:00+00:00 (pinned)",
-            None,
-        ),
-        ({"amplifybackend:lease:dev": "whatever until=soon"}, "leased", None),
+        ({lease_key("other"): LEASE.value}, "", None),
+        ({LEASE.key: LEASE.value}, HELD, "2026-11-29T10:00:00+00:00"),
+        ({pin_key("dev"): "ann"}, "pinned", None),
+        ({LEASE.key: LEASE.value, pin_key("dev"): ""}, f"{HELD} (pinned)", None),
+        ({LEASE.key: "whatever until=soon"}, "leased, in a form that cannot be read", None),
     ],
 )
 def test_a_lease_is_shown_as_its_tag_has_it(tags: dict[str, str], text: str, ends: str | None) -> None:
-    lease = lease_of(tags, "dev")
+    lease = lease_of(tags, "dev", NOW)
     assert (lease.text, lease.until.isoformat() if lease.until else None) == (text, ends)
 
 

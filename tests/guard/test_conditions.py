@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from airflow_provider_amplifybackend.guard.conditions import ConditionError, conditions_of
+from airflow_provider_amplifybackend.guard.lease import Holder, Lease, LeaseState
 from airflow_provider_amplifybackend.guard.signs import Facts
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -80,7 +82,7 @@ def test_what_a_template_renders_is_read_like_what_is_written() -> None:
     ("conditions", "says"),
     [
         ({"nmae": "pr*"}, "unknown conditions: nmae"),
-        ({"created_by_this_run": True}, "unknown conditions: created_by_this_run"),
+        ({"created_by_me": True}, "unknown conditions: created_by_me"),
         ("name=pr*", "must be a dictionary"),
         (["pr*"], "must be a dictionary"),
         ({"name": ""}, "name is empty"),
@@ -103,3 +105,36 @@ def test_what_a_template_renders_is_read_like_what_is_written() -> None:
 def test_conditions_that_cannot_be_read_are_an_error(conditions: Any, says: str) -> None:
     with pytest.raises(ConditionError, match=says.replace("(", r"\(")):
         conditions_of(conditions)
+
+
+RUN = Holder("nightly", "run")
+SINCE = NOW - timedelta(hours=2)
+
+
+def lease(holder: Holder = RUN) -> Lease:
+    return Lease.of(holder, "pr", state=LeaseState.HELD, since=SINCE, until=NOW)
+
+
+@pytest.mark.parametrize(
+    ("known", "says"),
+    [
+        ({"lease": lease(), "created": SINCE}, None),
+        # Any group and any map index of the run.
+        ({"lease": lease(Holder("nightly", "run", "group", 7)), "created": SINCE}, None),
+        ({"exists": False}, None),
+        ({"lease": None, "created": SINCE}, "environment pr has no lease"),
+        ({"lease": lease(Holder("nightly", "other")), "created": SINCE}, "is leased to run other of DAG nightly"),
+        ({"lease": lease(), "created": None}, "it cannot be read when environment pr was created"),
+        ({"lease": lease(), "created": SINCE - timedelta(seconds=1)}, "environment pr is older than its lease"),
+        ({"lease_problem": "the tags cannot be read"}, "the tags cannot be read"),
+    ],
+)
+def test_the_environment_must_have_been_created_under_a_lease_of_the_run(known: Any, says: str | None) -> None:
+    conditions = replace(conditions_of({"created_by_this_run": True}), run=RUN.run)
+    found = conditions.unmet("pr", facts(**known))
+    assert found == [] if says is None else says in found[0]
+    assert conditions.wants_age
+
+
+def test_outside_of_a_run_nothing_was_created_by_it() -> None:
+    assert "this is not the task of a run" in unmet({"created_by_this_run": True}, lease=lease(), created=SINCE)[0]

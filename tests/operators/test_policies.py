@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -267,12 +268,27 @@ def test_two_clones_of_one_source_where_the_service_lets_only_one_read_it(
 RETRY = "retries=1, retry_delay=timedelta(0), {options}"
 
 
+def end_once_found(service: LocalAmplifyBackend) -> None:
+    """End the clone's job when a later try has looked for it."""
+    for _ in range(1200):
+        asked = [entry["operation"] for entry in service.control.journal()]
+        if "CloneBackend" in asked and "ListBackendJobs" in asked[asked.index("CloneBackend") :]:
+            break
+        time.sleep(0.1)
+    for job in service.control.jobs():
+        service.control.end_job(job["JobId"])
+
+
 @pytest.mark.parametrize("deferrable", [False, True])
 def test_a_retry_after_a_time_out_goes_on_with_the_job_of_the_first_try(
     dags: DagRunner, service: LocalAmplifyBackend, starts: Names, deferrable: bool
 ) -> None:
-    service.control.set(job_seconds=1.5)
-    run = dags.run(CLONE.format(options=RETRY.format(options=f"waiter_max_attempts=10, deferrable={deferrable}")))
+    service.control.set(job_seconds=3600)
+    attempts = 'waiter_max_attempts="{{ 10 if ti.try_number == 1 else 6000 }}"'
+    with ThreadPoolExecutor(1) as elsewhere:
+        ending = elsewhere.submit(end_once_found, service)
+        run = dags.run(CLONE.format(options=RETRY.format(options=f"{attempts}, deferrable={deferrable}")))
+        ending.result()
     assert run.tries == {"clone": 2}
     assert "BackendJobTimeoutError" in run.error("clone")
     assert (run.xcom("clone")["outcome"], run.xcom("clone")["Status"]) == ("adopted", "COMPLETED")

@@ -706,9 +706,9 @@ def test_a_process_that_was_stopped_after_the_fence_does_not_send(
     task: Task, accepted: Accepted, pace: Callable[..., None], event: str
 ) -> None:
     """Stopped for longer than the intent is fresh: its successor may have started the job by then."""
-    pace(intent_fresh=0.5)
+    pace(intent_fresh=2.0)
     hook = AmplifyBackendHook()
-    stops = iter([0.6])
+    stops = iter([2.2])
     hook._start_conn.meta.events.register(f"{event}.amplifybackend", lambda **_: time.sleep(next(stops, 0)))
     task.store.dies_before_write = 2
     with pytest.raises(Crash):
@@ -721,9 +721,9 @@ def test_a_process_that_was_stopped_after_the_fence_does_not_send(
 def test_a_process_that_was_stopped_and_not_replaced_sends_with_a_new_intent(
     task: Task, accepted: Accepted, pace: Callable[..., None]
 ) -> None:
-    pace(intent_fresh=0.5)
+    pace(intent_fresh=2.0)
     hook = AmplifyBackendHook()
-    stops = iter([0.6])
+    stops = iter([2.2])
     hook._start_conn.meta.events.register("before-sign.amplifybackend", lambda **_: time.sleep(next(stops, 0)))
     assert outcome(task.start(hook=hook)) == "started"
     assert len(task.store.history) == 4  # an intent, that it was not sent, an intent, the job

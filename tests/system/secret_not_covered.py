@@ -43,7 +43,7 @@ NOT_COVERED = (
         "from_xcom_google",
         r"table xcom: xcom\.value"
         r"|REST XComs: .*/fetch/xcomEntries/return_value"
-        r"|logs of tasks: .*task_id=fetch/"
+        r"|logs of tasks: .*task_id=fetch/|log: fetch"
         r"|REST task logs: .*/fetch/"
         r"|scheduler\.log: info airflow\.task\.operators\.airflow\.providers\.standard\.",
         ("table xcom: xcom.value",),

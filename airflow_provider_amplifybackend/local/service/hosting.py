@@ -31,6 +31,26 @@ class BranchJob:
 
 
 @dataclass
+class ShownTags:
+    """Tags as they are shown while they lag behind: a service may go on to show for a while what was."""
+
+    _before: list[tuple[float, dict[str, str]]] = field(default_factory=list)
+    """When tags were changed, and what they were until then."""
+
+    def changes(self, tags: dict[str, str], now: float) -> None:
+        """Take note of tags that are about to be changed."""
+        self._before.append((now, dict(tags)))
+        del self._before[:-_MOST_CHANGES]
+
+    def shown(self, tags: dict[str, str], moment: float) -> dict[str, str]:
+        """Return the tags as they were at a moment."""
+        return dict(next((before for changed, before in self._before if changed > moment), tags))
+
+
+_MOST_CHANGES = 1000
+
+
+@dataclass
 class Branch:
     """A branch of an app, with the settings that its Create and Update operations gave."""
 
@@ -53,6 +73,7 @@ class Hosting:
     updated: float = 0.0
     settings: dict[str, Any] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
+    shown_tags: ShownTags = field(default_factory=ShownTags)
     branches: dict[str, Branch] = field(default_factory=dict)
 
     @property

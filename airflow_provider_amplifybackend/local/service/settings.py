@@ -64,6 +64,7 @@ class Settings:
     creation_date_format: str = _switch("iso", *_TIME_STYLES)
     token_seconds: float = _seconds(3600.0)
     branch_job_seconds: float = _seconds(3.0)
+    tag_lag_seconds: float = _seconds(0.0)
     bucket_page_size: int = 50
     stack_page_size: int = 100
 

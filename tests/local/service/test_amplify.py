@@ -213,6 +213,25 @@ def test_tags_of_apps_and_branches(amplify: Any) -> None:
     assert amplify.get_app(appId=APP)["app"]["tags"] == {"team": "ops"}
 
 
+def test_tags_of_an_app_can_lag_behind(amplify: Any, backend: Any) -> None:
+    def listed() -> dict[str, str]:
+        tags: dict[str, str] = amplify.list_tags_for_resource(resourceArn=ARN)["tags"]
+        return tags
+
+    backend.control.set(tag_lag_seconds=5)
+    amplify.tag_resource(resourceArn=ARN, tags={"team": "web"})
+    backend.control.advance(3)
+    amplify.tag_resource(resourceArn=ARN, tags={"team": "ops"})
+    assert listed() == {}
+    backend.control.advance(2)
+    assert listed() == {"team": "web"}
+    amplify.untag_resource(resourceArn=ARN, tagKeys=["team"])
+    backend.control.advance(3)
+    assert listed() == {"team": "ops"}
+    backend.control.advance(2)
+    assert listed() == {}
+
+
 def test_a_resource_has_at_most_50_tags(amplify: Any) -> None:
     amplify.tag_resource(resourceArn=ARN, tags={f"k{number}": "v" for number in range(50)})
     with pytest.raises(amplify.exceptions.BadRequestException, match="at most 50 tags, and this would be 51"):

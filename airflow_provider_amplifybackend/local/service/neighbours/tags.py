@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Mapping
 
 from airflow_provider_amplifybackend.local.service.errors import AnsweredError, bad_request
+from airflow_provider_amplifybackend.local.service.hosting import Branch, Hosting
 from airflow_provider_amplifybackend.local.service.invocation import Answer, Handler, Invocation
 
 MOST_TAGS = 50
@@ -41,26 +42,38 @@ def _fits_value(character: str) -> bool:
 
 
 def tag(invocation: Invocation) -> Answer:
-    tags = _tags(invocation)
-    merged = {**tags, **invocation.parameters["tags"]}
+    tagged = _tagged(invocation)
+    merged = {**tagged.tags, **invocation.parameters["tags"]}
     check(merged)
-    tags.update(merged)
+    _note(invocation, tagged)
+    tagged.tags.update(merged)
     return {}
 
 
 def untag(invocation: Invocation) -> Answer:
-    tags = _tags(invocation)
+    tagged = _tagged(invocation)
+    _note(invocation, tagged)
     for key in invocation.parameters["tagKeys"]:
-        tags.pop(key, None)
+        tagged.tags.pop(key, None)
     return {}
 
 
 def list_tags(invocation: Invocation) -> Answer:
-    return {"tags": dict(_tags(invocation))}
+    """List tags; those of an app as they were `tag_lag_seconds` ago."""
+    tagged = _tagged(invocation)
+    if not isinstance(tagged, Hosting):
+        return {"tags": dict(tagged.tags)}
+    moment = invocation.clock.now() - invocation.settings.tag_lag_seconds
+    return {"tags": tagged.shown_tags.shown(tagged.tags, moment)}
 
 
-def _tags(invocation: Invocation) -> dict[str, str]:
-    """Return the tags of the app or branch that an ARN names, to change them."""
+def _note(invocation: Invocation, tagged: Hosting | Branch) -> None:
+    if isinstance(tagged, Hosting):
+        tagged.shown_tags.changes(tagged.tags, invocation.clock.now())
+
+
+def _tagged(invocation: Invocation) -> Hosting | Branch:
+    """Return the app's hosting, or the branch, that an ARN names."""
     arn, store = invocation.parameters["resourceArn"], invocation.store
     found = _ARN.fullmatch(arn)
     if not arn.startswith("arn:aws:amplify:"):
@@ -68,9 +81,9 @@ def _tags(invocation: Invocation) -> dict[str, str]:
     if found and (found["region"], found["account"]) == (store.region, store.account):
         app = store.apps.get(found["app"])
         if app is not None and found["branch"] is None:
-            return app.hosting.tags
+            return app.hosting
         if app is not None and found["branch"] in app.hosting.branches:
-            return app.hosting.branches[found["branch"]].tags
+            return app.hosting.branches[found["branch"]]
     message = f"Resource {arn[:200]} was not found"
     raise AnsweredError("ResourceNotFoundException", message, status=404)
 
