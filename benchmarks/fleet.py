@@ -28,6 +28,7 @@ from benchmarks._report import Report
 DAY = 86400
 PER_ENVIRONMENT, PER_APP = 4, 2
 MOST_SUMMARY_BYTES = 16_000
+LEASE = "v=1 state=held since=20261101T000000Z until=20270101T000000Z id=1 group=2 dag=nightly run=r1"
 STATUSES = ("COMPLETED", "COMPLETED", "COMPLETED", "FAILED", "RUNNING")
 
 
@@ -84,7 +85,7 @@ def seed_fleet(control: LocalControl, apps: int, environments: int) -> int:
                 status = chance.choice(STATUSES) if index == count - 1 else "COMPLETED"
                 age = chance.randrange(1, 30) * DAY / (index + 1)
                 jobs.append({"environment": name, "status": status, "age_seconds": age})
-        tags = {f"amplifybackend:lease:{names[0]}": "state=held until=20270101T000000Z"} if names else {}
+        tags = {f"amplifybackend:lease:{names[0]}": LEASE} if names else {}
         app = {"app_id": f"d{number:06d}", "app_name": f"shop {number}", "environments": made, "jobs": jobs}
         control.seed(account=ACCOUNT, region=REGION, apps=[{**app, "tags": tags}])
     return further

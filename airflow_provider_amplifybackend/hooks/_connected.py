@@ -190,9 +190,13 @@ class ConnectedHook(AwsBaseHook):
             return self.get_session(region_name=region_name, deferrable=True).create_client(**options)
         shared = region_name == self.region_name
         client = (self._session if shared else self.get_session(region_name=region_name)).client(**options)
-        watch(client)
+        self._watch(client)
         stop_at_quota(client)
         return client
+
+    def _watch(self, client: Any) -> None:
+        """Log the calls of a client, without their secrets."""
+        watch(client)
 
     def renew_clients(self) -> None:
         """Make the next request with a new client, from the connection and the credentials as they are then."""

@@ -26,6 +26,7 @@ from airflow_provider_amplifybackend.guard.conditions import utc_now
 from airflow_provider_amplifybackend.guard.inventory import Inventory
 from airflow_provider_amplifybackend.guard.protected import SettingError
 from airflow_provider_amplifybackend.guard.signs import Ask, UnreadableError
+from airflow_provider_amplifybackend.hooks._client_log import hide_bodies, watch
 from airflow_provider_amplifybackend.hooks._neighbours import Neighbours
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 
@@ -54,6 +55,15 @@ class PacedHook(AmplifyBackendHook):
         session = super().get_session(*args, **kwargs)
         session.events.register_first("before-send", self._take_turn)
         return session
+
+    def _watch(self, client: Any) -> None:
+        """Log the calls of a client, and of its answers nothing.
+
+        Airflow's masker gets slower with each secret that it knows, and a fleet has hundreds of API keys. So they are
+        not masked in the lines of botocore but left out of them, and no row has one.
+        """
+        watch(client, masks=False)
+        hide_bodies(client)
 
     def _take_turn(self, **_: Any) -> None:
         self.turns.before_request()

@@ -99,6 +99,18 @@ def test_every_environment_is_a_row_with_what_is_known_of_it(
         assert secret not in everything
 
 
+@pytest.mark.usefixtures("everything_is_logged")
+def test_no_api_key_of_a_fleet_is_logged_or_given_to_the_masker_that_slows_down_with_each(
+    take: Callable[..., Finished], service: LocalAmplifyBackend, tmp_path: Path
+) -> None:
+    service.control.seed_app("d2", {"name": "one", "api": {"shop": None}})
+    run = take()
+    assert by_name(tmp_path)["one"]["resources"][0]["service"] == "AppSync"
+    assert any("Response body" in str(line["event"]) for line in run.log_lines)
+    assert "da2-" not in run.log
+    assert "da2-" not in "".join(path.read_text() for path in tmp_path.iterdir())
+
+
 def test_the_tables_and_the_summary_tell_the_same(
     take: Callable[..., Finished], service: LocalAmplifyBackend, tmp_path: Path
 ) -> None:

@@ -359,7 +359,6 @@ def test_a_side_that_is_none_is_refused_before_anything_is_read(
 RESTORE = """
 from airflow_provider_amplifybackend.operators.api import CreateBackendAPIOperator
 from airflow_provider_amplifybackend.operators.storage import CreateBackendStorageOperator
-from airflow.sdk import task
 
 @task
 def configuration(path: str, secret: str) -> dict:

@@ -100,6 +100,10 @@ _OUT: dict[str, tuple[Way, str]] = {
     # Read by the guard, for a plan, and for the record of a deletion
     "plan": (ANSWERED, "variable"),
     "delete_recorded": (ANSWERED, "google apple:pem"),
+    # Written into a snapshot, as digests under a key; the inventory reads all of these environments
+    "snapshot": (ANSWERED, "google:signs apple:pem"),
+    "compare": (USED, "key"),
+    "inventory": (ANSWERED, "variable"),
 }
 _CONNECTIONS: dict[str, tuple[Way, str]] = {
     "aws_keys": (USED, "key session"),
@@ -302,6 +306,7 @@ class Planted:
                     "config_kwargs": once,
                 }
             ),
+            "digests": {"conn_type": "generic", "password": value["compare_key"]},
             "social": {
                 "conn_type": "generic",
                 "password": value["from_connection_google"],
@@ -325,7 +330,10 @@ class Planted:
             APP,
             *({"name": environment_of(task)} | self._resources(task) for task in environments),
             app_name="shop",
-            variables={"AMPLIFY_GOOGLE_CLIENT_SECRET": self.values["plan_variable"]},
+            variables={
+                "AMPLIFY_GOOGLE_CLIENT_SECRET": self.values["plan_variable"],
+                "AMPLIFY_FACEBOOK_CLIENT_SECRET": self.values["inventory_variable"],
+            },
             jobs=list(self._jobs()),
         )
         for name in sorted(SESSIONS):
@@ -338,7 +346,7 @@ class Planted:
             return {"meta": self._meta(), "api": {"graph": None}}
         if task == "get_api":
             return {"api": {"graph": None}}
-        if task in ("get_auth", "delete_recorded"):
+        if task in ("get_auth", "delete_recorded", "snapshot"):
             return {"auth": {RESOURCE: social(**self._of(task))}}
         return {"auth": {RESOURCE: auth()}} if task in _WITH_AUTH else {}
 

@@ -28,8 +28,10 @@ from airflow_provider_amplifybackend.operators.auth import (
     UpdateBackendAuthOperator,
 )
 from airflow_provider_amplifybackend.operators.environment import DeleteBackendOperator, GetBackendOperator
+from airflow_provider_amplifybackend.operators.inventory import BackendInventoryOperator
 from airflow_provider_amplifybackend.operators.job import GetBackendJobOperator, ListBackendJobsOperator
 from airflow_provider_amplifybackend.operators.plan import PlanBackendDeletionOperator
+from airflow_provider_amplifybackend.operators.snapshot import CompareBackendsOperator, SnapshotBackendOperator
 from airflow_provider_amplifybackend.operators.token import CreateTokenOperator, DeleteTokenOperator, GetTokenOperator
 from airflow_provider_amplifybackend.sensors.environment import BackendEnvironmentSensor
 from airflow_provider_amplifybackend.sensors.job import BackendJobSensor
@@ -242,6 +244,19 @@ with DAG("secrets_out", **OPTIONS):
         deferrable=True,
         **MAY_RETRY,
     )
+    in_snapshot = {"app_id": APP, "backend_environment_name": environment_of("snapshot")}
+    snapshot = SnapshotBackendOperator(
+        task_id="snapshot", **in_snapshot, path=RECORDS, snapshot_key_conn_id="digests", **MAY_RETRY
+    )
+    CompareBackendsOperator(
+        task_id="compare",
+        left=snapshot.output,
+        right=in_snapshot,
+        fail_on="doubt",
+        snapshot_key_conn_id="digests",
+        **MAY_RETRY,
+    )
+    BackendInventoryOperator(task_id="inventory", path=RECORDS, requests_per_second=50, **MAY_RETRY)
     CreateTokenOperator(task_id="create_challenge", **READS)
     GetTokenOperator(task_id="get_challenge", **READS, session_id=var("get_challenge_session"))
     DeleteTokenOperator(task_id="delete_challenge", **READS, session_id=var("delete_challenge_session"))
