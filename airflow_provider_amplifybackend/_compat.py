@@ -376,8 +376,8 @@ __all__ = [
     "state_of_task",
     "states_of_tasks",
     "stats",
-    "task_group",
     "stream_producer_base",
+    "task_group",
     "task_state_store",
     "xcom_model",
 ]
