@@ -18,6 +18,7 @@ from airflow.exceptions import AirflowException
 
 try:
     from airflow.providers.standard.operators.hitl import HITLOperator
+    from airflow.providers.standard.sensors.python import PythonSensor
 except (ImportError, AirflowException) as error:  # Airflow before 3.1
     HITLOperator = None
     REASON = f"asking a person needs Airflow 3.1 or newer ({error})"
@@ -39,12 +40,18 @@ The clone is `{{{{ ti.xcom_pull(task_ids='rehearsal.reserve') }}}}`. In a checko
 ROLL_BACK = "Roll the migration of the clone back, or the guard keeps it: `amplify gen2-migration lock --rollback`"
 
 
-def newest_job(branch: str) -> dict | None:
+def is_built(dag_run=None) -> bool:
+    """Tell whether the build of the Gen 2 branch that was started during this rehearsal has ended well."""
     from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
 
     amplify = AwsGenericHook(client_type="amplify").conn
-    jobs = amplify.list_jobs(appId=APP, branchName=branch)["jobSummaries"]  # the newest fifty
-    return max(jobs, key=lambda job: int(job["jobId"]), default=None)
+    jobs = amplify.list_jobs(appId=APP, branchName=BRANCH)["jobSummaries"]  # the newest fifty
+    job = max(jobs, key=lambda job: int(job["jobId"]), default=None)
+    if job is None or job["startTime"] < dag_run.start_date:
+        return False
+    if job["status"] in ("FAILED", "CANCELLED"):
+        raise RuntimeError(f"the build of {BRANCH} is {job['status']}: job {job['jobId']}")
+    return job["status"] == "SUCCEED"
 
 
 @dag(
@@ -69,16 +76,6 @@ def example_gen2_rehearsal():
         if answer["chosen_options"] != ["Done"]:
             raise RuntimeError("the rehearsal was abandoned")
 
-    @task.sensor(poke_interval=60, timeout=7200, mode="reschedule")
-    def built(dag_run=None) -> bool:
-        """Wait for the build of the Gen 2 branch that was started during this rehearsal."""
-        job = newest_job(BRANCH)
-        if job is None or job["startTime"] < dag_run.start_date:
-            return False
-        if job["status"] in ("FAILED", "CANCELLED"):
-            raise RuntimeError(f"the build of {BRANCH} is {job['status']}: job {job['jobId']}")
-        return job["status"] == "SUCCEED"
-
     with ephemeral_environment(
         "rehearsal",
         app_id=APP,
@@ -99,6 +96,9 @@ def example_gen2_rehearsal():
             options=["Done", "Abandon"],
             response_timeout=timedelta(days=2),
         )
+        built = PythonSensor(
+            task_id="built", python_callable=is_built, poke_interval=60, timeout=7200, mode="reschedule"
+        )
         compare = CompareBackendsOperator(
             task_id="compare",
             left=before.output,
@@ -112,7 +112,7 @@ def example_gen2_rehearsal():
             options=["Done"],
             response_timeout=timedelta(days=1),
         )
-        before >> migrate >> go_on(migrate.output) >> built() >> compare >> roll_back
+        before >> migrate >> go_on(migrate.output) >> built >> compare >> roll_back
 
 
 example_gen2_rehearsal()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import shutil
@@ -9,18 +10,22 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from airflow_provider_amplifybackend.core import timing
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from tests.airflow_versions import AIRFLOW
 from tests.dag_run import DagRunner, Finished
 from tests.example_dags.conftest import FOLDER, load_impatient, succeeded
 from tests.fixture_types import RunExample
 from tests.local.test_pytest_plugin import PLUGIN, installed
 from tests.local_project import run_pytest
+from tests.samples import auth_change
 from tests.task_groups.conftest import people  # noqa: F401
+from tests.triggers.watching import Database, Triggerer, until
 
 # The app of the recipes, which have it as a constant.
 APP = "d1example"
@@ -241,6 +246,34 @@ def test_an_app_that_cannot_be_read_is_a_row_of_the_inventory(
 
 
 # Somebody's change
+
+
+@pytest.mark.skipif(AIRFLOW < (3, 3), reason="shared streams and stores of assets came with Airflow 3.3")
+def test_what_the_watcher_reports_of_a_strangers_change_is_what_the_recipe_reads(
+    dags: DagRunner, service: LocalAmplifyBackend
+) -> None:
+    dag = load_impatient(dags, "example_asset_events")
+    [(_, asset)] = dag.timetable.asset_condition.iter_assets()
+    [watcher] = asset.watchers
+    watcher.trigger.waiter_delay = 0.1
+    database = Database()
+    change = {"AppId": APP, "BackendEnvironmentName": "staging", "ResourceName": "people"}
+
+    async def watch() -> None:
+        async with Triggerer(database) as triggerer:
+            triggerer.watch(watcher.trigger, asset.uri)
+            await until(lambda: database.stores[asset.uri].content)
+            config = auth_change(PasswordPolicy={"MinimumLength": 12})
+            service.client().update_backend_auth(**change, ResourceConfig=config)
+            await until(lambda: database.events)
+
+    asyncio.run(watch())
+    [event] = database.of(f"amplifybackend://{APP}/staging")
+    reported = SimpleNamespace(extra={"from_trigger": True, "payload": event})
+    now = {"exists": True, "outputs": {"user_pool_id": "us-east-1_x"}}
+    react = dag.get_task("react").python_callable
+    assert react(now, triggering_asset_events={asset: [reported]}) == [event["job_id"]]
+    assert event["operation"] == "UpdateBackendAuth"
 
 
 def test_a_change_of_an_environment_that_is_gone_by_then_is_no_failure(
