@@ -11,14 +11,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 try:
-    from airflow.sdk import dag, task
+    from airflow.sdk import BaseSensorOperator, dag, task
 except ImportError:  # Airflow 2
     from airflow.decorators import dag, task
+    from airflow.sensors.base import BaseSensorOperator
 from airflow.exceptions import AirflowException
 
 try:
     from airflow.providers.standard.operators.hitl import HITLOperator
-    from airflow.providers.standard.sensors.python import PythonSensor
 except (ImportError, AirflowException) as error:  # Airflow before 3.1
     HITLOperator = None
     REASON = f"asking a person needs Airflow 3.1 or newer ({error})"
@@ -40,18 +40,20 @@ The clone is `{{{{ ti.xcom_pull(task_ids='rehearsal.reserve') }}}}`. In a checko
 ROLL_BACK = "Roll the migration of the clone back, or the guard keeps it: `amplify gen2-migration lock --rollback`"
 
 
-def is_built(dag_run=None) -> bool:
-    """Tell whether the build of the Gen 2 branch that was started during this rehearsal has ended well."""
-    from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
+class BranchBuildSensor(BaseSensorOperator):
+    """Wait for the build of the Gen 2 branch that was started during this rehearsal."""
 
-    amplify = AwsGenericHook(client_type="amplify").conn
-    jobs = amplify.list_jobs(appId=APP, branchName=BRANCH)["jobSummaries"]  # the newest fifty
-    job = max(jobs, key=lambda job: int(job["jobId"]), default=None)
-    if job is None or job["startTime"] < dag_run.start_date:
-        return False
-    if job["status"] in ("FAILED", "CANCELLED"):
-        raise RuntimeError(f"the build of {BRANCH} is {job['status']}: job {job['jobId']}")
-    return job["status"] == "SUCCEED"
+    def poke(self, context) -> bool:
+        from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
+
+        amplify = AwsGenericHook(client_type="amplify").conn
+        jobs = amplify.list_jobs(appId=APP, branchName=BRANCH)["jobSummaries"]  # the newest fifty
+        job = max(jobs, key=lambda job: int(job["jobId"]), default=None)
+        if job is None or job["startTime"] < context["dag_run"].start_date:
+            return False
+        if job["status"] in ("FAILED", "CANCELLED"):
+            raise RuntimeError(f"the build of {BRANCH} is {job['status']}: job {job['jobId']}")
+        return job["status"] == "SUCCEED"
 
 
 @dag(
@@ -96,9 +98,7 @@ def example_gen2_rehearsal():
             options=["Done", "Abandon"],
             response_timeout=timedelta(days=2),
         )
-        built = PythonSensor(
-            task_id="built", python_callable=is_built, poke_interval=60, timeout=7200, mode="reschedule"
-        )
+        built = BranchBuildSensor(task_id="built", poke_interval=60, timeout=7200, mode="reschedule")
         compare = CompareBackendsOperator(
             task_id="compare",
             left=before.output,

@@ -253,7 +253,7 @@ def test_what_the_watcher_reports_of_a_strangers_change_is_what_the_recipe_reads
     dags: DagRunner, service: LocalAmplifyBackend
 ) -> None:
     dag = load_impatient(dags, "example_asset_events")
-    [(_, asset)] = dag.timetable.asset_condition.iter_assets()
+    [asset] = dag.timetable.asset_condition.objects
     [watcher] = asset.watchers
     watcher.trigger.waiter_delay = 0.1
     database = Database()
