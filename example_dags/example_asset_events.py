@@ -56,7 +56,10 @@ def example_asset_events():
         jobs = [event.extra.get("payload") or event.extra for event in events]
         for job in jobs:
             logging.getLogger(__name__).info("%(operation)s ended at %(updated_at)s: job %(job_id)s", job)
-        logging.getLogger(__name__).info("User pool now: %s", now["outputs"]["user_pool_id"])
+        if now["exists"]:
+            logging.getLogger(__name__).info("User pool now: %s", now["outputs"]["user_pool_id"])
+        else:
+            logging.getLogger(__name__).warning("The environment is gone")
         return sorted({job["job_id"] for job in jobs if job["job_id"]})
 
     react(now.output)

@@ -20,7 +20,7 @@ from airflow_provider_amplifybackend.operators.snapshot import SnapshotBackendOp
 
 
 @dag(
-    schedule=None,
+    schedule="@daily",
     start_date=datetime(2026, 1, 1),
     catchup=False,
     params={

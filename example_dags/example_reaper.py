@@ -23,6 +23,7 @@ from airflow_provider_amplifybackend.task_groups.reaper import reap_environments
     max_active_runs=1,
     params={
         "app_ids": Param(["d1example"], type="array", description="The Amplify apps"),
+        "name": Param("test*", type="string", description="Without a lease, only environments named so"),
         "dry_run": Param(True, type="boolean", description="Only say what would be done"),
     },
     tags=["amplifybackend"],
@@ -30,7 +31,7 @@ from airflow_provider_amplifybackend.task_groups.reaper import reap_environments
 def example_reaper():
     reap_environments(
         app_ids="{{ params.app_ids | tojson }}",
-        name="test*",
+        name="{{ params.name }}",
         older_than=timedelta(days=3),
         dry_run="{{ params.dry_run }}",
         at_most=2,

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import shutil
 import uuid
 import warnings
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
-from tests.dag_run import DagRunner
+from tests.example_dags.conftest import FOLDER, succeeded
 from tests.fixture_types import RunExample
 from tests.operators.requests_by_operation import FULL, shared_botocore_data  # noqa: F401
 from tests.samples import APP
 
-FOLDER = Path(__file__).parents[2] / "example_dags"
 FILES = sorted(FOLDER.glob("*.py"))
 HOUR = 3600
 
@@ -46,34 +42,6 @@ def test_every_resource_has_an_example() -> None:
     text = "".join(path.read_text() for path in FILES)
     for resource in ("environment", "auth", "api", "storage", "config", "token", "job"):
         assert f"airflow_provider_amplifybackend.operators.{resource} import" in text
-
-
-@pytest.fixture
-def example(dags: DagRunner, airflow_home: Path) -> Iterator[RunExample]:
-    """Runs an example as it is written, but impatiently."""
-    beside = [
-        shutil.copy(path, airflow_home / "dags") for path in FOLDER.iterdir() if path.suffix in (".json", ".graphql")
-    ]
-
-    def run(dag_id: str, **params: Any) -> Any:
-        dag = dags.load_file((FOLDER / f"{dag_id}.py").read_text(), dag_id)
-        for task in dag.tasks:
-            task.retries = 0
-            if hasattr(task, "waiter_delay"):
-                task.waiter_delay = 0.1
-                task.waiter_max_attempts = 300
-            if hasattr(task, "poke_interval"):
-                task.poke_interval = 0.1
-        return dags.run_dag(dag, conf={"app_id": APP, **params})
-
-    yield run
-    for path in beside:
-        Path(path).unlink()
-
-
-def succeeded(run: Any) -> Any:
-    assert run.state == "success", {task_id: run.errors(task_id) for task_id in run.states}
-    return run
 
 
 def test_the_inventory_writes_every_environment_down(
