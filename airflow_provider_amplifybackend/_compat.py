@@ -7,6 +7,7 @@ common-compat provider that has no such module yet, so this module, and no other
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import datetime
 from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
@@ -15,7 +16,6 @@ from airflow import __version__ as airflow_version
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from airflow.sdk import BaseOperator, BaseOperatorLink, BaseSensorOperator, PokeReturnValue
     from airflow.sdk.configuration import conf
@@ -116,8 +116,9 @@ def first_reschedule_date(context: Context) -> datetime | None:
     """Return when a sensor that is rescheduled began to wait: at the first try of its round; None if that is now."""
     ti: Any = context["ti"]
     if hasattr(ti, "get_first_reschedule_date"):
-        began: datetime | None = ti.get_first_reschedule_date(context)
-        return began
+        began: datetime | str | None = ti.get_first_reschedule_date(context)
+        # Airflow 3.0 hands on what its API server has answered.
+        return datetime.fromisoformat(began) if isinstance(began, str) else began
     return _first_reschedule_date_of_airflow_2(ti)
 
 

@@ -17,14 +17,17 @@ from airflow_provider_amplifybackend.core.requests import FaultKind, ServiceErro
 from airflow_provider_amplifybackend.core.start_failure import StartFailure
 from airflow_provider_amplifybackend.exceptions import (
     AmplifyBackendError,
+    BackendDriftError,
     BackendGuardError,
     BackendJobFailedError,
     BackendJobTimeoutError,
+    BackendLeaseError,
     BackendLeftoversError,
     BackendParameterError,
     BackendRecordError,
     BackendRequestError,
     BackendStartError,
+    BackendStorageError,
     BackendTimeoutError,
 )
 
@@ -85,6 +88,9 @@ ERROR_ADVICE: dict[type[AmplifyBackendError], Advice] = {
     BackendTimeoutError: Advice(Action.DEFAULT, "the wait timed out"),
     BackendLeftoversError: Advice(Action.RETRY, "what is left behind can be gone a little later", _LATER),
     BackendRecordError: Advice(Action.RETRY, "a retry completes the record, and deletes nothing more", _SOON),
+    BackendLeaseError: Advice(Action.RETRY, "room, or what is still there, can be different a little later", _LATER),
+    BackendStorageError: Advice(Action.RETRY, "nothing was changed, and a retry writes the files", _SOON),
+    BackendDriftError: Advice(Action.FAIL, "a retry finds the same difference"),
     BackendRequestError: Advice(Action.DEFAULT, "a call was refused or could not be made"),
     AmplifyBackendError: Advice(Action.RETRY, "a retry checks the status again", _SOON),
 }

@@ -13,6 +13,7 @@ from airflow_provider_amplifybackend._compat import AirflowFailException
 from airflow_provider_amplifybackend._errors import request_error, wait_error
 from airflow_provider_amplifybackend.core.guard_refusal import GuardRefusal
 from airflow_provider_amplifybackend.core.job import Job, JobRef
+from airflow_provider_amplifybackend.core.lease_failure import LeaseFailure
 from airflow_provider_amplifybackend.core.requests import FaultKind, ServiceError
 from airflow_provider_amplifybackend.core.start_failure import StartFailure
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
@@ -33,6 +34,9 @@ ERRORS: list[tuple[BaseException, Action, timedelta | None]] = [
     (exceptions.BackendJobFailedError(FAILED), Action.DEFAULT, None),
     (exceptions.BackendLeftoversError(REF, []), Action.RETRY, LATER),
     (exceptions.BackendRecordError("no"), Action.RETRY, SOON),
+    (exceptions.BackendLeaseError("no", reason=LeaseFailure.NOT_GONE), Action.RETRY, LATER),
+    (exceptions.BackendStorageError("no"), Action.RETRY, SOON),
+    (exceptions.BackendDriftError("differs"), Action.FAIL, None),
     (exceptions.BackendTimeoutError(REF, waited=1, last_status=None), Action.DEFAULT, None),
     (exceptions.BackendJobTimeoutError(REF, waited=1, last_status=None), Action.RETRY, SOON),
     (exceptions.AmplifyBackendError("an event that cannot be read"), Action.RETRY, SOON),

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_amplifybackend._masking import mask
+from airflow_provider_amplifybackend.core.addresses import without_userinfo
 from airflow_provider_amplifybackend.core.encodable import as_text, encodable
 from airflow_provider_amplifybackend.core.secrets import (
     REDACTED,
@@ -44,10 +45,15 @@ _NAMES_CREDENTIAL = ("oken", "SecretAccessKey", "ExternalId")
 class _Formatted(logging.Filter):
     """Puts a line together before it is masked: Airflow 2 masks texts, and no object that shows itself as one.
 
-    And takes credentials out of it: nobody tells the masker of those that botocore gets by itself.
+    And takes credentials out of it: nobody tells the masker of those that botocore gets by itself. An exception is put
+    into the line: Airflow 3.0 looks for no secret in one, and what cannot be reached is named with its password there.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
+        if error is not None:
+            text = f"{record.getMessage()} {type(error).__name__}: {without_userinfo(as_text(error))}"
+            record.msg, record.args, record.exc_info, record.exc_text = text, (), None, None
         if record.args:
             record.msg, record.args = record.getMessage(), ()
         if isinstance(record.msg, str) and any(name in record.msg for name in _NAMES_CREDENTIAL):
