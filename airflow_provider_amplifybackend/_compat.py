@@ -359,6 +359,7 @@ __all__ = [
     "PokeReturnValue",
     "StateStore",
     "XCom",
+    "airflow_version",
     "asset",
     "asset_alias",
     "asset_stores",

@@ -71,6 +71,8 @@ UNKNOWN = Durations(median=200.0, spread=0.3, doubt=0.5, density=1.3)
 # Waits beside each other from which on the early check comes later, and how much later it comes at most.
 MANY = 50
 LATEST_EARLY_CHECK = 3.0
+# Seconds. What is older than any job becomes no more likely to end: a delay of a day is not summed up second by second.
+OLDEST = 2 * int(LONGEST)
 
 
 class PollSchedule:
@@ -122,23 +124,22 @@ class _Worth:
 
     def seconds_until(self, worth: float, age: float, longest: float) -> float:
         """Return the seconds from an age on until another check is worth as much as that, at most ``longest``."""
-        # Whatever is older than any job becomes no more likely to end.
-        age = min(age, 2 * LONGEST)
+        age = min(age, OLDEST)
         wanted = self._until(age) + worth
         if self._until(age + longest) <= wanted:
             return longest
-        second = bisect_left(self._sums, wanted)
+        second = min(bisect_left(self._sums, wanted), OLDEST)
         before, after = self._sums[second - 1], self._sums[second]
         return second - 1 + (wanted - before) / (after - before) - age
 
     def _until(self, age: float) -> float:
-        second = int(age)
+        second = min(int(age), OLDEST - 1)
         while len(self._sums) < second + 2:
             hazard = self._expected.hazard(max(1.0, len(self._sums)))
             self._sums.append(self._sums[-1] + math.sqrt(hazard * self._expected.median))
         return self._sums[second] + (age - second) * (self._sums[second + 1] - self._sums[second])
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _worth_of(expected: Durations) -> _Worth:
     return _Worth(expected)

@@ -165,8 +165,8 @@ class ConnectedHook(AwsBaseHook):
         return "" if own is not None else f" in the extra of the connection {self.aws_conn_id!r}"
 
     @cached_property
-    def _session(self) -> Session:
-        """The session of the clients: botocore's data files and the credentials are read once for all of them."""
+    def client_session(self) -> Session:
+        """The session of all clients, the neighbours' too: botocore's data and the credentials are read once."""
         session: Session = self.get_session(region_name=self.region_name)
         return session
 
@@ -189,7 +189,7 @@ class ConnectedHook(AwsBaseHook):
         if deferrable:
             return self.get_session(region_name=region_name, deferrable=True).create_client(**options)
         shared = region_name == self.region_name
-        client = (self._session if shared else self.get_session(region_name=region_name)).client(**options)
+        client = (self.client_session if shared else self.get_session(region_name=region_name)).client(**options)
         self._watch(client)
         stop_at_quota(client)
         return client
@@ -200,7 +200,7 @@ class ConnectedHook(AwsBaseHook):
 
     def renew_clients(self) -> None:
         """Make the next request with a new client, from the connection and the credentials as they are then."""
-        for name in ("conn", "_start_conn", "_client", "_session", "conn_config"):
+        for name in ("conn", "_start_conn", "_client", "client_session", "conn_config"):
             self.__dict__.pop(name, None)
 
     @cached_property

@@ -26,6 +26,7 @@ from airflow_provider_amplifybackend.guard.conditions import utc_now
 from airflow_provider_amplifybackend.guard.inventory import Inventory
 from airflow_provider_amplifybackend.guard.protected import SettingError
 from airflow_provider_amplifybackend.guard.signs import Ask, UnreadableError
+from airflow_provider_amplifybackend.hooks._botocore_errors import THROTTLING_CODES
 from airflow_provider_amplifybackend.hooks._client_log import hide_bodies, watch
 from airflow_provider_amplifybackend.hooks._neighbours import Neighbours
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
@@ -35,11 +36,6 @@ Row = dict[str, Any]
 
 log = logging.getLogger(__name__)
 
-# The codes with which the services refuse a request for the number of others.
-THROTTLED = frozenset({
-    "Throttling", "ThrottlingException", "ThrottledException", "TooManyRequestsException", "RequestLimitExceeded",
-    "LimitExceededException",
-})  # fmt: skip
 TRIES = 4
 BETWEEN_TRIES = 2.0
 APPS_BETWEEN_REPORTS = 25
@@ -146,15 +142,18 @@ class FleetReader:
         """Make a read, slower and once more if there were too many; botocore has repeated it already."""
         for tries in range(1, TRIES + 1):
             try:
-                return self._neighbours.ask(ask)
+                answer = self._neighbours.ask(ask)
             except UnreadableError as error:
-                if error.code not in THROTTLED or tries == TRIES:
+                if error.code not in THROTTLING_CODES or tries == TRIES:
                     raise
                 self._hook.turns.slow_down()
                 log.info(
                     "%s; going on with %.2g requests per second", error, self._hook.turns.requests_per_second
                 )  # fmt: skip
                 current().sleep(BETWEEN_TRIES * tries)
+            else:
+                self._hook.turns.answered()
+                return answer
         raise AssertionError("the last try returns or raises")
 
 

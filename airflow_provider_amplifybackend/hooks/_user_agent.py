@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import inspect
 
-from airflow import __version__ as airflow_version
 from botocore.config import Config
 
 from airflow_provider_amplifybackend import __version__
+from airflow_provider_amplifybackend._compat import airflow_version
 
 
 def with_user_agent(config: Config) -> Config:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_amplifybackend.core import timing
-from airflow_provider_amplifybackend.core.turns import SLOWEST, Turns
+from airflow_provider_amplifybackend.core.turns import Turns
 
 
 class Clock:
@@ -56,9 +56,15 @@ def test_time_that_was_not_used_is_not_made_up_for(clock: Clock) -> None:
     assert clock.now - before == pytest.approx(0.1)
 
 
-def test_a_pace_is_slowed_down_but_not_for_ever(clock: Clock) -> None:
+def test_a_refused_request_slows_down_and_good_answers_make_up_for_it_with_time(clock: Clock) -> None:
     turns = Turns(16)
     for _ in range(10):
+        turns.before_request()
         turns.slow_down()
-    assert turns.requests_per_second == pytest.approx(16 / SLOWEST)
+    slowest = turns.requests_per_second
+    assert 0 < slowest < 16
     assert turns.throttled == 10
+    while turns.requests_per_second < 16:
+        turns.before_request()
+        turns.answered()
+    assert clock.now < 1000

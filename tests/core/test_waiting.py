@@ -338,6 +338,14 @@ def test_one_look_comes_soon_and_none_later_than_the_longest_delay(waiter_delay:
     assert all(0 < delay <= waiter_delay for delay in delays)
 
 
+@pytest.mark.parametrize("durations", [(), (90, 91, 89)])
+@pytest.mark.parametrize("age", [0, 100, 2399, 2401, 90_000])
+def test_a_delay_of_days_is_held_at_any_age(durations: tuple[float, ...], age: float) -> None:
+    schedule = PollSchedule(172_800, Durations.of(durations))
+    schedule.next_delay()
+    assert 0 < schedule.next_delay(age) <= 172_800
+
+
 @pytest.mark.parametrize(("beside", "least", "most"), [(0, 3, 4), (40, 3, 4), (100, 6, 8), (1000, 9, 12)])
 def test_the_early_check_comes_a_little_later_beside_many_waits(beside: int, least: float, most: float) -> None:
     for _ in range(50):

@@ -109,6 +109,15 @@ class Components:
                     self.died[name] += 1
                     process.start()
 
+    def sweep(self, over: threading.Event) -> None:
+        """Start what has died by itself; and killed schedulers leave workers that wait for ever and hold memory."""
+        while not over.wait(5):
+            with suppress(EngineError):
+                self.revive()
+                for process in self._airflow.idle_orphans():
+                    with suppress(Exception):
+                        process.kill()
+
     def kill(self, kind: str, detail: float) -> None:
         with self._lock:
             names = [name for name in self._airflow.processes if name.split("-")[0] == kind]

@@ -34,9 +34,7 @@ The control, `--naive`, runs the same plans against operators that submit and th
 from __future__ import annotations
 
 import argparse
-import os
 import random
-import subprocess
 import sys
 import tempfile
 import threading
@@ -44,23 +42,20 @@ import time
 import traceback
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_amplifybackend.local.control import LocalControl
 from tests.system.crash_attack import JOB_SECONDS, STATE_KEY, Attacker, Components, Tally, TaskOverError
 from tests.system.crash_oracle import Round, Verdict, judge
 from tests.system.crash_plan import TASKS, RunPlan, plan_run
 from tests.system.crash_watch import Watch
 from tests.system.engine import RunningAirflow
-from tests.system.engine_processes import MARK, EngineError
-from tests.system.engine_services import free_port, missing_services
+from tests.system.engine_processes import EngineError
+from tests.system.engine_services import free_port, local_process, missing_services
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.system.engine import Executor
 
 DAGS = Path(__file__).parent / "dags" / "crash"
@@ -105,7 +100,10 @@ class Campaign:
 
     def run(self) -> Verdict:
         """Run until all kills are made and every run has ended."""
-        with self._airflow() as self.airflow, self._service(self.airflow) as self.service:
+        with (
+            self._airflow() as self.airflow,
+            local_process(self._port, self.airflow.marked.mark, "--job-seconds", str(JOB_SECONDS)) as self.service,
+        ):
             self.airflow.wait_ready([self.options.dag_id])
             self.service.seed_app(APP, SOURCE)
             self.components = Components(self.airflow)
@@ -113,7 +111,7 @@ class Campaign:
             self.watch.start()
             self._began = time.monotonic()
             over = threading.Event()
-            janitor = threading.Thread(target=self._sweep, args=(over,), daemon=True)
+            janitor = threading.Thread(target=self.components.sweep, args=(over,), daemon=True)
             janitor.start()
             try:
                 with ThreadPoolExecutor(self.options.flight) as pool:
@@ -149,28 +147,6 @@ class Campaign:
                 "AIRFLOW__SCHEDULER__NUM_STUCK_IN_QUEUED_RETRIES": "50",
             },
         )
-
-    @contextmanager
-    def _service(self, airflow: RunningAirflow) -> Iterator[LocalControl]:
-        """The service in a process of its own, which ends with this Airflow whatever happens."""
-        argv = [sys.executable, "-m", "airflow_provider_amplifybackend.local"]
-        argv += ["--port", str(self._port), "--job-seconds", str(JOB_SECONDS)]
-        environment = os.environ | {MARK: airflow.marked.mark}
-        with subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, text=True) as process:
-            try:
-                assert process.stdout
-                yield LocalControl(process.stdout.readline().strip())
-            finally:
-                process.kill()
-
-    def _sweep(self, over: threading.Event) -> None:
-        """Start what has died by itself; and killed schedulers leave workers that wait for ever and hold memory."""
-        while not over.wait(5):
-            with suppress(EngineError):
-                self.components.revive()
-                for process in self.airflow.idle_orphans():
-                    with suppress(Exception):
-                        process.kill()
 
     # -------------------------------------------------------------------------------------------------------- runs
 

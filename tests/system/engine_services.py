@@ -8,15 +8,18 @@ import secrets
 import shutil
 import socket
 import subprocess
+import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from airflow_provider_amplifybackend.local.control import LocalControl
 from tests.system.engine_client import wait_until
-from tests.system.engine_processes import EngineError
+from tests.system.engine_processes import MARK, EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from tests.system.engine_processes import ManagedProcess
 
@@ -35,6 +38,18 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@contextmanager
+def local_process(port: int, mark: str, *options: str) -> Iterator[LocalControl]:
+    """The local AmplifyBackend in a process of its own, which ends with the Airflow of that mark whatever happens."""
+    argv = [sys.executable, "-m", "airflow_provider_amplifybackend.local", "--port", str(port), *options]
+    with subprocess.Popen(argv, env=os.environ | {MARK: mark}, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            yield LocalControl(process.stdout.readline().strip())
+        finally:
+            process.kill()
 
 
 def missing_services() -> str | None:

@@ -18,29 +18,24 @@ body is cleared while it runs; tasks are tried again until they succeed. The ser
 from __future__ import annotations
 
 import argparse
-import os
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from airflow_provider_amplifybackend.guard.lease import parse
-from airflow_provider_amplifybackend.local.control import LocalControl
 from tests.system.crash_attack import Components
 from tests.system.crash_watch import Watch
 from tests.system.engine import RunningAirflow
-from tests.system.engine_processes import MARK, EngineError
-from tests.system.engine_services import free_port
+from tests.system.engine_processes import EngineError
+from tests.system.engine_services import free_port, local_process
 from tests.system.lease_oracle import LeaseVerdict, judge
 
 DAGS = Path(__file__).parent / "dags" / "lease"
@@ -124,7 +119,7 @@ class LeaseCampaign:
 
     def run(self) -> LeaseVerdict:
         """Make all runs, have the reaper look once, and judge what is left."""
-        with self._airflow() as self.airflow, self._service() as self.service:
+        with self._airflow() as self.airflow, local_process(self._port, self.airflow.marked.mark) as self.service:
             self.airflow.wait_ready(["lease_deferred", "lease_worker", "lease_reaper"])
             self.service.seed_app(APP, {"name": SOURCE, "auth": {"people": None}})
             self.service.set(job_seconds=JOB_SECONDS, tag_lag_seconds=TAG_LAG)
@@ -133,7 +128,7 @@ class LeaseCampaign:
             for watch in self.watches.values():
                 watch.start()
             over = threading.Event()
-            janitor = threading.Thread(target=self._sweep, args=(over,), daemon=True)
+            janitor = threading.Thread(target=self.components.sweep, args=(over,), daemon=True)
             janitor.start()
             try:
                 with ThreadPoolExecutor(self.flight) as pool:
@@ -166,25 +161,6 @@ class LeaseCampaign:
                 "AIRFLOW__SCHEDULER__NUM_STUCK_IN_QUEUED_RETRIES": "50",
             },
         )
-
-    @contextmanager
-    def _service(self) -> Iterator[LocalControl]:
-        argv = [sys.executable, "-m", "airflow_provider_amplifybackend.local", "--port", str(self._port)]
-        environment = os.environ | {MARK: self.airflow.marked.mark}
-        with subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, text=True) as process:
-            try:
-                assert process.stdout
-                yield LocalControl(process.stdout.readline().strip())
-            finally:
-                process.kill()
-
-    def _sweep(self, over: threading.Event) -> None:
-        while not over.wait(5):
-            with suppress(EngineError):
-                self.components.revive()
-                for process in self.airflow.idle_orphans():
-                    with suppress(Exception):
-                        process.kill()
 
     # -------------------------------------------------------------------------------------------------------- runs
 
