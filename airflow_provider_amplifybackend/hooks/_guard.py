@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow_provider_amplifybackend.core.guard_refusal import GuardRefusal
 from airflow_provider_amplifybackend.core.requests import ServiceError, drive, says_missing
 from airflow_provider_amplifybackend.core.timing import current
-from airflow_provider_amplifybackend.exceptions import BackendGuardError
+from airflow_provider_amplifybackend.exceptions import BackendGuardError, BackendRequestError
 from airflow_provider_amplifybackend.guard import protected, settings, signs, verdict
 from airflow_provider_amplifybackend.guard.conditions import Conditions, utc_now
 from airflow_provider_amplifybackend.guard.lease_reads import read_lease
@@ -58,6 +58,7 @@ class Guard:
         """Check everything: names, signs, and the operator's conditions.
 
         :raises BackendGuardError: The request is refused; nothing was sent.
+        :raises BackendRequestError: What it depends on could not be read just now; nothing was sent.
         """
         reach = reach_of(operation, request)
         if reach is None:
@@ -153,6 +154,8 @@ class Guard:
         except ServiceError as error:
             if says_missing(error):
                 return ()
+            if error.may_pass:
+                raise self._hiccup(reach, f"amplifybackend:GetBackend ({error.code})") from error
             raise self._unlisted(reach, f"{error.code}. Allow amplifybackend:GetBackend") from None
         if not isinstance(listed, list):  # an answer without a list is not one with an empty list
             raise self._unlisted(reach, "the answer of GetBackend has no list")
@@ -186,10 +189,13 @@ class Guard:
             self.read(signs.pending_jobs(reach.app_id, environment, facts))
         unmet = self.conditions.unmet(environment, facts)
         if unmet:
+            self._raise_hiccup(reach, facts)
             text = f"a condition of only_if does not hold: {'; '.join(unmet)}"
             raise self._error(reach, Refusal(GuardRefusal.CONDITION, text))
 
     def _judge(self, reach: Reach, where: str, facts: signs.Facts, mode: Mode) -> None:
+        if mode is not Mode.OFF and not facts.signs:
+            self._raise_hiccup(reach, facts)
         self._raise(reach, verdict.by_signs(where, facts, mode))
         self._report(facts.unreadable if mode is Mode.AUTO else [])
 
@@ -230,9 +236,28 @@ class Guard:
             raise self._error(reach, refusal)
 
     def _error(self, reach: Reach, refusal: Refusal) -> BackendGuardError:
-        where = f"environment {reach.environment!r}, " if reach.environment else ""
-        text = f"{reach.operation} ({where}app {reach.app_id!r}) was refused by the guard; nothing was sent: "
-        return BackendGuardError(text + refusal.text, reason=refusal.reason)
+        text = f"{_label(reach)} was refused by the guard; nothing was sent: {refusal.text}"
+        return BackendGuardError(text, reason=refusal.reason)
+
+    def _raise_hiccup(self, reach: Reach, facts: signs.Facts) -> None:
+        """Fail, so that a retry asks again, where an answer is missing only for the moment.
+
+        It is no sign that nothing is there, and no refusal either.
+        """
+        if facts.hiccups:
+            error = facts.hiccups[0]
+            raise self._hiccup(reach, str(error)) from error.hiccup
+
+    def _hiccup(self, reach: Reach, read: str) -> BackendRequestError:
+        return BackendRequestError(
+            f"{_label(reach)}: nothing was sent, because the guard cannot check it just now: {read} failed. "
+            "A retry checks it again"
+        )
+
+
+def _label(reach: Reach) -> str:
+    where = f"environment {reach.environment!r}, " if reach.environment else ""
+    return f"{reach.operation} ({where}app {reach.app_id!r})"
 
 
 # ------------------------------------------------------------------------------------------------------ the clients

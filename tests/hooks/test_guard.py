@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import socket
 import socketserver
 import threading
 from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ from airflow_provider_amplifybackend.hooks._neighbours import AWS_DOMAINS, is_aw
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.local.testing.isolated_airflow import connection_json, environment_names
+from airflow_provider_amplifybackend.retries import Action, advice_for
 from tests.front import Front
 from tests.samples import APP
 
@@ -322,6 +324,102 @@ def test_a_sign_that_can_be_read_refuses_beside_one_that_cannot(
     sign(service, stack_policy={"Statement": [LOCK]})
     with pytest.raises(BackendGuardError):
         hook.call("DeleteBackend", DELETE)
+    assert sent("DeleteBackend") == 0
+
+
+HICCUPS: dict[str, dict[str, Any]] = {
+    "throttled": {"kind": "throttle"},
+    "a server's error": {"kind": "error", "status": 503, "code": "ServiceUnavailable", "message": "come back later"},
+    "a gateway's timeout": {"kind": "timeout_before"},
+    "a reset": {"kind": "reset_after"},
+    "expired credentials": {"kind": "error", "status": 403, "code": "ExpiredTokenException", "message": "too old"},
+}
+
+
+@pytest.fixture
+def impatient(service: LocalAmplifyBackend) -> AmplifyBackendHook:
+    """A hook whose own client repeats nothing."""
+    return AmplifyBackendHook(config={"retries": {"total_max_attempts": 1}})
+
+
+@pytest.mark.parametrize("hiccup", HICCUPS)
+@pytest.mark.parametrize("operation", ["GetApp", "GetBackend", "GetStackPolicy"])
+def test_a_sign_that_cannot_be_read_for_the_moment_is_read_again_by_a_retry(
+    operation: str, hiccup: str, impatient: AmplifyBackendHook, service: LocalAmplifyBackend, sent: Sent
+) -> None:
+    fault = service.control.add_fault(service="*", operation=operation, **HICCUPS[hiccup])["fault_id"]
+    with pytest.raises(BackendRequestError, match=rf"DeleteBackend .*nothing was sent.*:{operation} ") as caught:
+        impatient.call("DeleteBackend", DELETE)
+    assert advice_for(caught.value).action is Action.RETRY
+    assert sent("DeleteBackend") == 0
+    service.control.remove_fault(fault)
+    impatient.call("DeleteBackend", DELETE)
+    assert sent("DeleteBackend") == 1
+
+
+@pytest.mark.parametrize("operation", ["ListStacks", "DescribeStacks"])
+def test_require_asks_for_no_permission_where_only_the_answer_was_lost(
+    operation: str, impatient: AmplifyBackendHook, service: LocalAmplifyBackend, sent: Sent
+) -> None:
+    service.control.add_fault(service="*", operation=operation, kind="truncate")
+    impatient.guard.mode = Mode.REQUIRE
+    for way in (impatient.check_guard, impatient.attempt, impatient.start_operation):
+        with pytest.raises(BackendRequestError, match=operation):
+            way("DeleteBackend", DELETE)
+    assert sent("DeleteBackend") == 0
+
+
+def test_a_sign_that_is_found_refuses_beside_one_that_cannot_be_read_for_the_moment(
+    hook: AmplifyBackendHook, service: LocalAmplifyBackend, sent: Sent
+) -> None:
+    service.control.add_fault(service="*", kind="throttle", operation="GetStackPolicy")
+    sign(service, termination_protection=True)
+    with pytest.raises(BackendGuardError, match="termination protection"):
+        hook.call("DeleteBackend", DELETE)
+    assert sent("DeleteBackend") == 0
+
+
+def test_a_neighbour_that_is_not_there_is_one_that_cannot_be_read(
+    hook: AmplifyBackendHook, service: LocalAmplifyBackend, sent: Sent
+) -> None:
+    service.control.add_fault(
+        service="*", operation="GetApp", kind="error", status=501, code="NotImplemented", message="not in this emulator"
+    )
+    hook.call("DeleteBackend", DELETE)
+    assert sent("DeleteBackend") == 1
+
+
+@pytest.mark.parametrize("closed", ["AWS_ENDPOINT_URL_CLOUDFORMATION", "AWS_ENDPOINT_URL_AMPLIFY"])
+def test_a_neighbour_to_which_no_way_leads_is_one_that_cannot_be_read(
+    closed: str, hook: AmplifyBackendHook, sent: Sent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as nobody_listens:
+        nobody_listens.bind(("127.0.0.1", 0))
+        monkeypatch.setenv(closed, f"http://127.0.0.1:{nobody_listens.getsockname()[1]}")
+        hook.call("DeleteBackend", DELETE)
+    assert sent("DeleteBackend") == 1
+
+
+def test_environments_that_cannot_be_listed_for_the_moment_are_listed_again_by_a_retry(
+    impatient: AmplifyBackendHook, service: LocalAmplifyBackend, sent: Sent
+) -> None:
+    fault = service.control.add_fault(operation="GetBackend", kind="throttle")["fault_id"]
+    with pytest.raises(BackendRequestError, match=r"RemoveAllBackends .*nothing was sent.*GetBackend") as caught:
+        impatient.call("RemoveAllBackends", REMOVE_ALL)
+    assert advice_for(caught.value).action is Action.RETRY
+    service.control.remove_fault(fault)
+    impatient.call("RemoveAllBackends", REMOVE_ALL)
+    assert sent("RemoveAllBackends") == 1
+
+
+def test_a_condition_that_cannot_be_read_for_the_moment_is_no_refusal(
+    impatient: AmplifyBackendHook, service: LocalAmplifyBackend, sent: Sent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__AMPLIFYBACKEND__GUARD", "off")
+    impatient.guard.conditions = conditions_of({"older_than": "1s"})
+    service.control.add_fault(service="*", operation="GetBackendEnvironment", kind="throttle")
+    with pytest.raises(BackendRequestError, match="GetBackendEnvironment"):
+        impatient.call("DeleteBackend", DELETE)
     assert sent("DeleteBackend") == 0
 
 
