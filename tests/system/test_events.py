@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine, text
 
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.local.testing.isolated_airflow import connection_json
 from tests.samples import APP
-from tests.system.engine import RunningAirflow
+from tests.system.engine import Executor, RunningAirflow
 from tests.system.engine_client import wait_until
+from tests.system.engine_services import needs_services
 
 pytestmark = pytest.mark.system
 
@@ -24,20 +26,35 @@ ASSETS = {f"{environment}-{number}" for environment in ENVIRONMENTS for number i
 DELAY = 3
 
 
+@pytest.fixture(scope="module", params=["LocalExecutor", pytest.param("CeleryExecutor", marks=needs_services)])
+def executor(request: pytest.FixtureRequest) -> Executor:
+    executor: Executor = request.param
+    return executor
+
+
 @pytest.fixture(scope="module")
-def service() -> Iterator[LocalAmplifyBackend]:
+def service(executor: Executor) -> Iterator[LocalAmplifyBackend]:
     with LocalAmplifyBackend(job_seconds=3600) as running:
         running.control.seed_app(APP, *ENVIRONMENTS)
         yield running
 
 
 @pytest.fixture(scope="module")
-def airflow(service: LocalAmplifyBackend, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAirflow]:
+def airflow(
+    executor: Executor, service: LocalAmplifyBackend, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningAirflow]:
     connection = json.loads(connection_json(service.endpoint_url))
     # The package of this checkout, installed or not.
     settings = {"PYTHONPATH": str(Path(__file__).parents[2])}
     home = tmp_path_factory.mktemp("events")
-    with RunningAirflow(home, DAGS, connections={"aws_default": connection}, env=settings) as running:
+    with RunningAirflow(
+        home,
+        DAGS,
+        executor=executor,
+        database="postgresql" if executor == "CeleryExecutor" else "sqlite",
+        connections={"aws_default": connection},
+        env=settings,
+    ) as running:
         running.wait_ready(["reacts", "clones", "after_clone"])
         yield running
 
@@ -75,11 +92,9 @@ def wait_for_lists(service: LocalAmplifyBackend, more: int) -> Counter[str]:
 
 
 def watermarks(airflow: RunningAirflow) -> int:
-    import sqlite3
-    from contextlib import closing
-
-    with closing(sqlite3.connect(airflow.home / "airflow.db", timeout=30)) as connection:
-        return int(connection.execute("SELECT COUNT(*) FROM asset_state_store").fetchone()[0])
+    engine = create_engine(airflow.environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
+    with engine.connect() as connection:
+        return int(connection.execute(text("SELECT COUNT(*) FROM asset_state_store")).scalar_one())
 
 
 def wait_for_events(airflow: RunningAirflow, expected: set[tuple[str, str]]) -> list[tuple[str, str]]:
