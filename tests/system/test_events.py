@@ -1,4 +1,7 @@
-"""docs/events.md on a running Airflow: whoever ends a job schedules a DAG, however many watch and whoever dies."""
+"""docs/events.md on a running Airflow: whoever ends a job schedules a DAG, however many watch and whoever dies.
+
+And what else is for whoever looks after a fleet: a failure is told to the owner, the inventory and the drift check.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ def executor(request: pytest.FixtureRequest) -> Executor:
 @pytest.fixture(scope="module")
 def service(executor: Executor) -> Iterator[LocalAmplifyBackend]:
     with LocalAmplifyBackend(job_seconds=3600) as running:
-        running.control.seed_app(APP, *ENVIRONMENTS)
+        running.control.seed_app(APP, *ENVIRONMENTS, tags={"owner": "web"})
         yield running
 
 
@@ -55,7 +58,7 @@ def airflow(
         connections={"aws_default": connection},
         env=settings,
     ) as running:
-        running.wait_ready(["reacts", "clones", "after_clone"])
+        running.wait_ready(["reacts", "clones", "after_clone", "tells", "looks_after"])
         yield running
 
 
@@ -180,3 +183,29 @@ def test_a_task_that_changes_an_environment_schedules_a_dag_once(
         return airflow.xcom("after_clone", done[0]["dag_run_id"], "look") if done else None
 
     assert wait_until(consumed, 120, "run of after_clone") == [job_id]
+
+
+def test_what_a_retry_cannot_help_is_tried_once_and_told_to_the_owner(
+    airflow: RunningAirflow, service: LocalAmplifyBackend, tmp_path: Path
+) -> None:
+    told = tmp_path / "told"
+    run_id = airflow.trigger("tells", conf={"told": str(told)})
+    assert airflow.wait_run("tells", run_id) == "failed"
+    assert airflow.task("tells", run_id, "clone")["try_number"] == 1
+    [letter] = wait_until(lambda: told.exists() and told.read_text().splitlines(), 60, "a letter")
+    facts = json.loads(letter)
+    assert (facts["owner"], facts["app_id"], facts["operation"]) == ("web", APP, "CloneBackend")
+    assert service.control.journal("CloneBackend", effective=True)[1:] == []
+
+
+def test_the_fleet_is_written_down_and_what_has_drifted_fails(
+    airflow: RunningAirflow, service: LocalAmplifyBackend, tmp_path: Path
+) -> None:
+    run_id = airflow.trigger("looks_after", conf={"folder": str(tmp_path)})
+    assert airflow.wait_run("looks_after", run_id) == "success"
+    listed = [json.loads(line) for line in (tmp_path / "inventory" / "environments.jsonl").read_text().splitlines()]
+    assert {row["environment"] for row in listed} >= set(ENVIRONMENTS)
+    assert "<table" in (tmp_path / "inventory" / "report.html").read_text()
+    service.control.seed_app(APP, {"name": "env0", "auth": {"people": None}})
+    airflow.clear("looks_after", run_id, ["compare"])
+    assert airflow.wait_run("looks_after", run_id) == "failed"
