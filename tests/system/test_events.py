@@ -192,7 +192,8 @@ def test_what_a_retry_cannot_help_is_tried_once_and_told_to_the_owner(
     run_id = airflow.trigger("tells", conf={"told": str(told)})
     assert airflow.wait_run("tells", run_id) == "failed"
     assert airflow.task("tells", run_id, "clone")["try_number"] == 1
-    [letter] = wait_until(lambda: told.exists() and told.read_text().splitlines(), 60, "a letter")
+    wait_until(told.exists, 60, lambda: "a letter")
+    [letter] = told.read_text().splitlines()
     facts = json.loads(letter)
     assert (facts["owner"], facts["app_id"], facts["operation"]) == ("web", APP, "CloneBackend")
     assert service.control.journal("CloneBackend", effective=True)[1:] == []
