@@ -18,6 +18,10 @@ from typing import Any, BinaryIO
 # Read without an import of Airflow, because this module is imported before tests/conftest.py sets AIRFLOW_HOME.
 AIRFLOW = tuple(int(part) for part in version("apache-airflow").split(".")[:2])
 
+# A triggerer's client shows a proxy its password with each request for a plain `http` address. Older ones do so with
+# the first request of a connection only (aio-libs/aiohttp#2596).
+SHOWS_PROXY_PASSWORDS = tuple(int(part) for part in version("aiohttp").split(".")[:3]) >= (3, 13, 3)
+
 # The first lines of every DAG file that tests write.
 DAG_IMPORTS = """\
 try:

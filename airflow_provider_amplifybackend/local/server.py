@@ -180,6 +180,8 @@ def _config(app: ASGIApp) -> uvicorn.Config:
         proxy_headers=False,
         log_config=None,
         ws="none",
+        # Before 0.36, uvicorn would set its event loop for the whole process: for the user's tests, too.
+        loop="auto" if hasattr(uvicorn.Config, "get_loop_factory") else "none",
         # An idle connection that closes just as a client uses it looks like a fault that nobody scripted.
         timeout_keep_alive=3600,
         timeout_graceful_shutdown=1,

@@ -5,6 +5,7 @@ It uses the command line and nothing else of Airflow, because that is what all v
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sqlite3
@@ -258,3 +259,10 @@ def test_members_of_what_is_read_are_xcoms_and_mapped_tasks_are_labelled(
     assert {"return_value", "AmplifyMetaConfig", "BackendEnvironmentList", "exists", "stack_name"} <= {
         key for (key,) in keys
     }
+
+
+def test_the_local_service_leaves_the_event_loop_of_the_process_alone() -> None:
+    with LocalAmplifyBackend():
+        loop = asyncio.new_event_loop()
+        loop.close()
+    assert type(loop).__module__.startswith("asyncio.")

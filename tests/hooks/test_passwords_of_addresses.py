@@ -21,6 +21,7 @@ from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.operators.environment import DeleteBackendOperator, GetBackendOperator
 from airflow_provider_amplifybackend.sensors.environment import BackendEnvironmentSensor
 from airflow_provider_amplifybackend.triggers.job import BackendJobTrigger
+from tests.airflow_versions import SHOWS_PROXY_PASSWORDS
 from tests.dag_run import DagRunner, Finished
 from tests.front import Front
 from tests.samples import APP
@@ -56,6 +57,9 @@ def assert_unseen(run: Finished, airflow_home: Path, password: str) -> None:
         assert form not in (airflow_home / "airflow.db").read_bytes().decode(errors="replace")
 
 
+@pytest.mark.skipif(
+    not SHOWS_PROXY_PASSWORDS, reason="aiohttp before 3.13.3 shows a proxy no password with a later plain HTTP request"
+)
 @pytest.mark.usefixtures("everything_is_logged")
 def test_worker_and_triggerer_go_through_a_proxy_that_demands_the_password_of_the_connection(
     dags: DagRunner,

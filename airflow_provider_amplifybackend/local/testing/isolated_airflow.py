@@ -171,6 +171,8 @@ class LocalAirflow:
         `retry_delay` is how many seconds to wait between two tries, whatever the tasks say (Airflow's own default is
         300, and they are waited out); None waits as long as they say.
         """
+        from airflow_provider_amplifybackend._compat import run_in_process
+
         if isinstance(dag, str):
             dag = self.dag(dag)
         if retry_delay is not None:
@@ -178,7 +180,7 @@ class LocalAirflow:
                 _wait_between_tries(task, timedelta(seconds=retry_delay))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            run = dag.test(run_conf=conf)
+            run = run_in_process(dag, conf)
         return LocalRun(
             dag_id=run.dag_id,
             run_id=run.run_id,
