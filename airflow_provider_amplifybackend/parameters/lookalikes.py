@@ -125,8 +125,8 @@ def lookalike(path: str, config: Mapping[Any, Any], members: Collection[str]) ->
     if own or not any(name[:1].islower() for name in names):
         return None
     return (
-        f"{path} is in another format than the API's ({listed(sorted(names))}), such as that of the Amplify CLI's files "
-        f"and requests: {instead}"
+        f"{path} is in another format than the API's ({listed(sorted(names))}), such as that of the Amplify CLI's "
+        f"files and requests: {instead}"
     )
 
 

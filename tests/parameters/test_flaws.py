@@ -240,12 +240,12 @@ def test_what_is_written_for_somebody_else_gets_one_sentence(config: Any, said: 
     assert "hush" not in str(error.value)
 
 
-@pytest.mark.parametrize("config", [{"userPoolName": "guests", "signInMethod": "EMAIL"}, {"UserPoolName": "guests"}])
-def test_members_of_the_api_in_another_spelling_or_of_another_operation_are_no_other_format(config: Any) -> None:
+@pytest.mark.parametrize("config", [{"UserPoolName": "guests"}, {"UserPoolName": "guests", "SignInMethod": "EMAIL"}])
+def test_members_of_another_operation_of_the_api_are_named_and_no_other_format(config: Any) -> None:
     with pytest.raises(ParameterError) as error:
         build_request("UpdateBackendAuth", NAMES | {"resource_config": {"UserPoolConfigs": config}})
-    assert "resource_config.UserPoolConfigs" in str(error.value)
-    assert "another format" not in str(error.value)
+    assert "UserPoolName" in str(error.value)
+    assert "of UpdateBackendAuthUserPoolConfig; accepted members: ForgotPassword" in str(error.value)
 
 
 def test_many_unknown_members_get_one_sentence() -> None:
