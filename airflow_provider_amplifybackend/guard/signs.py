@@ -10,12 +10,12 @@ import json
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from airflow_provider_amplifybackend.core.guard_refusal import GuardRefusal
 from airflow_provider_amplifybackend.core.meta_config import outputs, parse_document
 from airflow_provider_amplifybackend.core.requests import ServiceError
+from airflow_provider_amplifybackend.core.timing import http_date
 from airflow_provider_amplifybackend.guard.lease import Lease
 from airflow_provider_amplifybackend.guard.protected import folded
 
@@ -187,7 +187,7 @@ def _read_age(app_id: str, environment: str, facts: Facts) -> Generator[Ask, Map
 def service_time(answer: Mapping[str, Any]) -> datetime | None:
     """Return the service's own time: a worker's clock is another one than that which dated the environment."""
     try:
-        return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+        return http_date(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
     except (KeyError, TypeError, ValueError):
         return None
 
