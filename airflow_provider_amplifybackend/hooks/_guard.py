@@ -49,6 +49,8 @@ class Guard:
         self._checked: dict[Reach, float] = {}
         self._neighbours: Neighbours | None = None
         self._reported: set[str] = set()
+        # The guards for clients in other regions than the hook's own.
+        self._elsewhere: dict[str, Guard] = {}
         # The connection's extra, as it was at the last full check.
         self._extra: Mapping[str, Any] | None = None
 
@@ -89,12 +91,25 @@ class Guard:
         else:
             self.check(operation, request)
 
+    def in_region(self, region: str | None) -> Guard:
+        """Return the guard for the requests of a client: signs are read in its region, which may be another one.
+
+        :param region: The client's region, if it is known.
+        """
+        if region is None or region == self._hook.client_session.region_name:
+            return self
+        guard = self._elsewhere.get(region)
+        if guard is None:
+            guard = self._elsewhere[region] = self._hook.in_region(region).guard
+        guard.mode, guard.conditions, guard.last_checks = self.mode, self.conditions, self.last_checks
+        return guard
+
     def check_on_the_wire(self, operation: str, request: Mapping[str, Any]) -> None:
         """Check what is sent, which is what was checked, unless a handler has changed it since."""
         reach = reach_of(operation, request)
         if reach is None:
             return
-        if self._is_fresh(reach):
+        if any(guard._is_fresh(reach) for guard in (self, *self._elsewhere.values())):
             # The environments that it reaches unnamed were listed just now.
             named = (reach.environment,) if reach.environment else ()
             self._raise(reach, verdict.by_name(reach, named, self._entries(reach)))
@@ -283,9 +298,9 @@ class _Synchronous:
     def __init__(self, guard: Guard) -> None:
         self._guard = guard
 
-    def check_parameters(self, params: Any, model: Any, **_: Any) -> None:
-        if _is_ours(model) and isinstance(params, Mapping):
-            self._guard.check_on_client(model.name, params)
+    def check_parameters(self, params: Any, model: Any, context: Mapping[str, Any] | None = None, **_: Any) -> None:
+        if _is_ours(model) and isinstance(params, Mapping) and reach_of(model.name, params):
+            self._guard.in_region((context or {}).get("client_region")).check_on_client(model.name, params)
 
     def check_request(self, request: Any, event_name: str, **_: Any) -> None:
         """Check what is on the wire, too: a handler may have changed the request since."""
@@ -300,9 +315,9 @@ class _Asynchronous(_Synchronous):
     aiobotocore awaits what they return; for a read that is nothing, which costs next to nothing.
     """
 
-    def check_parameters(self, params: Any, model: Any, **_: Any) -> Any:
+    def check_parameters(self, params: Any, model: Any, context: Mapping[str, Any] | None = None, **_: Any) -> Any:
         if _is_ours(model) and reach_of(model.name, {}):
-            return asyncio.to_thread(super().check_parameters, params, model)
+            return asyncio.to_thread(super().check_parameters, params, model, context)
         return None
 
     def check_request(self, request: Any, event_name: str, **_: Any) -> Any:

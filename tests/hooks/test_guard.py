@@ -32,6 +32,7 @@ from tests.samples import APP
 
 DELETE = {"AppId": APP, "BackendEnvironmentName": "production"}
 REMOVE_ALL = {"AppId": APP}
+ELSEWHERE = "eu-west-1"
 LOCK = {"Effect": "Deny", "Action": "Update:*", "Principal": "*", "Resource": "*"}
 Protect = Callable[[str], None]
 Sent = Callable[[str], int]
@@ -119,6 +120,39 @@ def test_an_environment_that_shows_a_sign_is_deleted_in_no_way(
 def test_the_same_ways_lead_to_an_ordinary_environment(way: str, hook: AmplifyBackendHook, sent: Sent) -> None:
     dict(ways_to_delete(hook))[way]()
     assert sent("DeleteBackend") == 1
+
+
+def clients_elsewhere(hook: AmplifyBackendHook) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Clients in another region than the hook's own, in which the environment shows a sign and here does not."""
+    address = {"endpoint_url": hook.conn.meta.endpoint_url}
+    session, there = hook.get_session, {"region_name": ELSEWHERE}
+    yield "another client of the hook", lambda: hook.get_client_type(region_name=ELSEWHERE)
+    yield "a client of a session there", lambda: session(**there).client("amplifybackend", **address)
+    yield "a client of a session here", lambda: session().client("amplifybackend", **there, **address)
+
+
+CLIENTS_ELSEWHERE = ["another client of the hook", "a client of a session there", "a client of a session here"]
+
+
+@pytest.mark.parametrize("way", CLIENTS_ELSEWHERE)
+@pytest.mark.parametrize("locked", [True, False])
+def test_signs_are_read_in_the_region_in_which_a_client_deletes(
+    way: str, locked: bool, hook: AmplifyBackendHook, service: LocalAmplifyBackend, sent: Sent
+) -> None:
+    service.client(region_name=ELSEWHERE).create_backend(AppId=APP, AppName="shop", BackendEnvironmentName="production")
+    apps: Any = hook.client_session.client("amplify", region_name=ELSEWHERE, endpoint_url=service.endpoint_url)
+    variables = {"GEN2_MIGRATION_ENVIRONMENT_NAME": "production"} if locked else {}
+    apps.update_app(appId=APP, environmentVariables=variables)
+    hook.call("GetBackend", DELETE)
+    hook.check_guard("DeleteBackend", DELETE)  # what was read here a moment ago says nothing of what is there
+    client = dict(clients_elsewhere(hook))[way]()
+    if locked:
+        with pytest.raises(BackendGuardError, match="gen2-migration"):
+            client.delete_backend(**DELETE)
+        assert sent("DeleteBackend") == 0
+    else:
+        client.delete_backend(**DELETE)
+        assert sent("DeleteBackend") == 1
 
 
 @pytest.mark.parametrize("reason", SIGNS)
