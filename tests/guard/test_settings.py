@@ -95,6 +95,7 @@ def test_settings_that_are_read_and_those_of_others_are_none_of_these() -> None:
         "AIRFLOW_CONN_AMPLIFYBACKEND_PROTECTED",
         "AIRFLOW_VAR_AMPLIFYBACKEND_GUARD",
         "AMPLIFY_GUARD_TOKEN",
+        "AMPLIFYBACKEND_PROJECT",
         "PATH",
     ]
     refuse_strays(sections, environ, SECTION)
@@ -134,5 +135,6 @@ def test_an_extra_of_any_other_meaning_is_none_of_these() -> None:
         "config_kwargs": {"retries": {"mode": "standard"}, "proxies": {"http": "http://proxy:3128"}},
         "assume_role_kwargs": {"ExternalId": "x"},
         "host": "x",
+        "project": "shop",
     }
     assert entries_of_connection(extra, SECTION, "of x") == []
