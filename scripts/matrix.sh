@@ -48,7 +48,7 @@ if [ -n "${MATRIX_TESTS+given}" ]; then
 else
     # The suites that touch Airflow. The local service does not: the main run has it.
     tests=()
-    for suite in compat example_dags guard hooks operators sensors task_groups triggers; do
+    for suite in compat example_dags guard hooks notifications operators sensors task_groups triggers; do
         if [ -d "tests/$suite" ]; then tests+=("tests/$suite"); fi
     done
     if [ ${#tests[@]} -eq 0 ]; then

@@ -103,10 +103,23 @@ def test_a_failed_clone_leaves_neither_an_environment_nor_a_lease(
 
 
 def test_a_clone_that_times_out_is_waited_for_and_then_deleted(dags: DagRunner, service: LocalAmplifyBackend) -> None:
-    service.control.set(job_seconds={"CloneBackend": 12.0})  # longer than two tries take on a busy machine
+    service.control.set(job_seconds={"CloneBackend": 300.0})
     dag = dags.load(GROUP.format(options="default_args={'retries': 1, 'retry_delay': timedelta(0)}", check="pass"))
-    dag.get_task("preview.clone").waiter_max_attempts = 5
+    dag.get_task("preview.clone").waiter_max_attempts = 30
+    seen: list[str] = []
+
+    def end_the_clone_while_it_is_waited_for() -> None:
+        [clone] = [job for job in service.control.jobs() if job["Operation"] == "CloneBackend"]
+        checks = len(service.control.journal("GetBackendJob"))
+        while len(service.control.journal("GetBackendJob")) < checks + 2:
+            time.sleep(0.05)
+        seen.append(service.control.end_job(clone["JobId"])["Status"])
+
+    ending = threading.Thread(target=end_the_clone_while_it_is_waited_for)
+    dag.get_task("preview.clone").on_failure_callback = [lambda _: ending.start()]
     run = dags.run_dag(dag)
+    ending.join()
+    assert seen == ["COMPLETED"]
     assert run.state == "failed"
     assert (states(run)["clone"], states(run)["delete"], states(run)["release"]) == ("failed", "success", "success")
     assert run.tries["preview.clone"] == 2
