@@ -32,6 +32,8 @@ _CALL = "amplifybackend_call"
 _LINE = "%s %s: %s%s in %.3f s, %s retries, request id %s"
 # botocore's loggers that are given more than texts: requests, which show their URL, and dictionaries.
 _WORDY = ("botocore.endpoint", "botocore.parsers")
+# Those that log an exception, which names the whole address: with what it has in it, a session's id or a password.
+_FAILING = ("botocore.httpsession", "botocore.retryhandler")
 # Those that show temporary credentials: of the connection, in a request, and of a role, in the answer of STS. And what
 # STS is asked with for a role.
 _CREDENTIAL = re.compile(
@@ -66,7 +68,7 @@ _FORMATTED = _Formatted()
 
 def guard_log() -> None:
     """Let no credential into botocore's DEBUG lines: before a session is made, which asks STS for those of a role."""
-    for name in (*_WORDY, "botocore.auth"):
+    for name in (*_WORDY, *_FAILING, "botocore.auth"):
         logging.getLogger(name).addFilter(_FORMATTED)
 
 

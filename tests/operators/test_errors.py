@@ -213,7 +213,7 @@ def test_a_garbled_event_is_never_a_success(method: str, event: Any) -> None:
 def test_a_well_formed_event_is_a_success() -> None:
     from airflow_provider_amplifybackend.operators.environment import DeleteBackendOperator
 
-    operator = DeleteBackendOperator(task_id="delete", app_id=APP, backend_environment_name="copy")
+    operator = DeleteBackendOperator(task_id="delete", app_id=APP, backend_environment_name="copy", do_xcom_push=False)
     assert operator.execute_complete({}, event=FINISHED)["Status"] == "COMPLETED"
 
 
@@ -221,5 +221,5 @@ def test_an_event_of_a_trigger_that_carries_nothing_back_still_ends_the_task() -
     from airflow_provider_amplifybackend.operators.environment import DeleteBackendOperator
 
     event = {key: FINISHED[key] for key in ("version", "kind", "job")}
-    operator = DeleteBackendOperator(task_id="delete", app_id=APP, backend_environment_name="copy")
+    operator = DeleteBackendOperator(task_id="delete", app_id=APP, backend_environment_name="copy", do_xcom_push=False)
     assert operator.execute_complete({}, event=event)["Status"] == "COMPLETED"
