@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 import traceback
 import uuid
@@ -14,8 +15,10 @@ from urllib.parse import quote
 
 import pytest
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+from botocore.exceptions import ConnectionClosedError
 
 from airflow_provider_amplifybackend.exceptions import BackendParameterError, BackendRequestError
+from airflow_provider_amplifybackend.hooks._client_log import guard_log
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.operators.environment import DeleteBackendOperator, GetBackendOperator
@@ -136,6 +139,24 @@ def test_an_exception_of_the_hook_has_no_password(connection: Callable[..., str]
     while error is not None:
         assert "hush-1" not in str(error)
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+@pytest.mark.parametrize(
+    "logger", ["botocore.endpoint", "botocore.httpsession", "botocore.retryhandler", "botocore.utils"]
+)
+def test_an_exception_that_botocore_logs_is_part_of_a_line_that_airflow_masks(
+    logger: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Airflow 3.0 masks lines, and looks into no exception."""
+    caplog.set_level("DEBUG", logger)
+    guard_log()
+    error = ConnectionClosedError(endpoint_url="http://squid:hush-1@proxy/backend/d1/challenge/session-1")
+    logging.getLogger(logger).debug("retry needed", exc_info=error)
+    [record] = caplog.records
+    assert record.exc_info is None
+    assert record.getMessage().startswith("retry needed ConnectionClosedError: ")
+    assert "/challenge/session-1" in record.getMessage()
+    assert "hush-1" not in record.getMessage()
 
 
 # Refused as a parameter
