@@ -7,8 +7,11 @@ a later version adds. So a name that sounds like a secret is one, unless it is k
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from typing import Any
+
+from airflow_provider_amplifybackend.core.names import without_unseen
 
 IsSecret = Callable[[Any], bool]
 
@@ -29,6 +32,7 @@ _SOUNDS_SECRET = (
     "apikey",
     "password",
     "passwd",
+    "pwd",
     "passphrase",
     "token",
     "credential",
@@ -40,7 +44,7 @@ _SOUNDS_SECRET = (
     "authorization",  # of a header
 )
 _SESSION = "sessionid"
-# What only sounds like it: settings, and tokens that page or make a request unique.
+# What only sounds like it.
 _HARMLESS = (
     "forgotpassword",
     "passwordpolicy",
@@ -54,12 +58,20 @@ _HARMLESS = (
     "generatesecret",  # a flag of the Amplify CLI
     "hascredential",  # flags of Amazon Pinpoint
     "hastokenkey",
-    "nexttoken",
-    "pagetoken",
-    "continuationtoken",
-    "paginationtoken",
-    "clienttoken",
-    "requesttoken",
+)
+# Tokens that page or make a request unique, by their whole names: a FACEBOOK_CLIENT_TOKEN is a secret.
+_HARMLESS_AS_A_WHOLE = frozenset(
+    {
+        "nexttoken",
+        "nextpagetoken",
+        "pagetoken",
+        "continuationtoken",
+        "nextcontinuationtoken",
+        "paginationtoken",
+        "clienttoken",
+        "clientrequesttoken",
+        "requesttoken",
+    }
 )
 # A name that ends like this is about a secret and does not hold it.
 _ABOUT_A_SECRET = (
@@ -88,7 +100,9 @@ LONGEST_NAME = 200  # of a member; what is longer is no name
 
 
 def plain(name: str) -> str:
-    """Return a name as names are compared: without case, hyphens, underscores, dots and spaces."""
+    """Return a name as names are compared: without case, hyphens, underscores, dots, spaces, width and the unseen."""
+    if not name.isascii():
+        name = without_unseen(unicodedata.normalize("NFKC", name))
     return name.translate(_NOT_COMPARED).casefold()
 
 
@@ -112,7 +126,7 @@ def _sounds(name: Any, words: tuple[str, ...]) -> bool:
     if not isinstance(name, str) or len(name) > LONGEST_NAME:
         return False
     compared = plain(name)
-    if not any(word in compared for word in words):
+    if compared in _HARMLESS_AS_A_WHOLE or not any(word in compared for word in words):
         return False
     for harmless in _HARMLESS:
         compared = compared.replace(harmless, " ")

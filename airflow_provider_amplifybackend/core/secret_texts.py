@@ -5,19 +5,21 @@ Everything here takes a time that grows with the text's length and no faster: a 
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote_plus
 
-from airflow_provider_amplifybackend.core.secret_names import WORDS, IsSecret, mentions_secret
+from airflow_provider_amplifybackend.core.secret_names import WORDS, IsSecret, mentions_secret, plain
 
 # The parsers of YAML take much time for a long text, and ever more for one that is nested deep.
 _LONGEST_YAML = 100_000
 _DEEPEST_YAML = 100
 # JSON and YAML can write a letter of a name as an escape.
-_ESCAPED_LETTER = re.compile(r"\\(?:u00|x|U000000)([2-7][0-9A-Fa-f])")
+_ESCAPED_LETTER = re.compile(r"\\(?:u|U0000)([0-9A-Fa-f]{4})|\\x([0-9A-Fa-f]{2})")
 _DOCUMENT = re.compile(
     r"""\s*+(?:[\[{]|---\s|(?:-\ ++)*+(?:[\w$.-]++|"[^"\n]*+"|'[^'\n]*+')\s*+:(?:\s|$))""", re.VERBOSE
 )
@@ -26,12 +28,23 @@ _COMMENTS = re.compile(r"(?:\s*+#[^\n]*+(?:\n|$))*+")
 # A name, the sign behind it, and the quote that begins its value. No word is tried from its middle.
 _MEMBER = re.compile(
     r"""
-    (?<![\w$.-]) (?P<name>[\w$.-]++) \\*+["']?+ [ \t]*+ (?P<sign>=>|[:=]) \s*+ (?P<quote>(?P<escapes>\\*+)["'])?+
+    (?<![\w$.-]) (?P<name>[\w$.-]++) (?:\\*+["'] | &(?:quot|\#34|\#39|\#x27); )?+ \]?+ [ \t]*+ (?P<sign>=>|[:=]) \s*+
+    (?P<quote>(?P<escapes>\\*+)(?:"{3}|'{3}|["']))?+
     """,
     re.VERBOSE,
 )
-# With the word that a header has in front of what is secret.
-_UNQUOTED = re.compile(r"(?:(?:bearer|basic|digest|token)[ ]++)?+\S++", re.IGNORECASE)
+_ELEMENT = re.compile(r"<(?:[\w.-]++:)?(?P<name>[\w$.-]++)(?:\s[^<>]*+)?>(?P<value>[^<]++)</")
+# A block of YAML: the mark, and the lines that stand further in.
+_BLOCK = re.compile(r"[|>][-+\d]*+[ \t]*+\r?\n(?:(?:[ \t]++[^\n]*+)?(?:\n|\Z))+")
+_BRACKETS = {"{": "}", "[": "]"}
+_BRACKET = re.compile(r"[{}\[\]]")
+# What can be a text in another code: percent-encoded, or JSON in base64.
+_RUN = re.compile(r"[^\s\"'<>&;=?\#,]{12,}+")
+_IN_BASE64 = re.compile(r"(?:e[wy]|W[3wy])[A-Za-z0-9+/_-]*+")
+# With the word that a header has in front of what is secret, or a tag or an anchor of YAML.
+_UNQUOTED = re.compile(
+    r"""(?:(?:bearer|basic|digest|token|[!&]\S*+)[ ]++)*+(?:"[^"\n]*+"|'[^'\n]*+'|\S++)""", re.IGNORECASE
+)
 _OF_A_FORM = re.compile(r"[^\s&;]++")
 _PUNCTUATION = ",;.:!?)}]\"'"
 _KEY = re.compile(r"-----BEGIN [A-Z0-9 ]++-----.*?(?:-----END [A-Z0-9 ]++-----|\Z)", re.DOTALL)
@@ -51,11 +64,11 @@ class Found:
 
 def may_hold_secret(text: str) -> bool:
     """Tell whether a text can be a document with a secret in it."""
-    if ":" not in text and "=" not in text and "\\" not in text:
+    if ":" not in text and "=" not in text and "\\" not in text and "</" not in text:
         return False
     if mentions_secret(text):
         return True
-    return "\\" in text and mentions_secret(_ESCAPED_LETTER.sub(lambda match: chr(int(match[1], 16)), text))
+    return "\\" in text and mentions_secret(_ESCAPED_LETTER.sub(lambda match: chr(int(match[1] or match[2], 16)), text))
 
 
 def looks_like_document(text: str) -> bool:
@@ -115,6 +128,11 @@ class _Level:
         self.at_key = is_mapping
         self.value_is_secret = is_secret
         self.value_is_words = False
+        self.key: str | None = None
+        self.value_begins = begins
+        # Of a mapping with a name and a value: whether the name is a secret's, and where its values were found.
+        self.names_secret = False
+        self.values: list[tuple[int, int]] = []
 
 
 class _Reader:
@@ -133,15 +151,30 @@ class _Reader:
                 self._node(kind, event)
             elif kind in ("MappingEndEvent", "SequenceEndEvent"):
                 level = self._open.pop()
+                for begins, ends in level.values if level.names_secret else ():
+                    self._make_all_secret(begins, ends)
                 self._name(level.anchor, level.begins)
+                self._note_value(None)
         return self._found
+
+    def _note_value(self, value: str | None) -> None:
+        """Note the value that has just been read, if it is that of a mapping's member."""
+        level = self._open[-1] if self._open else None
+        if level is None or not level.is_mapping or not level.at_key or level.key is None:
+            return
+        if names_a_value(level.key):
+            level.names_secret = level.names_secret or self._is_secret(value)
+        elif is_a_value(level.key):
+            level.values.append((level.value_begins, len(self._found)))
 
     def _node(self, kind: str, event: Any) -> None:
         above = self._open[-1] if self._open else None
         is_key = above is not None and above.is_mapping and above.at_key
         is_secret = False if above is None or is_key else above.value_is_secret
-        if kind == "ScalarEvent" and not is_key:
-            if above is None or not above.value_is_words:
+        if kind == "ScalarEvent":
+            if is_key:
+                self._key(event)
+            elif above is None or not above.value_is_words:
                 self._scalar(event, is_secret=is_secret)
         elif kind == "AliasEvent" and is_secret:
             self._make_secret(event.anchor)
@@ -155,7 +188,15 @@ class _Reader:
                 name = getattr(event, "value", None)
                 above.value_is_secret = above.is_secret or self._is_secret(name)
                 above.value_is_words = name in WORDS
+                above.key, above.value_begins = name, len(self._found)
             above.at_key = not is_key
+            if not is_key and not kind.endswith("StartEvent"):
+                self._note_value(getattr(event, "value", None))
+
+    def _key(self, event: Any) -> None:
+        """Note a key that can hold a secret itself."""
+        if may_hold_secret(event.value):
+            self._found.append(Found(event.start_mark.index, event.end_mark.index, event.value, is_secret=False))
 
     def _scalar(self, event: Any, *, is_secret: bool) -> None:
         begins = len(self._found)
@@ -168,22 +209,67 @@ class _Reader:
             self._anchors[anchor] = (begins, len(self._found))
 
     def _make_secret(self, anchor: str) -> None:
-        begins, ends = self._anchors.pop(anchor, (0, 0))  # once is enough
+        self._make_all_secret(*self._anchors.pop(anchor, (0, 0)))  # once is enough
+
+    def _make_all_secret(self, begins: int, ends: int) -> None:
         for index in range(begins, ends):
             entry = self._found[index]
             self._found[index] = Found(entry.start, entry.end, entry.value)
 
 
+def names_a_value(key: str) -> bool:
+    """Tell whether the value of a member is the name of what stands beside it, as in an environment's variables."""
+    word = plain(key)
+    return word in _NAMES or word.endswith("name")
+
+
+def is_a_value(key: str) -> bool:
+    """Tell whether a member is the value to a name that stands beside it."""
+    word = plain(key)
+    return word == "val" or word.endswith("value")
+
+
+_NAMES = frozenset({"key", "parameterkey", "outputkey", "variable"})
+
+
 def in_words(text: str, is_secret: IsSecret) -> Iterator[Found]:
     """Yield what stands behind the name of a secret anywhere in a text: ``"ClientSecret": "..."``, ``token=...``."""
     position = 0
-    while member := _MEMBER.search(text, position):
-        position = member.end()
-        if is_secret(member["name"]) or is_secret(_word_before(text, member.start()) + member["name"]):
-            position = max(position, _end_of_value(text, member))
-            value = text[member.end() : position]
-            if value.casefold() not in NO_SECRETS:
-                yield Found(member.end(), position, value)
+    elements = (element for element in _ELEMENT.finditer(text) if is_secret(element["name"]))
+    element, member = next(elements, None), _MEMBER.search(text)
+    while element or member:
+        if element and (member is None or element.start() <= member.start()):
+            if element.start() >= position:
+                position = element.end("value")
+                yield Found(element.start("value"), position, element["value"])
+            element = next(elements, None)
+        elif member and member.start() < position:
+            member = _MEMBER.search(text, position)
+        elif member:
+            position = member.end()
+            if is_secret(member["name"]) or is_secret(_word_before(text, member.start()) + member["name"]):
+                position = max(position, _end_of_value(text, member))
+                value = text[member.end() : position]
+                if value.casefold() not in NO_SECRETS:
+                    yield Found(member.end(), position, value)
+            member = _MEMBER.search(text, position)
+
+
+def decoded_runs(text: str) -> Iterator[Found]:
+    """Yield what is percent-encoded in a text, or JSON in base64, with its decoded value."""
+    for run in _RUN.finditer(text) if "%" in text or _IN_BASE64.search(text) else ():
+        decoded = unquote_plus(run[0]) if "%" in run[0] else _from_base64(run[0])
+        if decoded is not None and decoded != run[0]:
+            yield Found(run.start(), run.end(), decoded)
+
+
+def _from_base64(run: str) -> str | None:
+    if not _IN_BASE64.fullmatch(run):
+        return None
+    try:
+        return base64.b64decode(run + "=" * (-len(run) % 4), altchars=b"-_" if {"-", "_"} & {*run} else None).decode()
+    except ValueError:
+        return None
 
 
 def _word_before(text: str, position: int) -> str:
@@ -194,9 +280,27 @@ def _word_before(text: str, position: int) -> str:
 def _end_of_value(text: str, member: re.Match[str]) -> int:
     start = member.end()
     if quote := member["quote"]:
-        return _closing(text, start, quote[-1], len(member["escapes"]))
+        mark = quote.lstrip("\\")
+        if len(mark) == 3:
+            end = text.find(mark, start)
+            return end if end >= 0 else len(text)
+        return _closing(text, start, mark, len(member["escapes"]))
+    if text[start : start + 1] in _BRACKETS:
+        return _end_of_brackets(text, start)
+    if block := _BLOCK.match(text, start):
+        return start + len(block[0].rstrip())
     value = _KEY.match(text, start) or (_OF_A_FORM if member["sign"] == "=" else _UNQUOTED).match(text, start)
     return start + len(value[0].rstrip(_PUNCTUATION)) if value else start
+
+
+def _end_of_brackets(text: str, start: int) -> int:
+    """Return where a value in brackets ends, with the text if they are not closed."""
+    depth = 0
+    for bracket in _BRACKET.finditer(text, start):
+        depth += 1 if bracket[0] in _BRACKETS else -1
+        if depth == 0:
+            return bracket.end()
+    return len(text)
 
 
 def _closing(text: str, start: int, quote: str, escapes: int) -> int:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from enum import Enum, auto
 from typing import Any
 
+from airflow_provider_amplifybackend.core.addresses import has_password, passwords_only, without_passwords
 from airflow_provider_amplifybackend.core.encodable import MAX_DEPTH, TOO_DEEP, encodable, encodable_text
 from airflow_provider_amplifybackend.core.secret_forms import written_forms
 from airflow_provider_amplifybackend.core.secret_names import (
@@ -23,19 +24,21 @@ from airflow_provider_amplifybackend.core.secret_names import (
     IsSecret,
     is_masked_name,
     is_secret_name,
-    plain,
 )
 from airflow_provider_amplifybackend.core.secret_texts import (
     NO_SECRETS,
     Found,
     comment_replaced,
     comments,
+    decoded_runs,
     in_document,
     in_words,
+    is_a_value,
     is_json,
     is_no_sentence,
     looks_like_document,
     may_hold_secret,
+    names_a_value,
     replaced,
 )
 
@@ -49,9 +52,6 @@ WIRE_NAMES = {
 }
 # In this document, the names below each category are those of resources, which an author may call `tokens`.
 _META = frozenset({"AmplifyMetaConfig", "amplifyMetaConfig"})
-# An entry of a list that has its name as a value: environment variables, parameters and outputs of stacks.
-_NAME = frozenset({"name", "key", "parameterkey", "outputkey"})
-_VALUE = frozenset({"value", "parametervalue", "outputvalue"})
 # A text that cannot be read is masked as a whole up to the length that Airflow shows of a rendered field by default.
 _LONGEST_WHOLE = 4096
 # Texts in texts: JSON in JSON in YAML. Nobody who means well has more.
@@ -74,6 +74,17 @@ __all__ = [
 ]
 
 
+_CONTAINERS = (Mapping, list, tuple, set, frozenset)
+_OPENING = re.compile(r"[{\[]")
+_MOST_TRIES = 20  # brackets in a text that begin no JSON
+_decoder = json.JSONDecoder()
+
+
+def _is_text_with_secret(key: Any) -> bool:
+    """Tell whether a key is more than a name."""
+    return isinstance(key, str) and (may_hold_secret(key) or has_password(key))
+
+
 class _Place(Enum):
     """A place in a document, as far as it says what a value there is."""
 
@@ -88,7 +99,7 @@ def _place(name: Any, value: Any, above: _Place, is_secret: IsSecret) -> _Place:
     """Return the place of a member."""
     if above in (_Place.SECRET, _Place.WORDS):
         return above
-    is_container = isinstance(value, Mapping | list | tuple)
+    is_container = isinstance(value, _CONTAINERS)
     if above is _Place.META and is_container:
         return _Place.CATEGORY
     if above is _Place.CATEGORY and is_container:
@@ -105,9 +116,9 @@ def _places(
 ) -> Iterator[tuple[Any, Any, _Place]]:
     """Yield the members of an object with their places: the value of ``{"name": "PASSWORD", "value": ...}``, too."""
     members = [*members]
-    names_secret = any(isinstance(key, str) and plain(key) in _NAME and is_secret(value) for key, value in members)
+    names_secret = any(isinstance(key, str) and names_a_value(key) and is_secret(value) for key, value in members)
     for key, value in members:
-        is_its_value = names_secret and isinstance(key, str) and plain(key) in _VALUE and above is not _Place.WORDS
+        is_its_value = names_secret and isinstance(key, str) and is_a_value(key) and above is not _Place.WORDS
         yield key, value, _Place.SECRET if is_its_value else _place(key, value, above, is_secret)
 
 
@@ -131,7 +142,10 @@ class _Redaction:
             return value if isinstance(value, bool) or not value else REDACTED
         if isinstance(value, str):
             return self.of_text(value, place)
-        if not isinstance(value, Mapping | list | tuple):
+        if isinstance(value, bytes | bytearray):
+            text = value.decode(errors="replace")
+            return value if self.of_text(text, place) == text else REDACTED
+        if not isinstance(value, _CONTAINERS):
             return value
         if not depth:
             return TOO_DEEP
@@ -143,13 +157,19 @@ class _Redaction:
     def _copy(self, value: Any, place: _Place, depth: int) -> Any:
         if isinstance(value, Mapping):
             members = _places(value.items(), place, is_secret_name)
-            return {key: self.of(member, inner, depth) for key, member, inner in members}
+            return {self._key(key): self.of(member, inner, depth) for key, member, inner in members}
         return [self.of(item, place, depth) for item in value]
+
+    def _key(self, key: Any) -> Any:
+        return self.of_text(key, _Place.ANYWHERE) if _is_text_with_secret(key) else key
 
     def of_text(self, text: str, place: _Place) -> str:
         """Return a text without its secrets, and as it is if it has none."""
-        if place is _Place.WORDS or not may_hold_secret(text):
+        if place is _Place.WORDS:
             return text
+        text = without_passwords(text, REDACTED)
+        if not may_hold_secret(text):
+            return self._without_codes(text)
         if not self._texts:
             return REDACTED
         if is_json(text):
@@ -159,6 +179,9 @@ class _Redaction:
             text = replaced(text, found, self._scalar)
             return comment_replaced(text, redact_words)
         return REDACTED if is_no_sentence(text) else redact_words(text)
+
+    def _without_codes(self, text: str) -> str:
+        return replaced(text, _secret_runs(text, self._texts), lambda *_: REDACTED)
 
     def _json(self, text: str, place: _Place) -> str:
         if next(_secrets_in(text, place, is_secret_name), None) is None:
@@ -178,8 +201,41 @@ class _Redaction:
 
 
 def redact_words(text: str) -> str:
-    """Return a text in words, of one line or many, without the values that stand in it beside the name of a secret."""
-    return replaced(text, in_words(text, is_secret_name), lambda *_: REDACTED)
+    """Return a text in words, of one line or many, without the values that stand in it beside the name of a secret.
+
+    JSON that stands in it is looked into, and so is what is percent-encoded or in base64.
+    """
+    text = replaced(text, _secret_runs(text, _MOST_TEXTS), lambda *_: REDACTED)
+    if not may_hold_secret(text):
+        return text
+    found = in_document(text, is_secret_name) if looks_like_document(text) else None
+    if found and any(entry.is_secret for entry in found):
+        text = replaced(text, (entry for entry in found if entry.is_secret), lambda *_: json.dumps(REDACTED))
+    # First what leaves the rest of the text to the byte.
+    text = replaced(text, in_words(text, is_secret_name), lambda *_: REDACTED)
+    return replaced(text, _embedded(text), lambda _, found: _Redaction().of_text(found.value, _Place.ANYWHERE))
+
+
+def _embedded(text: str) -> Iterator[Found]:
+    """Yield the JSON documents with secrets that stand in a text."""
+    position, tries = 0, 0
+    while tries < _MOST_TRIES and (opening := _OPENING.search(text, position)):
+        try:
+            _, position = _decoder.raw_decode(text, opening.start())
+        except (ValueError, RecursionError):
+            position, tries = opening.end(), tries + 1
+        else:
+            document = text[opening.start() : position]
+            secrets = _secrets_in(document, _Place.ANYWHERE, is_secret_name)
+            if any(secret != REDACTED for _, secret in secrets):
+                yield Found(opening.start(), position, document)
+
+
+def _secret_runs(text: str, texts: int) -> Iterator[Found]:
+    """Yield what in a text is a text with secrets in another code."""
+    for run in decoded_runs(text) if texts else ():
+        if next(_secrets_in(run.value, _Place.ANYWHERE, is_secret_name, texts=texts - 1), None):
+            yield run
 
 
 class _Pairs(list[tuple[str, Any]]):
@@ -213,14 +269,16 @@ def _path(path: Any) -> str:
 
 
 def _secrets_in(
-    value: Any, place: _Place, is_secret: IsSecret, path: tuple[Any, Any] = (None, "")
+    value: Any, place: _Place, is_secret: IsSecret, path: tuple[Any, Any] = (None, ""), *, texts: int = _MOST_TEXTS
 ) -> Iterator[tuple[tuple[Any, Any], str]]:
     """Yield the secrets of a value that may be nested as deep as it likes; a path is its last name and the rest."""
-    waiting: list[tuple[Any, _Place, tuple[Any, Any], int]] = [(value, place, path, _MOST_TEXTS)]
+    waiting: list[tuple[Any, _Place, tuple[Any, Any], int]] = [(value, place, path, texts)]
     seen: dict[tuple[int, _Place], Any] = {}  # a value that contains itself will be refused, too
     while waiting:
         value, place, path, texts = waiting.pop()
-        if isinstance(value, Mapping | list | tuple):
+        if isinstance(value, bytes | bytearray):
+            value = value.decode(errors="replace")
+        if isinstance(value, _CONTAINERS):
             if (id(value), place) in seen:
                 continue
             seen[id(value), place] = value  # which stays, so that no other gets its id
@@ -229,9 +287,14 @@ def _secrets_in(
             ]
         elif place is _Place.SECRET:
             if value and not isinstance(value, bool):
-                yield path, value.decode(errors="replace") if isinstance(value, bytes) else str(value)
-        elif isinstance(value, str) and place is not _Place.WORDS and may_hold_secret(value):
-            if not texts:
+                yield path, str(value)
+        elif isinstance(value, str) and place is not _Place.WORDS:
+            yield from ((path, password) for password in passwords_only(value))
+            if not may_hold_secret(value):
+                for run in _secret_runs(value, texts):
+                    yield path, value[run.start : run.end]
+                    waiting.append((run.value, place, path, texts - 1))
+            elif not texts:
                 yield path, value
             elif is_json(value):
                 waiting.append((json.loads(value, object_pairs_hook=_Pairs), place, path, texts - 1))
@@ -245,8 +308,11 @@ def _secrets_in(
 
 def _inner_places(value: Any, place: _Place, is_secret: IsSecret) -> Iterator[tuple[Any, Any, _Place]]:
     if isinstance(value, Mapping | _Pairs):
-        members = value.items() if isinstance(value, Mapping) else value
-        yield from _places(members, place, is_secret)
+        for key, member, inner in _places(value.items() if isinstance(value, Mapping) else value, place, is_secret):
+            if _is_text_with_secret(key):
+                yield "...", key, _Place.ANYWHERE
+                key = "..."
+            yield key, member, inner
     else:
         yield from ((index, item, place) for index, item in enumerate(value))
 
@@ -264,6 +330,10 @@ def _found_in(text: str, is_secret: IsSecret) -> Iterator[Found]:
         for comment in comments(text):
             yield from in_words(comment, is_secret)
     else:
+        for run in _secret_runs(text, _MOST_TEXTS):
+            yield replace(run, value=text[run.start : run.end])
+            yield replace(run, is_secret=False)
+        yield from (replace(entry, is_secret=False) for entry in _embedded(text))
         yield from in_words(text, is_secret)
         if is_no_sentence(text) and len(text) <= _LONGEST_WHOLE:
             yield Found(0, len(text), text)

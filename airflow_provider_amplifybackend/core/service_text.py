@@ -19,7 +19,8 @@ from airflow_provider_amplifybackend.core.secrets import REDACTED, redact_text, 
 NOT_SHOWN = "the service's text is not shown here"
 # Of a secret that was cut with its text, fewer characters tell nothing.
 LEAST_PART = 4
-_CUT = "... [cut: "
+_CUT = re.compile(r"(?<!\.)\.{3}|\u2026|\Z")
+_MOST_CUTS = 20  # the last ones of a text
 _WORD = re.compile(r"[A-Za-z_]{1,64}")
 _KNOWN_WORDS = KNOWN_STATUSES | OPERATIONS.keys()
 
@@ -95,11 +96,13 @@ def withheld(row: Mapping[str, Any]) -> str:
 
 
 def _without_cut_secret(text: str, secrets: Iterable[str]) -> str:
-    """Return a text that was cut without the beginning of a secret at its end."""
-    shown, cut, rest = text.rpartition(_CUT)
-    forms = (form for secret in secrets for form in written_forms(secret)) if cut else ()
-    longest = max((_overlap(shown, form) for form in forms), default=0)
-    return text if longest < LEAST_PART else f"{shown[:-longest]}{REDACTED}{cut}{rest}"
+    """Return a text without the beginnings of secrets where it was cut: by us, by the service, or at its end."""
+    forms = [form for secret in secrets for form in written_forms(secret)]
+    for end in [cut.start() for cut in _CUT.finditer(text)][: -_MOST_CUTS - 1 : -1]:
+        longest = max((_overlap(text[:end], form) for form in forms), default=0)
+        if longest >= LEAST_PART:
+            text = f"{text[: end - longest]}{REDACTED}{text[end:]}"
+    return text
 
 
 def _overlap(text: str, form: str) -> int:

@@ -48,6 +48,10 @@ START_CONFIG: dict[str, Any] = {
 }
 
 
+# What Airflow raises where there is no connection, or where it refuses one; both can quote it.
+_OWN_NO = (AirflowNotFoundException, AirflowException, PermissionError)
+
+
 def always() -> bool:
     """Permit a request at any time."""
     return True
@@ -93,8 +97,11 @@ class ConnectedHook(AwsBaseHook):
         """Look up a connection; whatever goes wrong then says nothing about the connection."""
         try:
             connection = super().get_connection(conn_id)
-        except (AirflowException, PermissionError):  # there is none, or Airflow's own no
-            raise
+        except (AirflowException, PermissionError) as error:  # there is none, or Airflow's own no
+            if fit_to_log(error, _shown):
+                raise
+            kind = next(kind for kind in _OWN_NO if isinstance(error, kind))
+            raise kind(_shown(str(error))) from None
         except Exception as error:  # noqa: BLE001  # it is the cause, unless it cannot be shown
             raise ConnectionLookupError(
                 f"the AWS connection aws_conn_id={conn_id!r} could not be looked up: {_shown(str(error))}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 import yaml
@@ -12,6 +14,7 @@ from botocore.model import StructureShape
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_amplifybackend.core.addresses import without_userinfo
 from airflow_provider_amplifybackend.core.secrets import (
     MASKED_MEMBERS,
     SECRET_MEMBERS,
@@ -20,6 +23,7 @@ from airflow_provider_amplifybackend.core.secrets import (
     named_secrets,
     redact_secrets,
     redact_text,
+    redact_words,
     secret_values,
 )
 from airflow_provider_amplifybackend.parameters.service_model import service_model
@@ -175,7 +179,7 @@ SECRET_NAMES = (
     "PrivateKey", "private_key", "signinwithapplePrivateKeyUserPool", "googleAppSecretUserPool", "AppClientSecret",
     "apiKey", "GraphQLAPIKeyOutput", "x-api-key", "ChallengeCode", "challenge_code", "password", "DB_PASSWD",
     "accessToken", "credentials", "passphrase", "Authorization", "aws_secret_access_key", "storageAccessKey",
-    "JWT_SIGNING_KEY", "encryption-key", "passcode",
+    "JWT_SIGNING_KEY", "encryption-key", "passcode", "DB_PWD", "FACEBOOK_CLIENT_TOKEN", "oauthRequestToken",
 )  # fmt: skip
 HARMLESS_NAMES = (
     "ClientId", "KeyId", "TeamId", "ForgotPassword", "PasswordPolicy", "NextToken", "next_token",
@@ -192,6 +196,14 @@ def test_a_name_that_sounds_secret_is_one_in_every_spelling(name: str) -> None:
     assert is_secret_name(name)
     assert redact_secrets({name: HUSH}) == {name: "***"}
     assert list(secret_values({name: HUSH})) == [HUSH]
+
+
+@pytest.mark.parametrize("name", ["Ｃｌｉｅｎｔ＿Ｓｅｃｒｅｔ", "client\u200bSec\u00adret", "ＤＢ＿ＰＡＳＳＷＯＲＤ"])
+def test_a_name_is_read_as_a_person_reads_it(name: str) -> None:
+    assert redact_secrets({name: HUSH}) == {name: "***"}
+    for text in (json.dumps({name: HUSH}), json.dumps({name: HUSH}, ensure_ascii=False), f"name: x\n{name}: {HUSH}\n"):
+        assert HUSH not in redact_secrets({"config": text})["config"]
+        assert HUSH in {*secret_values({"config": text})}
 
 
 @pytest.mark.parametrize("name", HARMLESS_NAMES)
@@ -354,6 +366,63 @@ def test_no_secret_survives_in_any_kind_of_text(way: str, value: Any) -> None:
     assert "hush" not in redact_text(text, secret_values({"config": text})), text
 
 
+OTHERWISE: dict[str, str] = {
+    "a name beside it in YAML": "- name: DATABASE_PASSWORD\n  value: hush-1\n- value: {a: hush-2}\n  name: API_TOKEN\n",
+    "a name beside it in YAML in one line": "[{name: DATABASE_PASSWORD, value: hush-1}]",
+    "a name beside it with a longer name": json.dumps([{"OptionName": "DBPassword", "OptionValue": "hush-1"}]),
+    "a key of YAML": "{ClientSecret:hush-1 Other:1}",
+    "a key of JSON": json.dumps({"client_secret=hush-1": True, json.dumps({"ClientSecret": "hush-2"}): {"a": 1}}),
+    "an object": 'refused: {"ClientSecret": {"value": "hush-1"}, "env": [{"name": "API_TOKEN", "value": "hush-2"}]}',
+    "a cut object": 'refused: {"ClientSecret": {"value": "hush-1", "more": ["hush-2',
+    "a dictionary of Python": "refused: {'password': {'value': 'hush-1', 'more': ['hush-2']}}",
+    "escaped names": 'refused: {"Client\\u0053ecret": "hush-1"}',
+    "a block of YAML": "The document:\nclient_secret: |\n  hush-1\n  hush-2\nmore: x",
+    "a tag of YAML": "The document:\nclient_secret: !!str hush-1",
+    "TOML": 'The document:\nclient_secret = """\nhush-1\n"""',
+    "an index": "environ['CLIENT_SECRET'] = 'hush-1'",
+    "a form's index": "providers[google][client_secret]=hush-1&x=2",
+    "XML": "<a:ClientSecret kind='x'>hush-1</a:ClientSecret><Password>hush-2</Password>",
+    "HTML": "<p>{&quot;password&quot;: &quot;hush-1&quot;}</p>",
+    "an address": "postgres://shop:hush-1@database/shop",
+    "bytes": "",
+}
+
+
+@pytest.mark.parametrize("way", OTHERWISE)
+def test_no_secret_survives_where_it_is_written_otherwise(way: str) -> None:
+    text: Any = OTHERWISE[way] or json.dumps({"ClientSecret": "hush-1"}).encode()
+    assert "hush" not in repr(redact_secrets({"config": text}))
+    assert "hush" not in repr(redact_secrets({"config": {text}}))
+    assert "hush" not in repr(redact_secrets({text: "x"})) or way == "bytes"
+    assert "hush" not in redact_text(str(text), secret_values({"config": text}))
+    if isinstance(text, str):
+        assert "hush" not in without_userinfo(redact_words(text))
+
+
+CODES: dict[str, Callable[[str], str]] = {
+    "percent-encoded": lambda text: quote(text, safe=""),
+    "percent-encoded in a form": quote_plus,
+    "percent-encoded twice": lambda text: quote(quote(text)),
+    "in base64": lambda text: base64.b64encode(text.encode()).decode(),
+    "in base64 for addresses": lambda text: base64.urlsafe_b64encode(text.encode()).decode(),
+}
+
+
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("around", ["{}", "aws://@/?__extra__={}&region_name=eu-west-1", '{{"config": "{}"}}'])
+def test_a_document_with_a_secret_is_found_in_another_code(code: str, around: str) -> None:
+    written = CODES[code](json.dumps({"login": "shop", "ClientSecret": f"{HUSH}???>>>"}))
+    text = around.format(written)
+    shown = [json.dumps(redact_secrets({"config": text})), redact_words(text)]
+    shown.append(redact_text(text, secret_values({"config": text})))
+    for one in shown:
+        assert written not in one
+        assert HUSH not in one
+    harmless = around.format(CODES[code](json.dumps({"login": "shop", "ClientId": "x" * 20})))
+    assert redact_secrets({"config": harmless}) == {"config": harmless}
+    assert redact_words(harmless) == harmless
+
+
 def test_a_yaml_document_keeps_what_is_no_secret_to_the_byte() -> None:
     document = (
         "# a pool, token: hush-0\nauth:\n  google: &social\n    client_id:  'shop'  # of the shop\n"
@@ -448,6 +517,16 @@ LONG = {
     "JSON": json.dumps([{"ClientSecret": HUSH}] * 4_000),
     "aliases": "a: &a client_secret\n" + "".join(f"{chr(98 + n)}: &{chr(98 + n)} [*a, *a]\n" for n in range(20)),
     "keys": "private_key: -----BEGIN A KEY-----" * 3_000,
+    "elements": "<client_secret>x</" * 8_000,
+    "open elements": "<client_secret " * 8_000 + ":",
+    "codes": "client_secret=" + "%7B%22" * 20_000,
+    "code in code": "%" + "25" * 50_000 + "22client_secret",
+    "base64": "client_secret: " + "eyJ" * 40_000,
+    "addresses": "a@client_secret=" + "//a:" * 20_000,
+    "addresses with blanks": "client_secret=x " + "//a:b " * 20_000 + "@",
+    "braces": "client_secret: {" * 8_000,
+    "closed braces": "client_secret: {} " * 8_000,
+    "blocks": "x\nclient_secret: |\n a\n" * 4_000,
     "deep JSON": '{"a":' * 900 + json.dumps({"ClientSecret": HUSH}) + "}" * 900,
 }
 

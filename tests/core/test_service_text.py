@@ -91,6 +91,13 @@ def test_a_secret_that_was_cut_with_its_text_is_not_shown_in_part(secret: str, c
     assert shown.endswith("***... [cut: 7,000 of 80,000 characters shown]")
 
 
+@pytest.mark.parametrize("cut", ["", "...", "... is too long", "\u2026' is too long", "...' and 'abc..."])
+def test_a_secret_that_the_service_has_cut_is_not_shown_in_part(cut: str) -> None:
+    texts = ServiceTexts()
+    texts.learn({"ClientSecret": "GOCSPX-abcdefghij"})
+    assert texts.redacted(f"no: GOCSPX-abc{cut}") == f"no: ***{cut}"
+
+
 def test_a_triggerer_gets_no_text() -> None:
     answer = without_texts({"Jobs": [row("CloneBackend"), row("x " + SECRET, Status="oh " + SECRET)], "Error": SECRET})
     assert SECRET not in json.dumps(answer)

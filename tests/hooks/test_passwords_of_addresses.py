@@ -17,6 +17,7 @@ import pytest
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.exceptions import ConnectionClosedError
 
+from airflow_provider_amplifybackend._compat import AirflowException, AirflowNotFoundException
 from airflow_provider_amplifybackend.exceptions import BackendParameterError, BackendRequestError
 from airflow_provider_amplifybackend.hooks._client_log import guard_log
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
@@ -281,5 +282,41 @@ def test_what_a_secrets_backend_says_is_raised_without_them(monkeypatch: pytest.
     hook = AmplifyBackendHook(aws_conn_id="anybody")
     for ask in (lambda: hook.conn, lambda: hook.call("GetBackend", {"AppId": APP})):
         with pytest.raises(Exception, match="could not be looked up") as error:
+            ask()
+        assert "PASSWORD" not in "".join(traceback.format_exception(error.value))
+
+
+SAID_BY_AIRFLOW: dict[str, Callable[[], Exception]] = {
+    "Airflow's own error": lambda: AirflowException("Invalid connection string: aws://key:PASSWORD@/?x=http://a"),
+    "another of Airflow's": lambda: AirflowNotFoundException("nothing like aws://@/?aws_session_token=PASSWORD"),
+    "a refusal": lambda: PermissionError('no: {"password": {"value": "PASSWORD"}}'),
+    "a cause": lambda: _with_cause(AirflowException("cannot be read"), ValueError("password=PASSWORD")),
+    "an extra": lambda: ValueError("aws://@/?__extra__=%7B%22aws_session_token%22%3A%20%22PASSWORD%22%7D"),
+    "an endpoint": lambda: ValueError("aws://@/?endpoint_url=http%3A%2F%2Fu%3APASSWORD%40h"),
+}
+
+
+def _with_cause(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize("said", SAID_BY_AIRFLOW)
+def test_what_airflow_says_of_a_connection_is_raised_without_its_passwords(
+    monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    def look_up(cls: Any, conn_id: str) -> Any:
+        raise SAID_BY_AIRFLOW[said]()
+
+    airflows = next(cls for cls in AwsBaseHook.__mro__ if "get_connection" in vars(cls))
+    monkeypatch.setattr(airflows, "get_connection", classmethod(look_up))
+    hook = AmplifyBackendHook(aws_conn_id="anybody")
+    for ask in (
+        lambda: hook.conn,
+        lambda: hook.conn_region_name,
+        lambda: hook.call("GetBackend", {"AppId": APP}),
+        lambda: hook.check_guard("DeleteBackend", {"AppId": APP, "BackendEnvironmentName": "staging"}),
+    ):
+        with pytest.raises(Exception, match=r"\\*\\*\\*|cannot be read|aws:") as error:
             ask()
         assert "PASSWORD" not in "".join(traceback.format_exception(error.value))
