@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable
 from typing import Any
 
 from airflow_provider_amplifybackend._compat import conf, mask_secret
 from airflow_provider_amplifybackend.core.secret_forms import SHORTEST_MASKED
-from airflow_provider_amplifybackend.core.secrets import secret_values, written_forms
+from airflow_provider_amplifybackend.core.secrets import is_masked_name, named_secrets, secret_values, written_forms
+
+# Levels of a rendered field in which Airflow looks for masked texts, as its SecretsMasker.MAX_RECURSION_DEPTH says.
+DEEPEST_MASKED = 5
 
 
 def mask(value: Any) -> None:
@@ -23,6 +28,23 @@ def mask_texts(secrets: Iterable[str]) -> None:
         shortest = shortest or shortest_secret()
         if len(forms[-1]) >= shortest:
             mask_secret(forms)  # one message for all of them to the process that writes the log
+
+
+def within_masks(value: Any) -> Any:
+    """Return a configuration as it is, or as JSON text if a secret in it is nested deeper than Airflow's masker looks.
+
+    No configuration of the API is that deep, so this is a file or a request of another tool, which is refused later.
+    """
+    if all(_levels(path) <= DEEPEST_MASKED for path, _ in named_secrets(value, is_masked_name)):
+        return value
+    try:
+        return json.dumps(value, default=str)
+    except (TypeError, ValueError, RecursionError):
+        return value
+
+
+def _levels(path: str) -> int:
+    return len(re.split(r"[.\[]", path))
 
 
 def shortest_secret() -> int:

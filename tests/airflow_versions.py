@@ -75,10 +75,24 @@ def events_of(accessors: Any) -> list[dict[str, Any]]:
 
 def store_dag(dag: Any) -> None:
     """Store a loaded DAG in the database, as a scheduler does it, where `dag.test()` does not."""
+    if AIRFLOW > (3, 0):
+        return
+    model: Any = importlib.import_module("airflow.models.serialized_dag").SerializedDagModel
     if AIRFLOW < (3, 0):
         dag.sync_to_db()
-        model: Any = importlib.import_module("airflow.models.serialized_dag").SerializedDagModel
         model.write_dag(dag)
+    else:
+        bundle = "dags-folder"
+        _store_bundle(bundle)
+        serialized: Any = importlib.import_module("airflow.serialization.serialized_objects").SerializedDAG
+        serialized.bulk_write_to_db(bundle, None, [serialized.deserialize_dag(serialized.serialize_dag(dag))])
+        model.write_dag(dag, bundle_name=bundle)
+
+
+def _store_bundle(name: str) -> None:
+    bundles: Any = importlib.import_module("airflow.models.dagbundle")
+    with importlib.import_module("airflow.utils.session").create_session() as session:
+        session.merge(bundles.DagBundleModel(name=name))
 
 
 def map_label(task_instance: Any) -> str | None:

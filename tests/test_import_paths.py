@@ -7,8 +7,10 @@ import importlib
 import pytest
 
 PLACES = {
-    "exceptions": "AmplifyBackendError BackendJobFailedError BackendJobTimeoutError BackendParameterError "
-    "BackendRequestError BackendStartError BackendTimeoutError",
+    "assets": "backend_asset",
+    "exceptions": "AmplifyBackendError BackendDriftError BackendGuardError BackendJobFailedError "
+    "BackendJobTimeoutError BackendLeaseError BackendLeftoversError BackendParameterError "
+    "BackendRecordError BackendRequestError BackendStartError BackendStorageError BackendTimeoutError",
     "hooks.amplify_backend": "AmplifyBackendHook",
     "hooks.start": "StartOnce Policy Blocked Reached",
     "jobs": "Intent Job JobRef JobResult Outcome Round",
@@ -24,15 +26,26 @@ PLACES = {
     "operators.config": "CreateBackendConfigOperator RemoveBackendConfigOperator UpdateBackendConfigOperator",
     "operators.environment": "CloneBackendOperator CreateBackendOperator DeleteBackendOperator GetBackendOperator "
     "RemoveAllBackendsOperator",
+    "operators.inventory": "BackendInventoryOperator",
+    "operators.lease": "ExtendLeaseOperator PinEnvironmentOperator",
+    "operators.plan": "PlanBackendDeletionOperator",
+    "operators.snapshot": "CompareBackendsOperator SnapshotBackendOperator",
     "operators.job": "GetBackendJobOperator ListBackendJobsOperator UpdateBackendJobOperator",
     "operators.storage": "CreateBackendStorageOperator DeleteBackendStorageOperator GetBackendStorageOperator "
     "ImportBackendStorageOperator ListS3BucketsOperator UpdateBackendStorageOperator",
     "operators.token": "CreateTokenOperator DeleteTokenOperator GetTokenOperator",
+    "notifications.owner": "BackendOwnerNotifier",
     "polling": "Condition FaultKind ServiceError",
+    "retries": "backend_retry_policy",
     "sensors.base": "WaitSensor",
     "sensors.environment": "BackendEnvironmentSensor",
     "sensors.job": "BackendJobSensor",
+    "task_groups": "ephemeral_environment guarded_deletion reap_environments",
+    "task_groups.environment": "guarded_deletion",
+    "task_groups.ephemeral": "ephemeral_environment",
+    "task_groups.reaper": "reap_environments",
     "triggers.base": "WaitTrigger",
+    "triggers.change": "BackendChangeTrigger",
     "triggers.environment": "BackendEnvironmentTrigger",
     "triggers.events": "check_event job_of_event",
     "triggers.job": "BackendJobTrigger",

@@ -12,8 +12,9 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
-from email.utils import parsedate_to_datetime
 from typing import Any
+
+from airflow_provider_amplifybackend.core.timing import http_date
 
 REPLACEMENT = "\ufffd"
 # Half surrogate pairs have no UTF-8; PostgreSQL's texts and JSON take no NUL.
@@ -51,6 +52,8 @@ _LAST_MILLISECOND = 253_402_300_799_999  # of the year 9999, the last one that a
 
 def encodable_text(text: str) -> str:
     """Return a text that UTF-8 and PostgreSQL take: what they do not becomes U+FFFD."""
+    if text.isascii() and "\0" not in text:  # as good as all of them
+        return text
     return _UNFIT.sub(REPLACEMENT, text)
 
 
@@ -148,7 +151,7 @@ def usable_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
     """Return the headers of an answer, without a date that is beyond all dates: whoever reads it expects ValueError."""
     usable: dict[str, Any] = encodable(headers)
     try:
-        parsedate_to_datetime(usable.get("date", "")).timestamp()
+        http_date(usable.get("date", "")).timestamp()
     except (TypeError, ValueError):
         return usable
     except (OverflowError, IndexError):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from airflow_provider_amplifybackend.core.job import COMPLETED, Job
@@ -21,6 +20,7 @@ from airflow_provider_amplifybackend.core.requests import (
     list_environments,
     says_missing,
 )
+from airflow_provider_amplifybackend.core.timing import http_date
 
 VERSION = 1
 # What is remembered is stored by Airflow, whose values should stay below 64 KB: these are some 25.
@@ -74,7 +74,7 @@ def list_jobs(app_id: str, environment: str, now_ms: int) -> Generator[Call, Map
 def _date_ms(page: Mapping[str, Any]) -> int | None:
     try:
         date = page["ResponseMetadata"]["HTTPHeaders"]["date"]
-        return int(parsedate_to_datetime(date).timestamp() * 1000)
+        return int(http_date(date).timestamp() * 1000)
     except (KeyError, TypeError, ValueError):
         return None
 

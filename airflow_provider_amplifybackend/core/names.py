@@ -71,7 +71,8 @@ def address_problem(url: str) -> str | None:
     path = urlsplit(url).path
     for part in path.split("/")[1:]:
         name = unquote(part)
-        if fault := _fault(name):
+        # Written as it is and not as %3B, a semicolon begins what some servers leave out of the path.
+        if fault := _fault(name) or ("contains ';', which may end it" if ";" in part else None):
             return f"part {_shown(name)} of its address {_shown(path)} {fault}"
     return None
 

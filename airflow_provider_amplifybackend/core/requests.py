@@ -71,6 +71,11 @@ class ServiceError(Exception):
         return self.kind in (FaultKind.THROTTLED, FaultKind.UNSENT, FaultKind.UNCLEAR, FaultKind.EXPIRED)
 
     @property
+    def may_pass(self) -> bool:
+        """Tell whether the same read may succeed a little later, by a client whose credentials are as a rule good."""
+        return self.is_transient or self.kind is FaultKind.CREDENTIALS
+
+    @property
     def needs_new_client(self) -> bool:
         """Tell whether a new client, with the credentials of that moment, may succeed."""
         return self.kind in (FaultKind.EXPIRED, FaultKind.CREDENTIALS)

@@ -10,6 +10,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any
 
 
@@ -70,3 +73,12 @@ def replaced(**changes: Any) -> Iterator[Timing]:
         yield _current
     finally:
         _current = before
+
+
+@lru_cache(maxsize=64)  # all answers of a second have the same one
+def http_date(text: str) -> datetime:
+    """Return the time that a ``Date`` header says.
+
+    :raises ValueError: It says none. (TypeError, OverflowError and IndexError, too.)
+    """
+    return parsedate_to_datetime(text)

@@ -58,6 +58,7 @@ def read_lease(app_id: str, environment: str, facts: Facts) -> Asks[None]:
         facts.lease = tags.lease_of(environment)
     except UnreadableError as error:
         facts.lease_problem = f"the tags of app {app_id} cannot be read: {error}"
+        facts.note(error)
     except LeaseFormatError as error:
         facts.lease_problem = f"the lease of environment {environment} is not one: {error}"
 

@@ -14,9 +14,12 @@ from functools import cached_property
 from typing import Any
 
 from airflow_provider_amplifybackend.core.names import without_unseen
+from airflow_provider_amplifybackend.guard.strays import PROTECTED, stray_keys, stray_settings, variable_of
 
 # A name has none of these, so that an entry which has one was meant for something else: a list, a path, a template.
 _FOREIGN = re.compile(r"[\s\\%#\[\]{}()\"'`,;]")
+# The signs that names usually have, and those of a pattern.
+_OF_NAMES = frozenset("-_.~*?/")
 
 
 class SettingError(Exception):
@@ -148,23 +151,19 @@ def entries_of_connection(extra: Mapping[str, Any], section: str, where: str) ->
     :raises SettingError: It has them in a form or at a place in which nobody reads them.
     """
     form = f'must have the form {{"{section}": {{"protected": ["ENV", "APP/ENV"]}}}}'
-    for key in extra:
-        if key != section and _plain(key) in (section, _OPTION):
-            raise SettingError(f"the extra {key!r} {where} is not read: the extra {form}")
-    services = extra.get("service_config")
-    service = services.get(section) if isinstance(services, Mapping) else None
-    if isinstance(service, Mapping) and any(_plain(key) == _OPTION for key in service):
-        raise SettingError(f"{_OPTION!r} in the extra 'service_config' {where} is not read: the extra {form}")
+    for top, *inside in stray_keys(extra, section):
+        key = f"{inside[-1]!r} in the extra {top!r}" if inside else f"the extra {top!r}"
+        raise SettingError(f"{key} {where} is not read: the extra {form}")
     if section not in extra:
         return []
     own, setting = extra[section], f"the extra {section!r} {where}"
-    if not isinstance(own, Mapping) or set(own) - {_OPTION}:
+    if not isinstance(own, Mapping) or set(own) - {PROTECTED}:
         raise SettingError(f"{setting} is not one: the extra {form}")
-    return entries_of_list(own.get(_OPTION, []), f"{_OPTION!r} in {setting}")
+    return entries_of_list(own.get(PROTECTED, []), f"{PROTECTED!r} in {setting}")
 
 
 def refuse_strays(sections: Mapping[str, Iterable[str]], environ: Iterable[str], section: str) -> None:
-    """Refuse settings that were meant to protect something, and that Airflow does not read.
+    """Refuse settings that were meant for the guard, and that Airflow does not read.
 
     Airflow runs no ``_cmd`` and reads no ``_secret`` for a setting that is no secret, and tells sections apart by case.
 
@@ -172,33 +171,14 @@ def refuse_strays(sections: Mapping[str, Iterable[str]], environ: Iterable[str],
     :param environ: The names of the process's environment variables.
     :raises SettingError: There is one.
     """
-    found = [
-        f"[{name}] {option}"
-        for name, options in sections.items()
-        if _plain(name) == section
-        for option in options
-        if _plain(option).startswith(_STEM) and (name, option) != (section, _OPTION)
-    ]
-    prefix = "AIRFLOW__"
-    for variable in environ:
-        name, _, option = variable.upper().removeprefix(prefix).partition("__")
-        is_ours = variable.upper().startswith(prefix) and _plain(name) == section and _plain(option).startswith(_STEM)
-        if is_ours and variable != f"{prefix}{section.upper()}__{_OPTION.upper()}":
-            found.append(variable)
+    found = dict(stray_settings(sections, environ, section))
     if found:
-        raise SettingError(
-            f"{', '.join(found)} protects nothing: the setting is [{section}] {_OPTION}, or "
-            f"{prefix}{section.upper()}__{_OPTION.upper()}, and has no _cmd and no _secret"
+        settings = " and ".join(
+            f"[{section}] {setting}, or {variable_of(section, setting)}" for setting in dict.fromkeys(found.values())
         )
-
-
-# The one setting, and how its misspellings begin, too.
-_OPTION = "protected"
-_STEM = "prot"
-
-
-def _plain(name: Any) -> str:
-    return re.sub(r"[\s_-]", "", str(name)).casefold()
+        raise SettingError(
+            f"{', '.join(found)} protects nothing: the setting is {settings}, and has no _cmd and no _secret"
+        )
 
 
 def refuse_app_id(entries: Iterable[Entry], app_id: str) -> None:
@@ -235,7 +215,15 @@ def _form_problem(text: str) -> str | None:
         return "contains a character that may be read as a slash"
     if not all(text.split("/")):
         return "has nothing on one side of its slash"
-    return None
+    return _meaning_problem(text)
+
+
+def _meaning_problem(text: str) -> str | None:
+    """Return why an entry means something else than its author thinks: a regular expression, a list, a negation."""
+    if ".*" in text:
+        return "looks like a regular expression: * stands for any characters by itself, as in 'prod*'"
+    sign = next((char for char in text if char not in _OF_NAMES and unicodedata.category(char)[0] in "PS"), None)
+    return f"contains {sign!r}, which has no meaning here; for a name that has one, write ? for it" if sign else None
 
 
 @dataclass(frozen=True)

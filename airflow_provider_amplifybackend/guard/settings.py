@@ -11,10 +11,10 @@ import os
 
 from airflow_provider_amplifybackend._compat import conf
 from airflow_provider_amplifybackend.guard import protected
+from airflow_provider_amplifybackend.guard.strays import GUARD, PROTECTED
 from airflow_provider_amplifybackend.guard.verdict import Mode
 
 SECTION = "amplifybackend"
-PROTECTED, GUARD = "protected", "guard"
 
 
 class ModeError(Exception):

@@ -1,7 +1,7 @@
 """The signs that an environment is being migrated, or is not to be deleted: where they are read, and what they mean.
 
 A sign is found, or it is certainly absent, or it cannot be read; the three are told apart, because only the reader of
-the setting ``guard`` decides what to make of the third.
+the setting ``guard`` decides what to make of the third. What cannot be read for the moment only is a fourth.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ import json
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from airflow_provider_amplifybackend.core.guard_refusal import GuardRefusal
 from airflow_provider_amplifybackend.core.meta_config import outputs, parse_document
+from airflow_provider_amplifybackend.core.requests import ServiceError
+from airflow_provider_amplifybackend.core.timing import http_date
 from airflow_provider_amplifybackend.guard.lease import Lease
 from airflow_provider_amplifybackend.guard.protected import folded
 
@@ -60,12 +61,14 @@ class UnreadableError(Exception):
     """A read that has brought no answer.
 
     :param is_missing: The service says that there is no such thing, which is an answer, too.
+    :param hiccup: The error of a service that could answer a moment later: it throttles, fails, or its answer was lost.
     """
 
-    def __init__(self, ask: Ask, why: str, *, is_missing: bool = False) -> None:
+    def __init__(self, ask: Ask, why: str, *, is_missing: bool = False, hiccup: ServiceError | None = None) -> None:
         super().__init__(f"{ask.service}:{ask.operation} ({why})")
         self.code = why
         self.is_missing = is_missing
+        self.hiccup = hiccup
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,14 @@ class Facts:
     lease_problem: str | None = None
     signs: list[Sign] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
+    # Of these, what could be read a moment later.
+    hiccups: list[UnreadableError] = field(default_factory=list)
+
+    def note(self, error: UnreadableError) -> None:
+        """Note a read that has brought no answer."""
+        self.unreadable.append(str(error))
+        if error.hiccup:
+            self.hiccups.append(error)
 
 
 def app_signs(app_id: str, facts: Facts, environment: str | None) -> Generator[Ask, Mapping[str, Any], None]:
@@ -176,7 +187,7 @@ def _read_age(app_id: str, environment: str, facts: Facts) -> Generator[Ask, Map
 def service_time(answer: Mapping[str, Any]) -> datetime | None:
     """Return the service's own time: a worker's clock is another one than that which dated the environment."""
     try:
-        return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+        return http_date(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
     except (KeyError, TypeError, ValueError):
         return None
 
@@ -261,5 +272,5 @@ def _read(ask: Ask, facts: Facts) -> Generator[Ask, Mapping[str, Any], Mapping[s
     except UnreadableError as error:
         if error.is_missing:
             return None
-        facts.unreadable.append(str(error))
+        facts.note(error)
         return {}

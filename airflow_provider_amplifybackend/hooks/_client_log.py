@@ -32,8 +32,17 @@ _CALL = "amplifybackend_call"
 _LINE = "%s %s: %s%s in %.3f s, %s retries, request id %s"
 # botocore's loggers that are given more than texts: requests, which show their URL, and dictionaries.
 _WORDY = ("botocore.endpoint", "botocore.parsers")
-# Those that log an exception, which names the whole address: with what it has in it, a session's id or a password.
-_FAILING = ("botocore.httpsession", "botocore.retryhandler")
+# Those that write an exception down: its text has the address, with whatever is in it.
+_COMPLAINING = (
+    "botocore.httpsession",
+    "botocore.retryhandler",
+    "botocore.credentials",
+    "botocore.tokens",
+    "botocore.utils",
+    "aiobotocore.credentials",
+    "aiobotocore.tokens",
+    "aiobotocore.utils",
+)
 # Those that show temporary credentials: of the connection, in a request, and of a role, in the answer of STS. And what
 # STS is asked with for a role.
 _CREDENTIAL = re.compile(
@@ -48,7 +57,8 @@ class _Formatted(logging.Filter):
     """Puts a line together before it is masked: Airflow 2 masks texts, and no object that shows itself as one.
 
     And takes credentials out of it: nobody tells the masker of those that botocore gets by itself. An exception is put
-    into the line: Airflow 3.0 looks for no secret in one, and what cannot be reached is named with its password there.
+    into the line: Airflow 3.0 looks for no secret in one, and what cannot be reached is named with its password there,
+    or with the session in its address.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -68,7 +78,7 @@ _FORMATTED = _Formatted()
 
 def guard_log() -> None:
     """Let no credential into botocore's DEBUG lines: before a session is made, which asks STS for those of a role."""
-    for name in (*_WORDY, *_FAILING, "botocore.auth"):
+    for name in (*_WORDY, *_COMPLAINING, "botocore.auth"):
         logging.getLogger(name).addFilter(_FORMATTED)
 
 

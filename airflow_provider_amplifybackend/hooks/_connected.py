@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.config import Config
@@ -128,6 +129,14 @@ class ConnectedHook(AwsBaseHook):
     def guard(self) -> Guard:
         """The guard, which is asked before anything is deleted or changed with this hook."""
         return Guard(cast("Any", self))  # the calls are added by the class below
+
+    def in_region(self, region: str) -> Self:
+        """Return a hook of the same connection in another region."""
+        hook = copy.copy(self)
+        hook._region_name = region
+        hook.__dict__.pop("guard", None)
+        hook.renew_clients()
+        return hook
 
     def check_guard(self, api_operation: str, request: Mapping[str, Any]) -> None:
         """

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow_provider_amplifybackend.core.guard_refusal import GuardRefusal
 from airflow_provider_amplifybackend.core.requests import ServiceError, drive, says_missing
 from airflow_provider_amplifybackend.core.timing import current
-from airflow_provider_amplifybackend.exceptions import BackendGuardError
+from airflow_provider_amplifybackend.exceptions import BackendGuardError, BackendRequestError
 from airflow_provider_amplifybackend.guard import protected, settings, signs, verdict
 from airflow_provider_amplifybackend.guard.conditions import Conditions, utc_now
 from airflow_provider_amplifybackend.guard.lease_reads import read_lease
@@ -49,6 +49,8 @@ class Guard:
         self._checked: dict[Reach, float] = {}
         self._neighbours: Neighbours | None = None
         self._reported: set[str] = set()
+        # The guards for clients in other regions than the hook's own.
+        self._elsewhere: dict[str, Guard] = {}
         # The connection's extra, as it was at the last full check.
         self._extra: Mapping[str, Any] | None = None
 
@@ -58,6 +60,7 @@ class Guard:
         """Check everything: names, signs, and the operator's conditions.
 
         :raises BackendGuardError: The request is refused; nothing was sent.
+        :raises BackendRequestError: What it depends on could not be read just now; nothing was sent.
         """
         reach = reach_of(operation, request)
         if reach is None:
@@ -88,12 +91,25 @@ class Guard:
         else:
             self.check(operation, request)
 
+    def in_region(self, region: str | None) -> Guard:
+        """Return the guard for the requests of a client: signs are read in its region, which may be another one.
+
+        :param region: The client's region, if it is known.
+        """
+        if region is None or region == self._hook.client_session.region_name:
+            return self
+        guard = self._elsewhere.get(region)
+        if guard is None:
+            guard = self._elsewhere[region] = self._hook.in_region(region).guard
+        guard.mode, guard.conditions, guard.last_checks = self.mode, self.conditions, self.last_checks
+        return guard
+
     def check_on_the_wire(self, operation: str, request: Mapping[str, Any]) -> None:
         """Check what is sent, which is what was checked, unless a handler has changed it since."""
         reach = reach_of(operation, request)
         if reach is None:
             return
-        if self._is_fresh(reach):
+        if any(guard._is_fresh(reach) for guard in (self, *self._elsewhere.values())):
             # The environments that it reaches unnamed were listed just now.
             named = (reach.environment,) if reach.environment else ()
             self._raise(reach, verdict.by_name(reach, named, self._entries(reach)))
@@ -153,6 +169,8 @@ class Guard:
         except ServiceError as error:
             if says_missing(error):
                 return ()
+            if error.may_pass:
+                raise self._hiccup(reach, f"amplifybackend:GetBackend ({error.code})") from error
             raise self._unlisted(reach, f"{error.code}. Allow amplifybackend:GetBackend") from None
         if not isinstance(listed, list):  # an answer without a list is not one with an empty list
             raise self._unlisted(reach, "the answer of GetBackend has no list")
@@ -186,10 +204,13 @@ class Guard:
             self.read(signs.pending_jobs(reach.app_id, environment, facts))
         unmet = self.conditions.unmet(environment, facts)
         if unmet:
+            self._raise_hiccup(reach, facts)
             text = f"a condition of only_if does not hold: {'; '.join(unmet)}"
             raise self._error(reach, Refusal(GuardRefusal.CONDITION, text))
 
     def _judge(self, reach: Reach, where: str, facts: signs.Facts, mode: Mode) -> None:
+        if mode is not Mode.OFF and not facts.signs:
+            self._raise_hiccup(reach, facts)
         self._raise(reach, verdict.by_signs(where, facts, mode))
         self._report(facts.unreadable if mode is Mode.AUTO else [])
 
@@ -230,9 +251,28 @@ class Guard:
             raise self._error(reach, refusal)
 
     def _error(self, reach: Reach, refusal: Refusal) -> BackendGuardError:
-        where = f"environment {reach.environment!r}, " if reach.environment else ""
-        text = f"{reach.operation} ({where}app {reach.app_id!r}) was refused by the guard; nothing was sent: "
-        return BackendGuardError(text + refusal.text, reason=refusal.reason)
+        text = f"{_label(reach)} was refused by the guard; nothing was sent: {refusal.text}"
+        return BackendGuardError(text, reason=refusal.reason)
+
+    def _raise_hiccup(self, reach: Reach, facts: signs.Facts) -> None:
+        """Fail, so that a retry asks again, where an answer is missing only for the moment.
+
+        It is no sign that nothing is there, and no refusal either.
+        """
+        if facts.hiccups:
+            error = facts.hiccups[0]
+            raise self._hiccup(reach, str(error)) from error.hiccup
+
+    def _hiccup(self, reach: Reach, read: str) -> BackendRequestError:
+        return BackendRequestError(
+            f"{_label(reach)}: nothing was sent, because the guard cannot check it just now: {read} failed. "
+            "A retry checks it again"
+        )
+
+
+def _label(reach: Reach) -> str:
+    where = f"environment {reach.environment!r}, " if reach.environment else ""
+    return f"{reach.operation} ({where}app {reach.app_id!r})"
 
 
 # ------------------------------------------------------------------------------------------------------ the clients
@@ -258,9 +298,9 @@ class _Synchronous:
     def __init__(self, guard: Guard) -> None:
         self._guard = guard
 
-    def check_parameters(self, params: Any, model: Any, **_: Any) -> None:
-        if _is_ours(model) and isinstance(params, Mapping):
-            self._guard.check_on_client(model.name, params)
+    def check_parameters(self, params: Any, model: Any, context: Mapping[str, Any] | None = None, **_: Any) -> None:
+        if _is_ours(model) and isinstance(params, Mapping) and reach_of(model.name, params):
+            self._guard.in_region((context or {}).get("client_region")).check_on_client(model.name, params)
 
     def check_request(self, request: Any, event_name: str, **_: Any) -> None:
         """Check what is on the wire, too: a handler may have changed the request since."""
@@ -275,9 +315,9 @@ class _Asynchronous(_Synchronous):
     aiobotocore awaits what they return; for a read that is nothing, which costs next to nothing.
     """
 
-    def check_parameters(self, params: Any, model: Any, **_: Any) -> Any:
+    def check_parameters(self, params: Any, model: Any, context: Mapping[str, Any] | None = None, **_: Any) -> Any:
         if _is_ours(model) and reach_of(model.name, {}):
-            return asyncio.to_thread(super().check_parameters, params, model)
+            return asyncio.to_thread(super().check_parameters, params, model, context)
         return None
 
     def check_request(self, request: Any, event_name: str, **_: Any) -> Any:

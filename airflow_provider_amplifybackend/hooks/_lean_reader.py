@@ -18,6 +18,7 @@ import time
 from calendar import timegm
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, urlsplit
 
@@ -231,6 +232,11 @@ class LeanReader:
 def job_path(request: Mapping[str, Any]) -> str | None:
     """Return the path of a job; None where something in it is no name: the client says so."""
     parts = [request.get(member, "") for member in ("AppId", "BackendEnvironmentName", "JobId")]
+    return _path(*parts) if all(isinstance(part, str) for part in parts) else None
+
+
+@lru_cache(maxsize=2048)  # the same few jobs again and again
+def _path(*parts: str) -> str | None:
     if not all(map(names.can_name, parts)):
         return None
     app_id, environment, job_id = (quote(part, safe="-._~") for part in parts)

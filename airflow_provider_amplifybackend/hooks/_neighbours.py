@@ -6,16 +6,18 @@ import json
 import urllib.request
 from collections.abc import Generator, Mapping
 from functools import cached_property
+from http import HTTPStatus
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from botocore import xform_name
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ProxyConnectionError
 
 from airflow_provider_amplifybackend.core.encodable import as_text
-from airflow_provider_amplifybackend.core.requests import Call, ServiceError, says_missing
+from airflow_provider_amplifybackend.core.requests import Call, FaultKind, ServiceError, says_missing
 from airflow_provider_amplifybackend.guard.signs import Ask, UnreadableError
+from airflow_provider_amplifybackend.hooks._botocore_errors import service_error
 from airflow_provider_amplifybackend.hooks._client_log import hide_bodies
 from airflow_provider_amplifybackend.parameters import service_model
 
@@ -75,6 +77,7 @@ class GuardedHook(Protocol):
     def verify(self) -> bool | str | None: ...
     @property
     def log(self) -> Any: ...
+    def in_region(self, region: str) -> Any: ...
     def attempt(self, api_operation: str, request: Mapping[str, Any]) -> Mapping[str, Any]: ...
     def run(self, look: Generator[Call, Mapping[str, Any], T]) -> T: ...
     def get_connection(self, conn_id: str) -> Any: ...
@@ -102,18 +105,20 @@ class Neighbours:
         except ClientError as error:
             details = error.response.get("Error", {})
             code, message = as_text(details.get("Code") or ""), as_text(details.get("Message") or "")
+            is_missing = _says_missing(ask.operation, code, message)
             raise UnreadableError(
-                ask, code or "no code", is_missing=_says_missing(ask.operation, code, message)
+                ask, code or "no code", is_missing=is_missing, hiccup=None if is_missing else _hiccup(ask, error)
             ) from None
         except Exception as error:  # noqa: BLE001  # whatever it is, there is no answer
-            raise UnreadableError(ask, type(error).__name__) from None
+            raise UnreadableError(ask, type(error).__name__, hiccup=_hiccup(ask, error)) from None
         return answer
 
     def _ask_ours(self, ask: Ask) -> Mapping[str, Any]:
         try:
             return self._hook.attempt(ask.operation, ask.request)
         except ServiceError as error:
-            raise UnreadableError(ask, error.code, is_missing=says_missing(error)) from None
+            hiccup = error if error.may_pass else None
+            raise UnreadableError(ask, error.code, is_missing=says_missing(error), hiccup=hiccup) from None
 
     def _client(self, ask: Ask) -> Any:
         if ask.service not in self._clients:
@@ -155,6 +160,23 @@ class Neighbours:
     @cached_property
     def _is_local(self) -> bool:
         return is_local_service(self._own_endpoint)
+
+
+def _hiccup(ask: Ask, error: Exception) -> ServiceError | None:
+    """Return the error of a neighbour that could answer a moment later.
+
+    Not where the way does not lead there: many a network lets its workers reach AmplifyBackend and nothing beside it,
+    today and tomorrow. Nor where the service is not there, as in an emulator of others.
+    """
+    if isinstance(error, ProxyConnectionError) or _status(error) == HTTPStatus.NOT_IMPLEMENTED:
+        return None
+    fault = service_error(ask.operation, error, None)
+    return fault if fault.is_transient and fault.kind is not FaultKind.UNSENT and not fault.is_unexplained else None
+
+
+def _status(error: Exception) -> Any:
+    response = getattr(error, "response", None) or {}
+    return response.get("ResponseMetadata", {}).get("HTTPStatusCode")
 
 
 # The codes by which the services say that there is no such thing.

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.parameters import service_model
 
 
@@ -75,9 +76,21 @@ def _template(operation: str) -> tuple[str, ...]:
 
 def _names_in_body(body: Any) -> dict[str, Any]:
     try:
-        content = json.loads(body or b"{}")
+        content = json.loads(body or b"{}", object_pairs_hook=_members)
     except (TypeError, ValueError):
         return {}
     if not isinstance(content, dict):
         return {}
-    return {name: value for name, value in content.items() if isinstance(value, str | bool)}
+    return {name: value for name, value in content.items() if isinstance(value, str | bool | int | float)}
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the members of an object.
+
+    :raises BackendParameterError: One is there twice: nobody can tell which of the two the service takes.
+    """
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        twice = next(name for name in members if [key for key, _ in pairs].count(name) > 1)
+        raise BackendParameterError(f"the request was not sent: its body has {twice!r} twice")
+    return members

@@ -30,6 +30,7 @@ from airflow_provider_amplifybackend.exceptions import (
     BackendGuardError,
     BackendJobFailedError,
     BackendParameterError,
+    BackendRequestError,
 )
 from airflow_provider_amplifybackend.hooks._botocore_errors import (
     UnreadableAnswerError,
@@ -102,7 +103,7 @@ class AmplifyBackendHook(ConnectedHook):
         client = self._client_for(api_operation, once=once)
         try:
             response = getattr(client, xform_name(api_operation))(**request)
-        except BackendGuardError:
+        except (BackendGuardError, BackendRequestError):  # of the guard, which stands before the client
             raise
         except Exception as error:  # noqa: BLE001
             failure = service_error(api_operation, error, self.texts)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_amplifybackend._compat import AirflowNotFoundException
-from airflow_provider_amplifybackend._masking import mask_texts
+from airflow_provider_amplifybackend._masking import mask_texts, within_masks
 from airflow_provider_amplifybackend.core import names
 from airflow_provider_amplifybackend.core.secrets import redact_secrets, secret_values
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
@@ -50,7 +50,7 @@ class AmplifyBackendOperator(AwsParameters):
 
     def set_rendered(self, name: str, value: Any) -> None:
         """Set a parameter to what was rendered, where what still looks like a template is the text of a secret."""
-        super().set_rendered(name, value)
+        super().set_rendered(name, within_masks(value) if name in self.configurations() else value)
         _mask_secrets(name, value, is_rendered=True)
 
     def execute(self, context: Context) -> Any:

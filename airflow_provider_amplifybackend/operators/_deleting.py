@@ -79,6 +79,7 @@ class DeletingOperator(RemovingOperator):
 
     template_fields: Sequence[str] = (*RemovingOperator.template_fields, "plan", "approval", "record", "leftovers")
     template_fields_renderers = {"plan": "json"}
+    careful = RemovingOperator.careful | {"plan", "approval", "record", "leftovers"}
     readers = RemovingOperator.readers | {
         "plan": as_plan,
         "approval": as_approval,
@@ -112,11 +113,6 @@ class DeletingOperator(RemovingOperator):
         if values.get("approval") is not None and values.get("plan") is None:
             found.append("approval is that of a plan: set plan=plan.output, too")
         return found
-
-    def set_rendered(self, name: str, value: Any) -> None:
-        """Set a parameter to what was rendered; if that is nothing, it is not as if it had not been given."""
-        was_given = name in ("plan", "approval", "record", "leftovers") and getattr(self, name) is not None
-        super().set_rendered(name, "" if was_given and value is None else value)
 
     def _do_render_template_fields(
         self, parent: Any, template_fields: Iterable[str], context: Context, jinja_env: Any, seen_oids: set[int]

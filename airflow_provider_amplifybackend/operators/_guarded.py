@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_amplifybackend._compat import current_run
 from airflow_provider_amplifybackend.core.operations import OPERATIONS
@@ -15,7 +15,7 @@ from airflow_provider_amplifybackend.guard.lease import Holder
 from airflow_provider_amplifybackend.guard.settings import ModeError, configured_mode
 from airflow_provider_amplifybackend.guard.verdict import Mode
 from airflow_provider_amplifybackend.operators._base import AmplifyBackendOperator
-from airflow_provider_amplifybackend.parameters.reading import EMPTY_RENDERINGS, shown
+from airflow_provider_amplifybackend.parameters.reading import refuse_missing, shown
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
@@ -26,7 +26,8 @@ def as_mode(name: str, value: Any) -> Mode | None:
 
     :raises BackendParameterError: It is none, or laxer.
     """
-    if value is None or value in EMPTY_RENDERINGS:
+    refuse_missing(name, value)
+    if value is None:
         return None
     text = str(value).strip().lower()
     if text not in list(Mode):
@@ -47,6 +48,7 @@ def as_conditions(name: str, value: Any) -> Conditions:
 
     :raises BackendParameterError: One is unknown, or cannot be used.
     """
+    refuse_missing(name, value)
     try:
         return conditions_of(value)
     except ConditionError as error:
@@ -73,6 +75,15 @@ class GuardedOperator(AmplifyBackendOperator):
         super().__init__(**kwargs)
         self.guard = guard
         self.only_if = only_if
+
+    # The parameters that make a task more careful. What a template or another task leaves empty is not none of them.
+    careful: ClassVar[frozenset[str]] = frozenset({"guard", "only_if"})
+
+    def set_rendered(self, name: str, value: Any) -> None:
+        """Set a parameter to what was rendered; if that is nothing, it is not as if it had not been given."""
+        given = getattr(self, name) if name in self.careful else None
+        was_given = given is not None and given != {}
+        super().set_rendered(name, "" if was_given and (value is None or value == {}) else value)
 
     @classmethod
     def problems(cls, values: Mapping[str, Any], *, templates: bool = False) -> list[str]:

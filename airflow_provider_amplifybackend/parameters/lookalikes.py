@@ -9,6 +9,7 @@ from typing import Any
 MOST_LISTED = 4
 LONGEST_NAME = 40
 
+_CLIENT_LIBRARIES = "a configuration of the Amplify client libraries"
 # What each file is, and the members that only it has: any of them, at the top.
 _FILES: tuple[tuple[str, frozenset[str]], ...] = (
     (
@@ -16,8 +17,42 @@ _FILES: tuple[tuple[str, frozenset[str]], ...] = (
         frozenset({"serviceConfiguration", "serviceModification"}),
     ),
     (
+        "a part of a headless request of the Amplify CLI",
+        frozenset(
+            {
+                "userPoolConfiguration",
+                "userPoolModification",
+                "identityPoolConfiguration",
+                "identityPoolModification",
+                "includeIdentityPool",
+                "requiredSignupAttributes",
+                "signinMethod",
+            }
+        ),
+    ),
+    (
         "the Amplify CLI's cli-inputs.json",
-        frozenset({"cognitoConfig", "policyUUID", "storageAccess", "guestAccess", "userPoolGroupList"}),
+        frozenset(
+            {
+                "cognitoConfig",
+                "policyUUID",
+                "storageAccess",
+                "guestAccess",
+                "authAccess",
+                "groupAccess",
+                "userPoolGroupList",
+                "usernameAttributes",
+                "requiredAttributes",
+                "useDefault",
+                "partitionKey",
+                "triggerFunctions",
+            }
+        ),
+    ),
+    ("the Amplify CLI's cli-inputs.json or api-params.json of a REST API", frozenset({"paths", "functionArns"})),
+    (
+        "the Amplify CLI's storage-params.json",
+        frozenset({"groupPermissionMap", "groupPolicyMap", "groupList", "AttributeDefinitions", "KeySchema"}),
     ),
     (
         "the Amplify CLI's parameters.json",
@@ -40,15 +75,29 @@ _FILES: tuple[tuple[str, frozenset[str]], ...] = (
                 "selectedGuestPermissions",
                 "selectedAuthenticatedPermissions",
                 "s3PermissionsAuthenticatedPublic",
+                "emailVerificationMessage",
+                "smsVerificationMessage",
+                "smsAuthenticationMessage",
+                "verificationBucketName",
+                "serviceType",
+                "partitionKeyName",
+                "authRoleName",
+                "unauthRoleName",
+                "AuthRoleArn",
+                "rootStackParameters",
             }
         ),
     ),
     ("the Amplify CLI's amplify-meta.json", frozenset({"providers"})),
     ("the Amplify CLI's cli.json", frozenset({"features"})),
+    (
+        "a file of the Amplify CLI's .config folder (project-config.json or local-env-info.json)",
+        frozenset({"projectName", "projectPath", "envName"}),
+    ),
     ("the Amplify CLI's transform.conf.json", frozenset({"ResolverConfig", "ElasticsearchWarning"})),
     ("a CloudFormation template", frozenset({"AWSTemplateFormatVersion", "Resources", "Outputs"})),
     ("a file of CloudFormation parameters", frozenset({"ParameterKey", "Parameters"})),
-    ("a configuration of the Amplify client libraries", frozenset({"aws_project_region", "UserAgent"})),
+    (_CLIENT_LIBRARIES, frozenset({"aws_project_region", "UserAgent"})),
 )
 # Members of a request, and of no configuration in it, spelled in any way.
 _OF_A_REQUEST = frozenset({"resourceconfig", "loginauthconfig", "appid", "backendenvironmentname"})
@@ -68,8 +117,17 @@ def lookalike(path: str, config: Mapping[Any, Any], members: Collection[str]) ->
             f"{path} is a whole request or response of the API ({listed(sorted(names))}): pass only its configuration "
             f"here, and the other members as parameters of their own"
         )
-    file = next((file for file, marks in _FILES if names & marks), None) or _by_content(config, names)
-    return f"{path} is {file}, which the API does not take: {instead}" if file else None
+    own = {name for name in names if name in members or in_another_spelling([name], members)}
+    others = names - own
+    if file := next((file for file, marks in _FILES if others & marks), None) or _by_content(config, others):
+        return f"{path} is {file}, which the API does not take: {instead}"
+    # The API's members begin with a capital: one that does, too, is misspelled, or belongs to another operation.
+    if own or not any(name[:1].islower() for name in names):
+        return None
+    return (
+        f"{path} is in another format than the API's ({listed(sorted(names))}), such as that of the Amplify CLI's "
+        f"files and requests: {instead}"
+    )
 
 
 def _by_content(config: Mapping[Any, Any], names: set[str]) -> str | None:
@@ -77,7 +135,9 @@ def _by_content(config: Mapping[Any, Any], names: set[str]) -> str | None:
         return "a headless request of the Amplify CLI"
     if "version" in names and names & {"auth", "data", "storage"}:
         return "the amplify_outputs.json of Amplify Gen 2"
-    categories = [category for category in config.values() if isinstance(category, Mapping)]
+    if any(name.startswith("aws_") for name in names):
+        return _CLIENT_LIBRARIES
+    categories = [config, *(category for category in config.values() if isinstance(category, Mapping))]
     resources = [resource for category in categories for resource in category.values() if isinstance(resource, Mapping)]
     if any(_OF_A_RESOURCE & set(map(str, inner)) for inner in (*categories, *resources)):
         return "a file of the Amplify CLI's backend folder (backend-config.json, team-provider-info.json or the like)"

@@ -14,19 +14,20 @@ EMPTY_RENDERINGS = frozenset({"", "None"})
 DEEPEST = 64  # levels of a value; the API's own configurations have seven
 MOST_DIGITS = 4000  # of a number; beyond 4,300 Python itself refuses to write it down
 LONGEST_SHOWN = 200  # characters of a value in a message
-# Where Cognito puts a code into a message: `{####}`, or `{##` and `##}` around a link's text, which may hold templates.
-# Jinja takes it for a comment.
-CODE_PLACE = re.compile(r"(\{##+\})|(\{##)((?:[^{}]|\{\{[^{}]*\}\})*)(##\})")
+# Where Cognito puts a code into a message: `{####}`, or `{##` and `##}` around a link's text, which may hold templates
+# and braces (`{username}`, a style). Jinja takes it for a comment.
+CODE_PLACE = re.compile(r"(\{##+\})|(\{##)((?:(?!#\}|\{#).)*)(##\})", re.DOTALL)
 
 
 def is_template(value: Any) -> bool:
     """Tell whether a value is yet to be rendered: a Jinja text, an XComArg, or something else that Airflow resolves."""
     if isinstance(value, str):
-        return any(mark in _without_code_places(value) for mark in ("{{", "{%", "{#"))
+        return any(mark in without_code_places(value) for mark in ("{{", "{%", "{#"))
     return _is_resolved_later(value)
 
 
-def _without_code_places(text: str) -> str:
+def without_code_places(text: str) -> str:
+    """Return a text without Cognito's marks for a code, but with the texts of its links."""
     return CODE_PLACE.sub(r"\3", text) if "{##" in text else text
 
 

@@ -29,7 +29,7 @@ from jinja2.nativetypes import NativeEnvironment, native_concat
 from airflow_provider_amplifybackend.core.secrets import is_masked_name, secret_values
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.parameters.exact_templates import exact
-from airflow_provider_amplifybackend.parameters.reading import is_template
+from airflow_provider_amplifybackend.parameters.reading import is_template, without_code_places
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
@@ -210,7 +210,8 @@ class Renderer:
         return self._resolve(value)
 
     def _has_marks(self, text: str) -> bool:
-        return any(mark in text for mark in self._marks)
+        rest = without_code_places(text)
+        return any(mark in rest for mark in self._marks)
 
     def _text(self, text: _Text) -> Any:
         """Return a text rendered: as text, or natively as the dictionary, list or None that its one expression is."""

@@ -10,7 +10,7 @@ from typing import Any
 from airflow_provider_amplifybackend.core import names
 from airflow_provider_amplifybackend.core.job import Job, JobRef
 from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS
-from airflow_provider_amplifybackend.core.requests import FaultKind, ServiceError
+from airflow_provider_amplifybackend.core.requests import ServiceError
 from airflow_provider_amplifybackend.core.secrets import redact_secrets
 from airflow_provider_amplifybackend.core.start_failure import StartFailure
 from airflow_provider_amplifybackend.core.status_check import check_job
@@ -161,7 +161,7 @@ class Attempt:
         if error is None:
             return False
         has_worked = self.observer.clock.has_been_read
-        return error.is_transient or (error.kind is FaultKind.CREDENTIALS and has_worked)
+        return error.may_pass if has_worked else error.is_transient
 
     def _situation(self) -> Steps[Situation]:
         seen = yield from self.observer.observe(self.intent)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 from airflow_provider_amplifybackend._errors import request_error
@@ -22,7 +21,7 @@ from airflow_provider_amplifybackend.core.requests import (
     says_missing,
 )
 from airflow_provider_amplifybackend.core.status_check import check_job
-from airflow_provider_amplifybackend.core.timing import Timing
+from airflow_provider_amplifybackend.core.timing import Timing, http_date
 from airflow_provider_amplifybackend.start.intent import Intent, is_unanswered, own_job
 
 DATE_RESOLUTION_MS = 1_000  # of the HTTP Date header
@@ -63,7 +62,7 @@ class ServiceClock:
         which would cut patience short.
         """
         try:
-            second = int(parsedate_to_datetime(headers["date"]).timestamp() * 1000)
+            second = int(http_date(headers["date"]).timestamp() * 1000)
         except (KeyError, TypeError, ValueError):
             return
         if self._time_ms is None or not second <= self.now_ms < second + DATE_RESOLUTION_MS:

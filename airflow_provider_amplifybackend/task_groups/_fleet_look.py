@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_amplifybackend._compat import count_living_runs
 from airflow_provider_amplifybackend.core.guard_refusal import GuardRefusal
-from airflow_provider_amplifybackend.exceptions import BackendGuardError
+from airflow_provider_amplifybackend.exceptions import BackendGuardError, BackendRequestError
 from airflow_provider_amplifybackend.guard import signs
 from airflow_provider_amplifybackend.guard.lease import Lease, LeaseFormatError, Tags
 from airflow_provider_amplifybackend.guard.reaper import Action, Decision, FleetRow, OwnerState, Rules, decide
@@ -78,6 +78,8 @@ class FleetLook:
             if refusal.reason in BY_NAME:
                 return replace(row, protected=str(refusal))
             return replace(row, guarded=str(refusal))
+        except BackendRequestError as error:
+            return replace(row, guarded=str(error))
         facts = signs.Facts(now=now)
         self._hook.guard.read(signs.pending_jobs(row.app_id, row.environment, facts))
         if facts.pending_jobs is None:

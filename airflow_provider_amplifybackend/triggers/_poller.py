@@ -15,7 +15,6 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Coroutine, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
@@ -37,7 +36,7 @@ from airflow_provider_amplifybackend.core.status_check import (
     seen_job,
     status_among,
 )
-from airflow_provider_amplifybackend.core.timing import current
+from airflow_provider_amplifybackend.core.timing import current, http_date
 from airflow_provider_amplifybackend.hooks._botocore_errors import check_answer, client_error, service_error
 from airflow_provider_amplifybackend.parameters import service_model
 from airflow_provider_amplifybackend.triggers import _metrics as metrics
@@ -366,7 +365,7 @@ class Poller:
         if seen.update_time_ms is not None and self._service_date:
             # By the service's own clock, which counts whole seconds here.
             with suppress(TypeError, ValueError):
-                answered = parsedate_to_datetime(self._service_date).timestamp()
+                answered = http_date(self._service_date).timestamp()
                 metrics.timing("detection_delay", max(0.0, answered - seen.update_time_ms / 1000))
 
 

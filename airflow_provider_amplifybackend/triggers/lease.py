@@ -6,14 +6,14 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from importlib import import_module
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_amplifybackend.core.encodable import MAX_MESSAGE, encodable, shortened
 from airflow_provider_amplifybackend.core.timing import current
-from airflow_provider_amplifybackend.guard.lease_queue import Ticket, Turn, place_of
+from airflow_provider_amplifybackend.guard.lease_queue import Place, Ticket, Turn, place_of, settling
+from airflow_provider_amplifybackend.triggers._tag_reader import TagReader, tag_reader
 
 VERSION = 1
 TIMEOUT = "timeout"
@@ -80,7 +80,6 @@ class LeaseTurnTrigger(BaseTrigger):
         self.botocore_config = botocore_config
         self.connection_found = connection_found
         self.try_number = try_number
-        self._leases: Any = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the form from which Airflow rebuilds this trigger elsewhere."""
@@ -122,15 +121,22 @@ class LeaseTurnTrigger(BaseTrigger):
     async def _wait(self) -> dict[str, Any]:
         ahead: tuple[str, ...] = ()
         last_error: str | None = None
+        reader = tag_reader(
+            self.app_id,
+            connection_found=self.connection_found,
+            aws_conn_id=self.aws_conn_id,
+            region_name=self.region_name,
+            verify=self.verify,
+            config=self.botocore_config,
+        )
         while True:
             delay = self.interval
             try:
-                place = await asyncio.to_thread(self._look)
+                place = await self._look(reader)
             except Exception as error:  # noqa: BLE001  # whatever it is, the next read may succeed
                 if str(error) != last_error:
                     self.log.warning("Retrying: %s: %s", type(error).__name__, error)
                 last_error = str(error)
-                self._leases = None
             else:
                 last_error, delay = None, place.next_look(self.interval)
                 if place.ahead != ahead:
@@ -145,23 +151,12 @@ class LeaseTurnTrigger(BaseTrigger):
                 return {"kind": TIMEOUT, "ahead": list(ahead), "last_error": error_text}
             await asyncio.sleep(min(delay, left))
 
-    def _look(self) -> Any:
-        """Return the place of the ticket. In a thread: making a client and reading both block."""
-        if self._leases is None:
-            hooks = import_module("airflow_provider_amplifybackend.hooks.amplify_backend")
-            leases = import_module("airflow_provider_amplifybackend.hooks._leases")
-            hook = hooks.AmplifyBackendHook(
-                aws_conn_id=self.aws_conn_id,
-                region_name=self.region_name,
-                verify=self.verify,
-                config=self.botocore_config,
-            )
-            if self.connection_found:
-                hook.connection_found = True
-            self._leases = leases.Leases(hook, self.app_id)
-        since = datetime.fromisoformat(self.since).astimezone(UTC)
-        ticket = Ticket(self.backend_environment_name, self.group, since)
-        return place_of(ticket, self._leases.read(), self.lag)
+    async def _look(self, reader: TagReader) -> Place:
+        """Return the place of the ticket."""
+        ticket = Ticket(self.backend_environment_name, self.group, datetime.fromisoformat(self.since).astimezone(UTC))
+        # A read from before the older tickets could be seen says nothing new.
+        tags = await reader.read(after=ticket.since + settling(self.lag), within=self.interval / 2)
+        return place_of(ticket, tags, self.lag)
 
     def _try(self) -> dict[str, Any]:
         return {"try_number": self.try_number} if self.try_number else {}

@@ -116,7 +116,15 @@ def test_an_address_with_what_is_no_name_is_none(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/backend//remove", "//backend/d1/remove", "/backend/d1/", "/backend/%2E%2e/remove", "/a/../backend/d1"]
+    "path",
+    [
+        "/backend//remove",
+        "//backend/d1/remove",
+        "/backend/d1/",
+        "/backend/%2E%2e/remove",
+        "/a/../backend/d1",
+        "/backend/d1/remove;x",
+    ],
 )
 def test_an_address_that_can_be_resolved_to_another_is_none(path: str) -> None:
     problem = names.address_problem(ENDPOINT + path + "?X-Amz-Signature=hush")

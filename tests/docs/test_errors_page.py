@@ -362,6 +362,14 @@ def refused_request(service: LocalAmplifyBackend) -> str:
     return str(error.value)
 
 
+def unchecked_deletion(service: LocalAmplifyBackend) -> str:
+    service.control.seed({"apps": [{"app_id": APP, "environments": ["pr1"]}]})
+    service.control.add_fault("DescribeStacks", kind="throttle", service="cloudformation")
+    with pytest.raises(BackendRequestError) as error:
+        AmplifyBackendHook().check_guard("DeleteBackend", DELETE)
+    return str(error.value)
+
+
 def stopped_waiting(service: LocalAmplifyBackend) -> str:
     return str(
         wait_error(REF, ServiceError(FaultKind.REFUSED, "GetBackendJob", "AccessDeniedException", "no permission"))
@@ -450,7 +458,7 @@ ERRORS: dict[str, tuple[Callable[[LocalAmplifyBackend], str], ...]] = {
     "Secrets": (refused_secret, refused_secret_of_a_task, secret_in_clear),
     "Names": (refused_name,),
     "Passwords": (refused_password, refused_connection),
-    "BackendRequestError": (refused_request, stopped_waiting, stopped_waiting_in_the_triggerer),
+    "BackendRequestError": (refused_request, unchecked_deletion, stopped_waiting, stopped_waiting_in_the_triggerer),
     "BackendJobFailedError": (failed_job, unread_text, text_of_another),
     "BackendLeftoversError": (leftovers, unproven),
     "BackendRecordError": (unfinished_record,),

@@ -25,6 +25,7 @@ from tests.faults.cases import Case
 UNEXPECTED = (StartFailure.UNREADABLE_STATE, StartFailure.SLOW_STORE)
 # A BackendRequestError has no facts of its own: its text must hold the service's words.
 CAUSE = re.compile(
+    r"cannot check it just now: \w+:\w+ \(\w+\) failed|"
     r"failed \(\w+\) for |Stopped waiting after \w+: \w+: |cannot check the result of its job: \w+: \w+: "
 )
 

@@ -1,6 +1,6 @@
 """The page in a real browser: it loads nothing, its plots are drawn, its table sorts and filters.
 
-Needs Playwright for Python and a Chromium on the PATH, which the development environment does not bring.
+Needs a Chromium on the PATH, and Playwright for Python, which the environments of `make test-matrix` do not have.
 """
 
 from __future__ import annotations

@@ -97,6 +97,17 @@ def test_an_empty_setting_protects_nothing() -> None:
         "d1\uff0fproduction",
         "'production'",
         "production;staging",
+        "^production$",
+        "prod.*",
+        "production|staging",
+        "!staging",
+        "$PRODUCTION",
+        "d1:production",
+        "production=true",
+        "<production>",
+        "production@eu",
+        "\u201cproduction\u201d",
+        "production\u3001staging",
     ],
 )
 def test_a_malformed_entry_is_an_error_that_names_the_setting(setting: str) -> None:

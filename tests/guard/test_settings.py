@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_amplifybackend.get_provider_info import get_provider_info
 from airflow_provider_amplifybackend.guard.protected import SettingError, entries_of_connection, refuse_strays
 from airflow_provider_amplifybackend.guard.settings import SECTION, configured_mode, protected_entries
 from airflow_provider_amplifybackend.guard.verdict import Mode
@@ -21,6 +22,7 @@ protected =
     d1/*
 guard = require
 """
+ALL_SETTINGS = [*get_provider_info()["config"]["amplifybackend"]["options"]]
 # As a template of Airflow 2 can do it, which has the configuration itself.
 PROGRAM = """
 from airflow_provider_amplifybackend._compat import conf
@@ -62,6 +64,20 @@ def test_a_variable_of_the_environment_counts_as_it_is(monkeypatch: pytest.Monke
         ({}, ["AIRFLOW__AMPLIFYBACKEND__PROTECTED_SECRET"], "AIRFLOW__AMPLIFYBACKEND__PROTECTED_SECRET"),
         ({}, ["AIRFLOW__AMPLIFY_BACKEND__PROTECTED"], "AIRFLOW__AMPLIFY_BACKEND__PROTECTED"),
         ({}, ["airflow__amplifybackend__protected"], "airflow__amplifybackend__protected"),
+        ({"amplifybackend": ["portected"]}, [], "[amplifybackend] portected"),
+        ({"amplify": ["protected"]}, [], "[amplify] protected"),
+        ({"airflow_provider_amplifybackend": ["protected"]}, [], "[airflow_provider_amplifybackend] protected"),
+        ({}, ["AIRFLOW__AMPLIFYBACKEND_PROTECTED"], "AIRFLOW__AMPLIFYBACKEND_PROTECTED"),
+        ({}, ["AIRFLOW_AMPLIFYBACKEND__PROTECTED"], "AIRFLOW_AMPLIFYBACKEND__PROTECTED"),
+        ({}, ["AIRFLOW__AMPLIFYBACKEND__APROTECTED"], "AIRFLOW__AMPLIFYBACKEND__APROTECTED"),
+        ({}, ["AMPLIFYBACKEND__PROTECTED"], "AMPLIFYBACKEND__PROTECTED"),
+        # The mode as well: auto would count where somebody has written require.
+        ({"AmplifyBackend": ["guard"]}, [], "[AmplifyBackend] guard"),
+        ({"amplifybackend": ["gaurd"]}, [], "[amplifybackend] gaurd"),
+        ({"amplifybackend": ["guard_mode"]}, [], "[amplifybackend] guard_mode"),
+        ({}, ["AIRFLOW__AMPLIFYBACKEND__GUARD_CMD"], "AIRFLOW__AMPLIFYBACKEND__GUARD_CMD"),
+        ({}, ["AIRFLOW__AMPLIFY_BACKEND__GUARD"], "AIRFLOW__AMPLIFY_BACKEND__GUARD"),
+        ({}, ["AIRFLOW__AMPLIFYBACKEND_GUARD"], "AIRFLOW__AMPLIFYBACKEND_GUARD"),
     ],
 )
 def test_a_setting_that_nobody_reads_is_refused(sections: dict[str, list[str]], environ: list[str], named: str) -> None:
@@ -71,12 +87,34 @@ def test_a_setting_that_nobody_reads_is_refused(sections: dict[str, list[str]], 
 
 
 def test_settings_that_are_read_and_those_of_others_are_none_of_these() -> None:
-    sections = {"amplifybackend": ["protected", "guard", "start_patience"], "core": ["protected"]}
-    environ = ["AIRFLOW__AMPLIFYBACKEND__PROTECTED", "AIRFLOW__AMPLIFYBACKEND__GUARD", "PATH", "AIRFLOW__CORE__PROT"]
+    sections = {"amplifybackend": ALL_SETTINGS, "core": ["protected"]}
+    environ = [
+        *(f"AIRFLOW__AMPLIFYBACKEND__{name.upper()}" for name in ALL_SETTINGS),
+        "AIRFLOW__AMPLIFYBACKEND__SNAPSHOT_KEY_CMD",
+        "AIRFLOW__CORE__PROT",
+        "AIRFLOW_CONN_AMPLIFYBACKEND_PROTECTED",
+        "AIRFLOW_VAR_AMPLIFYBACKEND_GUARD",
+        "AMPLIFY_GUARD_TOKEN",
+        "AMPLIFYBACKEND_PROJECT",
+        "PATH",
+    ]
     refuse_strays(sections, environ, SECTION)
 
 
-@pytest.mark.parametrize("key", ["AmplifyBackend", "amplify_backend", "protected", "Protected"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "AmplifyBackend",
+        "amplify_backend",
+        "protected",
+        "Protected",
+        "amplifybackend.protected",
+        "amplifybackend_protected",
+        "protected_environments",
+        "portected",
+        "extra__aws__amplifybackend",
+    ],
+)
 def test_a_connection_that_has_its_names_elsewhere_is_refused(key: str) -> None:
     with pytest.raises(SettingError, match=f"{key}' of the connection 'x' is not read"):
         entries_of_connection({key: {"protected": ["production"]}}, SECTION, "of the connection 'x'")
@@ -85,5 +123,18 @@ def test_a_connection_that_has_its_names_elsewhere_is_refused(key: str) -> None:
 def test_options_of_the_service_are_no_protection() -> None:
     service: dict[str, object] = {"amplifybackend": {"endpoint_url": "http://localhost"}}
     assert entries_of_connection({"service_config": service}, SECTION, "of x") == []
-    with pytest.raises(SettingError, match="'service_config' of x is not read"):
-        entries_of_connection({"service_config": {"amplifybackend": {"protected": ["a"]}}}, SECTION, "of x")
+    for members in ({"amplifybackend": {"protected": ["a"]}}, {"protected": ["a"]}, {"x": {"protected_names": ["a"]}}):
+        with pytest.raises(SettingError, match=r"'protected.*' in the extra 'service_config' of x is not read"):
+            entries_of_connection({"service_config": members}, SECTION, "of x")
+
+
+def test_an_extra_of_any_other_meaning_is_none_of_these() -> None:
+    extra = {
+        "region_name": "eu-west-1",
+        "endpoint_url": "http://localhost",
+        "config_kwargs": {"retries": {"mode": "standard"}, "proxies": {"http": "http://proxy:3128"}},
+        "assume_role_kwargs": {"ExternalId": "x"},
+        "host": "x",
+        "project": "shop",
+    }
+    assert entries_of_connection(extra, SECTION, "of x") == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import socket
 import socketserver
 import threading
 from collections.abc import Callable, Iterator
@@ -25,11 +26,13 @@ from airflow_provider_amplifybackend.hooks._neighbours import AWS_DOMAINS, is_aw
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.local.testing.isolated_airflow import connection_json, environment_names
+from airflow_provider_amplifybackend.retries import Action, advice_for
 from tests.front import Front
 from tests.samples import APP
 
 DELETE = {"AppId": APP, "BackendEnvironmentName": "production"}
 REMOVE_ALL = {"AppId": APP}
+ELSEWHERE = "eu-west-1"
 LOCK = {"Effect": "Deny", "Action": "Update:*", "Principal": "*", "Resource": "*"}
 Protect = Callable[[str], None]
 Sent = Callable[[str], int]
@@ -117,6 +120,39 @@ def test_an_environment_that_shows_a_sign_is_deleted_in_no_way(
 def test_the_same_ways_lead_to_an_ordinary_environment(way: str, hook: AmplifyBackendHook, sent: Sent) -> None:
     dict(ways_to_delete(hook))[way]()
     assert sent("DeleteBackend") == 1
+
+
+def clients_elsewhere(hook: AmplifyBackendHook) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Clients in another region than the hook's own, in which the environment shows a sign and here does not."""
+    address = {"endpoint_url": hook.conn.meta.endpoint_url}
+    session, there = hook.get_session, {"region_name": ELSEWHERE}
+    yield "another client of the hook", lambda: hook.get_client_type(region_name=ELSEWHERE)
+    yield "a client of a session there", lambda: session(**there).client("amplifybackend", **address)
+    yield "a client of a session here", lambda: session().client("amplifybackend", **there, **address)
+
+
+CLIENTS_ELSEWHERE = ["another client of the hook", "a client of a session there", "a client of a session here"]
+
+
+@pytest.mark.parametrize("way", CLIENTS_ELSEWHERE)
+@pytest.mark.parametrize("locked", [True, False])
+def test_signs_are_read_in_the_region_in_which_a_client_deletes(
+    way: str, locked: bool, hook: AmplifyBackendHook, service: LocalAmplifyBackend, sent: Sent
+) -> None:
+    service.client(region_name=ELSEWHERE).create_backend(AppId=APP, AppName="shop", BackendEnvironmentName="production")
+    apps: Any = hook.client_session.client("amplify", region_name=ELSEWHERE, endpoint_url=service.endpoint_url)
+    variables = {"GEN2_MIGRATION_ENVIRONMENT_NAME": "production"} if locked else {}
+    apps.update_app(appId=APP, environmentVariables=variables)
+    hook.call("GetBackend", DELETE)
+    hook.check_guard("DeleteBackend", DELETE)  # what was read here a moment ago says nothing of what is there
+    client = dict(clients_elsewhere(hook))[way]()
+    if locked:
+        with pytest.raises(BackendGuardError, match="gen2-migration"):
+            client.delete_backend(**DELETE)
+        assert sent("DeleteBackend") == 0
+    else:
+        client.delete_backend(**DELETE)
+        assert sent("DeleteBackend") == 1
 
 
 @pytest.mark.parametrize("reason", SIGNS)
@@ -322,6 +358,102 @@ def test_a_sign_that_can_be_read_refuses_beside_one_that_cannot(
     sign(service, stack_policy={"Statement": [LOCK]})
     with pytest.raises(BackendGuardError):
         hook.call("DeleteBackend", DELETE)
+    assert sent("DeleteBackend") == 0
+
+
+HICCUPS: dict[str, dict[str, Any]] = {
+    "throttled": {"kind": "throttle"},
+    "a server's error": {"kind": "error", "status": 503, "code": "ServiceUnavailable", "message": "come back later"},
+    "a gateway's timeout": {"kind": "timeout_before"},
+    "a reset": {"kind": "reset_after"},
+    "expired credentials": {"kind": "error", "status": 403, "code": "ExpiredTokenException", "message": "too old"},
+}
+
+
+@pytest.fixture
+def impatient(service: LocalAmplifyBackend) -> AmplifyBackendHook:
+    """A hook whose own client repeats nothing."""
+    return AmplifyBackendHook(config={"retries": {"total_max_attempts": 1}})
+
+
+@pytest.mark.parametrize("hiccup", HICCUPS)
+@pytest.mark.parametrize("operation", ["GetApp", "GetBackend", "GetStackPolicy"])
+def test_a_sign_that_cannot_be_read_for_the_moment_is_read_again_by_a_retry(
+    operation: str, hiccup: str, impatient: AmplifyBackendHook, service: LocalAmplifyBackend, sent: Sent
+) -> None:
+    fault = service.control.add_fault(service="*", operation=operation, **HICCUPS[hiccup])["fault_id"]
+    with pytest.raises(BackendRequestError, match=rf"DeleteBackend .*nothing was sent.*:{operation} ") as caught:
+        impatient.call("DeleteBackend", DELETE)
+    assert advice_for(caught.value).action is Action.RETRY
+    assert sent("DeleteBackend") == 0
+    service.control.remove_fault(fault)
+    impatient.call("DeleteBackend", DELETE)
+    assert sent("DeleteBackend") == 1
+
+
+@pytest.mark.parametrize("operation", ["ListStacks", "DescribeStacks"])
+def test_require_asks_for_no_permission_where_only_the_answer_was_lost(
+    operation: str, impatient: AmplifyBackendHook, service: LocalAmplifyBackend, sent: Sent
+) -> None:
+    service.control.add_fault(service="*", operation=operation, kind="truncate")
+    impatient.guard.mode = Mode.REQUIRE
+    for way in (impatient.check_guard, impatient.attempt, impatient.start_operation):
+        with pytest.raises(BackendRequestError, match=operation):
+            way("DeleteBackend", DELETE)
+    assert sent("DeleteBackend") == 0
+
+
+def test_a_sign_that_is_found_refuses_beside_one_that_cannot_be_read_for_the_moment(
+    hook: AmplifyBackendHook, service: LocalAmplifyBackend, sent: Sent
+) -> None:
+    service.control.add_fault(service="*", kind="throttle", operation="GetStackPolicy")
+    sign(service, termination_protection=True)
+    with pytest.raises(BackendGuardError, match="termination protection"):
+        hook.call("DeleteBackend", DELETE)
+    assert sent("DeleteBackend") == 0
+
+
+def test_a_neighbour_that_is_not_there_is_one_that_cannot_be_read(
+    hook: AmplifyBackendHook, service: LocalAmplifyBackend, sent: Sent
+) -> None:
+    service.control.add_fault(
+        service="*", operation="GetApp", kind="error", status=501, code="NotImplemented", message="not in this emulator"
+    )
+    hook.call("DeleteBackend", DELETE)
+    assert sent("DeleteBackend") == 1
+
+
+@pytest.mark.parametrize("closed", ["AWS_ENDPOINT_URL_CLOUDFORMATION", "AWS_ENDPOINT_URL_AMPLIFY"])
+def test_a_neighbour_to_which_no_way_leads_is_one_that_cannot_be_read(
+    closed: str, hook: AmplifyBackendHook, sent: Sent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as nobody_listens:
+        nobody_listens.bind(("127.0.0.1", 0))
+        monkeypatch.setenv(closed, f"http://127.0.0.1:{nobody_listens.getsockname()[1]}")
+        hook.call("DeleteBackend", DELETE)
+    assert sent("DeleteBackend") == 1
+
+
+def test_environments_that_cannot_be_listed_for_the_moment_are_listed_again_by_a_retry(
+    impatient: AmplifyBackendHook, service: LocalAmplifyBackend, sent: Sent
+) -> None:
+    fault = service.control.add_fault(operation="GetBackend", kind="throttle")["fault_id"]
+    with pytest.raises(BackendRequestError, match=r"RemoveAllBackends .*nothing was sent.*GetBackend") as caught:
+        impatient.call("RemoveAllBackends", REMOVE_ALL)
+    assert advice_for(caught.value).action is Action.RETRY
+    service.control.remove_fault(fault)
+    impatient.call("RemoveAllBackends", REMOVE_ALL)
+    assert sent("RemoveAllBackends") == 1
+
+
+def test_a_condition_that_cannot_be_read_for_the_moment_is_no_refusal(
+    impatient: AmplifyBackendHook, service: LocalAmplifyBackend, sent: Sent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__AMPLIFYBACKEND__GUARD", "off")
+    impatient.guard.conditions = conditions_of({"older_than": "1s"})
+    service.control.add_fault(service="*", operation="GetBackendEnvironment", kind="throttle")
+    with pytest.raises(BackendRequestError, match="GetBackendEnvironment"):
+        impatient.call("DeleteBackend", DELETE)
     assert sent("DeleteBackend") == 0
 
 

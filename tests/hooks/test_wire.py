@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.hooks._wire import names_on_the_wire, operation_on_the_wire
 from airflow_provider_amplifybackend.parameters.service_model import operation_names, service_model
 
@@ -53,6 +54,18 @@ def test_a_body_that_says_nothing_leaves_the_address(body: Any) -> None:
     sent = request("RemoveAllBackends")
     sent.body = body
     assert names_on_the_wire("RemoveAllBackends", sent) == {"AppId": "d1"}
+
+
+def test_a_flag_that_is_none_is_seen() -> None:
+    sent = request("RemoveAllBackends", body={"cleanAmplifyApp": 1})
+    assert names_on_the_wire("RemoveAllBackends", sent) == {"AppId": "d1", "CleanAmplifyApp": 1}
+
+
+def test_a_body_that_has_a_member_twice_says_two_things_and_is_refused() -> None:
+    sent = request("CloneBackend")
+    sent.body = b'{"targetEnvironmentName": "production", "targetEnvironmentName": "pr"}'
+    with pytest.raises(BackendParameterError, match="its body has 'targetEnvironmentName' twice"):
+        names_on_the_wire("CloneBackend", sent)
 
 
 @pytest.mark.parametrize("name", ["remove", "config", "details", "backend", "api"])

@@ -79,6 +79,38 @@ def test_conditions_are_rendered_and_must_hold(dags: DagRunner, service: LocalAm
     assert run.states["delete"] == "success"
 
 
+@pytest.mark.parametrize("native", [False, True])
+def test_conditions_and_a_mode_that_another_task_leaves_empty_are_not_none(
+    native: bool, dags: DagRunner, service: LocalAmplifyBackend
+) -> None:
+    run = dags.run(
+        """
+        @task
+        def nothing():
+            return None
+
+        @task
+        def empty():
+            return {}
+
+        where = dict(app_id=APP, waiter_delay=0.1, waiter_max_attempts=100)
+        delete = dict(where, backend_environment_name="staging")
+        DeleteBackendOperator(task_id="no_conditions", only_if=nothing(), **delete)
+        DeleteBackendOperator(task_id="empty_conditions", only_if=empty(), **delete)
+        DeleteBackendOperator(task_id="no_text", only_if="{{ dag_run.conf.get('only_if') }}", **delete)
+        DeleteBackendOperator(task_id="no_mode", guard=nothing(), **delete)
+        DeleteBackendOperator(task_id="empty_mode", guard="{{ '' }}", **delete)
+        DeleteBackendOperator.partial(task_id="mapped", only_if=nothing(), **where).expand(
+            backend_environment_name=["staging"])
+        """,
+        options=f"render_template_as_native_obj={native}",
+    )
+    for task_id in ("no_conditions", "empty_conditions", "no_text", "no_mode", "empty_mode"):
+        assert "is missing a value" in run.error(task_id)
+    assert run.states["mapped[0]"] == "failed"
+    assert service.control.journal("DeleteBackend") == []
+
+
 def test_a_pending_job_is_not_waited_for_if_a_condition_says_so(dags: DagRunner, service: LocalAmplifyBackend) -> None:
     row = {"environment": "staging", "job_id": "theirs", "status": "RUNNING", "operation": "UpdateBackendAuth"}
     service.control.seed(apps=[{"app_id": APP, "jobs": [row]}])

@@ -100,6 +100,30 @@ def test_a_secret_from_a_variable(
     assert_unseen(run, airflow_home, secret)
 
 
+@pytest.mark.parametrize("levels", [5, 6, 12])
+@pytest.mark.parametrize("mapped", [False, True])
+def test_a_secret_that_is_nested_deeper_than_airflow_masks(
+    dags: DagRunner, airflow_home: Path, monkeypatch: pytest.MonkeyPatch, mapped: bool, levels: int
+) -> None:
+    secret = new_secret()
+    monkeypatch.setenv("AIRFLOW_VAR_KEY", secret)
+    written: Any = {"keyId": "k", "privateKey": "{{ var.value.key }}"}  # Airflow itself knows no such name
+    for level in range(levels - 1):
+        written = [written] if level % 2 else {"inner": written}
+    common = "task_id='add_auth', app_id=APP, backend_environment_name='staging', resource_name='people'"
+    given = (
+        f".partial({common}).expand(resource_config=[{written!r}])"
+        if mapped
+        else f"({common}, resource_config={written!r})"
+    )
+    run = dags.run("CreateBackendAuthOperator" + given)
+    assert set(run.states.values()) == {"failed"}
+    rendered = json.dumps(run.rendered("add_auth", 0 if mapped else -1)["resource_config"])
+    assert "***" in rendered
+    assert "keyId" in rendered
+    assert_unseen(run, airflow_home, secret)
+
+
 def test_a_secret_from_an_xcom_stays_in_that_xcom(
     dags: DagRunner, airflow_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -158,6 +158,10 @@ def test_the_place_for_a_code_reaches_the_service(written: Written, operation: s
         ("{% if params.shop %}Type {####}{% endif %}", "Type {####}"),
         ('Grüße 🐟 {####}, it\'s \\ "{{ params.shop }}"', 'Grüße 🐟 {####}, it\'s \\ "Corner"'),
         ("{###} {##}", "{###} {##}"),
+        ("{##Confirm, {username}##}", "{##Confirm, {username}##}"),
+        ("<i>{##<b style='a{b:c}'>{{ params.shop }}</b>\n##}</i>", "<i>{##<b style='a{b:c}'>Corner</b>\n##}</i>"),
+        ("['{####}']", "['{####}']"),
+        ("{'a': '{##here##}'}", "{'a': '{##here##}'}"),
     ],
 )
 def test_the_place_for_a_code_beside_templates(

@@ -205,6 +205,20 @@ LOOKALIKES: list[tuple[str, Any, str]] = [
     ("team-provider-info", {"dev": {"awscloudformation": {}}}, "team-provider-info.json"),
     ("outputs", {"version": "1", "auth": {"user_pool_id": "u"}}, "amplify_outputs.json"),
     ("library", {"aws_project_region": "us-east-1"}, "client libraries"),
+    ("library without a region", {"aws_user_pools_id": "u", "oauth": {}}, "client libraries"),
+    ("cli-inputs of a bucket", {"resourceName": "r", "bucketName": "b", "authAccess": ["READ"]}, "cli-inputs.json"),
+    ("cli-inputs of a table", {"tableName": "t", "partitionKey": {"fieldName": "id"}}, "cli-inputs.json"),
+    ("cli-inputs below its first member", POOL | {"usernameAttributes": ["email"]}, "cli-inputs.json"),
+    ("cli-inputs of a REST API", {"version": 1, "paths": {"/items": {"lambdaFunction": "f"}}}, "REST API"),
+    ("parameters of an imported pool", {"resourceName": "r", "serviceType": "imported"}, "parameters.json"),
+    ("parameters of a table", {"tableName": "t", "partitionKeyName": "id"}, "parameters.json"),
+    ("storage-params", {"groupPermissionMap": {"Admin": []}, "groupList": ["Admin"]}, "storage-params.json"),
+    ("addAuth below its first member", {"serviceName": "Cognito", "userPoolConfiguration": {}}, "headless request"),
+    ("a user pool of addAuth", POOL | {"signinMethod": "EMAIL"}, "headless request"),
+    ("local-env-info", {"projectPath": "/x", "envName": "dev"}, "local-env-info.json"),
+    ("an environment of team-provider-info", {"awscloudformation": {}, "categories": {}}, "team-provider-info.json"),
+    ("local-aws-info", {"dev": {"profileName": "hush"}}, "in another format than the API's (dev)"),
+    ("a backend-config of nothing", {"auth": {}, "api": {}}, "in another format than the API's (api, auth)"),
     ("template", {"AWSTemplateFormatVersion": "2010-09-09", "Resources": {}}, "CloudFormation template"),
     ("request", {"AppId": "d1", "ResourceName": "r", "ResourceConfig": {"Service": "COGNITO"}}, "whole request"),
     ("request in camelCase", {"appId": "d1", "resourceConfig": {}}, "whole request"),
@@ -224,6 +238,14 @@ def test_what_is_written_for_somebody_else_gets_one_sentence(config: Any, said: 
     assert said in problem
     assert len(str(error.value)) < 500
     assert "hush" not in str(error.value)
+
+
+@pytest.mark.parametrize("config", [{"UserPoolName": "guests"}, {"UserPoolName": "guests", "SignInMethod": "EMAIL"}])
+def test_members_of_another_operation_of_the_api_are_named_and_no_other_format(config: Any) -> None:
+    with pytest.raises(ParameterError) as error:
+        build_request("UpdateBackendAuth", NAMES | {"resource_config": {"UserPoolConfigs": config}})
+    assert "UserPoolName" in str(error.value)
+    assert "of UpdateBackendAuthUserPoolConfig; accepted members: ForgotPassword" in str(error.value)
 
 
 def test_many_unknown_members_get_one_sentence() -> None:

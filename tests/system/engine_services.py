@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from airflow_provider_amplifybackend.local.control import LocalControl
 from tests.system.engine_client import wait_until
 from tests.system.engine_processes import MARK, EngineError
@@ -183,3 +185,6 @@ def _run(argv: Sequence[str]) -> None:
     done = subprocess.run(argv, cwd="/", capture_output=True, text=True, check=False)
     if done.returncode:
         raise EngineError(f"{argv[0]} failed with {done.returncode}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+
+
+needs_services = pytest.mark.skipif(missing_services() is not None, reason=str(missing_services()))

@@ -1,6 +1,7 @@
 """A crash campaign over `ephemeral_environment`: a real Airflow whose processes are killed at every step of the group.
 
     python -m tests.system.lease_campaign --runs 200 --seed 7
+    python -m tests.system.lease_campaign --runs 40 --celery    # two workers, two triggerers, PostgreSQL, Redis
 
 Every DAG run (dags/lease) takes an environment for a while, of which at most two may live at once for each of the two
 DAGs (one waits in the triggerer, one on the worker), with tags that are shown late, and jobs that fail now and then.
@@ -35,7 +36,7 @@ from tests.system.crash_attack import Components
 from tests.system.crash_watch import Watch
 from tests.system.engine import RunningAirflow
 from tests.system.engine_processes import EngineError
-from tests.system.engine_services import free_port, local_process
+from tests.system.engine_services import free_port, local_process, missing_services
 from tests.system.lease_oracle import LeaseVerdict, judge
 
 DAGS = Path(__file__).parent / "dags" / "lease"
@@ -108,7 +109,8 @@ def _lasts(step: str, deferrable: bool) -> float:
 class LeaseCampaign:
     """One Airflow, one local service, and runs."""
 
-    def __init__(self, runs: int, seed: int, folder: Path, flight: int) -> None:
+    def __init__(self, runs: int, seed: int, folder: Path, flight: int, *, celery: bool = False) -> None:
+        self.celery = celery
         self.plans = [plan_run(seed, number) for number in range(1, runs + 1)]
         self.folder = folder
         self.flight = flight
@@ -149,6 +151,9 @@ class LeaseCampaign:
         return RunningAirflow(
             self.folder / "home",
             DAGS,
+            executor="CeleryExecutor" if self.celery else "LocalExecutor",
+            database="postgresql" if self.celery else "sqlite",
+            triggerers=2 if self.celery else 1,
             parallelism=self.flight + 4,
             connections={"aws_default": {"conn_type": "aws", "login": "none", "password": "none", "extra": extra}},
             env={
@@ -201,7 +206,11 @@ class LeaseCampaign:
         if strike.what == "clear":
             return self._clear(plan, task_id)
         if strike.what == "triggerer":
-            self.components.kill("triggerer", 0.1)
+            self.components.kill("triggerer", strike.after / 2)
+            return True
+        if strike.what == "supervisor" and self.celery:
+            # A whole worker, with or without its children, as under LocalExecutor the supervisor is the worker.
+            self.components.kill("worker", strike.after % 1)
             return True
         # The supervisor of a task that has ended is an idle worker of the executor, whose death would block all others:
         # it holds the lock of their queue.
@@ -254,12 +263,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--seed", type=int, default=None, help="default: a new one")
     parser.add_argument("--flight", type=int, default=6, help="DAG runs at once")
+    parser.add_argument("--celery", action="store_true", help="CeleryExecutor, which needs PostgreSQL and Redis")
     parser.add_argument("--folder", type=Path, default=None, help="where logs go")
     given = parser.parse_args(arguments)
     seed = random.randrange(10**6) if given.seed is None else given.seed
     print(f"seed {seed}", flush=True)
     folder = given.folder or Path(tempfile.mkdtemp(prefix="amplify-lease-"))
-    campaign = LeaseCampaign(given.runs, seed, folder, given.flight)
+    if given.celery and (why_not := missing_services()):
+        parser.error(f"--celery: {why_not}")
+    campaign = LeaseCampaign(given.runs, seed, folder, given.flight, celery=given.celery)
     verdict = campaign.run()
     for finding in verdict.findings:
         print(f"  {finding}", flush=True)

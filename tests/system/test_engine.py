@@ -17,13 +17,12 @@ import pytest
 from tests.system.engine import RunningAirflow
 from tests.system.engine_client import wait_until
 from tests.system.engine_processes import Marked
-from tests.system.engine_services import missing_services
+from tests.system.engine_services import needs_services
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = pytest.mark.system
-needs_services = pytest.mark.skipif(missing_services() is not None, reason=str(missing_services()))
 
 DAGS = ["steady", "victim", "patient"]
 # "victim" hangs in its first try only: whoever kills it gets a second try that ends at once.

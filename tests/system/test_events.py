@@ -1,4 +1,7 @@
-"""docs/events.md on a running Airflow: whoever ends a job schedules a DAG, however many watch and whoever dies."""
+"""docs/events.md on a running Airflow: whoever ends a job schedules a DAG, however many watch and whoever dies.
+
+And what else is for whoever looks after a fleet: a failure is told to the owner, the inventory and the drift check.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine, text
 
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.local.testing.isolated_airflow import connection_json
 from tests.samples import APP
-from tests.system.engine import RunningAirflow
+from tests.system.engine import Executor, RunningAirflow
 from tests.system.engine_client import wait_until
+from tests.system.engine_services import needs_services
 
 pytestmark = pytest.mark.system
 
@@ -24,21 +29,36 @@ ASSETS = {f"{environment}-{number}" for environment in ENVIRONMENTS for number i
 DELAY = 3
 
 
+@pytest.fixture(scope="module", params=["LocalExecutor", pytest.param("CeleryExecutor", marks=needs_services)])
+def executor(request: pytest.FixtureRequest) -> Executor:
+    executor: Executor = request.param
+    return executor
+
+
 @pytest.fixture(scope="module")
-def service() -> Iterator[LocalAmplifyBackend]:
+def service(executor: Executor) -> Iterator[LocalAmplifyBackend]:
     with LocalAmplifyBackend(job_seconds=3600) as running:
-        running.control.seed_app(APP, *ENVIRONMENTS)
+        running.control.seed_app(APP, *ENVIRONMENTS, tags={"owner": "web"})
         yield running
 
 
 @pytest.fixture(scope="module")
-def airflow(service: LocalAmplifyBackend, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAirflow]:
+def airflow(
+    executor: Executor, service: LocalAmplifyBackend, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningAirflow]:
     connection = json.loads(connection_json(service.endpoint_url))
     # The package of this checkout, installed or not.
     settings = {"PYTHONPATH": str(Path(__file__).parents[2])}
     home = tmp_path_factory.mktemp("events")
-    with RunningAirflow(home, DAGS, connections={"aws_default": connection}, env=settings) as running:
-        running.wait_ready(["reacts", "clones", "after_clone"])
+    with RunningAirflow(
+        home,
+        DAGS,
+        executor=executor,
+        database="postgresql" if executor == "CeleryExecutor" else "sqlite",
+        connections={"aws_default": connection},
+        env=settings,
+    ) as running:
+        running.wait_ready(["reacts", "clones", "after_clone", "tells", "looks_after"])
         yield running
 
 
@@ -75,11 +95,9 @@ def wait_for_lists(service: LocalAmplifyBackend, more: int) -> Counter[str]:
 
 
 def watermarks(airflow: RunningAirflow) -> int:
-    import sqlite3
-    from contextlib import closing
-
-    with closing(sqlite3.connect(airflow.home / "airflow.db", timeout=30)) as connection:
-        return int(connection.execute("SELECT COUNT(*) FROM asset_state_store").fetchone()[0])
+    engine = create_engine(airflow.environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
+    with engine.connect() as connection:
+        return int(connection.execute(text("SELECT COUNT(*) FROM asset_state_store")).scalar_one())
 
 
 def wait_for_events(airflow: RunningAirflow, expected: set[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -165,3 +183,30 @@ def test_a_task_that_changes_an_environment_schedules_a_dag_once(
         return airflow.xcom("after_clone", done[0]["dag_run_id"], "look") if done else None
 
     assert wait_until(consumed, 120, "run of after_clone") == [job_id]
+
+
+def test_what_a_retry_cannot_help_is_tried_once_and_told_to_the_owner(
+    airflow: RunningAirflow, service: LocalAmplifyBackend, tmp_path: Path
+) -> None:
+    told = tmp_path / "told"
+    run_id = airflow.trigger("tells", conf={"told": str(told)})
+    assert airflow.wait_run("tells", run_id) == "failed"
+    assert airflow.task("tells", run_id, "clone")["try_number"] == 1
+    wait_until(told.exists, 60, lambda: "a letter")
+    [letter] = told.read_text().splitlines()
+    facts = json.loads(letter)
+    assert (facts["owner"], facts["app_id"], facts["operation"]) == ("web", APP, "CloneBackend")
+    assert service.control.journal("CloneBackend", effective=True)[1:] == []
+
+
+def test_the_fleet_is_written_down_and_what_has_drifted_fails(
+    airflow: RunningAirflow, service: LocalAmplifyBackend, tmp_path: Path
+) -> None:
+    run_id = airflow.trigger("looks_after", conf={"folder": str(tmp_path)})
+    assert airflow.wait_run("looks_after", run_id) == "success"
+    listed = [json.loads(line) for line in (tmp_path / "inventory" / "environments.jsonl").read_text().splitlines()]
+    assert {row["environment"] for row in listed} >= set(ENVIRONMENTS)
+    assert "<table" in (tmp_path / "inventory" / "report.html").read_text()
+    service.control.seed_app(APP, {"name": "env0", "auth": {"people": None}})
+    airflow.clear("looks_after", run_id, ["compare"])
+    assert airflow.wait_run("looks_after", run_id) == "failed"

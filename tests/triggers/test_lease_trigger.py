@@ -55,7 +55,7 @@ def set_tags(service: LocalAmplifyBackend, *leases: Lease) -> None:
     service.client("amplify").tag_resource(resourceArn=ARN, tags={one.key: one.value for one in leases})
 
 
-def event_of(own: Lease, *, seconds: float = 60, **changes: Any) -> dict[str, Any]:
+def trigger_of(own: Lease, **changes: Any) -> LeaseTurnTrigger:
     arguments = GOLDEN[1] | {
         "backend_environment_name": own.environment,
         "group": own.group,
@@ -64,14 +64,18 @@ def event_of(own: Lease, *, seconds: float = 60, **changes: Any) -> dict[str, An
         "lag": 0.5,
         "interval": 0.1,
         "started": time.time(),
-        "deadline": time.time() + seconds,
     }
+    return LeaseTurnTrigger(**arguments | changes)
 
-    async def events() -> list[dict[str, Any]]:
-        return [event.payload async for event in LeaseTurnTrigger(**arguments | changes).run()]
 
-    [found] = asyncio.run(events())
-    return found
+async def first_event(trigger: LeaseTurnTrigger) -> dict[str, Any]:
+    found: list[dict[str, Any]] = [event.payload async for event in trigger.run()]
+    assert len(found) == 1
+    return found[0]
+
+
+def event_of(own: Lease, *, seconds: float = 60, **changes: Any) -> dict[str, Any]:
+    return asyncio.run(first_event(trigger_of(own, **{"deadline": time.time() + seconds} | changes)))
 
 
 def test_it_is_stored_as_it_always_was() -> None:
@@ -118,3 +122,32 @@ def test_what_cannot_be_read_until_the_deadline_is_said(service: LocalAmplifyBac
     event = event_of(lease("own", ago=100), seconds=1)
     assert event["kind"] == "timeout"
     assert "cannot be read" in event["last_error"]
+
+
+def test_all_who_wait_in_an_app_read_its_tags_together(service: LocalAmplifyBackend) -> None:
+    leases = [lease(f"e{number:02}", ago=100 + number) for number in range(30)]
+    set_tags(service, lease("held", ago=500, state=LeaseState.HELD), *leases)
+
+    async def wait(seconds: float) -> list[dict[str, Any]]:
+        ends = time.time() + seconds
+        waits = [first_event(trigger_of(own, interval=1, deadline=ends)) for own in leases]
+        return await asyncio.gather(*waits)
+
+    events = asyncio.run(wait(4))
+    assert {event["kind"] for event in events} == {"timeout"}
+    assert sorted(len(event["ahead"]) for event in events) == list(range(1, 31))
+    # Each of the thirty would have read four or five times.
+    assert len(service.control.journal("ListTagsForResource")) <= 30
+
+
+def test_whoever_comes_first_goes_on_beside_those_who_wait(service: LocalAmplifyBackend) -> None:
+    first, second = lease("first", ago=100), lease("second", ago=90)
+    set_tags(service, first, second)
+
+    async def wait() -> list[dict[str, Any]]:
+        ends = time.time() + 2
+        return await asyncio.gather(
+            *(first_event(trigger_of(own, interval=0.5, deadline=ends)) for own in (first, second))
+        )
+
+    assert [event["kind"] for event in asyncio.run(wait())] == ["free", "timeout"]

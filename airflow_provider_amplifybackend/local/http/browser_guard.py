@@ -2,7 +2,8 @@
 
 A page can send requests to a port of the loopback address, and with DNS rebinding it can even read the answers:
 its own host name then leads here. Its requests give themselves away by their `Host`, which names that host, and by
-`Origin` and `Sec-Fetch-Site`, which a browser sets and a page cannot change.
+`Origin` and `Sec-Fetch-Site`, which a browser sets and a page cannot change. A GET for an image has no `Origin`, and
+outside of the loopback no `Sec-Fetch-Site` either; so no GET changes anything.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import ipaddress
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from urllib.parse import parse_qs
 
 from airflow_provider_amplifybackend.local.http.asgi import Scope
 from airflow_provider_amplifybackend.local.service.checks import host_without_userinfo, without_userinfo
@@ -23,6 +25,8 @@ _LONGEST_SHOWN = 100
 _WILDCARDS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104  # compared with, not listened on
 # `none`: a person typed the address.
 _OWN_SITES = frozenset({b"same-origin", b"none"})
+_READING_METHODS = frozenset({"GET", "HEAD"})
+_READING_ACTIONS = ("Describe", "Get", "List")
 
 
 @dataclass(frozen=True)
@@ -55,12 +59,14 @@ class BrowserGuard:
             return _bad(f"A request needs one Host header, and this one has {len(hosts)}")
         if not self._is_ours(hosts[0]):
             return _unknown_host(hosts[0])
-        return self._unwanted(headers, hosts[0])
+        return self._unwanted(headers, hosts[0]) or _changing_by_get(scope)
 
     def _unwanted(self, headers: list[tuple[bytes, bytes]], host: bytes) -> Refusal | None:
         for name, value in headers:
             if name == b"origin" and not _same_origin(value, host):
                 return _denied(f"The request comes from a web page of another origin, {_shown(value)}")
+            if name == b"referer" and not _same_origin(_origin_of(value), host):
+                return _denied(f"The request comes from a web page of another origin, {_shown(_origin_of(value))}")
             if name == b"sec-fetch-site" and value.strip().lower() not in _OWN_SITES:
                 return _denied(f"The request comes from a web page: Sec-Fetch-Site is {_shown(value)}")
             if name == b"upgrade":
@@ -122,6 +128,22 @@ def _is_loopback(name: str) -> bool:
 def _same_origin(origin: bytes, host: bytes) -> bool:
     scheme, separator, authority = origin.strip().lower().partition(b"://")
     return bool(separator) and scheme in (b"http", b"https") and authority == host.strip().lower()
+
+
+def _origin_of(address: bytes) -> bytes:
+    """Return what of a page's address is its origin."""
+    return b"/".join(address.strip().split(b"/")[:3])
+
+
+def _changing_by_get(scope: Scope) -> Refusal | None:
+    """Refuse an action in the query of a GET that does more than read: AWS' query protocol would take it."""
+    if scope["method"] not in _READING_METHODS:
+        return None
+    actions = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=None).get("Action", [])
+    changing = next((action for action in actions if not action.startswith(_READING_ACTIONS)), None)
+    if changing is None:
+        return None
+    return _bad(f"{changing[:_LONGEST_SHOWN]!r} is no action for a GET request: use POST")
 
 
 def _unknown_host(header: bytes) -> Refusal:

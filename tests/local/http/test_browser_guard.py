@@ -122,6 +122,9 @@ def test_boto3_shows_the_refusal_and_the_way_out(running: LocalAmplifyBackend) -
         {"Origin": "http://127.0.0.1.evil.example"},
         {"Origin": "file://"},
         {"Origin": "chrome-extension://abc"},
+        {"Referer": "https://evil.example/page"},
+        {"Referer": "http://127.0.0.1.evil.example"},
+        {"Referer": "about:blank"},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
         {"Sec-Fetch-Site": "SAME-SITE "},
@@ -149,9 +152,22 @@ def test_a_preflight_allows_nothing(guarded: LocalAmplifyBackend) -> None:
 
 
 def test_the_services_own_pages_and_the_address_bar_are_served(guarded: LocalAmplifyBackend) -> None:
-    own = {"Origin": guarded.endpoint_url, "Sec-Fetch-Site": "same-origin"}
+    own = {"Origin": guarded.endpoint_url, "Sec-Fetch-Site": "same-origin", "Referer": f"{guarded.endpoint_url}/a/b"}
     assert raw.ask(guarded, "GET", HEALTH, headers=own).status == 200
     assert raw.ask(guarded, "GET", HEALTH, headers={"Sec-Fetch-Site": "none"}).status == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("action", ["DeleteStack", "", "deleteStack", "DescribeStacks&Action=DeleteStack"])
+def test_no_image_of_a_web_page_changes_anything(guarded: LocalAmplifyBackend, method: str, action: str) -> None:
+    guarded.control.seed(stacks=["s1"])
+    signed = "X-Amz-Credential=AK%2F20260101%2Fus-east-1%2Fcloudformation%2Faws4_request&X-Amz-Signature=0"
+    answer = raw.ask(guarded, method, f"/?Action={action}&StackName=s1&{signed}")
+    assert answer.status >= 400
+    assert not guarded.control.journal(effective=True)
+    read = raw.ask(guarded, "GET", f"/?Action=DescribeStacks&StackName=s1&{signed}")
+    assert read.status == 200
+    assert b"CREATE_COMPLETE" in read.body
 
 
 def test_one_host_header_is_needed(guarded: LocalAmplifyBackend) -> None:
@@ -275,7 +291,7 @@ def test_the_host_that_is_listened_on_is_a_name_of_ours() -> None:
 
 
 def scope(host: str) -> dict[str, Any]:
-    return {"raw_path": b"/", "headers": [(b"host", host.encode())]}
+    return {"method": "GET", "raw_path": b"/", "query_string": b"", "headers": [(b"host", host.encode())]}
 
 
 @pytest.mark.parametrize("name", ["", "*", "http://amplify", "amplify:80", "a b", "a/b", "*.", "*.*.example", "a..b"])
