@@ -18,6 +18,7 @@ from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.validation import validate_dag
 from tests.airflow_versions import dag_serialization
 from tests.dag_run import DagRunner, Finished
+from tests.guard.roads import LATE
 from tests.samples import APP
 
 ARN = f"arn:aws:amplify:us-east-1:123456789012:apps/{APP}"
@@ -194,6 +195,39 @@ def test_what_somebody_has_pinned_stays(dags: DagRunner, service: LocalAmplifyBa
     [name] = {*environments(service)} - {"staging"}
     assert tags(service)[f"amplifybackend:pin:{name}"] == "Ann: for the demo"
     assert f"until={run.xcom('preview.extend')[:4]}" in tags(service)[f"amplifybackend:lease:{name}"]
+    assert "DeleteBackend" not in calls(service)
+
+
+@pytest.mark.parametrize("options", ["deferrable=False", "deferrable=True"])
+def test_what_is_pinned_while_its_deletion_waits_for_another_job_stays(
+    dags: DagRunner, service: LocalAmplifyBackend, options: str
+) -> None:
+    over = threading.Event()
+
+    def start_another_job() -> None:
+        [name] = {*environments(service)} - {"staging"}
+        row = {"environment": name, "job_id": "theirs", "status": "RUNNING"}
+        service.control.seed(apps=[{"app_id": APP, "jobs": [row]}])
+
+    def pin_once_it_is_waited_for() -> None:
+        while not over.wait(0.05):
+            if any(entry["parameters"].get("JobId") == "theirs" for entry in service.control.journal("GetBackendJob")):
+                [name] = {*environments(service)} - {"staging"}
+                service.client("amplify").tag_resource(resourceArn=ARN, tags={f"amplifybackend:pin:{name}": "Ann"})
+                service.control.end_job("theirs")
+                return
+
+    LATE.act = start_another_job
+    pinning = threading.Thread(target=pin_once_it_is_waited_for)
+    pinning.start()
+    try:
+        run = dags.run(GROUP.format(options=options, check="from tests.guard.roads import LATE; LATE()"))
+    finally:
+        over.set()
+        pinning.join()
+    assert run.state == "success", errors(run)
+    assert len(environments(service)) == 2
+    assert len(tags(service)) == 2
     assert "DeleteBackend" not in calls(service)
 
 
