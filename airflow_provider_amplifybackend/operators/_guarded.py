@@ -26,9 +26,9 @@ def as_mode(name: str, value: Any) -> Mode | None:
 
     :raises BackendParameterError: It is none, or laxer.
     """
-    if value is None or value in EMPTY_RENDERINGS:
+    if value is None or (isinstance(value, str) and value in EMPTY_RENDERINGS):
         return None
-    text = str(value).strip().lower()
+    text = value.strip().lower() if isinstance(value, str) else ""
     if text not in list(Mode):
         raise BackendParameterError(f"{name}={shown(value)} is not one of: {', '.join(Mode)}")
     try:
