@@ -45,6 +45,8 @@ _LIMITS = {
     "BackendEnvironmentName": MAX_NAME,
     "BackendEnvironmentList": MAX_NAME,
     "JobId": MAX_NAME,
+    "AppName": MAX_NAME,
+    "ResourceName": MAX_NAME,
 }
 _TIMES = frozenset({"CreateTime", "UpdateTime"})
 _LAST_MILLISECOND = 253_402_300_799_999  # of the year 9999, the last one that a date can have

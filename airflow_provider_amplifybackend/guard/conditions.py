@@ -10,6 +10,7 @@ from typing import Any
 from airflow_provider_amplifybackend.guard.protected import matches, pattern_problem
 from airflow_provider_amplifybackend.guard.signs import Facts
 from airflow_provider_amplifybackend.parameters.durations import duration_of
+from airflow_provider_amplifybackend.parameters.lookalikes import listed
 
 KEYS = ("name", "older_than", "no_pending_job", "empty", "created_by_this_run")
 
@@ -116,7 +117,7 @@ def conditions_of(value: Any) -> Conditions:
         raise ConditionError(f"must be a dictionary of conditions, not {type(value).__name__}")
     unknown = [str(key) for key in value if key not in KEYS]
     if unknown:
-        raise ConditionError(f"has unknown conditions: {', '.join(unknown)}. Known ones: {', '.join(KEYS)}")
+        raise ConditionError(f"has unknown conditions: {listed(unknown)}. Known ones: {', '.join(KEYS)}")
     return Conditions(
         name=_pattern(value["name"]) if "name" in value else None,
         older_than=_duration(value["older_than"]) if "older_than" in value else None,

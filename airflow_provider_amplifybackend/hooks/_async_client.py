@@ -159,7 +159,7 @@ def _prepare(connection_found: bool | None, **hook_parameters: Any) -> _Prepared
     creator: AbstractAsyncContextManager[Any] = session.create_client(
         service_model.SERVICE,
         region_name=hook.region_name or synchronous.region_name,
-        endpoint_url=hook.conn_config.get_service_endpoint_url(service_model.SERVICE),
+        endpoint_url=hook.endpoint_url,
         config=_with_user_agent(hook.config, session),
         verify=hook.verify,
     )

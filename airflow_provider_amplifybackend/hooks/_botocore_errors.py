@@ -95,6 +95,7 @@ SETUP = (
     boto.EndpointProviderError,
     boto.ParamValidationError,
     boto.InvalidProxiesConfigError,
+    boto.UnknownSignatureVersionError,
 )
 # What the way to AWS may do while a client is made and asks for its credentials.
 NETWORK_ERRORS = (boto.ClientError, boto.HTTPClientError, boto.ConnectionError, OSError)
@@ -114,6 +115,7 @@ OWN_WORDS = (
     boto.ConfigNotFound,
     boto.UnknownEndpointError,
     boto.InvalidProxiesConfigError,
+    boto.UnknownSignatureVersionError,
     boto.EndpointConnectionError,
     boto.ConnectTimeoutError,
     boto.ReadTimeoutError,

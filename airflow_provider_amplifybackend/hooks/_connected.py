@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError
 
 from airflow_provider_amplifybackend._compat import AirflowException, AirflowNotFoundException
 from airflow_provider_amplifybackend._errors import request_error
@@ -24,6 +25,11 @@ from airflow_provider_amplifybackend.hooks._botocore_errors import (
     stop_at_quota,
 )
 from airflow_provider_amplifybackend.hooks._client_log import guard_log, watch
+from airflow_provider_amplifybackend.hooks._connection_settings import (
+    check_config_kwargs,
+    read_config_kwargs,
+    read_endpoint,
+)
 from airflow_provider_amplifybackend.hooks._guard import Guard, stand_before
 from airflow_provider_amplifybackend.hooks._name_guard import guard_names
 from airflow_provider_amplifybackend.hooks._secret_guard import guard_secrets
@@ -109,12 +115,20 @@ class ConnectedHook(AwsBaseHook):
         # Before the amazon provider and botocore log the settings at DEBUG.
         extra = connection.extra_dejson
         mask_texts([*passwords([extra, connection.host or ""]), *_external_ids(extra)])
+        read_config_kwargs(connection)
         return connection
 
     @cached_property
     def conn_config(self) -> AwsConnectionWrapper:
         """The connection. One that was named and does not exist is an error, not a reason to use another identity."""
-        wrapper = super().conn_config
+        try:
+            wrapper = super().conn_config
+        except (AttributeError, TypeError, ValueError, BotoCoreError):
+            if self.aws_conn_id and self._config is None:  # the cause, most likely
+                check_config_kwargs(self.get_connection(self.aws_conn_id).extra_dejson, self.aws_conn_id)
+            raise
+        if wrapper and self._config is None:
+            check_config_kwargs(wrapper.extra_config, self.aws_conn_id or "")
         is_optional = self.aws_conn_id == self.default_conn_name and not self.connection_found
         if self.aws_conn_id and not wrapper and not is_optional:
             # The base class has cached it: the next access would go on with another identity.
@@ -176,6 +190,12 @@ class ConnectedHook(AwsBaseHook):
         """The configuration of clients, with client certificates that can be read."""
         return read_client_cert(super().config, self._origin(self._config))
 
+    @property
+    def endpoint_url(self) -> str | None:
+        """The address of the service, if the connection has one of its own."""
+        url = self.conn_config.get_service_endpoint_url(service_model.SERVICE)
+        return read_endpoint(url, self._origin(None))
+
     def _origin(self, own: Any) -> str:
         """Return the origin of a setting, for messages."""
         return "" if own is not None else f" in the extra of the connection {self.aws_conn_id!r}"
@@ -198,7 +218,7 @@ class ConnectedHook(AwsBaseHook):
         """
         options: dict[str, Any] = {
             "service_name": service_model.SERVICE,
-            "endpoint_url": self.conn_config.get_service_endpoint_url(service_model.SERVICE),
+            "endpoint_url": self.endpoint_url,
             "config": with_user_agent(config or self.config),
             "verify": self.verify,
         }

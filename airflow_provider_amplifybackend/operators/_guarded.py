@@ -26,10 +26,14 @@ def as_mode(name: str, value: Any) -> Mode | None:
 
     :raises BackendParameterError: It is none, or laxer.
     """
+<<<<<<< HEAD
     refuse_missing(name, value)
     if value is None:
+=======
+    if value is None or (isinstance(value, str) and value in EMPTY_RENDERINGS):
+>>>>>>> h/attack11
         return None
-    text = str(value).strip().lower()
+    text = value.strip().lower() if isinstance(value, str) else ""
     if text not in list(Mode):
         raise BackendParameterError(f"{name}={shown(value)} is not one of: {', '.join(Mode)}")
     try:

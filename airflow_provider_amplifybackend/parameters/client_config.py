@@ -15,6 +15,7 @@ from typing import Any
 from airflow_provider_amplifybackend.core.encodable import encodable_text
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.parameters.limits import LONGEST_WAIT, as_bounded
+from airflow_provider_amplifybackend.parameters.lookalikes import cut
 from airflow_provider_amplifybackend.parameters.no_passwords import password_problems
 from airflow_provider_amplifybackend.parameters.reading import EMPTY_RENDERINGS, as_flag
 
@@ -22,9 +23,10 @@ DEEPEST = 8  # levels of nesting; botocore's own options have two
 _SHORTEST_TIMEOUT = 0.001
 
 
-def as_client_config(name: str, value: Any) -> dict[str, Any] | None:
+def as_client_config(name: str, value: Any, *, may_hold_passwords: bool = False) -> dict[str, Any] | None:
     """Return the options as a dictionary that JSON can hold, from one, or from JSON text; None where there are none.
 
+    :param may_hold_passwords: Whether an address may hold a password: it can in a connection, which is encrypted.
     :raises BackendParameterError: names the option.
     """
     if value is None or (isinstance(value, str) and value.strip() in EMPTY_RENDERINGS):
@@ -35,9 +37,9 @@ def as_client_config(name: str, value: Any) -> dict[str, Any] | None:
             f"{name} is a {type(options).__name__}: pass the keyword arguments of botocore's Config as a dictionary, "
             f'e.g. {{"read_timeout": 60}}; they go to the triggerer too, which a Config cannot'
         )
-    problems = (
-        [*_unstorable(name, options, DEEPEST)] or [*_unknown(name, options)] or [*password_problems(name, options)]
-    )
+    problems = [*_unstorable(name, options, DEEPEST)] or [*_unknown(name, options)]
+    if not problems and not may_hold_passwords:
+        problems = [*password_problems(name, options)]
     if problems:
         raise BackendParameterError("; ".join(problems))
     read = {option: _read(f"{name}.{option}", option, content) for option, content in options.items()}
@@ -102,7 +104,7 @@ def _unknown(name: str, options: Mapping[str, Any]) -> Iterator[str]:
         if option not in known:
             similar = get_close_matches(option, known, n=1)
             hint = f"did you mean {similar[0]}?" if similar else f"it has: {', '.join(known)}"
-            yield f"{name}.{option} is not an option of botocore's Config; {hint}"
+            yield f"{name}.{cut(option)} is not an option of botocore's Config; {hint}"
 
 
 def _read(path: str, option: str, value: Any) -> Any:

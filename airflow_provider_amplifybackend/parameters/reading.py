@@ -47,6 +47,9 @@ def flaws(parameter: str, value: Any) -> Iterator[str]:
 
 
 def _flaws(value: Any, path: str, *, inside: tuple[int, ...], seen: set[int]) -> Iterator[str]:
+    if isinstance(value, str | int | float) and (found := [*_flaws_of_class(value, path)]):
+        yield from found
+        return
     if isinstance(value, str):
         yield from _flaws_of_text(value, path)
     elif value is None or isinstance(value, bool):
@@ -93,9 +96,15 @@ def _flaws_of_text(value: str, path: str) -> Iterator[str]:
         )
 
 
+def _flaws_of_class(value: Any, path: str) -> Iterator[str]:
+    """Yield the flaws of a plain value whose class may do anything when it is used."""
+    if type(value) not in (str, int, float, bool):
+        yield from _flaws_of_object(value, path)
+
+
 def _flaws_of_object(value: Any, path: str) -> Iterator[str]:
     try:
-        str(value), repr(value)
+        str(value), repr(value), bool(value)
     except Exception as error:  # noqa: BLE001  # whatever an object does when it is shown
         yield f"{path}, a {type(value).__name__}, cannot be shown as text ({type(error).__name__})"
 

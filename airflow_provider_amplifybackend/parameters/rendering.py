@@ -26,10 +26,11 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import TemplateError, TemplateNotFound, TemplateSyntaxError
 from jinja2.nativetypes import NativeEnvironment, native_concat
 
+from airflow_provider_amplifybackend.core.encodable import shortened
 from airflow_provider_amplifybackend.core.secrets import is_masked_name, secret_values
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.parameters.exact_templates import exact
-from airflow_provider_amplifybackend.parameters.reading import is_template, without_code_places
+from airflow_provider_amplifybackend.parameters.reading import is_template, shown, without_code_places
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 CONFIGURATION_FILE = ".json"
 SCHEMA = "TransformSchema"
 SCHEMA_FILE = ".graphql"
+_LONGEST_CAUSE = 500  # characters
 _SCHEMA_IN_JSON = re.compile(rf'"{SCHEMA}"\s*:\s*"((?:[^"\\]|\\.)*)"', re.DOTALL)
 
 
@@ -53,17 +55,18 @@ def read_file(environment: Environment, name: str, where: str) -> str:
     :param where: The parameter that names the file.
     """
     if environment.loader is None:
-        raise BackendParameterError(f"{where}={name!r} cannot be read, because the task has no DAG")
+        raise BackendParameterError(f"{where}={shown(name)} cannot be read, because the task has no DAG")
     try:
         content, path, _ = environment.loader.get_source(environment, name)
         if path and os.path.isfile(path):
             content = Path(path).read_bytes().decode(getattr(environment.loader, "encoding", "utf-8"))
     except TemplateNotFound as error:
-        raise BackendParameterError(f"{where}={name!r} cannot be found: {error.message}") from error
+        cause = shortened(error.message or "", _LONGEST_CAUSE)
+        raise BackendParameterError(f"{where}={shown(name)} cannot be found: {cause}") from error
     except OSError as error:
-        raise BackendParameterError(f"{where}={name!r} cannot be read: {error.strerror}") from error
+        raise BackendParameterError(f"{where}={shown(name)} cannot be read: {error.strerror}") from error
     except UnicodeError as error:
-        raise BackendParameterError(f"{where}={name!r} is not a UTF-8 file ({error})") from error
+        raise BackendParameterError(f"{where}={shown(name)} is not a UTF-8 file ({error})") from error
     return content
 
 

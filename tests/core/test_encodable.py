@@ -27,6 +27,7 @@ from airflow_provider_amplifybackend.core.encodable import (
     MAX_ERROR_TEXT,
     TOO_DEEP,
     encodable,
+    encodable_answer,
     encodable_text,
     shortened,
 )
@@ -418,3 +419,13 @@ def test_boto3s_own_client_answers_as_boto3_does(raw: RawService, hook: AmplifyB
     raw.answer(json.dumps({"jobId": "j", "error": HALF_EMOJI}))
     answer = hook.conn.get_backend_job(AppId=APP, BackendEnvironmentName="staging", JobId="j")
     assert answer["Error"] == HALF_EMOJI
+
+
+@pytest.mark.parametrize(
+    ("operation", "member"),
+    [("GetBackend", "AppId"), ("GetBackend", "AppName"), ("GetBackendAPI", "ResourceName"), ("GetBackendJob", "JobId")],
+)
+def test_no_name_of_an_answer_is_longer_than_a_url(operation: str, member: str) -> None:
+    shape = service_model.service_model().operation_model(operation).output_shape
+    answer = encodable_answer({member: "x" * 300_000}, shape)
+    assert answer[member].endswith("... [cut: 1,024 of 300,000 characters shown]")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.operators.auth import CreateBackendAuthOperator
-from airflow_provider_amplifybackend.operators.environment import CloneBackendOperator
+from airflow_provider_amplifybackend.operators.environment import CloneBackendOperator, DeleteBackendOperator
 from airflow_provider_amplifybackend.parameters.reading import as_choice, as_flag, as_name, as_number, flaws, shown
 from airflow_provider_amplifybackend.parameters.service_model import ParameterError, build_request
 from airflow_provider_amplifybackend.sensors.job import BackendJobSensor
@@ -31,6 +31,27 @@ class Shy:
         raise RuntimeError("no")
 
     __hash__ = None  # type: ignore[assignment]
+
+
+class ShyText(str):
+    """A text that cannot be shown."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no")
+
+
+class ShyNumber(float):
+    """A number that cannot be used."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no")
+
+
+class Undecided:
+    """Neither true nor false."""
+
+    def __bool__(self) -> bool:
+        raise RuntimeError("no")
 
 
 class Closed(dict[str, Any]):
@@ -58,6 +79,9 @@ BAD = {
     "deep": (deep(), "is nested deeper than 64 levels"),
     "long number": (10**5000, "is a number of more than 4000 digits"),
     "shy": (Shy(), "cannot be shown as text (RuntimeError)"),
+    "shy text": (ShyText("a"), "cannot be shown as text (RuntimeError)"),
+    "shy number": (ShyNumber(5), "cannot be shown as text (RuntimeError)"),
+    "undecided": (Undecided(), "cannot be shown as text (RuntimeError)"),
     "surrogate": ("half \ud83d of a pair", "character 6 is half of a surrogate pair (U+D83D)"),
     "not a number": (float("nan"), "must be a finite number"),
     "infinite": (float("-inf"), "must be a finite number"),
@@ -275,3 +299,20 @@ def test_a_value_that_cannot_be_looked_into_is_refused() -> None:
     with pytest.raises(BackendParameterError) as error:
         CreateBackendAuthOperator(task_id="add", **NAMES, resource_config=config)
     assert str(error.value) == "add: resource_config, a dict, cannot be read (RuntimeError)"
+
+
+@pytest.mark.parametrize("value", [[], ["require"], {}, {"a": 1}, b"require", bytearray(b"x")], ids=repr)
+def test_a_mode_of_the_guard_that_is_no_text_is_refused(value: Any) -> None:
+    operator = DeleteBackendOperator(task_id="delete", app_id="d1", backend_environment_name="e", guard=value)
+    with pytest.raises(BackendParameterError, match=r"guard=<.*> is not one of"):
+        operator.validate()
+
+
+@pytest.mark.parametrize("parameter", ["botocore_config", "only_if"])
+def test_the_name_of_a_setting_that_is_very_long_is_cut(parameter: str) -> None:
+    operator = DeleteBackendOperator(
+        task_id="delete", app_id="d1", backend_environment_name="e", **{parameter: {"k" * 100_000: 1}}
+    )
+    with pytest.raises(BackendParameterError, match=f"{parameter}.*kkkk") as error:
+        operator.validate()
+    assert len(str(error.value)) < 1500

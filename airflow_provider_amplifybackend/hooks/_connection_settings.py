@@ -1,0 +1,73 @@
+"""The settings in the extra of a connection, read before a client is made and in the same way in both modes.
+
+The amazon provider hands ``config_kwargs`` to botocore as they are. What boto3 refuses there, aiobotocore
+may take, and then it fails late, or in words that a wait takes for a hiccup.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from airflow_provider_amplifybackend.core.addresses import without_userinfo
+from airflow_provider_amplifybackend.exceptions import BackendParameterError
+from airflow_provider_amplifybackend.parameters.client_config import as_client_config
+from airflow_provider_amplifybackend.parameters.reading import shown
+
+CONFIG_KWARGS = "config_kwargs"
+
+
+def read_config_kwargs(connection: Any) -> None:
+    """Replace the ``config_kwargs`` of a connection by what they mean: JSON text is parsed, "7" is a number.
+
+    Those that cannot be used stay; a task may have a ``botocore_config`` of its own instead.
+    """
+    extra = connection.extra_dejson
+    try:
+        read = _config_kwargs(extra)
+    except BackendParameterError:
+        return
+    if read != extra.get(CONFIG_KWARGS):
+        connection.extra = json.dumps({**extra, CONFIG_KWARGS: read})
+
+
+def check_config_kwargs(extra: Any, connection_id: str) -> None:
+    """Refuse ``config_kwargs`` that a client could not be made with.
+
+    :raises BackendParameterError: names the option and the connection.
+    """
+    try:
+        _config_kwargs(extra)
+    except BackendParameterError as error:
+        raise BackendParameterError(f"in the extra of the connection {connection_id!r}: {error}") from error.__cause__
+
+
+def _config_kwargs(extra: Any) -> dict[str, Any] | None:
+    options = extra.get(CONFIG_KWARGS) if isinstance(extra, Mapping) else None
+    return as_client_config(CONFIG_KWARGS, options, may_hold_passwords=True)
+
+
+def read_endpoint(url: Any, origin: str) -> str | None:
+    """Return the address of an endpoint; None leaves it to boto3.
+
+    :raises BackendParameterError: Nothing can be sent there.
+    """
+    if not url:
+        return None
+    if not isinstance(url, str):
+        raise BackendParameterError(f"endpoint_url={shown(url)}{origin} must be a string")
+    if problem := _address_problem(url):
+        raise BackendParameterError(f"endpoint_url={shown(without_userinfo(url))}{origin} {problem}")
+    return url
+
+
+def _address_problem(url: str) -> str | None:
+    wanted = "must be an address such as https://amplifybackend.example.com"
+    try:
+        parts = urlsplit(url)
+        is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError as error:
+        return f"{wanted} ({error})"
+    return None if is_usable else wanted
