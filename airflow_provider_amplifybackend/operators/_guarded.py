@@ -26,12 +26,8 @@ def as_mode(name: str, value: Any) -> Mode | None:
 
     :raises BackendParameterError: It is none, or laxer.
     """
-<<<<<<< HEAD
     refuse_missing(name, value)
     if value is None:
-=======
-    if value is None or (isinstance(value, str) and value in EMPTY_RENDERINGS):
->>>>>>> h/attack11
         return None
     text = value.strip().lower() if isinstance(value, str) else ""
     if text not in list(Mode):

@@ -1,7 +1,7 @@
 """An app's tags, read once for all who wait there for room: with one client, however many they are.
 
-What others have just read is as good as a read of one's own: a place in the queue is told by the time of the read, and
-the worker reads once more before it goes on.
+What others have just read serves everybody: a place in the queue depends on the time of the read, and the worker reads
+once more before it continues.
 """
 
 from __future__ import annotations
