@@ -11,11 +11,11 @@ from urllib.parse import unquote
 
 PROXIES = "proxies"  # the option of botocore's Config
 # Up to the last @ before the path; and, because people write passwords as they are, up to any @ if what follows the
-# first colon is no port, also behind blanks and quotes.
+# first colon is no port, also behind blanks and quotes, but for a template, which has both.
 _USERINFO = re.compile(
     r"""(?P<scheme>(?<![\w+.-])[a-z][a-z0-9+.-]*:)?(?P<slashes>\\{0,8}/\\{0,8}/)(?P<userinfo>"""
     r"""[^\s'"<>/?\#\\@:]*:(?!\d*[/?\#\s'"])[^\s'"<>]{0,1000}|[^\s'"<>/?\#\\]*"""
-    r"""|[^\s'"<>/?\#\\@:]*:(?!\d*[/?\#\s'"])[^\r\n@]{1,100})@""",
+    r"""|[^\s'"<>/?\#\\@:]*:(?!\d*[/?\#\s'"])[^\r\n@{]{1,100})@""",
     re.IGNORECASE,
 )
 # In a connection's URI, an address is percent-encoded.

@@ -45,6 +45,7 @@ def test_user_and_password_are_not_shown(text: str, shown: str) -> None:
         "see https://example.com/ or ask me@example.com",
         "https://example.com/?user=me@example.com",
         "arn:aws:iam::123456789012:user/me@example.com",
+        "http://hunter:{{ var.value.proxy_password }}@proxy",
         "@",
     ],
 )
