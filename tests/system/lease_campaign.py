@@ -152,7 +152,8 @@ class LeaseCampaign:
             self.folder / "home",
             DAGS,
             executor="CeleryExecutor" if self.celery else "LocalExecutor",
-            database="postgresql" if self.celery else "sqlite",
+            # While SQLite is locked, which can take seconds, Airflow fails a task that two workers have for a moment.
+            database="sqlite" if missing_services() else "postgresql",
             triggerers=2 if self.celery else 1,
             parallelism=self.flight + 4,
             connections={"aws_default": {"conn_type": "aws", "login": "none", "password": "none", "extra": extra}},
