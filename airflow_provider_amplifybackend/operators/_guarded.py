@@ -68,6 +68,8 @@ class GuardedOperator(AmplifyBackendOperator):
     :raises BackendGuardError: The guard refused; ``reason`` says which rule. Nothing was sent.
     """
 
+    # The parameters that make a task more careful: one that a template or another task leaves empty is not left out.
+    careful: ClassVar[frozenset[str]] = frozenset({"guard", "only_if"})
     template_fields: Sequence[str] = (*AmplifyBackendOperator.template_fields, "guard", "only_if")
     readers = AmplifyBackendOperator.readers | {"guard": as_mode, "only_if": as_conditions}
 
@@ -75,9 +77,6 @@ class GuardedOperator(AmplifyBackendOperator):
         super().__init__(**kwargs)
         self.guard = guard
         self.only_if = only_if
-
-    # The parameters that make a task more careful. What a template or another task leaves empty is not none of them.
-    careful: ClassVar[frozenset[str]] = frozenset({"guard", "only_if"})
 
     def set_rendered(self, name: str, value: Any) -> None:
         """Set a parameter to what was rendered; if that is nothing, it is not as if it had not been given."""

@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_amplifybackend._compat import state_of_task, states_of_tasks
-from airflow_provider_amplifybackend.core.guard_refusal import GuardRefusal
 from airflow_provider_amplifybackend.core.job import JobResult
-from airflow_provider_amplifybackend.exceptions import BackendGuardError
 from airflow_provider_amplifybackend.guard.lease import Holder, LeaseFormatError, LeaseState, pin_key
-from airflow_provider_amplifybackend.guard.verdict import Refusal
-from airflow_provider_amplifybackend.operators.environment import DeleteBackendOperator
 from airflow_provider_amplifybackend.task_groups._lease_tasks import KEPT
+from airflow_provider_amplifybackend.task_groups._reconsidered import ReconsideredDeletion
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend._compat import Context
-    from airflow_provider_amplifybackend.core.budget import Budget
     from airflow_provider_amplifybackend.guard.lease import Lease, Tags
-    from airflow_provider_amplifybackend.guard.reach import Reach
     from airflow_provider_amplifybackend.hooks._leases import Leases
-    from airflow_provider_amplifybackend.start.driver import StartOnce
 
 FAILED = frozenset({"failed", "upstream_failed"})
 
 
-class DeleteLeasedBackendOperator(DeleteBackendOperator):
+def _pinned(name: str) -> str:
+    return f"environment {name}: it is pinned by the tag {pin_key(name)}"
+
+
+class DeleteLeasedBackendOperator(ReconsideredDeletion):
     """
     Delete the environment of a lease, unless it is pinned, or has failed and is to be kept for a look.
 
@@ -46,56 +44,26 @@ class DeleteLeasedBackendOperator(DeleteBackendOperator):
         self.lease_group = lease_group
         self.clone = clone
         self.keep_on_failure = keep_on_failure
-        self._pinned = ""
 
     def execute(self, context: Context) -> JobResult:
         """Keep the environment, or delete it."""
         self.validate()
         name = str(self.build_request()["BackendEnvironmentName"])
-        if self._keeps(context, name):
-            return self._kept(context, name)
-        return self._unless_pinned(context, lambda: super(DeleteLeasedBackendOperator, self).execute(context))
+        return self._kept(context, name) if self._keeps(context, name) else super().execute(context)
 
-    def resume_start(self, context: Context, event: object = None) -> JobResult:
-        """Continue with the start after another job has ended, unless the environment was pinned meanwhile."""
-        return self._unless_pinned(
-            context, lambda: super(DeleteLeasedBackendOperator, self).resume_start(context, event)
-        )
+    def objection(self, context: Context, environment: str) -> str:
+        """Return the pin that somebody has set meanwhile."""
+        return _pinned(environment) if self._leases().read().is_pinned(environment) else ""
 
-    def execute_complete(self, context: Context, event: object = None) -> JobResult:
-        """Return the job that has ended."""
-        return self._unless_pinned(
-            context, lambda: super(DeleteLeasedBackendOperator, self).execute_complete(context, event)
-        )
-
-    def _unless_pinned(self, context: Context, run: Callable[[], JobResult]) -> JobResult:
-        try:
-            return run()
-        except BackendGuardError:
-            if not self._pinned:
-                raise
-            return self._kept(context, self._pinned)
+    def stay(self, context: Context, objection: str) -> JobResult:
+        """Keep the environment."""
+        self.log.warning("Keeping %s", objection)
+        return self._kept(context, str(self.backend_environment_name))
 
     def _kept(self, context: Context, name: str) -> JobResult:
         result: Any = {"AppId": self.app_id, "BackendEnvironmentName": name, "outcome": KEPT}
         self.store_links(context)
         return self._with_members(context, result)
-
-    def _starter(self, context: Context, budget: Budget, event: object = None) -> StartOnce:
-        checks = self.hook.guard.last_checks
-        if self._is_not_pinned not in checks:
-            # Before plan and record: what is to stay needs none.
-            checks.insert(0, self._is_not_pinned)
-        return super()._starter(context, budget, event)
-
-    def _is_not_pinned(self, reach: Reach) -> Refusal | None:
-        """Refuse what was pinned while the task waited for another job; there is no going back from the request."""
-        name = reach.environment
-        if reach.operation != self.api_operation or name is None or not self._leases().read().is_pinned(name):
-            return None
-        self._pinned = name
-        self.log.warning("Keeping environment %s: it is pinned by the tag %s", name, pin_key(name))
-        return Refusal(GuardRefusal.CONDITION, f"environment {name!r} is pinned by the tag {pin_key(name)}")
 
     def _keeps(self, context: Context, name: str) -> bool:
         if name not in self.hook.get_environments(self.app_id):
@@ -103,7 +71,7 @@ class DeleteLeasedBackendOperator(DeleteBackendOperator):
         leases = self._leases()
         tags = leases.read()
         if tags.is_pinned(name):
-            self.log.warning("Keeping environment %s: it is pinned by the tag %s", name, pin_key(name))
+            self.log.warning("Keeping %s", _pinned(name))
             return True
         if self.keep_on_failure is None or not self._has_failed(context):
             return False

@@ -8,26 +8,20 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_amplifybackend._compat import AirflowSkipException, state_of_task
-from airflow_provider_amplifybackend.core.guard_refusal import GuardRefusal
 from airflow_provider_amplifybackend.core.lease_failure import LeaseFailure
-from airflow_provider_amplifybackend.exceptions import BackendGuardError, BackendLeaseError, BackendParameterError
+from airflow_provider_amplifybackend.exceptions import BackendLeaseError, BackendParameterError
 from airflow_provider_amplifybackend.guard.lease import lease_key
 from airflow_provider_amplifybackend.guard.protected import pattern_problem
 from airflow_provider_amplifybackend.guard.reaper import Action, Rules
-from airflow_provider_amplifybackend.guard.verdict import Refusal
-from airflow_provider_amplifybackend.operators.environment import DeleteBackendOperator
 from airflow_provider_amplifybackend.parameters.durations import as_duration
 from airflow_provider_amplifybackend.parameters.reading import as_flag, as_name, shown
+from airflow_provider_amplifybackend.task_groups._reconsidered import ReconsideredDeletion
 from airflow_provider_amplifybackend.tasks.aws_parameters import AwsParameters
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend._compat import Context
-    from airflow_provider_amplifybackend.core.budget import Budget
     from airflow_provider_amplifybackend.core.job import JobResult
-    from airflow_provider_amplifybackend.guard.reach import Reach
     from airflow_provider_amplifybackend.guard.reaper import Decision
-    from airflow_provider_amplifybackend.start.driver import StartOnce
-    from airflow_provider_amplifybackend.task_groups._fleet_look import FleetLook
 
 DECISIONS = "decisions"
 
@@ -193,41 +187,33 @@ class SurveyEnvironmentsOperator(AwsParameters):
         )
 
 
-class ReapEnvironmentOperator(DeleteBackendOperator):
+class ReapEnvironmentOperator(ReconsideredDeletion):
     """
     Delete an environment that the survey has picked, if it would be picked again just before the request.
 
     :param rules: The rules that the survey has handed on. (templated)
     """
 
-    template_fields: Sequence[str] = (*DeleteBackendOperator.template_fields, "rules")
-    readers = DeleteBackendOperator.readers | {"rules": as_rules}
+    template_fields: Sequence[str] = (*ReconsideredDeletion.template_fields, "rules")
+    readers = ReconsideredDeletion.readers | {"rules": as_rules}
 
     def __init__(self, *, rules: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.rules = rules
-        self._look: FleetLook | None = None
-        self._objection = ""
 
-    def execute(self, context: Context) -> JobResult:
-        """Delete it, and give its lease back."""
-        return self._reap(lambda: super(ReapEnvironmentOperator, self).execute(context))
+    def objection(self, context: Context, environment: str) -> str:
+        """Return why the rules no longer pick the environment."""
+        from airflow_provider_amplifybackend.task_groups._fleet_look import FleetLook
 
-    def resume_start(self, context: Context, event: object = None) -> JobResult:
-        """Continue with the start after another job has ended."""
-        return self._reap(lambda: super(ReapEnvironmentOperator, self).resume_start(context, event))
+        decision = FleetLook(self.hook, context, str(self.app_id), self.read("rules")).again(environment)
+        return "" if decision.action is Action.DELETE else f"it is no longer to be reaped: {decision.text}"
 
-    def execute_complete(self, context: Context, event: object = None) -> JobResult:
-        """Return the job that has ended, and give the lease back."""
-        return self._reap(lambda: super(ReapEnvironmentOperator, self).execute_complete(context, event))
+    def stay(self, context: Context, objection: str) -> JobResult:
+        """Skip the task."""
+        raise AirflowSkipException(f"Not deleted: {objection}")
 
-    def _reap(self, run: Callable[[], JobResult]) -> JobResult:
-        try:
-            result = run()
-        except BackendGuardError as refusal:
-            if not self._objection:
-                raise
-            raise AirflowSkipException(f"Not deleted: {self._objection}") from refusal
+    def _unless_objected(self, context: Context, run: Callable[[], JobResult]) -> JobResult:
+        result = super()._unless_objected(context, run)
         self._free()
         return result
 
@@ -242,24 +228,6 @@ class ReapEnvironmentOperator(DeleteBackendOperator):
                 reason=LeaseFailure.NOT_GONE,
             )
         Leases(self.hook, self.app_id).remove(lease_key(name))
-
-    def _starter(self, context: Context, budget: Budget, event: object = None) -> StartOnce:
-        from airflow_provider_amplifybackend.task_groups._fleet_look import FleetLook
-
-        if self._look is None:
-            self._look = FleetLook(self.hook, context, str(self.app_id), self.read("rules"))
-            # Before plan and record: what is not to go needs none.
-            self.hook.guard.last_checks.insert(0, self._is_still_to_go)
-        return super()._starter(context, budget, event)
-
-    def _is_still_to_go(self, reach: Reach) -> Refusal | None:
-        if self._look is None or reach.operation != self.api_operation or reach.environment is None:
-            return None
-        decision = self._look.again(reach.environment)
-        if decision.action is Action.DELETE:
-            return None
-        self._objection = decision.text
-        return Refusal(GuardRefusal.CONDITION, f"it is no longer to be reaped: {decision.text}")
 
 
 class ReportReapingOperator(AwsParameters):
