@@ -54,13 +54,7 @@ else:
             AirflowSensorTimeout,
             AirflowSkipException,
         )
-        from airflow.sdk import (
-            BaseOperator,
-            BaseOperatorLink,
-            BaseSensorOperator,
-            Context,
-            PokeReturnValue,
-        )
+        from airflow.sdk import BaseOperator, BaseOperatorLink, BaseSensorOperator, Context, PokeReturnValue
         from airflow.sdk.execution_time.xcom import XCom
 
     try:
@@ -80,6 +74,7 @@ XCOM_MAY_BE_NONE = not (3, 0) <= _VERSION < (3, 2)
 # Airflow 2 has datasets instead. There an event for an alias that no stored DAG has yet fails the task: in
 # `dag.test()`, and if the task is mapped.
 HAS_ASSETS = _VERSION >= (3, 0)
+HAS_PLUGIN_PAGES = _VERSION >= (3, 1)  # in the navigation and on a task instance
 
 
 class StateStore(Protocol):
@@ -345,6 +340,11 @@ def xcom_model() -> Any:
     return _first("airflow.models.xcom:XComModel", "airflow.models.xcom:XCom")
 
 
+def plugin_base() -> Any:
+    """Return the base class of plugins."""
+    return _first("airflow.sdk.plugins_manager:AirflowPlugin", "airflow.plugins_manager:AirflowPlugin")
+
+
 def _first(*places: str) -> Any:
     """Return the first of these names (`module:name`) that this Airflow has, the newest place first."""
     for place in places:
@@ -356,6 +356,7 @@ def _first(*places: str) -> Any:
 
 __all__ = [
     "HAS_ASSETS",
+    "HAS_PLUGIN_PAGES",
     "XCOM_MAY_BE_NONE",
     "AirflowException",
     "AirflowFailException",
@@ -385,6 +386,7 @@ __all__ = [
     "notifier_base",
     "object_storage_path",
     "operator_partial",
+    "plugin_base",
     "retry_policy_module",
     "run_in_process",
     "state_of_task",
