@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         AirflowSkipException,
     )
     from airflow.sdk.execution_time.xcom import XCom
-    from airflow.sdk.log import mask_secret
+    from airflow.sdk.log import mask_secret, redact  # type: ignore[attr-defined]
 else:
     try:
         from airflow.providers.common.compat.sdk import (
@@ -58,12 +58,12 @@ else:
         from airflow.sdk.execution_time.xcom import XCom
 
     try:
-        from airflow.sdk.log import mask_secret
+        from airflow.sdk.log import mask_secret, redact
     except ImportError:
         try:
-            from airflow.sdk.execution_time.secrets_masker import mask_secret
+            from airflow.sdk.execution_time.secrets_masker import mask_secret, redact
         except ImportError:  # Airflow 2
-            from airflow.utils.log.secrets_masker import mask_secret
+            from airflow.utils.log.secrets_masker import mask_secret, redact
 
 
 _VERSION = tuple(map(int, airflow_version.split(".")[:2]))
@@ -387,6 +387,7 @@ __all__ = [
     "object_storage_path",
     "operator_partial",
     "plugin_base",
+    "redact",
     "retry_policy_module",
     "run_in_process",
     "state_of_task",

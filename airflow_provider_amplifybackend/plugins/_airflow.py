@@ -16,12 +16,25 @@ def auth_manager() -> Any:
     return import_module("airflow.api_fastapi.app").get_auth_manager()
 
 
-def dag_details(dag_id: str, entity: str) -> tuple[Any, Any]:
-    """Return how the auth manager is asked about a part of a DAG: the kind of part, and the DAG."""
+def dag_entities(*names: str) -> list[Any]:
+    """Return the parts of a DAG for which the auth manager has permissions."""
     details = import_module("airflow.api_fastapi.auth.managers.models.resource_details")
-    return details.DagAccessEntity[entity], details.DagDetails(id=dag_id)
+    return [details.DagAccessEntity[name] for name in names]
+
+
+def dag_details(dag_id: str) -> Any:
+    """Return a DAG, as the auth manager is asked about it."""
+    return import_module("airflow.api_fastapi.auth.managers.models.resource_details").DagDetails(id=dag_id)
 
 
 def database_session() -> Any:
     """Return a session of Airflow's database, as a context manager."""
     return import_module("airflow.utils.session").create_session()
+
+
+def state_store_model() -> Any:
+    """Return the database model of the task state store; None before Airflow 3.3."""
+    try:
+        return import_module("airflow.models.task_state_store").TaskStateStoreModel
+    except ImportError:
+        return None

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_amplifybackend.plugins import _database, _fleet_page, _sources
-from airflow_provider_amplifybackend.plugins._airflow import api_security, auth_manager
-from airflow_provider_amplifybackend.plugins._markup import SCRIPTS, headers
+from airflow_provider_amplifybackend.core.timing import current
+from airflow_provider_amplifybackend.plugins import _database, _fleet_page, _job_facts, _job_page, _sources
+from airflow_provider_amplifybackend.plugins._airflow import api_security, auth_manager, dag_entities
+from airflow_provider_amplifybackend.plugins._markup import PAGE_SCRIPTS, TABLE_SCRIPTS, headers
 
 
 def make_application() -> Any:
@@ -28,6 +29,26 @@ def make_application() -> Any:
         readable = _database.Readable.of(auth_manager(), user)
         found = _sources.find_fleet(readable)
         text = _fleet_page.page(found, _database.last_touches(readable.dag_ids))
-        return HTMLResponse(text, headers=headers(SCRIPTS))
+        return HTMLResponse(text, headers=headers(TABLE_SCRIPTS))
+
+    of_task = [
+        Depends(security.requires_access_dag(method="GET", access_entity=entity))
+        for entity in dag_entities("TASK_INSTANCE", "XCOM")
+    ]
+
+    # The id of the DAG is in the path, where Airflow's own check looks for it; a run's may have any characters.
+    @application.get("/job/{dag_id}", dependencies=of_task)
+    def job(dag_id: str, run_id: str, task_id: str, map_index: str = "") -> Any:
+        # Airflow leaves the placeholder as it is where a task is not mapped.
+        key = _database.TaskKey(dag_id, run_id, task_id, int(map_index) if map_index.isdecimal() else -1)
+        return HTMLResponse(_job_text(key), headers=headers(PAGE_SCRIPTS))
 
     return application
+
+
+def _job_text(key: _database.TaskKey) -> str:
+    """Return the tab of a task instance; of a mapped task as a whole, the list of its instances."""
+    left = _database.left_by(key)
+    if left is None:
+        return _job_page.list_page(key, _database.instances_of(key))
+    return _job_page.page(_job_facts.facts_of(*left), current().now())

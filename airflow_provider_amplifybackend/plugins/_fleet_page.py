@@ -12,7 +12,7 @@ from airflow_provider_amplifybackend.fleet.report import cell, document, first, 
 from airflow_provider_amplifybackend.links import AmplifyConsoleLink
 from airflow_provider_amplifybackend.plugins._database import Touch
 from airflow_provider_amplifybackend.plugins._markup import (
-    SCRIPTS,
+    TABLE_SCRIPTS,
     elapsed_text,
     environment_addresses,
     minutes,
@@ -62,7 +62,7 @@ def page(fleet: Fleet, touches: Mapping[str, Touch]) -> str:
             table(fleet.rows, COLUMNS, partial(_cell, fleet, touches)),
             tag("details", tag("summary", "Counts and ages"), plots(environments)),
         ]
-    return document(TITLE, *parts, scripts=SCRIPTS)
+    return document(TITLE, *parts, scripts=TABLE_SCRIPTS)
 
 
 def _source(fleet: Fleet) -> Markup:

@@ -12,7 +12,8 @@ from airflow_provider_amplifybackend.fleet.markup import Markup, tag
 from airflow_provider_amplifybackend.fleet.report import own_text, policy
 from airflow_provider_amplifybackend.links import AmplifyConsoleLink, AmplifyStudioLink, link_addresses
 
-SCRIPTS = (own_text("report.js"), own_text("links.js", __package__ or ""))
+PAGE_SCRIPTS = (own_text("links.js", __package__ or ""),)
+TABLE_SCRIPTS = (own_text("report.js"), *PAGE_SCRIPTS)
 # A region becomes part of a host name, and may come from a file that anybody has written.
 _REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]{2,12}){1,2}-[1-9][0-9]?")
 _LATE = 1.5
@@ -63,6 +64,13 @@ def time_of(text: object) -> datetime | None:
 def minutes(time: datetime) -> str:
     """Return a time to the minute, as people read it."""
     return f"{time.astimezone(tz=time.tzinfo):%Y-%m-%d %H:%M} {time.tzname()}"
+
+
+def tone(state: str) -> str:
+    """Return the class of a text about a task of this state."""
+    return {"success": "good", "failed": "high", "upstream_failed": "high", "up_for_retry": "medium"}.get(
+        state, "plain"
+    )
 
 
 def elapsed_text(seconds: float | None, usual: float | None) -> str:

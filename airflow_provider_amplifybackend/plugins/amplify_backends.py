@@ -1,4 +1,4 @@
-"""The plugin: the page "Amplify backends" in the navigation, and what Airflow has to know of it.
+"""The plugin: the page "Amplify backends" in the navigation, and the tab "Amplify job" on task instances.
 
 Every process of Airflow imports this module, and only the API server shows a page: whatever a page needs is imported
 with the first request.
@@ -19,6 +19,12 @@ FLEET = {
     "destination": "nav",
     "category": "browse",
     "url_route": "amplify-backends",
+}
+JOB = {
+    "name": "Amplify job",
+    "href": f"{PREFIX.removeprefix('/')}/job/{{DAG_ID}}?run_id={{RUN_ID}}&task_id={{TASK_ID}}&map_index={{MAP_INDEX}}",
+    "destination": "task_instance",
+    "url_route": "amplify-job",
 }
 
 _Plugin: Any = plugin_base()
@@ -45,4 +51,4 @@ class AmplifyBackendsPlugin(_Plugin):  # type: ignore[misc]
     fastapi_apps: ClassVar[list[Any]] = (
         [{"app": Pages(), "url_prefix": PREFIX, "name": "Amplify backends"}] if HAS_PLUGIN_PAGES else []
     )
-    external_views: ClassVar[list[Any]] = [FLEET] if HAS_PLUGIN_PAGES else []
+    external_views: ClassVar[list[Any]] = [FLEET, JOB] if HAS_PLUGIN_PAGES else []

@@ -9,7 +9,8 @@ import pytest
 
 from airflow_provider_amplifybackend.plugins.amplify_backends import AmplifyBackendsPlugin
 
-PAGES = ["/fleet"]
+JOB = "/job/a_dag?run_id=a_run&task_id=a_task&map_index=-1"
+PAGES = ["/fleet", JOB]
 
 
 def test_every_page_is_tried_here() -> None:
@@ -17,6 +18,29 @@ def test_every_page_is_tried_here() -> None:
 
     paths = [route.path for route in make_application().routes]
     assert sorted(path.partition("{")[0] for path in paths) == sorted(page.partition("a_dag")[0] for page in PAGES)
+
+
+def test_the_tab_of_a_dag_that_the_user_may_not_read_is_not_shown(
+    get: Callable[..., Any], only_dags: Callable[[set[str]], None]
+) -> None:
+    only_dags({"another_dag"})
+    assert get(JOB).status_code == 403
+    # A name of another DAG beside it opens nothing.
+    assert get(f"{JOB}&dag_id=another_dag").status_code == 403
+    assert get(JOB.replace("a_dag", "another_dag")).status_code == 200
+
+
+@pytest.mark.parametrize("entity", ["TASK_INSTANCE", "XCOM"])
+def test_the_tab_needs_the_right_to_read_task_instances_and_xcoms(
+    get: Callable[..., Any], entity: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.api_fastapi.app import get_auth_manager
+
+    def all_but_one(*, access_entity: Any = None, **_: Any) -> bool:
+        return access_entity is None or access_entity.name != entity
+
+    monkeypatch.setattr(get_auth_manager(), "is_authorized_dag", all_but_one)
+    assert get(JOB).status_code == 403
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -51,13 +75,14 @@ def test_a_page_can_only_be_read(get: Callable[..., Any], path: str, method: str
     assert get(path, role="admin", method=method).status_code == 405
 
 
-@pytest.mark.parametrize("path", ["/", "/docs", "/redoc", "/openapi.json", "/fleet/", "/nothing"])
+@pytest.mark.parametrize("path", ["/", "/docs", "/redoc", "/openapi.json", "/fleet/", "/job", "/job/", "/nothing"])
 def test_there_is_nothing_but_the_pages(get: Callable[..., Any], path: str) -> None:
     assert get(path, role="admin").status_code in (307, 404)
 
 
-def test_a_page_loads_nothing_is_not_stored_and_is_framed_by_airflow_alone(get: Callable[..., Any]) -> None:
-    answer = get("/fleet")
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_loads_nothing_is_not_stored_and_is_framed_by_airflow_alone(get: Callable[..., Any], path: str) -> None:
+    answer = get(path)
     policy = dict(part.strip().partition(" ")[::2] for part in answer.headers["Content-Security-Policy"].split(";"))
     assert policy["default-src"] == "'none'"
     assert policy["frame-ancestors"] == "'self'"
