@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         AirflowSkipException,
     )
     from airflow.sdk.execution_time.xcom import XCom
-    from airflow.sdk.log import mask_secret
+    from airflow.sdk.log import mask_secret, redact  # type: ignore[attr-defined]
 else:
     try:
         from airflow.providers.common.compat.sdk import (
@@ -54,22 +54,16 @@ else:
             AirflowSensorTimeout,
             AirflowSkipException,
         )
-        from airflow.sdk import (
-            BaseOperator,
-            BaseOperatorLink,
-            BaseSensorOperator,
-            Context,
-            PokeReturnValue,
-        )
+        from airflow.sdk import BaseOperator, BaseOperatorLink, BaseSensorOperator, Context, PokeReturnValue
         from airflow.sdk.execution_time.xcom import XCom
 
     try:
-        from airflow.sdk.log import mask_secret
+        from airflow.sdk.log import mask_secret, redact
     except ImportError:
         try:
-            from airflow.sdk.execution_time.secrets_masker import mask_secret
+            from airflow.sdk.execution_time.secrets_masker import mask_secret, redact
         except ImportError:  # Airflow 2
-            from airflow.utils.log.secrets_masker import mask_secret
+            from airflow.utils.log.secrets_masker import mask_secret, redact
 
 
 _VERSION = tuple(map(int, airflow_version.split(".")[:2]))
@@ -80,6 +74,7 @@ XCOM_MAY_BE_NONE = not (3, 0) <= _VERSION < (3, 2)
 # Airflow 2 has datasets instead. There an event for an alias that no stored DAG has yet fails the task: in
 # `dag.test()`, and if the task is mapped.
 HAS_ASSETS = _VERSION >= (3, 0)
+HAS_PLUGIN_PAGES = _VERSION >= (3, 1)  # in the navigation and on a task instance
 
 
 class StateStore(Protocol):
@@ -346,6 +341,11 @@ def xcom_model() -> Any:
     return _first("airflow.models.xcom:XComModel", "airflow.models.xcom:XCom")
 
 
+def plugin_base() -> Any:
+    """Return the base class of plugins."""
+    return _first("airflow.sdk.plugins_manager:AirflowPlugin", "airflow.plugins_manager:AirflowPlugin")
+
+
 def _first(*places: str) -> Any:
     """Return the first of these names (`module:name`) that this Airflow has, the newest place first."""
     for place in places:
@@ -357,6 +357,7 @@ def _first(*places: str) -> Any:
 
 __all__ = [
     "HAS_ASSETS",
+    "HAS_PLUGIN_PAGES",
     "XCOM_MAY_BE_NONE",
     "AirflowException",
     "AirflowFailException",
@@ -386,6 +387,8 @@ __all__ = [
     "notifier_base",
     "object_storage_path",
     "operator_partial",
+    "plugin_base",
+    "redact",
     "retry_policy_module",
     "run_in_process",
     "state_of_task",

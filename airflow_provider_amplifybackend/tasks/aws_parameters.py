@@ -17,6 +17,7 @@ from airflow_provider_amplifybackend.parameters.reading import as_verify, holds_
 from airflow_provider_amplifybackend.tasks.literal_secrets import warn_of_literal_secret
 from airflow_provider_amplifybackend.tasks.map_index import NamedMapIndex
 from airflow_provider_amplifybackend.tasks.mapping import CheckedMapping, check_written
+from airflow_provider_amplifybackend.tasks.notes import note_failures_of
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend._compat import Context
@@ -39,6 +40,10 @@ class AwsParameters(NamedMapIndex, CheckedMapping, BaseOperator):
         "aws_conn_id": as_connection_id,
         "botocore_config": as_client_config,
     }
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        note_failures_of(cls)
 
     def __init__(
         self,
