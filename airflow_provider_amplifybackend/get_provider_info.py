@@ -53,6 +53,7 @@ def get_provider_info() -> dict[str, Any]:
                 "schemes": ["amplifybackend"],
                 "handler": f"{PACKAGE}.assets.sanitize_uri",
                 "factory": f"{PACKAGE}.assets.create_asset",
+                "to_openlineage_converter": f"{PACKAGE}.assets.convert_to_openlineage",
             }
         ],
         "config": {

@@ -30,7 +30,7 @@ class Mark(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found about one thing."""
+    """A finding about one thing."""
 
     mark: Mark
     what: str

@@ -1,4 +1,4 @@
-"""What all commands share: where connections come from, what is printed, and how a command ends."""
+"""The common part of all commands: where connections come from, what is printed, and how a command ends."""
 
 from __future__ import annotations
 
