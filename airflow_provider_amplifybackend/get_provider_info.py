@@ -46,11 +46,14 @@ def get_provider_info() -> dict[str, Any]:
         "triggers": [_modules("triggers", "job", "environment", "change", "lease")],
         "extra-links": [f"{PACKAGE}.links.AmplifyConsoleLink", f"{PACKAGE}.links.AmplifyStudioLink"],
         "notifications": [f"{PACKAGE}.notifications.owner.BackendOwnerNotifier"],
+        # `airflow amplifybackend`, which Airflow takes from 3.2 on; before, there is `airflow-amplifybackend`.
+        "cli": [f"{PACKAGE}.cli.definition.get_cli_commands"],
         "asset-uris": [
             {
                 "schemes": ["amplifybackend"],
                 "handler": f"{PACKAGE}.assets.sanitize_uri",
                 "factory": f"{PACKAGE}.assets.create_asset",
+                "to_openlineage_converter": f"{PACKAGE}.assets.convert_to_openlineage",
             }
         ],
         "config": {

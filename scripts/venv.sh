@@ -22,7 +22,7 @@ fi
 
 case $layer in
     demo) wanted=(-e '.[local]') ;;
-    dev) wanted=(-e '.[local-moto,records]' --group dev) ;;
+    dev) wanted=(-e '.[local-moto,records,openlineage]' --group dev) ;;
     system | docs) wanted=(--group "$layer") ;;
     *)
         echo "venv: unknown layer '$layer'" >&2

@@ -180,6 +180,7 @@ class AmplifyBackendJobOperator(EmittingOperator):
 
     def _job_failed(self, job: Job, outcome: Outcome, make_starter: Callable[[], StartOnce]) -> BackendJobFailedError:
         """Return the error for a job that ended as FAILED, after its clean-up if there is one."""
+        self.remember(job, outcome)
         if self.on_failure == "delete_target":
             return BackendJobFailedError(job, make_starter().delete_leftover(job, outcome))
         return BackendJobFailedError(job, left_behind(self.api_operation, self._new_name))
