@@ -10,6 +10,8 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
+from airflow_provider_amplifybackend import __version__
+
 _POLL_SECONDS = 0.05
 EXTRA_HINT = 'pip install "airflow-provider-amplifybackend[local]"'
 
@@ -75,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Run a local AmplifyBackend: print its endpoint URL on one line, then serve until stopped; "
         "or run a command against it.",
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=0, help="port to listen on (default: a free one)")
     parser.add_argument(

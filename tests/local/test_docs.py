@@ -74,7 +74,8 @@ def test_the_pytest_example_is_python() -> None:
 
 
 @pytest.mark.parametrize(
-    "option", ["--host", "--port", "--job-seconds", "--with-moto", "--strict-apps", "--app", "--allow-host"]
+    "option",
+    ["--version", "--host", "--port", "--job-seconds", "--with-moto", "--strict-apps", "--app", "--allow-host"],
 )
 def test_every_option_is_there(option: str) -> None:
     assert f"`{option}" in TEXT

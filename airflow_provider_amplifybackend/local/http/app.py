@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_amplifybackend.local.http import other_services
+from airflow_provider_amplifybackend.local.http import live_page, other_services
 from airflow_provider_amplifybackend.local.http.asgi import (
     CONTROL_PREFIX,
     ASGIApp,
@@ -83,6 +83,9 @@ class LocalApp:
             return
         if f"{scope['path']}/".startswith(f"{CONTROL_PREFIX}/"):
             await self._control_api(scope, receive, send)
+            return
+        if live_page.is_asked(scope):
+            await live_page.serve(scope, receive, send)
             return
         signed = credential_of(scope["headers"], scope["query_string"])
         raw_path = scope["raw_path"].decode("latin-1")

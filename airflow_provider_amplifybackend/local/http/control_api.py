@@ -31,6 +31,7 @@ from airflow_provider_amplifybackend.local.http.asgi import (
     replaying,
     send_json,
 )
+from airflow_provider_amplifybackend.local.http.overview import overview
 from airflow_provider_amplifybackend.local.service import checks
 from airflow_provider_amplifybackend.local.service.api_model import SERVICES
 from airflow_provider_amplifybackend.local.service.job_book import FINISHED
@@ -76,6 +77,7 @@ def control_api(service: Service, faults: FaultBook, journal: Journal, reset: Ca
         Route("/jobs", control.list_jobs, methods=["GET"]),
         Route("/jobs/{job_id}/end", control.end_job, methods=["POST"]),
         Route("/state", control.state, methods=["GET"]),
+        Route("/overview", control.overview, methods=["GET"]),
     ]
     routed = Starlette(
         routes=[Mount(CONTROL_PREFIX, routes=routes)],
@@ -227,6 +229,12 @@ class _Control:
     async def state(self, request: Request) -> Response:
         self._service.settle()
         return _json({"stores": [self._shown(store) for store in self._service.stores.values()]})
+
+    async def overview(self, request: Request) -> Response:
+        given = request.query_params
+        # Numbers of another journal, from before a start or a reset, say nothing about this one.
+        after = _number(given.get("after", "0"), "after") if given.get("run") == self._journal.run else 0
+        return _json(overview(self._service, self._faults, self._journal, after))
 
     def _shown(self, store: Store) -> dict[str, Any]:
         stacks = self._service.provisioner.stacks.all(store)

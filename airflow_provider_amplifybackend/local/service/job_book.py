@@ -67,6 +67,8 @@ class JobRecord:
     updated_wall: float
     status: str = "PENDING"
     error: str | None = None
+    error_is_own: bool = False
+    """The error is this service's own text, and no script's."""
 
     @property
     def finished(self) -> bool:

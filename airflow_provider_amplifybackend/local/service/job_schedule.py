@@ -68,11 +68,15 @@ class Schedule:
             try:
                 job.plan.complete()
             except AnsweredError as failure:
-                status, error = "FAILED", failure.message
+                status, error, job.error_is_own = "FAILED", failure.message, True
         if status == "FAILED":
             job.error = error
             job.plan.fail()
         job.status = status
+
+    def ends(self) -> dict[str, float]:
+        """Return when each job ends that ever does, by its id."""
+        return {step.job.job_id: step.due for step in self._steps if step.status in FINISHED}
 
     def clear(self) -> None:
         self._steps.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import uuid
 from collections import deque
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -39,8 +40,9 @@ class Journal:
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._entries: deque[Entry] = deque(maxlen=capacity)
-        self._numbers = itertools.count(1)
-        self.dropped = 0
+        self.last = 0
+        """The last number that was given."""
+        self.clear()
 
     @property
     def count(self) -> int:
@@ -49,7 +51,8 @@ class Journal:
     def add(self, **fields: Any) -> Entry:
         if len(self._entries) == self._entries.maxlen:
             self.dropped += 1
-        entry = Entry(seq=next(self._numbers), **fields)
+        self.last += 1
+        entry = Entry(seq=self.last, **fields)
         self._entries.append(entry)
         return entry
 
@@ -74,6 +77,12 @@ class Journal:
             and (environment is None or environment in named_environments(entry.parameters))
         ]
 
+    def newest(self, most: int, after: int = 0) -> list[Entry]:
+        """Return the last entries beyond `after`, oldest first, without going through all the others."""
+        found = itertools.takewhile(lambda entry: entry.seq > after, reversed(self._entries))
+        return [*itertools.islice(found, most)][::-1]
+
     def clear(self) -> None:
         self._entries.clear()
         self.dropped = 0
+        self.run = uuid.uuid4().hex
