@@ -218,12 +218,12 @@ class _Control:
             checks.text(error, "error")
         self._service.settle()
         job_id = request.path_params["job_id"]
-        book = self._service.job_book_of(job_id)
-        if book is None:
+        store = self._service.store_of_job(job_id)
+        if store is None:
             raise _UnknownError(f"job {checks.shown(job_id)}")
-        job = book.by_id[job_id]
+        job = store.jobs.by_id[job_id]
         if not job.finished:
-            self._service.schedule.move(job, book, status, at=self._service.clock.now(), error=error)
+            self._service.schedule.move(job, store, status, at=self._service.clock.now(), error=error)
         return _json(job.internals())
 
     async def state(self, request: Request) -> Response:
