@@ -23,6 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     try:
+        from airflow_provider_amplifybackend.local.keeping.state_file import StateFileError
         from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 
         service = LocalAmplifyBackend(
@@ -33,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             strict_apps=options.strict_apps,
             apps=options.app,
             allow_hosts=options.allow_host,
+            state=options.state,
         )
     except ModuleNotFoundError as missing:
         raise SystemExit(f"{missing.name} is missing; install what the local service needs: {EXTRA_HINT}") from None
@@ -40,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise SystemExit(str(refusal)) from None
     try:
         service.start()
+    except StateFileError as refusal:
+        raise SystemExit(str(refusal)) from None
     except OSError as refusal:
         raise SystemExit(_cannot_listen(options.host, options.port, refusal)) from None
     try:
@@ -48,7 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(service.endpoint_url, flush=True)
         ended.wait()
     finally:
-        service.stop()
+        try:
+            service.stop()
+        except StateFileError as refusal:
+            raise SystemExit(str(refusal)) from None
     return 0
 
 
@@ -96,6 +103,11 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="NAME",
         help="another host name for callers, besides localhost and --host; repeatable",
+    )
+    parser.add_argument(
+        "--state",
+        metavar="FILE",
+        help="keep everything in this file between two starts (secrets too: only its owner can read it)",
     )
     parser.add_argument(
         "command",

@@ -75,7 +75,17 @@ def test_the_pytest_example_is_python() -> None:
 
 @pytest.mark.parametrize(
     "option",
-    ["--version", "--host", "--port", "--job-seconds", "--with-moto", "--strict-apps", "--app", "--allow-host"],
+    [
+        "--version",
+        "--host",
+        "--port",
+        "--job-seconds",
+        "--with-moto",
+        "--strict-apps",
+        "--app",
+        "--allow-host",
+        "--state",
+    ],
 )
 def test_every_option_is_there(option: str) -> None:
     assert f"`{option}" in TEXT

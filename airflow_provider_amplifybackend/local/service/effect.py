@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from airflow_provider_amplifybackend.local.service.provisioner import Provisioner
-    from airflow_provider_amplifybackend.local.service.settings import Settings
-    from airflow_provider_amplifybackend.local.service.store import Store
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What an effect works with at the moment that it comes."""
-
-    store: Store
-    provisioner: Provisioner
-    settings: Settings
-    moment: float
-    leaves: Collection[str] = ()
-    """What a deletion leaves behind, although it completes."""
+from typing import Any
 
 
 class Effect:
-    """The effect of a job on what there is, by default none."""
+    """The effect of a job on what there is, by default none. `around` are the `Surroundings` that it works with."""
 
-    def complete(self, around: Surroundings) -> None:
+    def complete(self, around: Any) -> None:
         """Do what the job was for.
 
         :raises AnsweredError: It cannot be done: the job ends FAILED with the error's message.
         """
 
-    def fail(self, around: Surroundings) -> None:
+    def fail(self, around: Any) -> None:
         """Do what a job that failed leaves behind."""

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_amplifybackend.local.service import cognito_texts, datastore_models
-from airflow_provider_amplifybackend.local.service.effect import Effect, Surroundings
+from airflow_provider_amplifybackend.local.service.effect import Effect
 from airflow_provider_amplifybackend.local.service.errors import bad_request, not_found
 from airflow_provider_amplifybackend.local.service.store import App, Config, Environment, Resource
+from airflow_provider_amplifybackend.local.service.surroundings import Surroundings
 
 # Environments
 

@@ -8,13 +8,14 @@ from typing import Any
 
 from airflow_provider_amplifybackend.local.service.api_model import output_members
 from airflow_provider_amplifybackend.local.service.clock import Clock
-from airflow_provider_amplifybackend.local.service.effect import Effect, Surroundings
+from airflow_provider_amplifybackend.local.service.effect import Effect
 from airflow_provider_amplifybackend.local.service.errors import not_found, pending_job
 from airflow_provider_amplifybackend.local.service.job_book import JobRecord, Plan
 from airflow_provider_amplifybackend.local.service.provisioner import Provisioner
 from airflow_provider_amplifybackend.local.service.runtime import Runtime
 from airflow_provider_amplifybackend.local.service.settings import Settings
 from airflow_provider_amplifybackend.local.service.store import App, Environment, Resource, Store
+from airflow_provider_amplifybackend.local.service.surroundings import Surroundings
 
 Answer = dict[str, Any]
 Handler = Callable[["Invocation"], Answer]

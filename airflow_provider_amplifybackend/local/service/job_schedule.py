@@ -8,10 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from airflow_provider_amplifybackend.local.service.clock import Clock
-from airflow_provider_amplifybackend.local.service.effect import Effect, Surroundings
+from airflow_provider_amplifybackend.local.service.effect import Effect
 from airflow_provider_amplifybackend.local.service.errors import AnsweredError
 from airflow_provider_amplifybackend.local.service.job_book import FINISHED, JobRecord
 from airflow_provider_amplifybackend.local.service.store import Store
+from airflow_provider_amplifybackend.local.service.surroundings import Surroundings
 
 # A job is PENDING for a fifth of its time, so that both waiting states are seen, but never for long.
 _PENDING_SHARE = 0.2
@@ -84,6 +85,14 @@ class Schedule:
     def ends(self) -> dict[str, float]:
         """Return when each job ends that ever does, by its id."""
         return {step.job.job_id: step.due for step in self._steps if step.status in FINISHED}
+
+    def kept(self) -> list[tuple[float, str, str]]:
+        """Return when which job, by its id, reaches which status, in this order."""
+        steps = sorted(step for step in self._steps if not step.job.finished)
+        return [(step.due, step.job.job_id, step.status) for step in steps]
+
+    def restore(self, due: float, job: JobRecord, store: Store, status: str) -> None:
+        self._push(due, job, store, status)
 
     def clear(self) -> None:
         self._steps.clear()

@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from airflow_provider_amplifybackend.local.service.clock import Clock
-from airflow_provider_amplifybackend.local.service.effect import Surroundings
 from airflow_provider_amplifybackend.local.service.job_book import Fate, JobRecord
 from airflow_provider_amplifybackend.local.service.job_schedule import Schedule
 from airflow_provider_amplifybackend.local.service.provisioner import NoObserver, Observer, Provisioner
 from airflow_provider_amplifybackend.local.service.settings import Settings
 from airflow_provider_amplifybackend.local.service.store import Store
+from airflow_provider_amplifybackend.local.service.surroundings import Surroundings
 
 FateOf = Callable[[str, Mapping[str, Any]], Fate]
 

@@ -226,6 +226,6 @@ def test_requests_that_are_not_well_formed_break_nothing(backend: LocalAmplifyBa
     raw.ask(backend, "POST", "/backend", b'{"appId": {"a": [1]}, "backendEnvironmentName": 7}')
     raw.ask(backend, "POST", "/backend/%ff/job/%00/%ff", b"[")
     entries = overview(backend)["journal"]["entries"]
-    assert [(entry["operation"], entry["app_id"]) for entry in entries] == [("CreateBackend", ""), ("UpdateBackendJob", "\udcff")]
+    assert [entry["app_id"] for entry in entries] == ["", "\udcff"]
     assert raw.ask(backend, "GET", "/_amplifybackend/overview?after=x").status == 200
     assert raw.ask(backend, "GET", f"/_amplifybackend/overview?run={overview(backend)['run']}&after=x").status == 400
