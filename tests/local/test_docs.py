@@ -75,17 +75,7 @@ def test_the_pytest_example_is_python() -> None:
 
 @pytest.mark.parametrize(
     "option",
-    [
-        "--version",
-        "--host",
-        "--port",
-        "--job-seconds",
-        "--with-moto",
-        "--strict-apps",
-        "--app",
-        "--allow-host",
-        "--state",
-    ],
+    "--host --port --job-seconds --with-moto --strict-apps --app --allow-host --state --version".split(),
 )
 def test_every_option_is_there(option: str) -> None:
     assert f"`{option}" in TEXT

@@ -1,4 +1,4 @@
-"""What the page at `/` shows: apps, environments, jobs, faults and the newest of the journal, in bounded size.
+"""The overview that the page at `/` shows: apps, environments, jobs, faults, the newest requests, in bounded size.
 
 Names, times, statuses and codes only: no configuration, output, variable, parameter, token or error text of which a
 secret could be a part.

@@ -34,7 +34,7 @@ class UnreadableError(ValueError):
 
 @dataclass(frozen=True)
 class Coder:
-    """How values of one type are written and read."""
+    """Writes and reads the values of one type."""
 
     encode: Callable[[Any, Memo], Any]
     decode: Callable[[Any, Memo, str], Any]

@@ -21,7 +21,7 @@ from airflow_provider_amplifybackend.local.service.store import App, Store
 
 @dataclass(frozen=True)
 class _Rest:
-    """What there is beside the stores."""
+    """Everything beside the stores."""
 
     clock: KeptClock
     settings: dict[str, Any]

@@ -1,4 +1,4 @@
-"""What a job will change once it ends: a value, so that it can be kept in a file while the job runs."""
+"""The change that a job makes when it ends: a value, so that it can be kept in a file while the job runs."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class Runtime:
 
     @property
     def changes(self) -> int:
-        """How often something has changed, or may have: by a request or by time."""
+        """Return the number of changes so far, by requests and by time; it can be too high, never too low."""
         return self._touches + self.schedule.moves
 
     def surroundings(self, store: Store, job: JobRecord | None = None) -> Surroundings:

@@ -1,4 +1,4 @@
-"""What the effect of a job works with."""
+"""The things that the effect of a job works with."""
 
 from __future__ import annotations
 
