@@ -59,7 +59,7 @@ again:
 
 venv: $(VENV)/.dev-layer  ## make or renew the virtual environment
 
-demo: $(VENV)/.demo-layer  ## run the example DAG on the local AmplifyBackend
+demo: $(VENV)/.demo-layer  ## run the example DAG on the local AmplifyBackend (ARGS=--stay: and keep it up, with Airflow's UI)
 	@$(BIN)/python scripts/demo.py $(ARGS)
 
 test: $(VENV)/.dev-layer  ## the tests, without the slow suites
