@@ -30,13 +30,16 @@ ROOT = Path(__file__).resolve().parent.parent
 DAG_ID = "example_ephemeral_environment"
 APP_ID = "d1example"
 SOURCE = "staging"
+# A terminal that is closed sends SIGHUP.
+ENDS = (signal.SIGTERM, signal.SIGHUP)
 EXPECTED_OPERATIONS = ["CloneBackend", "CreateBackendAuth", "DeleteBackend"]
 
 
 def main() -> int:
     options = parse_arguments()
     # As an exception, so that what was started ends and what was made is removed.
-    signal.signal(signal.SIGTERM, end_in_order)
+    for number in ENDS:
+        signal.signal(number, end_in_order)
     try:
         return demonstrate(options)
     except KeyboardInterrupt:
@@ -74,7 +77,7 @@ def stay(home: Path, service: LocalAmplifyBackend) -> None:
 
     service.control.unlock(APP_ID, SOURCE)
     ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, *ENDS):
         # A second one, while everything ends, changes nothing.
         signal.signal(number, lambda *_: ended.set())
     with DemoAirflow(home) as airflow:

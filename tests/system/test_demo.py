@@ -95,8 +95,9 @@ def test_page_and_ui_stay_on_one_database_until_a_signal_and_nothing_after_it(
         assert ended(process, marked, folder) == 0
 
 
-def test_a_signal_while_it_begins_leaves_nothing_either(folder: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_it_begins_leaves_nothing_either(folder: Path, number: signal.Signals) -> None:
     with demo(folder) as (process, marked):
         said(process, r"local AmplifyBackend on (\S+);")
-        process.send_signal(signal.SIGTERM)
-        assert ended(process, marked, folder) == 128 + signal.SIGTERM
+        process.send_signal(number)
+        assert ended(process, marked, folder) == 128 + number

@@ -72,8 +72,12 @@ class StateFile:
     def close(self) -> None:
         if self._lock is None:
             return
+        import fcntl
+
         with contextlib.suppress(OSError):
             os.unlink(self._beside(".lock"))
+        # A child process that was forked meanwhile has the lock, too, until it is given up.
+        fcntl.flock(self._lock, fcntl.LOCK_UN)
         os.close(self._lock)
         self._lock = None
 

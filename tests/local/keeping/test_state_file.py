@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import json
 import os
 import random
 import shutil
 import signal
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,7 +21,7 @@ from botocore.exceptions import ClientError
 
 from airflow_provider_amplifybackend.local.keeping.state_file import FORMAT, VERSION, StateFileError
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
-from tests.local.keeping.kept import clients, clients_of
+from tests.local.keeping.kept import answer, clients, clients_of
 from tests.local.test_cli import refusal, running
 
 GOLDEN = Path(__file__).with_name("state_v1.json")
@@ -259,3 +263,48 @@ def test_a_file_of_this_format_from_an_earlier_commit_is_read_and_its_jobs_end(s
         assert list(environments) == ["staging", "models", "empty", "copy"]
         assert environments["copy"]["auth"]["people"]["config"]["UserPoolConfigs"]["SignInMethod"] == "EMAIL"
         assert environments["staging"]["auth"]["people"]["config"]["UserPoolConfigs"]["Mfa"]["MFAMode"] == "OPTIONAL"
+
+
+def test_a_disk_that_is_full_leaves_what_was_written_before(state: Path) -> None:
+    """The limit of a file's size stands for it: a writing that breaks off in the middle."""
+    limited = [
+        sys.executable,
+        "-c",
+        "import resource, runpy; resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000)); "
+        "runpy.run_module('airflow_provider_amplifybackend.local', run_name='__main__')",
+        *("--state", str(state)),
+    ]
+    process = subprocess.Popen(limited, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        client = clients_of(process.stdout.readline().strip())["amplifybackend"]
+        names = (f"e{number}" for number in range(1000))
+        create = functools.partial(answer, client.create_backend, AppId="d", AppName="a")
+        answers = ((name, create(BackendEnvironmentName=name)) for name in names)
+        answered = [name for name, _ in itertools.takewhile(lambda one: isinstance(one[1], dict), answers)]
+        assert 1 < len(answered) < 1000
+    finally:
+        process.kill()
+        _, errors = process.communicate()
+    assert "cannot be written (File too large)" in errors
+    with LocalAmplifyBackend(state=state) as service:
+        assert service.client().get_backend(AppId="d")["BackendEnvironmentList"] == answered
+
+
+def test_a_child_process_that_was_forked_does_not_keep_the_file(state: Path) -> None:
+    script = """
+import os, sys, time
+from airflow_provider_amplifybackend.local.keeping.state_file import StateFile
+file = StateFile(sys.argv[1])
+file.open()
+child = os.fork()
+if not child:
+    time.sleep(60)
+    os._exit(0)
+file.close()
+StateFile(sys.argv[1]).open()
+print("free")
+os.kill(child, 9)
+os.waitpid(child, 0)
+"""
+    assert subprocess.check_output([sys.executable, "-c", script, str(state)], text=True, timeout=60) == "free\n"
