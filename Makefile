@@ -36,7 +36,7 @@ USABLE := $(shell [ "$$(cat $(VENV)/.made-for 2>/dev/null)" = "$(CURDIR) $(MINOR
 PINS := pyproject.toml scripts/venv.sh $(wildcard constraints/constraints-$(MINOR).txt)
 AGAIN := $(if $(USABLE),,again)
 
-.PHONY: help venv demo test lint format types check coverage test-system test-system-short test-crash test-crash-short test-leases test-leases-short test-secrets test-secrets-short test-faults test-faults-short test-guard \
+.PHONY: help venv image demo test lint format types check coverage test-system test-system-short test-crash test-crash-short test-leases test-leases-short test-secrets test-secrets-short test-faults test-faults-short test-guard \
 	test-mutants test-mutants-short test-js test-project test-matrix test-matrix-short bench bench-short bench-waiting docs constraints clean again
 
 help:  ## list the targets
@@ -59,7 +59,10 @@ again:
 
 venv: $(VENV)/.dev-layer  ## make or renew the virtual environment
 
-demo: $(VENV)/.demo-layer  ## run the example DAG on the local AmplifyBackend
+image:  ## the container of the local AmplifyBackend (needs Docker)
+	@docker build -f docker/amplifybackend-local.Dockerfile -t amplifybackend-local $(ARGS) .
+
+demo: $(VENV)/.demo-layer  ## run the example DAG on the local AmplifyBackend (ARGS=--stay: and keep it up, with Airflow's UI)
 	@$(BIN)/python scripts/demo.py $(ARGS)
 
 test: $(VENV)/.dev-layer  ## the tests, without the slow suites
@@ -126,8 +129,8 @@ test-js: $(VENV)/.dev-layer  ## the JavaScript SDK against the local service (ne
 	@cd tests/local/js && npm ci --no-audit --no-fund
 	@$(BIN)/python -m pytest -m js $(ARGS)
 
-test-project: $(VENV)/.dev-layer  ## the project of docs/local.md, from the wheel, in a new environment
-	@$(BIN)/python -m pytest -m project tests/project $(ARGS)
+test-project: $(VENV)/.dev-layer  ## the project of docs/local.md from the wheel, and the commands of the container file, in new environments
+	@$(BIN)/python -m pytest -m project tests/project tests/docker $(ARGS)
 
 test-matrix:  ## the Airflow versions of MWAA: PYTHON312=... MATRIX="3.0.6" MATRIX_TESTS="tests/compat"
 	@scripts/matrix.sh
