@@ -126,7 +126,7 @@ test-js: $(VENV)/.dev-layer  ## the JavaScript SDK against the local service (ne
 	@cd tests/local/js && npm ci --no-audit --no-fund
 	@$(BIN)/python -m pytest -m js $(ARGS)
 
-test-project: $(VENV)/.dev-layer  ## the project of docs/local.md, from the wheel, in a new environment
+test-project: $(VENV)/.dev-layer  ## all that docs/first-dag.md says, from the wheel, in a new environment
 	@$(BIN)/python -m pytest -m project tests/project $(ARGS)
 
 test-matrix:  ## the Airflow versions of MWAA: PYTHON312=... MATRIX="3.0.6" MATRIX_TESTS="tests/compat"
