@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import docstring_parser
 from botocore.model import StructureShape
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -180,16 +181,10 @@ def _described(task_class: type) -> Iterator[str]:
 
 def read_docstring(task_class: type) -> Docstring:
     """Read a docstring in the form that all classes of this package have."""
-    text = inspect.cleandoc(vars(task_class).get("__doc__") or "")
-    fields = re.split(r"^:(?=\w)", text, flags=re.MULTILINE)
-    body, _, links = fields[0].partition(".. seealso::")
-    parameters, returns = {}, ""
-    for field in fields[1:]:
-        head, _, content = field.partition(":")
-        if head.startswith("param "):
-            parameters[head.removeprefix("param ")] = _markdown(content)
-        elif head == "return":
-            returns = _markdown(content)
+    parsed = docstring_parser.parse(vars(task_class).get("__doc__") or "", docstring_parser.DocstringStyle.REST)
+    body, _, links = (parsed.description or "").partition(".. seealso::")
+    parameters = {each.arg_name: _markdown(each.description or "") for each in parsed.params}
+    returns = _markdown(parsed.returns.description or "") if parsed.returns else ""
     return Docstring(_markdown(body.strip().split("\n\n")[0]), _markdown(links), parameters, returns)
 
 
