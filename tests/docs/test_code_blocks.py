@@ -24,8 +24,9 @@ from scripts.docs import task_classes
 from tests.pages import PAGES, ROOT, Block, blocks, commands
 
 ALL = [block for page in PAGES for block in blocks(page)]
+SCRIPTS = set(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"])
 LANGUAGES = {"python", "console", "json", "ini", "toml", "yaml", "dockerfile", "text"}
-DIRECTIVES = {"{eval-rst}", "{toctree}", "{include}"}
+DIRECTIVES = {"{eval-rst}", "{toctree}", "{include}", "{literalinclude}"}
 # What an example that is a part of a DAG file may take for granted, as docs/recipes.md and README.md do not.
 AROUND = """
 from datetime import datetime, timedelta
@@ -197,6 +198,9 @@ PROGRAMS = {
     "git": check_nothing,
     "pre-commit": check_nothing,
     "docker": check_nothing,
+    "apt-get": check_nothing,
+    # Every other command of this package; what it takes is compared with its page by its own tests.
+    **dict.fromkeys(SCRIPTS - {"amplifybackend-local"}, check_nothing),
 }
 
 

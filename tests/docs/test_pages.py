@@ -88,6 +88,11 @@ def test_the_index_leads_to_every_page_and_begins_with_the_start() -> None:
         assert f"]({page}.md)" in PAGES["index"]
 
 
+def test_every_example_dag_is_shown() -> None:
+    shown = re.findall(r"^```\{literalinclude\} \.\./example_dags/(\S+)$", PAGES["example-dags"], re.MULTILINE)
+    assert shown == sorted(path.name for path in (ROOT / "example_dags").glob("*.py"))
+
+
 def test_the_reference_has_every_name_whose_place_does_not_move() -> None:
     reference = PAGES["operators"] + PAGES["python-api"]
     whole = re.findall(r"automodule:: airflow_provider_amplifybackend\.(\S+)\n +:members:\n", reference)
