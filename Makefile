@@ -146,7 +146,7 @@ bench-short: $(VENV)/.dev-layer  ## a short form of each benchmark, for CI
 
 docs: $(VENV)/.docs-layer  ## the documentation, where a warning is an error
 	@$(BIN)/python scripts/docs.py
-	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@$(BIN)/python -m sphinx -W --keep-going -q -a -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
 build: $(VENV)/.package-layer  ## wheel and sdist in dist/, each installed in a bare environment and tested
