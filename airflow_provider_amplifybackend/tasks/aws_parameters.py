@@ -14,6 +14,7 @@ from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.parameters.client_config import as_client_config
 from airflow_provider_amplifybackend.parameters.no_passwords import as_connection_id, refused_passwords
 from airflow_provider_amplifybackend.parameters.reading import as_verify, holds_template, problems_of
+from airflow_provider_amplifybackend.tasks.documented import DocumentedTask
 from airflow_provider_amplifybackend.tasks.literal_secrets import warn_of_literal_secret
 from airflow_provider_amplifybackend.tasks.map_index import NamedMapIndex
 from airflow_provider_amplifybackend.tasks.mapping import CheckedMapping, check_written
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 
 
-class AwsParameters(NamedMapIndex, CheckedMapping, BaseOperator):
+class AwsParameters(DocumentedTask, NamedMapIndex, CheckedMapping, BaseOperator):
     """The four AWS parameters of operators and sensors.
 
     :param aws_conn_id: The Airflow connection for AWS credentials. If it is None or empty, boto3's own credential
