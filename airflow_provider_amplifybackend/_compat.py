@@ -303,11 +303,12 @@ def stats() -> Any:
 
 def object_storage_path() -> Any:
     """Return Airflow's class of paths in any storage. Importing it loads fsspec."""
-    return _first(
-        "airflow.providers.common.compat.sdk:ObjectStoragePath",
-        "airflow.sdk:ObjectStoragePath",
-        "airflow.io.path:ObjectStoragePath",
-    )
+    return _first("airflow.sdk:ObjectStoragePath", "airflow.io.path:ObjectStoragePath")
+
+
+def open_filesystem(protocol: str, conn_id: str) -> Any:
+    """Return the filesystem that a connection leads to now."""
+    return _first("airflow.sdk.io:get_fs", "airflow.io:get_fs")(protocol, conn_id)
 
 
 def notifier_base() -> Any:

@@ -7,7 +7,7 @@ import uuid
 from functools import cached_property
 from typing import Any
 
-from airflow_provider_amplifybackend._compat import object_storage_path
+from airflow_provider_amplifybackend._compat import object_storage_path, open_filesystem
 from airflow_provider_amplifybackend.core.encodable import as_text
 
 INSTALL = 'pip install "airflow-provider-amplifybackend[records]"'
@@ -81,6 +81,9 @@ class StoredFile:
 
     @cached_property
     def _storage(self) -> Any:
+        if isinstance(self._folder, str) and self._place.conn_id:
+            # A path's own `fs` is what the connection said when this process first used it.
+            return open_filesystem(self._place.protocol, self._place.conn_id)
         return self._place.fs
 
     @cached_property
