@@ -37,7 +37,7 @@ PINS := pyproject.toml scripts/venv.sh $(wildcard constraints/constraints-$(MINO
 AGAIN := $(if $(USABLE),,again)
 
 .PHONY: help venv image demo test lint format types check coverage test-system test-system-short test-crash test-crash-short test-leases test-leases-short test-secrets test-secrets-short test-faults test-faults-short test-guard \
-	test-mutants test-mutants-short test-js test-project test-matrix test-matrix-short bench bench-short bench-waiting docs build changelog changelog-release constraints clean again
+	test-mutants test-mutants-short test-js test-project test-mwaa test-matrix test-matrix-short bench bench-short bench-waiting docs build changelog changelog-release constraints clean again
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -131,6 +131,9 @@ test-js: $(VENV)/.dev-layer  ## the JavaScript SDK against the local service (ne
 
 test-project: $(VENV)/.dev-layer  ## all that docs/first-dag.md says, from the wheel, and the container file, in new environments
 	@$(BIN)/python -m pytest -m project tests/project tests/docker $(ARGS)
+
+test-mwaa: $(VENV)/.dev-layer  ## the wheel with the requirements.txt of docs/mwaa.md: MWAA="3.0.6 3.3.1" (all)
+	@MWAA="$(or $(MWAA),all)" $(BIN)/python -m pytest -m project tests/project/test_mwaa.py $(ARGS)
 
 test-matrix:  ## the Airflow versions of MWAA: PYTHON312=... MATRIX="3.0.6" MATRIX_TESTS="tests/compat"
 	@scripts/matrix.sh

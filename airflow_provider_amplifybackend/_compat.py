@@ -288,7 +288,7 @@ def asset_stores(trigger: Any) -> list[AssetStore]:
 
 @lru_cache(maxsize=1)
 def stats() -> Any:
-    """Return Airflow's statistics. They are looked up when first used, because importing them configures them."""
+    """Return Airflow's statistics, looked up when first used: importing them configures them."""
     try:
         from airflow.providers.common.compat.sdk import Stats
     except ImportError:
@@ -327,8 +327,7 @@ def load_dags(path: str) -> Any:
 def run_in_process(dag: Any, conf: dict[str, Any] | None) -> Any:
     """Return the run of `dag.test()`.
 
-    On Airflow 3.0 and 3.1 that gives a rescheduled sensor a text for the date since when it waits, and even Airflow's
-    own sensors fail (apache/airflow#58777).
+    Airflow 3.0 and 3.1 give a rescheduled sensor a text there for the date since when it waits (apache/airflow#58777).
     """
     if (3, 0) <= _VERSION < (3, 2):
         answer: Any = import_module("airflow.sdk.execution_time.comms").TaskRescheduleStartDate

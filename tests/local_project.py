@@ -24,7 +24,8 @@ def write_project(folder: Path) -> Path:
 
 def page_as_script() -> tuple[str, list[Command]]:
     """Return a script that does all that the page says, and the commands that it runs and numbers."""
-    lines, run = ["set -eu"], []
+    lines: list[str] = ["set -eu"]
+    run: list[Command] = []
     for block in blocks(PAGE):
         if block.file:
             name, folder = shlex.quote(block.file), shlex.quote(str(Path(block.file).parent))
