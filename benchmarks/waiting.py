@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from botocore.httpsession import get_cert_path
 
 from benchmarks._local import ROOT, CountingProxy, clean_environment, completions, connection, local_service, seed_jobs
 from benchmarks._report import Report, percentile, ratio, say
@@ -195,11 +196,19 @@ def connect(
     if kind == "https":
         certificate = self_signed(folder)
         front = stack.enter_context(CountingProxy(endpoint_url, tls=server_context(certificate)))
-        return None, connection(front.endpoint_url, verify=str(certificate))
+        return None, connection(front.endpoint_url, verify=str(trusted_with(certificate, folder)))
     if kind == "role":
         sts = stack.enter_context(CountingProxy(endpoint_url))
         return sts, connection(endpoint_url, sts_endpoint_url=sts.endpoint_url)
     return None, connection(endpoint_url)
+
+
+def trusted_with(certificate: Path, folder: Path) -> Path:
+    """Return a file of all authorities that AWS is checked with, and ours: a client pays for loading them."""
+    bundle = folder / "authorities.pem"
+    usual: Any = get_cert_path(True)
+    bundle.write_text(Path(usual).read_text(encoding="utf-8") + certificate.read_text())
+    return bundle
 
 
 def watch(process: subprocess.Popen[str], options: argparse.Namespace) -> dict[str, Any]:

@@ -49,7 +49,7 @@ class Agenda:
 
     def __init__(self, now: Callable[[], float], tick: float) -> None:
         self._now = now
-        self._tick = tick
+        self.tick = tick
         self._loop = asyncio.get_running_loop()
         self._entries: list[Entry] = []
         self._numbers = count()
@@ -93,7 +93,7 @@ class Agenda:
             self._timer = None
 
     def _end_of_tick(self, due: float) -> float:
-        return math.ceil(due / self._tick) * self._tick if self._tick else due
+        return math.ceil(due / self.tick) * self.tick if self.tick else due
 
     def _do_what_is_due(self) -> None:
         self._timer = None

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from airflow_provider_amplifybackend.triggers._agenda import Agenda, Entry
 
 MAX_AGE = 3600.0
+# Of the time until a status check: by how much it may come sooner, so that the ticks make none too late.
+SOONER = 1 / 50
 
 
 class Checks(Protocol):
@@ -219,7 +221,9 @@ class Watch:
         self._schedule.waiter_delay = min(waiter.delay for waiter in self._waiters)
         now = time.time()
         delay = self._schedule.next_delay if self._checked_at else self._schedule.first_delay
-        self._due = now + delay(now - self._begun)
+        wait = delay(now - self._begun)
+        # It is made at the end of its tick: without this, `waiter_delay` would not be the longest time between two.
+        self._due = now + wait - min(self.poller.agenda.tick, SOONER * wait)
         deadlines = [waiter.deadline for waiter in self._waiters if waiter.deadline > self._checked_at]
         self._enter(min([self._due, *deadlines]))
 
