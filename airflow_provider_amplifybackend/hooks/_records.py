@@ -91,10 +91,10 @@ class StoredFile:
 
     @cached_property
     def _storage(self) -> Any:
-        if isinstance(self._folder, str) and self._place.conn_id:
-            # A path's own `fs` is what the connection said when this process first used it.
-            return open_filesystem(self._place.protocol, self._place.conn_id)
-        return self._place.fs
+        if self._conn_id is None:
+            return self._place.fs
+        # A path's own `fs` is what the connection said when this process first used it.
+        return open_filesystem(self._place.protocol, self._conn_id)
 
     @cached_property
     def _path(self) -> str:
@@ -104,10 +104,19 @@ class StoredFile:
     def _place(self) -> Any:
         if not isinstance(self._folder, str):
             return self._folder
-        scheme, _, rest = self._folder.partition("://")
-        names_connection = "@" in rest.partition("/")[0]
-        own = {"conn_id": self._aws_conn_id} if scheme in _S3 and not names_connection else {}
+        own = {"conn_id": self._conn_id} if self._conn_id else {}
         return object_storage_path()(self._folder, **own)
+
+    @property
+    def _conn_id(self) -> str | None:
+        """The connection of an address; None where it needs none, and for a path, which has its own."""
+        if not isinstance(self._folder, str):
+            return None
+        scheme, _, rest = self._folder.partition("://")
+        named, at, _ = rest.partition("/")[0].partition("@")
+        if at:
+            return named or None
+        return self._aws_conn_id if scheme in _S3 else None
 
     @property
     def _is_local(self) -> bool:
