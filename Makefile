@@ -135,11 +135,11 @@ test-project: $(VENV)/.dev-layer  ## all that docs/first-dag.md says, from the w
 test-mwaa: $(VENV)/.dev-layer  ## the wheel with the requirements.txt of docs/mwaa.md: MWAA="3.0.6 3.3.1" (all)
 	@MWAA="$(or $(MWAA),all)" $(BIN)/python -m pytest -m project tests/project/test_mwaa.py $(ARGS)
 
-test-matrix:  ## the Airflow versions of MWAA: PYTHON312=... MATRIX="3.0.6" MATRIX_TESTS="tests/compat"
-	@scripts/matrix.sh
+test-matrix:  ## many Airflows and Pythons: MATRIX="3.0.6 newest" MATRIX_TESTS="tests/compat" PYTHON312=...
+	@$(PYTHON) -m scripts.matrix
 
 test-matrix-short:  ## the same, imports, examples and one life of an environment
-	@MATRIX_TESTS="tests/compat" scripts/matrix.sh
+	@MATRIX_TESTS="tests/compat" $(PYTHON) -m scripts.matrix
 
 bench: $(VENV)/.dev-layer  ## every benchmark, about an hour: BENCHMARKS="waiting imports"
 	@for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name $(ARGS); done
