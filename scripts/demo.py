@@ -1,8 +1,9 @@
 """Run the example DAG on SQLite and the local AmplifyBackend, and check in the service that it did what it says.
 
-    python scripts/demo.py [--fail-check] [--job-seconds 2.5] [--verbose]
+    python scripts/demo.py [--fail-check] [--stay] [--job-seconds 2.5] [--verbose]
 
-Everything lives in a temporary directory and ends with this process.
+Everything lives in a temporary directory and ends with this process. With --stay that is when it is told to: Airflow's
+UI, scheduler and triggerer run on the same database until then, and the service stays up.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -28,32 +30,75 @@ ROOT = Path(__file__).resolve().parent.parent
 DAG_ID = "example_ephemeral_environment"
 APP_ID = "d1example"
 SOURCE = "staging"
+# A terminal that is closed sends SIGHUP.
+ENDS = (signal.SIGTERM, signal.SIGHUP)
 EXPECTED_OPERATIONS = ["CloneBackend", "CreateBackendAuth", "DeleteBackend"]
 
 
 def main() -> int:
     options = parse_arguments()
+    # As an exception, so that what was started ends and what was made is removed.
+    for number in ENDS:
+        signal.signal(number, end_in_order)
+    try:
+        return demonstrate(options)
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+
+
+def end_in_order(number: int, frame: object) -> None:
+    raise SystemExit(128 + number)
+
+
+def demonstrate(options: argparse.Namespace) -> int:
     from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="amplifybackend-demo-") as home:
         with LocalAmplifyBackend(job_seconds=options.job_seconds) as service:
-            say(f"local AmplifyBackend on {service.endpoint_url}")
+            say(f"local AmplifyBackend on {service.endpoint_url}; open {service.endpoint_url}/ to watch it")
             seed(service)
             prepare_airflow(Path(home), service.endpoint_url, verbose=options.verbose)
             say("Airflow's metadata database is ready; running the DAG")
             run = run_dag(options, service)
             problems = report(run, service, fail_check=options.fail_check)
             problems += refused_deletion(service)
-    say(f"done in {time.monotonic() - began:.0f} s")
-    for problem in problems:
-        print(f"NOT AS IT SHOULD BE: {problem}")
+            say(f"done in {time.monotonic() - began:.0f} s")
+            for problem in problems:
+                print(f"NOT AS IT SHOULD BE: {problem}", flush=True)
+            if options.stay:
+                stay(Path(home), service)
     return 1 if problems else 0
+
+
+def stay(home: Path, service: LocalAmplifyBackend) -> None:
+    """Keep the service up, with Airflow's UI, scheduler and triggerer, until SIGINT or SIGTERM."""
+    from demo_airflow import DemoAirflow
+
+    service.control.unlock(APP_ID, SOURCE)
+    ended = threading.Event()
+    for number in (signal.SIGINT, *ENDS):
+        # A second one, while everything ends, changes nothing.
+        signal.signal(number, lambda *_: ended.set())
+    with DemoAirflow(home) as airflow:
+        say("starting Airflow's UI, scheduler, DAG processor and triggerer (about a gigabyte of memory)")
+        up = False
+        while not ended.wait(0.3):
+            airflow.check()
+            if not up and airflow.answers():
+                up = True
+                say(f"Airflow's UI:                 {airflow.url}/dags/{DAG_ID}")
+                say(f"the local AmplifyBackend:     {service.endpoint_url}/")
+                say("trigger the DAG in the one and watch it in the other; Ctrl-C ends everything")
+        say("ending everything")
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--fail-check", action="store_true", help="let the user's check fail, to see the teardown run")
+    parser.add_argument(
+        "--stay", action="store_true", help="keep the service up, with Airflow's UI on the same database, until Ctrl-C"
+    )
     parser.add_argument("--job-seconds", type=float, default=2.5, help="how long a job of the local service takes")
     parser.add_argument("--verbose", action="store_true", help="show Airflow's own log")
     return parser.parse_args()
@@ -169,13 +214,13 @@ def refused_deletion(service: LocalAmplifyBackend) -> list[str]:
     from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 
     service.control.lock(APP_ID, SOURCE)
-    service.control.clear_journal()
+    known = max((entry["seq"] for entry in service.control.journal()), default=0)
     say(f"environment {SOURCE} is now locked by a Gen 2 migration; trying to delete it")
     try:
         AmplifyBackendHook().start_operation("DeleteBackend", {"AppId": APP_ID, "BackendEnvironmentName": SOURCE})
     except BackendGuardError as refusal:
         say(f"  {refusal}")
-    sent = service.control.journal("DeleteBackend")
+    sent = service.control.journal("DeleteBackend", after=known)
     return [f"the service was asked to delete the locked environment {SOURCE}"] if sent else []
 
 

@@ -14,7 +14,7 @@ PLUGINS, DAGS = "/usr/local/airflow/plugins", "/usr/local/airflow/dags"
 def requirements() -> dict[str, str]:
     """The files by version."""
     blocks = re.findall(
-        r"^Airflow ([\d.]+):\n\n```requirements\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+        r"^Airflow ([\d.]+):\n\n```text\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
     )
     return dict(blocks)
 

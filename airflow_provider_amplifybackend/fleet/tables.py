@@ -49,7 +49,7 @@ def cell_text(name: str, value: Any) -> str:
         return "; ".join(f"{one['level']}: {one['text']}" for one in value)
     if name == "resources":
         return "; ".join(f"{one['category']}/{one['name']} ({one['service']})" for one in value)
-    if name == "stuck_jobs":
+    if name in ("stuck_jobs", "running_jobs"):
         return "; ".join(str(one["job_id"]) for one in value)
     return "; ".join(map(str, value)) if isinstance(value, list) else str(value)
 

@@ -10,6 +10,8 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
+from airflow_provider_amplifybackend import __version__
+
 _POLL_SECONDS = 0.05
 EXTRA_HINT = 'pip install "airflow-provider-amplifybackend[local]"'
 
@@ -21,6 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     try:
+        from airflow_provider_amplifybackend.local.keeping.state_file import StateFileError
         from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 
         service = LocalAmplifyBackend(
@@ -31,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             strict_apps=options.strict_apps,
             apps=options.app,
             allow_hosts=options.allow_host,
+            state=options.state,
         )
     except ModuleNotFoundError as missing:
         raise SystemExit(f"{missing.name} is missing; install what the local service needs: {EXTRA_HINT}") from None
@@ -38,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise SystemExit(str(refusal)) from None
     try:
         service.start()
+    except StateFileError as refusal:
+        raise SystemExit(str(refusal)) from None
     except OSError as refusal:
         raise SystemExit(_cannot_listen(options.host, options.port, refusal)) from None
     try:
@@ -46,7 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(service.endpoint_url, flush=True)
         ended.wait()
     finally:
-        service.stop()
+        try:
+            service.stop()
+        except StateFileError as refusal:
+            raise SystemExit(str(refusal)) from None
     return 0
 
 
@@ -75,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Run a local AmplifyBackend: print its endpoint URL on one line, then serve until stopped; "
         "or run a command against it.",
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=0, help="port to listen on (default: a free one)")
     parser.add_argument(
@@ -93,6 +103,11 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="NAME",
         help="another host name for callers, besides localhost and --host; repeatable",
+    )
+    parser.add_argument(
+        "--state",
+        metavar="FILE",
+        help="keep everything in this file between two starts (secrets too: only its owner can read it)",
     )
     parser.add_argument(
         "command",

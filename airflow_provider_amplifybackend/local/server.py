@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from collections.abc import Iterable, Mapping
@@ -42,6 +43,7 @@ class LocalAmplifyBackend:
     :param strict_apps: know only `apps`; without it CreateBackend makes an app known.
     :param settings: further switches (docs/local.md).
     :param allow_hosts: names under which callers may reach it, beside the loopback's and `host`.
+    :param state: a file that keeps everything between two starts (docs/local.md). One process at a time uses it.
     """
 
     def __init__(
@@ -55,12 +57,15 @@ class LocalAmplifyBackend:
         apps: Iterable[str] = (),
         settings: Mapping[str, Any] | None = None,
         allow_hosts: Iterable[str] = (),
+        state: str | os.PathLike[str] | None = None,
     ) -> None:
+        if state is not None and with_moto:
+            raise ValueError("state and with_moto are mutually exclusive: moto keeps what it has in memory only")
         self._host, self._port = host, port
         changes = dict(settings or {})
         if job_seconds is not None:
             changes["job_seconds"] = job_seconds
-        self.app = _local_app(changes, strict_apps, tuple(apps), with_moto, _guard(host, allow_hosts))
+        self.app = _local_app(changes, strict_apps, tuple(apps), with_moto, _guard(host, allow_hosts), state)
         self._server: _AnnouncingServer | None = None
         self._thread: threading.Thread | None = None
         self._socket: socket.socket | None = None
@@ -100,6 +105,12 @@ class LocalAmplifyBackend:
         if self._thread is not None:
             raise RuntimeError("the local AmplifyBackend is already running")
         self._socket = _listen(self._host, self._port)
+        try:
+            self.app.open()
+        except BaseException:
+            self._socket.close()
+            self._socket = None
+            raise
         self._server = _AnnouncingServer(_config(self.app))
         self._thread = threading.Thread(
             target=self._server.run, args=([self._socket],), name="local-amplifybackend", daemon=True
@@ -116,6 +127,7 @@ class LocalAmplifyBackend:
         self._thread.join(_STOP_SECONDS)
         self._socket.close()
         self._server = self._thread = self._socket = None
+        self.app.close()
 
     def __enter__(self) -> LocalAmplifyBackend:
         return self.start()
@@ -140,10 +152,15 @@ def _guard(host: str, allow_hosts: Iterable[str]) -> BrowserGuard:
 
 
 def _local_app(
-    settings: dict[str, Any], strict_apps: bool, apps: tuple[str, ...], with_moto: bool, guard: BrowserGuard
+    settings: dict[str, Any],
+    strict_apps: bool,
+    apps: tuple[str, ...],
+    with_moto: bool,
+    guard: BrowserGuard,
+    state: str | os.PathLike[str] | None,
 ) -> LocalApp:
     if not with_moto:
-        return LocalApp(settings=settings, strict_apps=strict_apps, apps=apps, guard=guard)
+        return LocalApp(settings=settings, strict_apps=strict_apps, apps=apps, guard=guard, state=state)
     from airflow_provider_amplifybackend.local.http import moto_mount
 
     return LocalApp(

@@ -34,6 +34,7 @@ from airflow_provider_amplifybackend.parameters.limits import as_waiter_delay, a
 from airflow_provider_amplifybackend.parameters.reading import as_choice, as_flag
 from airflow_provider_amplifybackend.tasks.defaults import DEFAULT_DEFERRABLE
 from airflow_provider_amplifybackend.tasks.failed_job import with_error_text
+from airflow_provider_amplifybackend.tasks.notes import note_wait
 from airflow_provider_amplifybackend.triggers._events import job_of_event
 
 if TYPE_CHECKING:
@@ -222,6 +223,7 @@ class AmplifyBackendJobOperator(EmittingOperator):
         from airflow_provider_amplifybackend.start.intent import arrived
 
         def wait(action: AwaitEnd) -> Job:
+            note_wait(context, action.ref, budget, action)
             return self._wait(action, starter, budget)
 
         hook = self.hook_after(event)

@@ -45,7 +45,8 @@ class BackendInventoryOperator(AwsParameters):
 
     :return: ``version``, ``files`` (the address of each), ``requests``, ``seconds``, ``apps``, ``environments``,
         ``errors``, ``attention`` (findings by level), ``by_health``, ``by_migration``, ``by_gen2``, ``by_region``,
-        ``first`` (what needs attention first, at most 50) and ``more`` (how many more there are); at most 16 kB.
+        ``first`` (what needs attention first, at most 50) and ``more`` (how many more there are); at most 16 kB. An
+        XCom of its own, ``amplify_backends``, of at most 48 kB, is for the page "Amplify backends" in Airflow's UI.
     """
 
     template_fields: Sequence[str] = (
@@ -115,8 +116,16 @@ class BackendInventoryOperator(AwsParameters):
             "%s environments of %s apps, read with %s requests in %s s; %s could not be read",
             found["environments"], found["apps"], found["requests"], found["seconds"], found["errors"],
         )  # fmt: skip
+        self._leave_for_page(context, rows, facts)
         self._end(rows, found)
         return found
+
+    def _leave_for_page(self, context: Context, rows: list[dict[str, Any]], facts: dict[str, Any]) -> None:
+        """Leave as much as fits for the page "Amplify backends" in Airflow's UI."""
+        from airflow_provider_amplifybackend.fleet.stored import XCOM_KEY, compact
+
+        if self.do_xcom_push:
+            context["ti"].xcom_push(key=XCOM_KEY, value=compact(rows, facts))
 
     def _scopes(self) -> list[tuple[str | None, str | None]]:
         connections = self.read("connections") or [self.aws_conn_id]

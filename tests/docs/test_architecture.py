@@ -43,6 +43,7 @@ def test_every_folder_of_the_package_has_its_place() -> None:
         "service",
         "http",
         "testing",
+        "keeping",
     }
 
 

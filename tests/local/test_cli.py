@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from airflow_provider_amplifybackend import __version__
 from airflow_provider_amplifybackend.local.control import LocalControl
 
 COMMAND = [sys.executable, "-m", "airflow_provider_amplifybackend.local"]
@@ -37,6 +38,11 @@ def test_it_prints_its_endpoint_and_ends_cleanly(number: signal.Signals) -> None
         process.send_signal(number)
         output, errors = process.communicate(timeout=20)
         assert (process.returncode, output, errors) == (0, "", "")
+
+
+def test_it_says_its_version() -> None:
+    done = subprocess.run([*COMMAND, "--version"], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout) == (0, f"amplifybackend-local {__version__}\n")
 
 
 def test_options_reach_the_service() -> None:

@@ -33,6 +33,15 @@ compare = CompareBackendsOperator(
 )
 """
 
+SNAPSHOT = """
+from airflow_provider_amplifybackend.operators.snapshot import SnapshotBackendOperator
+
+SnapshotBackendOperator(
+    task_id="snapshot", app_id=APP, backend_environment_name="staging", path="s3://reports/snapshots",
+    aws_conn_id="aws_moto",
+)
+"""
+
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[LocalAmplifyBackend]:
@@ -63,3 +72,16 @@ def test_files_of_a_fleet_lie_in_s3_with_the_task_s_own_connection(
     assert (row["migration"], row["protection"], row["unreadable"]) == ("locked", ["termination protection"], [])
     assert run.xcom("snapshot")["path"] == f"s3://reports/snapshots/{APP}_staging.snapshot.json"
     assert run.xcom("compare")["different"] == 0
+
+
+def test_a_connection_that_leads_elsewhere_since_this_process_used_it_is_followed(
+    dags: DagRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An API server or a test session outlives a connection's address and keys; Airflow keeps one filesystem of it."""
+    for bucket in ("reports", "others"):
+        with LocalAmplifyBackend(with_moto=True, job_seconds=0.1) as service:
+            service.control.seed_app(APP, {"name": "staging"})
+            monkeypatch.setenv("AIRFLOW_CONN_AWS_MOTO", connection_json(service.endpoint_url))
+            service.client("s3").create_bucket(Bucket=bucket)
+            run = dags.run(SNAPSHOT.replace("reports", bucket))
+            assert run.state == "success", run.errors("snapshot")

@@ -16,7 +16,7 @@ import pytest
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.local.testing.isolated_airflow import connection_json
 from tests.mwaa_files import CONSTRAINTS, DAGS, PLUGINS, pins, requirements, versions
-from tests.project.test_from_the_wheel import build_wheel, pip
+from tests.project.test_from_the_wheel import build_wheel
 from tests.samples import APP
 
 pytestmark = pytest.mark.project
@@ -55,6 +55,17 @@ def python() -> str:
     return sys.executable
 
 
+def pip(python: str, *arguments: str) -> None:
+    done = subprocess.run(
+        [python, "-m", "pip", *arguments, "-qq", "--disable-pip-version-check"],
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+
+
 @pytest.mark.parametrize("version", versions())
 def test_it_installs_and_checks_a_connection(version: str, python: str, plugins: Path, tmp_path: Path) -> None:
     if CHOSEN != "all" and version not in CHOSEN.split():
@@ -77,7 +88,7 @@ def test_it_installs_and_checks_a_connection(version: str, python: str, plugins:
 
     with LocalAmplifyBackend() as service:
         service.control.seed_app(APP, "staging")
-        commands = [[own / "airflow-amplifybackend"]]
+        commands: list[list[Path | str]] = [[own / "airflow-amplifybackend"]]
         if tuple(map(int, version.split(".")[:2])) >= (3, 2):
             commands.append([own / "airflow", "amplifybackend"])
         for command in commands:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
-from airflow_provider_amplifybackend.local.http import other_services
+from airflow_provider_amplifybackend.local.http import live_page, other_services
 from airflow_provider_amplifybackend.local.http.asgi import (
     CONTROL_PREFIX,
     ASGIApp,
     ClientGoneError,
+    Message,
     Receive,
     Scope,
     Send,
@@ -17,10 +19,12 @@ from airflow_provider_amplifybackend.local.http.asgi import (
 )
 from airflow_provider_amplifybackend.local.http.browser_guard import BrowserGuard, Refusal
 from airflow_provider_amplifybackend.local.http.control_api import control_api
+from airflow_provider_amplifybackend.local.http.kept_answer import KeptAnswer
 from airflow_provider_amplifybackend.local.http.query import Query
 from airflow_provider_amplifybackend.local.http.service_api import ServiceApi
 from airflow_provider_amplifybackend.local.http.signature import Credential, credential_of
 from airflow_provider_amplifybackend.local.http.wire import Wire
+from airflow_provider_amplifybackend.local.keeping.keeper import Keeper
 from airflow_provider_amplifybackend.local.service.api_model import AMPLIFY, CLOUDFORMATION, SERVICE_NAME
 from airflow_provider_amplifybackend.local.service.provisioner import Observer
 from airflow_provider_amplifybackend.local.service.service import Service
@@ -41,6 +45,7 @@ class LocalApp:
         observer: Observer | None = None,
         other_services_app: ASGIApp | None = None,
         guard: BrowserGuard | None = None,
+        state: str | os.PathLike[str] | None = None,
     ) -> None:
         self._guard = guard or BrowserGuard()
         self._initial_settings = dict(settings or {})
@@ -54,7 +59,20 @@ class LocalApp:
         # With moto, it has the rest of CloudFormation.
         self._apis[CLOUDFORMATION] = ServiceApi(Query(CLOUDFORMATION), *scripts, elsewhere=other_services_app)
         self._control_api = control_api(self.service, self.faults, self.journal, self.reset)
+        self.keeper = None if state is None else Keeper(state, self.service, self._initial_settings)
         self._other_services = other_services_app or other_services.not_available
+
+    def open(self) -> None:
+        """Read the state file, where there is one.
+
+        :raises StateFileError: It cannot be used.
+        """
+        if self.keeper is not None:
+            self.keeper.open()
+
+    def close(self) -> None:
+        if self.keeper is not None:
+            self.keeper.close()
 
     def reset(self) -> None:
         """Go back to the start: state, faults, journal, clock and settings."""
@@ -71,9 +89,21 @@ class LocalApp:
         if scope["type"] != "http":
             raise RuntimeError(f"unexpected ASGI scope {scope['type']!r}")
         try:
-            await self._pass(scope, receive, send)
+            if self.keeper is None:
+                await self._pass(scope, receive, send)
+            else:
+                await self._pass_and_keep(self.keeper, scope, receive, send)
         except ClientGoneError:
             return
+
+    async def _pass_and_keep(self, keeper: Keeper, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer only what is in the state file, so that a process that is killed has forgotten nothing it said."""
+        answer = KeptAnswer(keeper, send)
+        try:
+            await self._pass(scope, receive, answer.send)
+        finally:
+            # Where no answer is sent, as after a scripted reset.
+            await answer.keep()
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand a request on: the guard stands before everything, then its path or its signature says whose it is."""
@@ -82,7 +112,10 @@ class LocalApp:
             await _refuse(refusal, receive, send)
             return
         if f"{scope['path']}/".startswith(f"{CONTROL_PREFIX}/"):
-            await self._control_api(scope, receive, send)
+            await self._control_api(scope, receive, self._noting(scope, send))
+            return
+        if live_page.is_asked(scope):
+            await live_page.serve(scope, receive, send)
             return
         signed = credential_of(scope["headers"], scope["query_string"])
         raw_path = scope["raw_path"].decode("latin-1")
@@ -93,6 +126,16 @@ class LocalApp:
         # A job that is due may make something there.
         self.service.settle()
         await self._other_services(scope, receive, send)
+
+    def _noting(self, scope: Scope, send: Send) -> Send:
+        """Return a `send` that takes note of what a request to the control interface may have changed."""
+
+        async def noting(message: Message) -> None:
+            if message["type"] == "http.response.start" and scope["method"] != "GET":
+                self.service.touch()
+            await send(message)
+
+        return noting
 
     def _asked_service(self, signed: Credential | None, raw_path: str) -> str:
         """Return the service that a request is for: by its signature, or else by its path."""

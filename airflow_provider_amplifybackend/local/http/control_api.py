@@ -31,6 +31,7 @@ from airflow_provider_amplifybackend.local.http.asgi import (
     replaying,
     send_json,
 )
+from airflow_provider_amplifybackend.local.http.overview import overview
 from airflow_provider_amplifybackend.local.service import checks
 from airflow_provider_amplifybackend.local.service.api_model import SERVICES
 from airflow_provider_amplifybackend.local.service.job_book import FINISHED
@@ -76,6 +77,7 @@ def control_api(service: Service, faults: FaultBook, journal: Journal, reset: Ca
         Route("/jobs", control.list_jobs, methods=["GET"]),
         Route("/jobs/{job_id}/end", control.end_job, methods=["POST"]),
         Route("/state", control.state, methods=["GET"]),
+        Route("/overview", control.overview, methods=["GET"]),
     ]
     routed = Starlette(
         routes=[Mount(CONTROL_PREFIX, routes=routes)],
@@ -216,17 +218,23 @@ class _Control:
             checks.text(error, "error")
         self._service.settle()
         job_id = request.path_params["job_id"]
-        book = self._service.job_book_of(job_id)
-        if book is None:
+        store = self._service.store_of_job(job_id)
+        if store is None:
             raise _UnknownError(f"job {checks.shown(job_id)}")
-        job = book.by_id[job_id]
+        job = store.jobs.by_id[job_id]
         if not job.finished:
-            self._service.schedule.move(job, book, status, at=self._service.clock.now(), error=error)
+            self._service.schedule.move(job, store, status, at=self._service.clock.now(), error=error)
         return _json(job.internals())
 
     async def state(self, request: Request) -> Response:
         self._service.settle()
         return _json({"stores": [self._shown(store) for store in self._service.stores.values()]})
+
+    async def overview(self, request: Request) -> Response:
+        given = request.query_params
+        # Numbers of another journal, from before a start or a reset, say nothing about this one.
+        after = _number(given.get("after", "0"), "after") if given.get("run") == self._journal.run else 0
+        return _json(overview(self._service, self._faults, self._journal, after))
 
     def _shown(self, store: Store) -> dict[str, Any]:
         stacks = self._service.provisioner.stacks.all(store)

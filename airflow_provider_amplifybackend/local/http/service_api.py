@@ -162,6 +162,7 @@ class ServiceApi:
 
     def _write_journal(self, request: Request, reply: Reply) -> None:
         self._journal.add(
+            size=len(request.body),
             time=self._service.clock.wall(),
             account=request.account,
             region=request.region,

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from email.utils import formatdate
 
 from airflow_provider_amplifybackend.local.service import checks
+
+
+@dataclass(frozen=True)
+class KeptClock:
+    """A clock between two starts of the service."""
+
+    skew_seconds: float
+    ahead: float
+    frozen_at: float | None
+    now: float
 
 
 class Clock:
@@ -61,6 +72,14 @@ class Clock:
             # Go on from where the clock stood: a job must not jump by the frozen time.
             self._ahead += (self._frozen_at or running) - running
             self._frozen_at = None
+
+    def kept(self) -> KeptClock:
+        return KeptClock(self.skew_seconds, self._ahead, self._frozen_at, self.now())
+
+    def restore(self, kept: KeptClock) -> None:
+        """Go on as a clock that has been kept; it does not go back where the machine's clock has done so."""
+        self.skew_seconds, self._ahead, self._frozen_at = kept.skew_seconds, kept.ahead, kept.frozen_at
+        self._ahead += max(0.0, kept.now - self.now())
 
     def reset(self) -> None:
         self.skew_seconds = 0.0

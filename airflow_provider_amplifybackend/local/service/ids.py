@@ -15,10 +15,10 @@ class Ids:
     """A family of identifiers: the same seed gives the same ones."""
 
     def __init__(self, *seed: str) -> None:
-        self._seed = "\x1f".join(seed)
+        self.seed = "\x1f".join(seed)
 
     def child(self, *more: str) -> Ids:
-        return Ids(self._seed, *more)
+        return Ids(self.seed, *more)
 
     def lower(self, what: str, length: int) -> str:
         return self._text(what, length, _LOWER)
@@ -35,7 +35,7 @@ class Ids:
         return str(uuid.UUID(bytes=digest[:16], version=5))
 
     def _bytes(self, what: str) -> bytes:
-        return f"{self._seed}\x1f{what}".encode(errors="surrogatepass")
+        return f"{self.seed}\x1f{what}".encode(errors="surrogatepass")
 
     def _text(self, what: str, length: int, alphabet: str) -> str:
         number = int.from_bytes(hashlib.sha512(self._bytes(what)).digest(), "big")

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_amplifybackend.local.service.api_model import output_members
 from airflow_provider_amplifybackend.local.service.clock import Clock
+from airflow_provider_amplifybackend.local.service.effect import Effect
 from airflow_provider_amplifybackend.local.service.errors import not_found, pending_job
-from airflow_provider_amplifybackend.local.service.job_book import Fate, JobRecord, Plan
+from airflow_provider_amplifybackend.local.service.job_book import JobRecord, Plan
 from airflow_provider_amplifybackend.local.service.provisioner import Provisioner
 from airflow_provider_amplifybackend.local.service.runtime import Runtime
 from airflow_provider_amplifybackend.local.service.settings import Settings
 from airflow_provider_amplifybackend.local.service.store import App, Environment, Resource, Store
+from airflow_provider_amplifybackend.local.service.surroundings import Surroundings
 
 Answer = dict[str, Any]
 Handler = Callable[["Invocation"], Answer]
-
-
-def _no_effect() -> None:
-    pass
 
 
 @dataclass(slots=True)
@@ -31,8 +29,6 @@ class Invocation:
     store: Store
     operation: str
     parameters: dict[str, Any]
-    fate: Fate = field(default_factory=Fate)
-    """The course and end of the job that it starts, once it has started it."""
 
     @property
     def app_id(self) -> str:
@@ -55,6 +51,9 @@ class Invocation:
     @property
     def provisioner(self) -> Provisioner:
         return self.runtime.provisioner
+
+    def surroundings(self) -> Surroundings:
+        return self.runtime.surroundings(self.store)
 
     def app(self) -> App:
         app = self.store.apps.get(self.app_id)
@@ -89,9 +88,8 @@ class Invocation:
 
     def start(
         self,
-        complete: Callable[[], None],
+        effect: Effect,
         *,
-        fail: Callable[[], None] = _no_effect,
         lives_in: tuple[str, ...] | None = None,
         holds: Iterable[str] | None = None,
         shares: Iterable[str] = (),
@@ -100,23 +98,23 @@ class Invocation:
         """Start a job in the environment of the request, unless told otherwise, and answer with it."""
         homes = (self.environment_name,) if lives_in is None else lives_in
         held = frozenset(homes if holds is None else holds)
-        plan = Plan(self.app_id, homes, held, frozenset(shares) - held, complete, fail)
-        job = self._new_job(plan)
+        plan = Plan(self.app_id, homes, held, frozenset(shares) - held)
+        job = self._new_job(plan, effect)
         self.store.jobs.add(job)
-        self.runtime.schedule.add(job, self.store.jobs, self.settings.job_seconds[self.operation])
+        self.runtime.schedule.add(job, self.store, self.settings.job_seconds[self.operation])
         answer = job.row(answer_environment)
         return {name: answer[name] for name in self._answered()}
 
-    def _new_job(self, plan: Plan) -> JobRecord:
+    def _new_job(self, plan: Plan, effect: Effect) -> JobRecord:
         runtime, wall = self.runtime, self.clock.wall()
-        self.fate = runtime.fate_of(self.operation, self.parameters)
         return JobRecord(
             job_id=runtime.new_job_id(),
             account=self.store.account,
             region=self.store.region,
             operation=self.operation,
             plan=plan,
-            fate=self.fate,
+            effect=effect,
+            fate=runtime.fate_of(self.operation, self.parameters),
             started=self.clock.now(),
             created_wall=wall,
             updated_wall=wall,

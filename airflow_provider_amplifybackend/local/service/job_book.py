@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_right, insort
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_amplifybackend.local.service.clock import epoch_millis
+from airflow_provider_amplifybackend.local.service.effect import Effect
 
 FINISHED = frozenset({"COMPLETED", "FAILED"})
 ROW_MEMBERS = (
@@ -41,15 +42,13 @@ class Fate:
 
 @dataclass(frozen=True)
 class Plan:
-    """A job as its operation asks for it: where it lives, what it holds, what it will change."""
+    """A job as its operation asks for it: where it lives and what it holds."""
 
     app_id: str
     environments: tuple[str, ...]
     """The environments under which the job can be read, its own first. None of them: under any name."""
     holds: frozenset[str]
     shares: frozenset[str]
-    complete: Callable[[], None]
-    fail: Callable[[], None]
 
 
 @dataclass(slots=True)
@@ -62,11 +61,15 @@ class JobRecord:
     operation: str
     plan: Plan
     fate: Fate
+    effect: Effect | None
+    """What it will change; None once it has ended."""
     started: float
     created_wall: float
     updated_wall: float
     status: str = "PENDING"
     error: str | None = None
+    error_is_own: bool = False
+    """The error is this service's own text, and no script's."""
 
     @property
     def finished(self) -> bool:
@@ -123,6 +126,7 @@ class JobBook:
                 table.setdefault(key, []).append(job)
 
     def release(self, job: JobRecord) -> None:
+        job.effect = None
         for table, key in self._claims(job):
             if job in table.get(key, ()):
                 table[key].remove(job)

@@ -9,7 +9,6 @@ from airflow_provider_amplifybackend.local.service import checks
 from airflow_provider_amplifybackend.local.service.api_model import APP_MEMBERS, ENVIRONMENT_MEMBERS, service_of
 from airflow_provider_amplifybackend.local.service.errors import bad_request, not_built
 from airflow_provider_amplifybackend.local.service.invocation import Answer, Invocation
-from airflow_provider_amplifybackend.local.service.job_book import JobBook
 from airflow_provider_amplifybackend.local.service.neighbours import amplify, cloudformation
 from airflow_provider_amplifybackend.local.service.operations import HANDLERS as OWN_HANDLERS
 from airflow_provider_amplifybackend.local.service.provisioner import Observer
@@ -21,6 +20,9 @@ HANDLERS = {**OWN_HANDLERS, **amplify.HANDLERS, **cloudformation.HANDLERS}
 
 # These become part of a path, if not in this request then in the next one about the same thing.
 _PATH_MEMBERS = (*APP_MEMBERS, *ENVIRONMENT_MEMBERS, "JobId", "SessionId", "branchName", "jobId")
+
+# Operations that change nothing have one of these names, in all three services (a test).
+_READING = ("Get", "List", "Describe")
 
 
 def _check_names(parameters: dict[str, Any]) -> None:
@@ -56,11 +58,12 @@ class Service(Runtime):
             for app_id in self.known_apps:
                 store.new_app(app_id, app_id, self.clock.wall())
             self.stores[account, region] = store
+            self.touch()
         return store
 
-    def job_book_of(self, job_id: str) -> JobBook | None:
-        """Return the book that holds a job, whatever the job's account and region."""
-        return next((store.jobs for store in self.stores.values() if job_id in store.jobs.by_id), None)
+    def store_of_job(self, job_id: str) -> Store | None:
+        """Return the store that has a job, whatever the job's account and region."""
+        return next((store for store in self.stores.values() if job_id in store.jobs.by_id), None)
 
     def call(
         self,
@@ -76,6 +79,8 @@ class Service(Runtime):
         """
         self.settle()
         _check_names(parameters)
+        if not operation.startswith(_READING):
+            self.touch()
         handler = HANDLERS.get(operation)
         if handler is None:
             raise not_built(str(service_of(operation)), operation)

@@ -93,12 +93,13 @@ class Store:
     buckets: dict[str, float] = field(default_factory=dict)
     stacks: dict[str, Stack] = field(default_factory=dict)
     """By their ids, those that are deleted too; with moto only as AmplifyBackend has made them."""
-    _lives: dict[tuple[str, str], int] = field(default_factory=dict)
+    lives: dict[tuple[str, str], int] = field(default_factory=dict)
+    """How often an environment of this app and name was made."""
 
     def new_ids(self, app_id: str, environment: str) -> Ids:
         """Return the ids of an environment; one that is created again gets others, as its new pools would have."""
-        life = self._lives.get((app_id, environment), 0) + 1
-        self._lives[app_id, environment] = life
+        life = self.lives.get((app_id, environment), 0) + 1
+        self.lives[app_id, environment] = life
         return Ids(self.account, self.region, app_id, environment, str(life))
 
     def snapshot(self) -> dict[str, Any]:

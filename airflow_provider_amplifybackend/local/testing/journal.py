@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import uuid
 from collections import deque
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 from airflow_provider_amplifybackend.local.service.api_model import SERVICE_NAME, named_app, named_environments
 
 CAPACITY = 200_000
+# Of the requests' bodies: an entry has its parameters in full, and a body may have ten megabytes.
+LARGEST_BYTES = 256 * 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -35,22 +38,35 @@ class Entry:
 
 
 class Journal:
-    """The entries in memory; beyond the capacity the oldest go, and `dropped` counts them."""
+    """The entries in memory; beyond their most and the most of their bytes the oldest go, and `dropped` counts them."""
 
-    def __init__(self, capacity: int = CAPACITY) -> None:
-        self._entries: deque[Entry] = deque(maxlen=capacity)
-        self._numbers = itertools.count(1)
-        self.dropped = 0
+    def __init__(self, capacity: int = CAPACITY, largest_bytes: int = LARGEST_BYTES) -> None:
+        self._capacity = capacity
+        self._largest_bytes = largest_bytes
+        self._entries: deque[Entry] = deque()
+        self._sizes: deque[int] = deque()
+        self.last = 0
+        """The last number that was given."""
+        self.clear()
 
     @property
     def count(self) -> int:
         return len(self._entries)
 
-    def add(self, **fields: Any) -> Entry:
-        if len(self._entries) == self._entries.maxlen:
-            self.dropped += 1
-        entry = Entry(seq=next(self._numbers), **fields)
+    def add(self, *, size: int = 0, **fields: Any) -> Entry:
+        """Add an entry.
+
+        :param size: of the request's body in bytes.
+        """
+        self.last += 1
+        entry = Entry(seq=self.last, **fields)
         self._entries.append(entry)
+        self._sizes.append(size)
+        self._bytes += size
+        while len(self._entries) > self._capacity or (self._bytes > self._largest_bytes and len(self._entries) > 1):
+            self._entries.popleft()
+            self._bytes -= self._sizes.popleft()
+            self.dropped += 1
         return entry
 
     def read(
@@ -74,6 +90,14 @@ class Journal:
             and (environment is None or environment in named_environments(entry.parameters))
         ]
 
+    def newest(self, most: int, after: int = 0) -> list[Entry]:
+        """Return the last entries beyond `after`, oldest first, without going through all the others."""
+        found = itertools.takewhile(lambda entry: entry.seq > after, reversed(self._entries))
+        return [*itertools.islice(found, most)][::-1]
+
     def clear(self) -> None:
         self._entries.clear()
+        self._sizes.clear()
+        self._bytes = 0
         self.dropped = 0
+        self.run = uuid.uuid4().hex

@@ -101,7 +101,8 @@ def _make_job(service: Service, store: Store, app: App, entry: SeededJob) -> Non
         account=store.account,
         region=store.region,
         operation=entry.operation,
-        plan=_plan_of_seeded(app.app_id, entry.environment),
+        plan=Plan(app.app_id, (entry.environment,), frozenset({entry.environment}), frozenset()),
+        effect=None,
         fate=Fate(
             ends=entry.seconds is not None,
             error=entry.error,
@@ -116,11 +117,4 @@ def _make_job(service: Service, store: Store, app: App, entry: SeededJob) -> Non
     job.error = entry.error if entry.status in FINISHED else None
     store.jobs.add(job)
     if not job.finished and entry.seconds is not None:
-        service.schedule.end(job, store.jobs, entry.seconds)
-
-
-def _plan_of_seeded(app_id: str, environment: str) -> Plan:
-    def nothing() -> None:
-        pass
-
-    return Plan(app_id, (environment,), frozenset({environment}), frozenset(), nothing, nothing)
+        service.schedule.end(job, store, entry.seconds)

@@ -18,6 +18,10 @@ from airflow_provider_amplifybackend.local.testing.seed import seed
 from tests.samples import storage
 
 NAMES = st.sampled_from(["one", "two", "three"])
+ENTRY: dict[str, Any] = {
+    "time": 0.0, "account": "", "region": "", "operation": "GetBackend", "parameters": {},
+    "status_code": 200, "error_code": None, "effective": True, "job_id": None, "faults": [],
+}  # fmt: skip
 
 
 @settings(max_examples=150, deadline=None)
@@ -84,14 +88,23 @@ def test_ids_follow_from_what_they_belong_to() -> None:
 
 def test_a_full_journal_forgets_the_oldest_and_counts_them() -> None:
     journal = Journal(capacity=3)
-    entry: dict[str, Any] = {
-        "time": 0.0, "account": "", "region": "", "operation": "GetBackend", "parameters": {},
-        "status_code": 200, "error_code": None, "effective": True, "job_id": None, "faults": [],
-    }  # fmt: skip
     for _ in range(5):
-        journal.add(**entry)
+        journal.add(**ENTRY)
     assert [kept.seq for kept in journal.read()] == [3, 4, 5]
     assert journal.dropped == 2
+
+
+def test_a_journal_of_large_requests_keeps_fewer_and_always_the_last() -> None:
+    journal = Journal(largest_bytes=1000)
+    for size in (400, 400, 400):
+        journal.add(size=size, **ENTRY)
+    assert [kept.seq for kept in journal.read()] == [2, 3]
+    journal.add(size=5000, **ENTRY)
+    assert [kept.seq for kept in journal.newest(5)] == [4]
+    assert journal.dropped == 3
+    journal.clear()
+    journal.add(size=900, **ENTRY)
+    assert (journal.count, journal.dropped) == (1, 0)
 
 
 def test_a_clock_never_runs_backward() -> None:

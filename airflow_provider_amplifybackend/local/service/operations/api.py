@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 
-from airflow_provider_amplifybackend.local.service import datastore_models
+from airflow_provider_amplifybackend.local.service.effects import GenerateModels
 from airflow_provider_amplifybackend.local.service.invocation import Answer, Handler, Invocation
 from airflow_provider_amplifybackend.local.service.operations import _resource
 
@@ -32,11 +32,7 @@ def generate_models(invocation: Invocation) -> Answer:
     environment = invocation.environment()
     invocation.refuse_pending(environment.name)
     resource = invocation.resource(_KIND, invocation.parameters["ResourceName"])
-
-    def complete() -> None:
-        resource.models = datastore_models.generate(resource.config.get("TransformSchema", ""))
-
-    return invocation.start(complete)
+    return invocation.start(GenerateModels(resource))
 
 
 def get_models(invocation: Invocation) -> Answer:

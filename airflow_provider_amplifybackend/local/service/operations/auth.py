@@ -5,8 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from airflow_provider_amplifybackend.local.service import cognito_texts, stack_outputs
-from airflow_provider_amplifybackend.local.service.errors import bad_request
+from airflow_provider_amplifybackend.local.service import stack_outputs
 from airflow_provider_amplifybackend.local.service.invocation import Answer, Handler, Invocation
 from airflow_provider_amplifybackend.local.service.operations import _resource
 
@@ -14,17 +13,11 @@ _KIND = "auth"
 
 
 def create_auth(invocation: Invocation) -> Answer:
-    return _resource.create(invocation, _KIND, check=_check_texts)
+    return _resource.create(invocation, _KIND)
 
 
 def update_auth(invocation: Invocation) -> Answer:
-    return _resource.update(invocation, _KIND, check=_check_texts)
-
-
-def _check_texts(config: dict[str, Any]) -> None:
-    complaint = cognito_texts.complaint(config)
-    if complaint is not None:
-        raise bad_request(complaint)
+    return _resource.update(invocation, _KIND)
 
 
 def delete_auth(invocation: Invocation) -> Answer:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from airflow_provider_amplifybackend.local.service.effects import CreateConfig, merged
 from airflow_provider_amplifybackend.local.service.errors import already_exists, not_found
 from airflow_provider_amplifybackend.local.service.invocation import Answer, Handler, Invocation
-from airflow_provider_amplifybackend.local.service.operations._resource import merged
 from airflow_provider_amplifybackend.local.service.store import App
 
 # Amplify's name for an environment that it makes itself; used for an app that has none.
@@ -21,12 +21,8 @@ def create_config(invocation: Invocation) -> Answer:
     invocation.refuse_pending(home)
     if app.admin_config is not None:
         raise already_exists(f"Backend config of app {app.app_id}")
-    manager = invocation.parameters.get("BackendManagerAppId")
-
-    def complete() -> None:
-        app.admin_config = {"BackendManagerAppId": manager} if manager else {}
-
-    return invocation.start(complete, lives_in=(home,))
+    effect = CreateConfig(app, invocation.parameters.get("BackendManagerAppId"))
+    return invocation.start(effect, lives_in=(home,))
 
 
 def update_config(invocation: Invocation) -> Answer:

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from airflow_provider_amplifybackend.local.service import meta_documents
+from airflow_provider_amplifybackend.local.service.effects import (
+    CloneEnvironment,
+    CreateEnvironment,
+    DeleteEnvironment,
+    RemoveAll,
+    existing_or_new,
+)
 from airflow_provider_amplifybackend.local.service.errors import AnsweredError, already_exists, not_found
 from airflow_provider_amplifybackend.local.service.hosting import Hosting
 from airflow_provider_amplifybackend.local.service.invocation import Answer, Handler, Invocation
-from airflow_provider_amplifybackend.local.service.store import App, Environment
+from airflow_provider_amplifybackend.local.service.store import App
 
 
 def create_backend(invocation: Invocation) -> Answer:
@@ -17,11 +24,7 @@ def create_backend(invocation: Invocation) -> Answer:
         raise already_exists(f"Backend environment {name} of app {app.app_id}")
     invocation.store.apps.setdefault(app.app_id, app)
     _appear_early(invocation, app, name)
-
-    def complete() -> None:
-        _existing_or_new(invocation, app, name)
-
-    return invocation.start(complete, fail=lambda: _after_failed_creation(invocation, app, name))
+    return invocation.start(CreateEnvironment(app, name))
 
 
 def _app_to_create_in(invocation: Invocation) -> App:
@@ -37,28 +40,7 @@ def _app_to_create_in(invocation: Invocation) -> App:
 
 def _appear_early(invocation: Invocation, app: App, name: str) -> None:
     if invocation.settings.environment_appears == "start":
-        _existing_or_new(invocation, app, name)
-
-
-def _existing_or_new(invocation: Invocation, app: App, name: str) -> Environment:
-    existing = app.environments.get(name)
-    if existing is not None:
-        return existing
-    return invocation.provisioner.add_environment(invocation.store, app, name, invocation.clock.wall())
-
-
-def _after_failed_creation(invocation: Invocation, app: App, name: str) -> None:
-    """Leave an empty environment behind, or none, as the switch says (amplify-hosting#3022, amplify-studio#507)."""
-    environment = app.environments.get(name)
-    if invocation.settings.failed_creation_leaves_environment:
-        _existing_or_new(invocation, app, name)
-    elif environment is not None:
-        _drop(invocation, app, environment)
-
-
-def _drop(invocation: Invocation, app: App, environment: Environment) -> None:
-    now, leaves = invocation.clock.wall(), invocation.fate.leaves
-    invocation.provisioner.drop_environment(invocation.store, app, environment, now, leaves)
+        existing_or_new(invocation.surroundings(), app, name)
 
 
 def clone_backend(invocation: Invocation) -> Answer:
@@ -71,16 +53,8 @@ def clone_backend(invocation: Invocation) -> Answer:
         raise already_exists(f"Backend environment {target_name} of app {app.app_id}")
     _appear_early(invocation, app, target_name)
 
-    def complete() -> None:
-        source = app.environments.get(source_name)
-        if source is None:
-            raise not_found("BackendEnvironment", f"Backend environment {source_name} of app {app.app_id}")
-        target = _existing_or_new(invocation, app, target_name)
-        invocation.provisioner.copy_resources(invocation.store, source, target, invocation.clock.wall())
-
     return invocation.start(
-        complete,
-        fail=lambda: _after_failed_creation(invocation, app, target_name),
+        CloneEnvironment(app, target_name, source_name),
         lives_in=(_clone_home(invocation),),
         **_clone_claims(invocation, source_name, target_name),
         answer_environment=target_name if invocation.settings.clone_answer_environment == "target" else source_name,
@@ -105,7 +79,7 @@ def _clone_claims(invocation: Invocation, source: str, target: str) -> dict[str,
 def delete_backend(invocation: Invocation) -> Answer:
     app, environment = invocation.app(), invocation.environment()
     invocation.refuse_pending(environment.name)
-    return invocation.start(lambda: _drop(invocation, app, environment))
+    return invocation.start(DeleteEnvironment(app, environment))
 
 
 def remove_all_backends(invocation: Invocation) -> Answer:
@@ -114,14 +88,8 @@ def remove_all_backends(invocation: Invocation) -> Answer:
     invocation.refuse_pending(*names)
     homes = {"every": names, "first": names[:1], "last": names[-1:]}[invocation.settings.remove_all_job_environment]
 
-    def complete() -> None:
-        for environment in list(app.environments.values()):
-            _drop(invocation, app, environment)
-        app.admin_config = None
-        if invocation.parameters.get("CleanAmplifyApp"):
-            invocation.store.apps.pop(app.app_id, None)
-
-    return invocation.start(complete, lives_in=homes, holds=names)
+    effect = RemoveAll(app, bool(invocation.parameters.get("CleanAmplifyApp")))
+    return invocation.start(effect, lives_in=homes, holds=names)
 
 
 def get_backend(invocation: Invocation) -> Answer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 
 from airflow_provider_amplifybackend.local.service.clock import format_moment
+from airflow_provider_amplifybackend.local.service.effects import ReplacePermissions
 from airflow_provider_amplifybackend.local.service.invocation import Answer, Handler, Invocation
 from airflow_provider_amplifybackend.local.service.operations import _resource
 
@@ -19,13 +20,7 @@ def update_storage(invocation: Invocation) -> Answer:
     environment = invocation.environment()
     invocation.refuse_pending(environment.name)
     resource = invocation.resource(_KIND, invocation.parameters["ResourceName"])
-    permissions = invocation.parameters["ResourceConfig"]["Permissions"]
-
-    def complete() -> None:
-        # Replaced, not merged: a role that is no longer named has no permission left.
-        resource.config["Permissions"] = copy.deepcopy(permissions)
-
-    return invocation.start(complete)
+    return invocation.start(ReplacePermissions(resource, invocation.parameters["ResourceConfig"]["Permissions"]))
 
 
 def delete_storage(invocation: Invocation) -> Answer:
