@@ -36,7 +36,7 @@ USABLE := $(shell [ "$$(cat $(VENV)/.made-for 2>/dev/null)" = "$(CURDIR) $(MINOR
 PINS := pyproject.toml scripts/venv.sh $(wildcard constraints/constraints-$(MINOR).txt)
 AGAIN := $(if $(USABLE),,again)
 
-.PHONY: help venv image demo test lint format types check coverage test-system test-system-short test-crash test-crash-short test-leases test-leases-short test-secrets test-secrets-short test-faults test-faults-short test-guard \
+.PHONY: help venv image demo test lint format types check coverage test-system test-upgrade test-system-short test-crash test-crash-short test-leases test-leases-short test-secrets test-secrets-short test-faults test-faults-short test-guard \
 	test-mutants test-mutants-short test-js test-project test-mwaa test-matrix test-matrix-short bench bench-short bench-waiting docs build changelog changelog-release constraints clean again
 
 help:  ## list the targets
@@ -88,6 +88,9 @@ coverage: $(VENV)/.dev-layer  ## line and branch coverage under the quick tests,
 
 test-system: $(VENV)/.system-layer  ## a real Airflow of several processes (minutes)
 	@$(BIN)/python -m pytest -m system tests/system $(ARGS)
+
+test-upgrade: $(VENV)/.system-layer  ## older versions are replaced while tasks wait: UPGRADE=celery for the long form
+	@$(BIN)/python -m pytest -m system tests/system/test_upgrade.py $(ARGS)
 
 test-system-short: $(VENV)/.system-layer  ## the example DAG on a real Airflow (what CI runs)
 	@$(BIN)/python -m pytest -m system tests/system/test_example_dag.py $(ARGS)

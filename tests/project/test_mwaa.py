@@ -70,7 +70,7 @@ def pip(python: str, *arguments: str) -> None:
 def test_it_installs_and_checks_a_connection(version: str, python: str, plugins: Path, tmp_path: Path) -> None:
     if CHOSEN != "all" and version not in CHOSEN.split():
         pytest.skip("MWAA=all takes every version")
-    subprocess.run([python, "-m", "venv", str(tmp_path / "venv")], check=True)
+    subprocess.run([str(python), "-m", "venv", str(tmp_path / "venv")], check=True)
     own = tmp_path / "venv" / "bin"
     wanted = tmp_path / "requirements.txt"
     wanted.write_text(requirements()[version].replace(PLUGINS, str(plugins)).replace(DAGS, str(CONSTRAINTS)))
@@ -80,7 +80,7 @@ def test_it_installs_and_checks_a_connection(version: str, python: str, plugins:
     home = {"AIRFLOW_HOME": str(tmp_path / "home"), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
     environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ} | home
     shown = subprocess.run(
-        [own / "python", "-c", SHOW % (PINNED,)], env=environment, capture_output=True, text=True, check=False
+        [str(own / "python"), "-c", SHOW % (PINNED,)], env=environment, capture_output=True, text=True, check=False
     )
     assert shown.returncode == 0, shown.stderr
     installed = json.loads(shown.stdout.splitlines()[-1])

@@ -173,8 +173,12 @@ class ManagedProcess:
                 self._popen.wait(timeout)
         self.kill(tree=True)
 
-    def restart(self, *, kill: bool = False) -> None:
-        """Start again; a process that still runs is ended first, in good order unless `kill` is set."""
+    def restart(self, *, kill: bool = False, environment: Mapping[str, str] | None = None) -> None:
+        """Start again; a process that still runs is ended first, in good order unless `kill` is set.
+
+        `environment` is for it alone, from now on.
+        """
+        self._environment |= environment or {}
         if self.running:
             self.kill() if kill else self.terminate()
         self.start()

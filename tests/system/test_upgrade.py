@@ -1,0 +1,161 @@
+"""Tasks wait while the package is replaced by a newer one: nothing is started twice, and nothing is lost.
+
+The short form is one Airflow with LocalExecutor. `UPGRADE=celery` is the long one: two workers, two triggerers of
+which one is killed, and a hundred mapped clones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS
+from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from airflow_provider_amplifybackend.local.testing.isolated_airflow import connection_json
+from tests.samples import APP
+from tests.system.engine import RunningAirflow
+from tests.system.engine_client import wait_until
+from tests.system.engine_processes import EngineError
+from tests.system.engine_services import missing_services
+from tests.system.older_package import unpacked_wheel
+
+pytestmark = pytest.mark.system
+
+DAGS = Path(__file__).parent / "dags" / "upgrade"
+# The first one that was asked about, and the one before the issue in which upgrades were tested first.
+OLDEST, LATER = "5b812b4", "fdf3f6d"
+IS_LONG = os.environ.get("UPGRADE") == "celery"
+CLONES = 100 if IS_LONG else 4
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[LocalAmplifyBackend]:
+    # No job ends until the test ends it.
+    with LocalAmplifyBackend(job_seconds=7200) as running:
+        yield running
+
+
+@dataclass
+class Upgrades:
+    """An Airflow whose package is replaced while it runs."""
+
+    airflow: RunningAirflow
+    service: LocalAmplifyBackend
+
+    def start(self, name: str, clones: int) -> str:
+        """Start a run and return its id once each of its tasks waits."""
+        busy = {"environment": f"{name}busy", "operation": "CreateBackendAuth", "status": "RUNNING"}
+        environments = [{"name": "staging"}, {"name": f"{name}busy"}]
+        self.service.control.seed(apps=[{"app_id": APP, "environments": environments, "jobs": [busy]}])
+        run_id = self.airflow.trigger("upgrade", conf={"name": name, "clones": clones})
+        self.wait_waiting(name, run_id, clones)
+        return run_id
+
+    def states(self, run_id: str) -> Counter[str]:
+        return Counter(f"{task['task_id']} {task['state']}" for task in self.airflow.tasks("upgrade", run_id))
+
+    def wait_waiting(self, name: str, run_id: str, clones: int) -> None:
+        expected = {"clone deferred": clones, "storage deferred": 1, "sensor deferred": 1, "worker running": 1}
+
+        def look() -> bool:
+            return dict(self.states(run_id)) == {**expected, "targets success": 1} and bool(self.started(f"{name}own"))
+
+        wait_until(look, 180 + 10 * clones, lambda: f"waits: {self.states(run_id)}\n{self.airflow.tails(5)}", every=1)
+
+    def started(self, environment: str) -> list[str]:
+        """The ids of the jobs that were started in an environment."""
+        return [
+            entry["job_id"]
+            for operation in ("CloneBackend", "CreateBackend", "CreateBackendStorage")
+            for entry in self.service.control.journal(operation, effective=True, environment=environment)
+        ]
+
+    def replace(self, package: Path, *, killed: str | None = None) -> None:
+        """Restart every part with another package, one after the other.
+
+        :param killed: A part that dies instead of ending in good order, and is not started again.
+        """
+        for name, process in self.airflow.processes.items():
+            if name in ("postgresql", "redis"):
+                continue
+            if name == killed:
+                process.kill(tree=True)
+                continue
+            process.restart(environment={"PYTHONPATH": str(package)})
+            if name == "api-server":  # the others need it
+                wait_until(self.answers, 180, "answer of the API server", every=1)
+        for name, process in self.airflow.processes.items():
+            if name not in ("postgresql", "redis", killed):
+                assert psutil.Process(process.pid).environ()["PYTHONPATH"] == str(package)
+
+    def answers(self) -> bool:
+        with contextlib.suppress(EngineError):
+            return bool(self.airflow.health())
+        return False
+
+    def end_jobs(self, name: str) -> None:
+        """End what runs, and let come what is waited for."""
+        self.service.control.set(job_seconds=0.5)
+        for job in self.service.control.jobs():
+            if job["Status"] in ("PENDING", "RUNNING"):
+                self.service.control.end_job(job["JobId"])
+        self.service.control.seed_app(APP, f"{name}late")
+
+    def check(self, name: str, run_id: str, clones: int) -> None:
+        """Check that a run has succeeded, and that each of its jobs was started once."""
+        assert self.airflow.wait_run("upgrade", run_id, timeout=240 + 10 * clones) == "success"
+        targets = [*(f"{name}c{number}" for number in range(clones)), f"{name}own", f"{name}busy"]
+        assert {target: len(self.started(target)) for target in targets} == dict.fromkeys(targets, 1)
+        states = self.states(run_id)
+        assert states == {f"{task} success": 1 for task in ("targets", "storage", "worker", "sensor")} | {
+            "clone success": clones
+        }
+        for number in (0, clones - 1):
+            result = self.airflow.xcom("upgrade", run_id, "clone", map_index=number)
+            assert [result["JobId"]] == self.started(f"{name}c{number}")
+            assert result["Status"] == "COMPLETED"
+        # Its process died with the older package; the next try knew from what that had stored.
+        assert self.airflow.xcom("upgrade", run_id, "worker")["outcome"] == "adopted"
+
+
+@pytest.mark.skipif(
+    IS_LONG and missing_services() is not None, reason=f"Celery needs PostgreSQL and Redis: {missing_services()}"
+)
+def test_what_older_versions_have_stored_is_continued(service: LocalAmplifyBackend, tmp_path: Path) -> None:
+    oldest, later, this = (unpacked_wheel(commit, tmp_path) for commit in (OLDEST, LATER, "HEAD"))
+    celery = {"executor": "CeleryExecutor", "database": "postgresql", "triggerers": 2, "workers": 2} if IS_LONG else {}
+    connection = json.loads(connection_json(service.endpoint_url))
+    with RunningAirflow(
+        tmp_path / "airflow",
+        DAGS,
+        connections={"aws_default": connection},
+        env={"PYTHONPATH": str(oldest)},
+        **celery,  # type: ignore[arg-type]
+    ) as airflow:
+        airflow.wait_ready(["upgrade"])
+        upgrades = Upgrades(airflow, service)
+        first = upgrades.start("one", CLONES)
+        upgrades.replace(later)
+        second = upgrades.start("two", 4)
+        upgrades.replace(this, killed="triggerer-1" if IS_LONG else None)
+        started = jobs_started(service)
+        for name in ("one", "two"):
+            upgrades.end_jobs(name)
+        upgrades.check("one", first, CLONES)
+        upgrades.check("two", second, 4)
+        # All that came after the last replacement are the two jobs that had waited for others.
+        assert jobs_started(service) - started == {"CreateBackendStorage": 2}
+
+
+def jobs_started(service: LocalAmplifyBackend) -> Counter[str]:
+    """How many jobs were started, by operation."""
+    journal = service.control.journal(effective=True)
+    return Counter(entry["operation"] for entry in journal if entry["operation"] in JOB_OPERATIONS)
