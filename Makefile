@@ -37,7 +37,7 @@ PINS := pyproject.toml scripts/venv.sh $(wildcard constraints/constraints-$(MINO
 AGAIN := $(if $(USABLE),,again)
 
 .PHONY: help venv image demo test lint format types check coverage test-system test-system-short test-crash test-crash-short test-leases test-leases-short test-secrets test-secrets-short test-faults test-faults-short test-guard \
-	test-mutants test-mutants-short test-js test-project test-matrix test-matrix-short bench bench-short bench-waiting docs constraints clean again
+	test-mutants test-mutants-short test-js test-project test-mwaa test-matrix test-matrix-short bench bench-short bench-waiting docs build changelog changelog-release constraints clean again
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -51,7 +51,7 @@ $(VENV)/.dev-layer: $(VENV)/.demo-layer
 	@scripts/venv.sh $(VENV) $(PYTHON) dev
 	@touch $@
 
-$(VENV)/.system-layer $(VENV)/.docs-layer: $(VENV)/.%-layer: $(VENV)/.dev-layer
+$(VENV)/.system-layer $(VENV)/.docs-layer $(VENV)/.package-layer: $(VENV)/.%-layer: $(VENV)/.dev-layer
 	@scripts/venv.sh $(VENV) $(PYTHON) $*
 	@touch $@
 
@@ -129,8 +129,11 @@ test-js: $(VENV)/.dev-layer  ## the JavaScript SDK against the local service (ne
 	@cd tests/local/js && npm ci --no-audit --no-fund
 	@$(BIN)/python -m pytest -m js $(ARGS)
 
-test-project: $(VENV)/.dev-layer  ## the project of docs/local.md from the wheel, and the commands of the container file, in new environments
+test-project: $(VENV)/.dev-layer  ## all that docs/first-dag.md says, from the wheel, and the container file, in new environments
 	@$(BIN)/python -m pytest -m project tests/project tests/docker $(ARGS)
+
+test-mwaa: $(VENV)/.dev-layer  ## the wheel with the requirements.txt of docs/mwaa.md: MWAA="3.0.6 3.3.1" (all)
+	@MWAA="$(or $(MWAA),all)" $(BIN)/python -m pytest -m project tests/project/test_mwaa.py $(ARGS)
 
 test-matrix:  ## the Airflow versions of MWAA: PYTHON312=... MATRIX="3.0.6" MATRIX_TESTS="tests/compat"
 	@scripts/matrix.sh
@@ -149,8 +152,20 @@ bench-short: $(VENV)/.dev-layer  ## a short form of each benchmark, for CI
 
 docs: $(VENV)/.docs-layer  ## the documentation, where a warning is an error
 	@$(BIN)/python scripts/docs.py
-	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@$(BIN)/python -m sphinx -W --keep-going -q -a -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
+
+build: $(VENV)/.package-layer  ## wheel and sdist in dist/, each installed in a bare environment and tested
+	@rm -rf dist
+	@PIP_CONSTRAINT=$(wildcard constraints/constraints-$(MINOR).txt) $(BIN)/python -m build --quiet --outdir dist .
+	@$(BIN)/python -m twine check --strict dist/*
+	@$(BIN)/python -m pytest -m package tests/package $(ARGS)
+
+changelog: $(VENV)/.package-layer  ## what a release would say of the changes in changelog.d
+	@$(BIN)/python -m towncrier build --draft --version next
+
+changelog-release: $(VENV)/.package-layer  ## move them into CHANGELOG.md, under the version
+	@$(BIN)/python scripts/release.py notes
 
 constraints:  ## renew constraints/constraints-*.txt to the newest versions
 	@PYTHON=$(PYTHON) scripts/constraints.sh

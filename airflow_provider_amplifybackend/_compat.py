@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         AirflowSkipException,
     )
     from airflow.sdk.execution_time.xcom import XCom
-    from airflow.sdk.log import mask_secret
+    from airflow.sdk.log import mask_secret, redact  # type: ignore[attr-defined]
 else:
     try:
         from airflow.providers.common.compat.sdk import (
@@ -54,22 +54,16 @@ else:
             AirflowSensorTimeout,
             AirflowSkipException,
         )
-        from airflow.sdk import (
-            BaseOperator,
-            BaseOperatorLink,
-            BaseSensorOperator,
-            Context,
-            PokeReturnValue,
-        )
+        from airflow.sdk import BaseOperator, BaseOperatorLink, BaseSensorOperator, Context, PokeReturnValue
         from airflow.sdk.execution_time.xcom import XCom
 
     try:
-        from airflow.sdk.log import mask_secret
+        from airflow.sdk.log import mask_secret, redact
     except ImportError:
         try:
-            from airflow.sdk.execution_time.secrets_masker import mask_secret
+            from airflow.sdk.execution_time.secrets_masker import mask_secret, redact
         except ImportError:  # Airflow 2
-            from airflow.utils.log.secrets_masker import mask_secret
+            from airflow.utils.log.secrets_masker import mask_secret, redact
 
 
 _VERSION = tuple(map(int, airflow_version.split(".")[:2]))
@@ -80,6 +74,7 @@ XCOM_MAY_BE_NONE = not (3, 0) <= _VERSION < (3, 2)
 # Airflow 2 has datasets instead. There an event for an alias that no stored DAG has yet fails the task: in
 # `dag.test()`, and if the task is mapped.
 HAS_ASSETS = _VERSION >= (3, 0)
+HAS_PLUGIN_PAGES = _VERSION >= (3, 1)  # in the navigation and on a task instance
 
 
 class StateStore(Protocol):
@@ -293,7 +288,7 @@ def asset_stores(trigger: Any) -> list[AssetStore]:
 
 @lru_cache(maxsize=1)
 def stats() -> Any:
-    """Return Airflow's statistics. They are looked up when first used, because importing them configures them."""
+    """Return Airflow's statistics, looked up when first used: importing them configures them."""
     try:
         from airflow.providers.common.compat.sdk import Stats
     except ImportError:
@@ -332,8 +327,7 @@ def load_dags(path: str) -> Any:
 def run_in_process(dag: Any, conf: dict[str, Any] | None) -> Any:
     """Return the run of `dag.test()`.
 
-    On Airflow 3.0 and 3.1 that gives a rescheduled sensor a text for the date since when it waits, and even Airflow's
-    own sensors fail (apache/airflow#58777).
+    Airflow 3.0 and 3.1 give a rescheduled sensor a text there for the date since when it waits (apache/airflow#58777).
     """
     if (3, 0) <= _VERSION < (3, 2):
         answer: Any = import_module("airflow.sdk.execution_time.comms").TaskRescheduleStartDate
@@ -344,6 +338,11 @@ def run_in_process(dag: Any, conf: dict[str, Any] | None) -> Any:
 def xcom_model() -> Any:
     """Return the database model of XComs."""
     return _first("airflow.models.xcom:XComModel", "airflow.models.xcom:XCom")
+
+
+def plugin_base() -> Any:
+    """Return the base class of plugins."""
+    return _first("airflow.sdk.plugins_manager:AirflowPlugin", "airflow.plugins_manager:AirflowPlugin")
 
 
 def _first(*places: str) -> Any:
@@ -357,6 +356,7 @@ def _first(*places: str) -> Any:
 
 __all__ = [
     "HAS_ASSETS",
+    "HAS_PLUGIN_PAGES",
     "XCOM_MAY_BE_NONE",
     "AirflowException",
     "AirflowFailException",
@@ -386,6 +386,8 @@ __all__ = [
     "notifier_base",
     "object_storage_path",
     "operator_partial",
+    "plugin_base",
+    "redact",
     "retry_policy_module",
     "run_in_process",
     "state_of_task",

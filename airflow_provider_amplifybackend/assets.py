@@ -55,6 +55,23 @@ def create_asset(*, app_id: str, backend_environment_name: str | None = None, ex
     return backend_asset(app_id, backend_environment_name, extra=extra)
 
 
+def lineage_names(app_id: str, backend_environment_name: str | None = None) -> tuple[str, str]:
+    """Return the namespace and the name under which OpenLineage knows an environment: the two parts of its URI.
+
+    The name of an app, which has no second part, is ``/``.
+    """
+    namespace, _, name = backend_uri(app_id, backend_environment_name).rpartition("/")
+    return namespace, name or "/"
+
+
+def convert_to_openlineage(asset: Any, lineage_context: Any) -> Any:
+    """Return the dataset of an asset. Airflow's OpenLineage provider calls this for each inlet and outlet."""
+    from airflow.providers.common.compat.openlineage.facet import Dataset
+
+    namespace, _, name = str(asset.uri).rpartition("/")
+    return Dataset(namespace=namespace, name=name or "/")
+
+
 def sanitize_uri(uri: SplitResult) -> SplitResult:
     """
     Return the normal form of a URI. Airflow calls this for each asset of the scheme.

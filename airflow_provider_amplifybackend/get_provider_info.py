@@ -46,11 +46,14 @@ def get_provider_info() -> dict[str, Any]:
         "triggers": [_modules("triggers", "job", "environment", "change", "lease")],
         "extra-links": [f"{PACKAGE}.links.AmplifyConsoleLink", f"{PACKAGE}.links.AmplifyStudioLink"],
         "notifications": [f"{PACKAGE}.notifications.owner.BackendOwnerNotifier"],
+        # `airflow amplifybackend`, which Airflow takes from 3.2 on; before, there is `airflow-amplifybackend`.
+        "cli": [f"{PACKAGE}.cli.definition.get_cli_commands"],
         "asset-uris": [
             {
                 "schemes": ["amplifybackend"],
                 "handler": f"{PACKAGE}.assets.sanitize_uri",
                 "factory": f"{PACKAGE}.assets.create_asset",
+                "to_openlineage_converter": f"{PACKAGE}.assets.convert_to_openlineage",
             }
         ],
         "config": {
@@ -131,6 +134,34 @@ def get_provider_info() -> dict[str, Any]:
                         "sensitive": True,
                         "example": None,
                         "default": "",
+                    },
+                    "inventory": {
+                        "description": (
+                            'The folder that a BackendInventoryOperator writes to, for the page "Amplify backends" '
+                            "(Airflow 3.1 and later): an address that Airflow has a filesystem for. Unset, the page "
+                            "shows what such a task has left as an XCom."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "s3://reports/amplify/latest",
+                        "default": "",
+                    },
+                    "live_page": {
+                        "description": (
+                            'Whether the page "Amplify backends" reads AWS itself, from the API server, at most once '
+                            "in a minute."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "boolean",
+                        "example": None,
+                        "default": "False",
+                    },
+                    "live_page_connection": {
+                        "description": "The connection through which the page reads AWS if live_page is set.",
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": None,
+                        "default": "aws_default",
                     },
                     "start_patience": {
                         "description": (

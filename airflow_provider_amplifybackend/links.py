@@ -20,6 +20,11 @@ class _EnvironmentLink(BaseOperatorLink):
 
     key: ClassVar[str]
 
+    @property
+    def xcom_key(self) -> str:
+        """The key under which Airflow looks for the address. It stores there, once more, what it gets here."""
+        return self.key
+
     def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
         """Return the address, or an empty text where the task has not stored one."""
         return str(XCom.get_value(key=self.key, ti_key=ti_key) or "")

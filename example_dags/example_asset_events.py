@@ -36,6 +36,7 @@ def changes():
     schedule=changes(),
     start_date=datetime(2026, 1, 1),
     catchup=False,
+    doc_md=__doc__,
     default_args={"retries": 1, "retry_delay": timedelta(seconds=10)},
     params={"app_id": APP, "environment": ENVIRONMENT},
     tags=["amplifybackend"],

@@ -24,6 +24,7 @@ APPROVED = "{{ params.folder }}/{{ params.app_id }}_{{ params.environment }}.sna
     schedule=None,
     start_date=datetime(2026, 1, 1),
     catchup=False,
+    doc_md=__doc__,
     params={
         "app_id": Param("d1example", type="string", description="The Amplify app"),
         "environment": Param("staging", type="string", description="The environment that is to stay as it is"),

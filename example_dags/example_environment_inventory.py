@@ -23,6 +23,7 @@ from airflow_provider_amplifybackend.operators.snapshot import SnapshotBackendOp
     schedule="@daily",
     start_date=datetime(2026, 1, 1),
     catchup=False,
+    doc_md=__doc__,
     params={
         "app_id": Param("d1example", type="string", description="The Amplify app whose environments are written down"),
         "folder": Param(

@@ -35,6 +35,7 @@ AUTH = {
     schedule=None,
     start_date=datetime(2026, 1, 1),
     catchup=False,
+    doc_md=__doc__,
     params={
         "app_id": Param("d1example", type="string", description="The Amplify app"),
         "source": Param("staging", type="string", description="The environment to clone"),

@@ -19,6 +19,7 @@ except ImportError:  # Airflow 2
     schedule=None,
     start_date=datetime(2026, 1, 1),
     catchup=False,
+    doc_md=__doc__,
     tags=["amplifybackend"],
     params={"app_id": "d1a2b3c4d5", "environment": "pr7"},
 )

@@ -21,6 +21,7 @@ from airflow_provider_amplifybackend.task_groups.ephemeral import ephemeral_envi
     schedule=None,
     start_date=datetime(2026, 1, 1),
     catchup=False,
+    doc_md=__doc__,
     params={
         "app_id": Param("d1example", type="string", description="The Amplify app"),
         "pull_requests": Param([7, 8], type="array", description="The pull requests to check"),

@@ -20,6 +20,7 @@ from airflow_provider_amplifybackend.task_groups.reaper import reap_environments
     schedule="@hourly",
     start_date=datetime(2026, 1, 1),
     catchup=False,
+    doc_md=__doc__,
     max_active_runs=1,
     params={
         "app_ids": Param(["d1example"], type="array", description="The Amplify apps"),

@@ -40,6 +40,7 @@ ROTATED = {
     schedule=None,
     start_date=datetime(2026, 1, 1),
     catchup=False,
+    doc_md=__doc__,
     params={
         "app_id": Param("d1example", type="string", description="The Amplify app"),
         "environment": Param("staging", type="string"),

@@ -33,6 +33,7 @@ def report(jobs: list[dict]) -> None:
     schedule="@hourly",
     start_date=datetime(2026, 1, 1),
     catchup=False,
+    doc_md=__doc__,
     params={
         "app_id": Param("d1example", type="string", description="The Amplify app"),
         "hours": Param(4, type="number", exclusiveMinimum=0, description="Older than this is stuck"),

@@ -26,7 +26,7 @@ if ! command -v uv >/dev/null; then
 fi
 
 groups=()
-for group in build dev system docs; do groups+=(--group "$group"); done
+for group in build dev system docs package; do groups+=(--group "$group"); done
 
 for version in "${versions[@]}"; do
     file=constraints/constraints-$version.txt

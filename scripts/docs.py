@@ -1,7 +1,7 @@
-"""Write docs/operators.md from the operators and sensors themselves, and the examples from docs/examples.
+"""Write docs/operators.md from the operators, sensors and docs/examples, and docs/settings.md from the provider info.
 
-python scripts/docs.py            writes the file
-python scripts/docs.py --check    exits with 1 if the file is not current
+python scripts/docs.py            writes the files
+python scripts/docs.py --check    exits with 1 if one is not current
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import docstring_parser
 from botocore.model import StructureShape
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # the classes of this checkout, whichever is installed
-PAGE = ROOT / "docs" / "operators.md"
-EXAMPLES = ROOT / "docs" / "examples"
+DOCS = ROOT / "docs"
+EXAMPLES = DOCS / "examples"
 PACKAGE = "airflow_provider_amplifybackend"
 
 INTRODUCTION = """\
@@ -50,6 +51,17 @@ template files, and read when the task runs. Parameters are checked before anyth
 """
 
 
+SETTINGS = """\
+<!-- Made by scripts/docs.py from the provider info. Do not edit: run `python scripts/docs.py`. -->
+
+# Settings
+
+In `airflow.cfg`, or as `AIRFLOW__AMPLIFYBACKEND__<OPTION>`, on every component: scheduler, workers, triggerer,
+API server. All are optional. What can be set for one connection is on the page [The connection](connection.md),
+and for one task in [its parameters](operators.md).
+"""
+
+
 @dataclass(frozen=True)
 class Docstring:
     """A docstring in its parts."""
@@ -62,16 +74,17 @@ class Docstring:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if the file is not current")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if a file is not current")
     options = parser.parse_args()
-    page = render_page()
-    if options.check:
-        if PAGE.exists() and PAGE.read_text(encoding="utf-8") == page:
-            return 0
-        print("docs/operators.md is not current: run `python scripts/docs.py`", file=sys.stderr)
-        return 1
-    PAGE.write_text(page, encoding="utf-8")
-    return 0
+    pages = {DOCS / "operators.md": render_page(), DOCS / "settings.md": render_settings()}
+    if not options.check:
+        for path, text in pages.items():
+            path.write_text(text, encoding="utf-8")
+        return 0
+    stale = [path.name for path, text in pages.items() if not (path.exists() and path.read_text("utf-8") == text)]
+    for name in stale:
+        print(f"docs/{name} is not current: run `python scripts/docs.py`", file=sys.stderr)
+    return 1 if stale else 0
 
 
 # ------------------------------------------------------------------------------------------------------- the classes
@@ -180,16 +193,10 @@ def _described(task_class: type) -> Iterator[str]:
 
 def read_docstring(task_class: type) -> Docstring:
     """Read a docstring in the form that all classes of this package have."""
-    text = inspect.cleandoc(vars(task_class).get("__doc__") or "")
-    fields = re.split(r"^:(?=\w)", text, flags=re.MULTILINE)
-    body, _, links = fields[0].partition(".. seealso::")
-    parameters, returns = {}, ""
-    for field in fields[1:]:
-        head, _, content = field.partition(":")
-        if head.startswith("param "):
-            parameters[head.removeprefix("param ")] = _markdown(content)
-        elif head == "return":
-            returns = _markdown(content)
+    parsed = docstring_parser.parse(vars(task_class).get("__doc__") or "", docstring_parser.DocstringStyle.REST)
+    body, _, links = (parsed.description or "").partition(".. seealso::")
+    parameters = {each.arg_name: _markdown(each.description or "") for each in parsed.params}
+    returns = _markdown(parsed.returns.description or "") if parsed.returns else ""
     return Docstring(_markdown(body.strip().split("\n\n")[0]), _markdown(links), parameters, returns)
 
 
@@ -218,6 +225,21 @@ def render_page() -> str:
     parts = [INTRODUCTION, *_contents(), *_shared_chapters()]
     for module, classes in task_classes().items():
         parts += _chapter(module, classes, snippets)
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def render_settings() -> str:
+    """Return the page of all settings, one chapter for each."""
+    from airflow_provider_amplifybackend.get_provider_info import get_provider_info
+
+    parts = [SETTINGS]
+    for section, content in get_provider_info()["config"].items():
+        for name, option in content["options"].items():
+            shown = f"{name} = {option.get('example') or option['default']}".rstrip()
+            parts.append(f"## {name}\n\n```ini\n[{section}]\n{shown}\n```\n")
+            parts.append(_markdown(option["description"]).replace("*", r"\*") + "\n")
+            default = f"`{option['default']}`" if option["default"] else "empty"
+            parts.append(f"Type: {option['type']}. Default: {default}. Since {option['version_added']}.\n")
     return "\n".join(parts).rstrip() + "\n"
 
 

@@ -1,26 +1,40 @@
-"""The project of docs/local.md: the files that a reader copies, as they stand there."""
+"""The project of docs/first-dag.md: the files that a reader copies, and the commands that they run."""
 
 from __future__ import annotations
 
 import os
-import re
+import shlex
 import subprocess
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-FILES = ("pyproject.toml", "dags/rehearsal.py", "tests/conftest.py", "tests/test_rehearsal.py")
+from tests.pages import DOCS, Command, blocks, commands
+
+PAGE = DOCS / "first-dag.md"
 
 
 def write_project(folder: Path) -> Path:
     """Copy the project's files from the page into `folder`, and return it."""
-    page = (ROOT / "docs" / "local.md").read_text(encoding="utf-8")
-    for name in FILES:
-        # The block that follows the line with the file's name.
-        (text,) = re.findall(rf"^`{re.escape(name)}`[^\n]*:\n\n```\w+\n(.*?)```", page, re.DOTALL | re.MULTILINE)
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+    for block in blocks(PAGE):
+        if block.file:
+            path = folder / block.file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(block.text, encoding="utf-8")
     return folder
+
+
+def page_as_script() -> tuple[str, list[Command]]:
+    """Return a script that does all that the page says, and the commands that it runs and numbers."""
+    lines: list[str] = ["set -eu"]
+    run: list[Command] = []
+    for block in blocks(PAGE):
+        if block.file:
+            name, folder = shlex.quote(block.file), shlex.quote(str(Path(block.file).parent))
+            lines += [f"mkdir -p {folder}", f"cat >{name} <<'END OF THE BLOCK'", f"{block.text}END OF THE BLOCK"]
+        elif block.language == "console":
+            for command in commands(block):
+                lines += [f"echo '@@ {len(run)} @@'", command.line]
+                run.append(command)
+    return "\n".join(lines) + "\n", run
 
 
 def existing_airflow(folder: Path) -> dict[str, str]:

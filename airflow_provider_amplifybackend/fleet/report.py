@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
@@ -62,20 +62,37 @@ _GEN2: dict[str, str] = {
 _MIGRATION: dict[str, str] = {Migration.LOCKED: "fair", Migration.REFACTORED: "fair", Migration.UNKNOWN: "faint"}
 
 
-@lru_cache(maxsize=2)
-def _own(name: str) -> str:
-    return (files("airflow_provider_amplifybackend.fleet") / name).read_text(encoding="utf-8")
+@lru_cache(maxsize=4)
+def own_text(name: str, package: str = "airflow_provider_amplifybackend.fleet") -> str:
+    """Return a style or script of this package."""
+    return (files(package) / name).read_text(encoding="utf-8")
 
 
-def _source(text: str) -> str:
-    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-    return f"'sha256-{digest}'"
+def _sources(texts: Sequence[str]) -> str:
+    digests = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in texts)
+    return " ".join(f"'sha256-{digest}'" for digest in digests) or "'none'"
 
 
-def policy() -> str:
-    """Return the page's content security policy."""
-    style, script = _source(_own("report.css")), _source(_own("report.js"))
-    return f"default-src 'none'; style-src {style}; script-src {script}; base-uri 'none'; form-action 'none'"
+def policy(scripts: Sequence[str]) -> str:
+    """Return the content security policy of a page with these scripts."""
+    style = _sources([own_text("report.css")])
+    return f"default-src 'none'; style-src {style}; script-src {_sources(scripts)}; base-uri 'none'; form-action 'none'"
+
+
+def document(title: str, *body: Markup, scripts: Sequence[str], head: Markup = Markup("")) -> str:  # noqa: B008
+    """Return a page that may run these scripts and load nothing."""
+    whole_head = tag(
+        "head",
+        Markup('<meta charset="utf-8">'),
+        Markup(f'<meta http-equiv="Content-Security-Policy" content="{policy(scripts)}">'),
+        Markup('<meta name="viewport" content="width=device-width, initial-scale=1">'),
+        Markup('<meta name="referrer" content="no-referrer">'),
+        head,
+        tag("title", title),
+        tag("style", Markup(own_text("report.css"))),
+    )
+    whole_body = tag("body", *body, *(tag("script", Markup(script)) for script in scripts))
+    return f"<!doctype html>\n{tag('html', whole_head, whole_body, lang='en')}\n"
 
 
 def page(rows: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> str:
@@ -86,43 +103,39 @@ def page(rows: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> str:
     """
     environments = [row for row in rows if row["kind"] == "environment"]
     title = "Amplify backend environments"
-    head = tag(
-        "head",
-        Markup('<meta charset="utf-8">'),
-        Markup(f'<meta http-equiv="Content-Security-Policy" content="{policy()}">'),
-        Markup('<meta name="viewport" content="width=device-width, initial-scale=1">'),
-        Markup('<meta name="referrer" content="no-referrer">'),
-        tag("title", title),
-        tag("style", Markup(_own("report.css"))),
-    )
-    body = tag(
-        "body",
+    return document(
+        title,
         tag("h1", title),
         _facts(rows, environments, facts),
         tag("h2", "What needs attention first"),
-        _first(rows),
+        first(rows),
         tag("h2", "Counts and ages"),
-        _plots(environments),
+        plots(environments),
         tag("h2", "All environments"),
-        _table(rows),
+        table(rows, SHOWN, cell),
         _gen2_note(),
-        tag("script", Markup(_own("report.js"))),
+        scripts=[own_text("report.js")],
     )
-    return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
 
 
 def _facts(rows: Sequence[Any], environments: Sequence[Any], facts: Mapping[str, Any]) -> Markup:
+    read = f"read at {facts.get('taken_at')} with {facts.get('requests')} requests in {facts.get('seconds')} s."
+    return tag("p", f"{size(rows, environments)}, {read}", class_="facts")
+
+
+def size(rows: Sequence[Mapping[str, Any]], environments: Sequence[Mapping[str, Any]]) -> str:
+    """Return how many environments there are, of how many apps and regions."""
     apps = len({(row["connection"], row["region"], row["app_id"]) for row in rows if row["app_id"]})
     regions = len({(row["connection"], row["region"]) for row in rows})
-    text = (
-        f"{len(environments)} environments of {apps} apps in {regions} "
-        f"{'region' if regions == 1 else 'regions'}, read at {facts.get('taken_at')} with "
-        f"{facts.get('requests')} requests in {facts.get('seconds')} s."
-    )
-    return tag("p", text, class_="facts")
+    return f"{_number(len(environments), 'environment')} of {_number(apps, 'app')} in {_number(regions, 'region')}"
 
 
-def _first(rows: Sequence[Mapping[str, Any]]) -> Markup:
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def first(rows: Sequence[Mapping[str, Any]]) -> Markup:
+    """Return what needs attention first, as a list."""
     urgent = [row for row in rows if row["attention"] and row["attention"][0]["level"] != Level.LOW]
     if not urgent:
         return tag("p", "Nothing needs attention.", class_="note")
@@ -133,13 +146,13 @@ def _first(rows: Sequence[Mapping[str, Any]]) -> Markup:
 
 
 def _entry(row: Mapping[str, Any]) -> Markup:
-    first = row["attention"][0]
+    most = row["attention"][0]
     where = " / ".join(filter(None, [row["app_name"] or row["app_id"], row["environment"]])) or row["region"]
-    level = tag("span", first["level"], class_="level")
-    return tag("li", level, tag("strong", where), f" ({row['region']}): {first['text']}", class_=first["level"])
+    level = tag("span", most["level"], class_="level")
+    return tag("li", level, tag("strong", where), f" ({row['region']}): {most['text']}", class_=most["level"])
 
 
-def _plots(environments: Sequence[Mapping[str, Any]]) -> Markup:
+def plots(environments: Sequence[Mapping[str, Any]]) -> Markup:
     return grid(
         plot("Health", counts(environments, "health", _HEALTH)),
         plot("Age", ages(environments, "age_days")),
@@ -155,7 +168,16 @@ def _label(row: Mapping[str, Any]) -> dict[str, str]:
     return {"label": f"{row['app_name']} ({row['app_id']})" if row["app_name"] else row["app_id"]}
 
 
-def _table(rows: Sequence[Mapping[str, Any]]) -> Markup:
+def table(
+    rows: Sequence[Mapping[str, Any]],
+    columns: Mapping[str, str],
+    show: Callable[[str, Mapping[str, Any]], Markup],
+) -> Markup:
+    """Return a table to sort and to filter.
+
+    :param columns: Its columns and their headings.
+    :param show: Returns the cell of a column and a row.
+    """
     controls = tag(
         "p",
         tag("label", "Filter: ", Markup('<input id="filter" type="search" autocomplete="off">')),
@@ -163,13 +185,14 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> Markup:
         tag("span", f"{len(rows)} rows", id="shown", role="status"),
         class_="controls",
     )
-    buttons = [tag("th", tag("button", heading, type="button"), scope="col") for heading in SHOWN.values()]
-    lines = [tag("tr", *(_cell(name, row) for name in SHOWN)) for row in rows]
-    table = tag("table", tag("thead", tag("tr", *buttons)), tag("tbody", *lines), class_="fleet")
-    return join([controls, tag("div", table, class_="scroll")])
+    buttons = [tag("th", tag("button", heading, type="button"), scope="col") for heading in columns.values()]
+    lines = [tag("tr", *(show(name, row) for name in columns)) for row in rows]
+    whole = tag("table", tag("thead", tag("tr", *buttons)), tag("tbody", *lines), class_="fleet")
+    return join([controls, tag("div", whole, class_="scroll")])
 
 
-def _cell(name: str, row: Mapping[str, Any]) -> Markup:
+def cell(name: str, row: Mapping[str, Any]) -> Markup:
+    """Return the cell of a column of the report."""
     value = row[name]
     if name == "app_name":
         return tag("td", value or "", f" ({row['app_id']})" if value else row["app_id"])

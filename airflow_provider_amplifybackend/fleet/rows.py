@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow_provider_amplifybackend.core.guard_refusal import GuardRefusal
-from airflow_provider_amplifybackend.core.job import Job, iso_time, newest
+from airflow_provider_amplifybackend.core.job import Job, earlier_durations, iso_time, newest, usual_seconds
 from airflow_provider_amplifybackend.core.meta_config import outputs
 from airflow_provider_amplifybackend.fleet.gen2 import NOT_ASSESSED, Readiness, assess, readiness
 from airflow_provider_amplifybackend.fleet.health import Health, health_of, stuck
@@ -44,6 +44,7 @@ COLUMNS = (
     "last_job_status",
     "last_job_at",
     "stuck_jobs",
+    "running_jobs",
     "lease",
     "lease_until",
     "protection",
@@ -79,7 +80,7 @@ def _empty(kind: str, place: Place, app: App | None = None) -> dict[str, Any]:
 def error_row(place: Place, why: Iterable[str], app: App | None = None, environment: str = "") -> dict[str, Any]:
     """Return the row of a region, an app or an environment that could not be read."""
     kind = "environment" if environment else "app" if app else "region"
-    unread = {"unreadable": list(why), "health": Health.UNKNOWN, "resources": [], "stuck_jobs": []}
+    unread = {"unreadable": list(why), "health": Health.UNKNOWN, "resources": [], "stuck_jobs": [], "running_jobs": []}
     return _empty(kind, place, app) | unread | {"environment": environment, "gen2": Readiness.UNKNOWN}
 
 
@@ -105,6 +106,7 @@ def environment_row(place: Place, app: App, environment: Environment) -> dict[st
         "last_job_status": last.status if last else None,
         "last_job_at": iso_time(last.update_time_ms or last.create_time_ms) if last else None,
         "stuck_jobs": [_stuck_job(job) for job in stuck(jobs, place.now, place.stuck_after)],
+        "running_jobs": [_running_job(job, jobs) for job in jobs if not job.is_finished],
         "lease": lease.text,
         "lease_until": _iso(lease.until),
         "protection": _protection(place, app, environment),
@@ -119,6 +121,16 @@ def environment_row(place: Place, app: App, environment: Environment) -> dict[st
 def _stuck_job(job: Job) -> dict[str, Any]:
     since = iso_time(job.update_time_ms or job.create_time_ms)
     return {"job_id": job.job_id, "operation": job.operation, "status": job.status, "since": since}
+
+
+def _running_job(job: Job, jobs: Iterable[Job]) -> dict[str, Any]:
+    return {
+        "job_id": job.job_id,
+        "operation": job.operation,
+        "status": job.status,
+        "since": iso_time(job.create_time_ms),
+        "usual_seconds": usual_seconds(earlier_durations(jobs, job.operation or "")),
+    }
 
 
 def _last_change(environment: Environment) -> datetime | None:

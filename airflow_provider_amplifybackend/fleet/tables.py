@@ -49,9 +49,50 @@ def cell_text(name: str, value: Any) -> str:
         return "; ".join(f"{one['level']}: {one['text']}" for one in value)
     if name == "resources":
         return "; ".join(f"{one['category']}/{one['name']} ({one['service']})" for one in value)
-    if name == "stuck_jobs":
+    if name in ("stuck_jobs", "running_jobs"):
         return "; ".join(str(one["job_id"]) for one in value)
     return "; ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+# The columns on a terminal, their headings and the most characters of each; the last one has what is left.
+_ON_TERMINAL = {
+    "app": ("APP", 28),
+    "environment": ("ENVIRONMENT", 20),
+    "region": ("REGION", 14),
+    "health": ("HEALTH", 8),
+    "age_days": ("AGE", 7),
+    "last_job": ("LAST JOB", 28),
+    "migration": ("MIGRATION", 10),
+    "protection": ("PROTECTION", 24),
+    "attention": ("ATTENTION", 160),
+}
+
+
+def text_table(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the lines of a table for a terminal, which acts on no character in it."""
+    cells = [[heading for heading, _ in _ON_TERMINAL.values()]]
+    cells += [[_cut(_on_terminal(name, row), most) for name, (_, most) in _ON_TERMINAL.items()] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return ["  ".join(map(str.ljust, line, widths)).rstrip() for line in cells]
+
+
+def _on_terminal(name: str, row: Mapping[str, Any]) -> str:
+    if name == "app":
+        app_id = str(row["app_id"] or "")
+        return f"{row['app_name']} ({app_id})" if row["app_name"] else app_id
+    if name == "age_days":
+        return "" if row[name] is None else f"{row[name]:g} d"
+    if name == "last_job":
+        return " ".join(filter(None, [row["last_job_operation"], row["last_job_status"]]))
+    if name == "attention" and not row[name] and row["unreadable"]:
+        return "; ".join(row["unreadable"])
+    return cell_text(name, row[name])
+
+
+def _cut(text: str, most: int) -> str:
+    """Return a text of one line that is not too long, in characters that are nothing but visible."""
+    plain = "".join(char if char.isprintable() else " " for char in text)
+    return plain if len(plain) <= most else f"{plain[: most - 1]}…"
 
 
 def summary(

@@ -65,6 +65,16 @@ class PacedHook(AmplifyBackendHook):
         self.turns.before_request()
 
 
+def paced_hook(turns: Turns, **parameters: Any) -> PacedHook:
+    """Return a hook that takes its turns among others.
+
+    :param parameters: Those of :class:`AmplifyBackendHook`.
+    """
+    hook = PacedHook(**parameters)
+    hook.turns = turns
+    return hook
+
+
 @dataclass(frozen=True)
 class Wishes:
     """The wishes of the user for an inventory."""

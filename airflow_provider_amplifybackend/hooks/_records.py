@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -42,18 +43,27 @@ class StoredFile:
     def __str__(self) -> str:
         return f"{str(self._folder).rstrip('/')}/{self._name}"
 
-    def read_bytes(self) -> bytes | None:
+    def read_bytes(self, most: int | None = None) -> bytes | None:
         """Return its content; None if there is no such file.
 
+        :param most: Only so many bytes. Default: all of it.
         :raises StorageError: It cannot be read.
         """
         try:
-            content: bytes = self._storage.cat_file(self._path)
+            content: bytes = self._storage.cat_file(self._path, start=None, end=most)
         except FileNotFoundError:
             return None
         except Exception as error:
             raise _storage_error(error) from error
         return content
+
+    def modified_at(self) -> datetime | None:
+        """Return when it was written; None where the storage does not tell."""
+        try:
+            time = self._storage.modified(self._path)
+        except Exception:  # noqa: BLE001  # many storages have no such thing
+            return None
+        return time if isinstance(time, datetime) and time.tzinfo else None
 
     def write_bytes(self, content: bytes) -> None:
         """Write it as a whole: whoever reads it sees all of it, or what was there before.

@@ -10,26 +10,24 @@ from airflow_provider_amplifybackend.assets import BACKEND_CHANGES, backend_asse
 from airflow_provider_amplifybackend.core.changes import change_of, changed_environment
 from airflow_provider_amplifybackend.core.job import Job, Outcome
 from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS
-from airflow_provider_amplifybackend.operators._guarded import GuardedOperator
+from airflow_provider_amplifybackend.operators._lineage import OWN_OUTCOMES, LineageOperator
 from airflow_provider_amplifybackend.parameters.reading import as_flag
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend._compat import Context
 
 DEFAULT_ASSET_EVENTS = conf.getboolean("amplifybackend", "asset_events", fallback=True)
-# Those whose job is this task's: what was found, or skipped, was somebody else's change or none.
-OWN_OUTCOMES = frozenset({Outcome.STARTED, Outcome.ADOPTED})
 
 
-class EmittingOperator(GuardedOperator):
+class EmittingOperator(LineageOperator):
     """Change something, and tell Airflow of it.
 
     :param asset_events: Whether to emit an asset event (``amplifybackend://APP/ENVIRONMENT``) when a job that this task
         has started has completed; Airflow 3.0+. Default: ``[amplifybackend] asset_events``. (templated)
     """
 
-    template_fields: Sequence[str] = (*GuardedOperator.template_fields, "asset_events")
-    readers = GuardedOperator.readers | {"asset_events": as_flag}
+    template_fields: Sequence[str] = (*LineageOperator.template_fields, "asset_events")
+    readers = LineageOperator.readers | {"asset_events": as_flag}
 
     def __init__(self, *, asset_events: bool = DEFAULT_ASSET_EVENTS, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -57,6 +55,7 @@ class EmittingOperator(GuardedOperator):
 
         :param job: The job; None if what it removes is gone, and its answer was lost.
         """
+        self.remember(job, outcome)
         events = context.get("outlet_events")
         is_ours = outcome in OWN_OUTCOMES and (job is None or job.is_completed)
         if not HAS_ASSETS or events is None or not is_ours or not self.read("asset_events"):

@@ -34,6 +34,7 @@ from airflow_provider_amplifybackend.parameters.limits import as_waiter_delay, a
 from airflow_provider_amplifybackend.parameters.reading import as_choice, as_flag
 from airflow_provider_amplifybackend.tasks.defaults import DEFAULT_DEFERRABLE
 from airflow_provider_amplifybackend.tasks.failed_job import with_error_text
+from airflow_provider_amplifybackend.tasks.notes import note_wait
 from airflow_provider_amplifybackend.triggers._events import job_of_event
 
 if TYPE_CHECKING:
@@ -179,6 +180,7 @@ class AmplifyBackendJobOperator(EmittingOperator):
 
     def _job_failed(self, job: Job, outcome: Outcome, make_starter: Callable[[], StartOnce]) -> BackendJobFailedError:
         """Return the error for a job that ended as FAILED, after its clean-up if there is one."""
+        self.remember(job, outcome)
         if self.on_failure == "delete_target":
             return BackendJobFailedError(job, make_starter().delete_leftover(job, outcome))
         return BackendJobFailedError(job, left_behind(self.api_operation, self._new_name))
@@ -221,6 +223,7 @@ class AmplifyBackendJobOperator(EmittingOperator):
         from airflow_provider_amplifybackend.start.intent import arrived
 
         def wait(action: AwaitEnd) -> Job:
+            note_wait(context, action.ref, budget, action)
             return self._wait(action, starter, budget)
 
         hook = self.hook_after(event)

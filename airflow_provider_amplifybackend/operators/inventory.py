@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 DEFAULT_REQUESTS_PER_SECOND = 10.0
 MOST_REQUESTS_PER_SECOND = 100.0
-# The name of each file in the folder, by what it holds.
-FILES = {"json_lines": "environments.jsonl", "csv": "environments.csv", "report": "report.html"}
 
 
 class BackendInventoryOperator(AwsParameters):
@@ -47,7 +45,8 @@ class BackendInventoryOperator(AwsParameters):
 
     :return: ``version``, ``files`` (the address of each), ``requests``, ``seconds``, ``apps``, ``environments``,
         ``errors``, ``attention`` (findings by level), ``by_health``, ``by_migration``, ``by_gen2``, ``by_region``,
-        ``first`` (what needs attention first, at most 50) and ``more`` (how many more there are); at most 16 kB.
+        ``first`` (what needs attention first, at most 50) and ``more`` (how many more there are); at most 16 kB. An
+        XCom of its own, ``amplify_backends``, of at most 48 kB, is for the page "Amplify backends" in Airflow's UI.
     """
 
     template_fields: Sequence[str] = (
@@ -117,8 +116,16 @@ class BackendInventoryOperator(AwsParameters):
             "%s environments of %s apps, read with %s requests in %s s; %s could not be read",
             found["environments"], found["apps"], found["requests"], found["seconds"], found["errors"],
         )  # fmt: skip
+        self._leave_for_page(context, rows, facts)
         self._end(rows, found)
         return found
+
+    def _leave_for_page(self, context: Context, rows: list[dict[str, Any]], facts: dict[str, Any]) -> None:
+        """Leave as much as fits for the page "Amplify backends" in Airflow's UI."""
+        from airflow_provider_amplifybackend.fleet.stored import XCOM_KEY, compact
+
+        if self.do_xcom_push:
+            context["ti"].xcom_push(key=XCOM_KEY, value=compact(rows, facts))
 
     def _scopes(self) -> list[tuple[str | None, str | None]]:
         connections = self.read("connections") or [self.aws_conn_id]
@@ -126,28 +133,18 @@ class BackendInventoryOperator(AwsParameters):
         return [(connection, region) for connection in connections for region in regions]
 
     def _make_hook(self, turns: Turns, connection: str | None, region: str | None) -> PacedHook:
-        from airflow_provider_amplifybackend.hooks._fleet import PacedHook
+        from airflow_provider_amplifybackend.hooks._fleet import paced_hook
 
         parameters = self.aws_parameters | {"aws_conn_id": connection, "region_name": region}
-        hook = PacedHook(config=parameters.pop("botocore_config"), **parameters)
-        hook.turns = turns
-        return hook
+        return paced_hook(turns, config=parameters.pop("botocore_config"), **parameters)
 
     def _write(self, rows: list[dict[str, Any]], facts: dict[str, Any]) -> dict[str, str]:
-        from airflow_provider_amplifybackend.fleet.report import page
-        from airflow_provider_amplifybackend.fleet.tables import csv_text, json_lines
-        from airflow_provider_amplifybackend.hooks._records import StorageError, StoredFile
+        from airflow_provider_amplifybackend.hooks._fleet_files import write_inventory
 
-        contents = {"json_lines": json_lines(rows), "csv": csv_text(rows), "report": page(rows, facts)}
-        files = {
-            kind: StoredFile(self.read("path"), name, aws_conn_id=self.aws_conn_id) for kind, name in FILES.items()
-        }
-        for kind, file in files.items():
-            try:
-                file.write_bytes(contents[kind].encode(errors="replace"))
-            except StorageError as error:
-                raise BackendStorageError(f"{self.task_id}: {file} cannot be written: {error}") from error
-        return {kind: str(file) for kind, file in files.items()}
+        try:
+            return write_inventory(self.read("path"), rows, facts, aws_conn_id=self.aws_conn_id)
+        except BackendStorageError as error:
+            raise BackendStorageError(f"{self.task_id}: {error}") from error.__cause__
 
     def _end(self, rows: list[dict[str, Any]], found: dict[str, Any]) -> None:
         """Fail if something could not be read and that matters; everything else is written by now."""

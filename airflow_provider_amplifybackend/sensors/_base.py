@@ -34,6 +34,7 @@ from airflow_provider_amplifybackend.parameters.reading import as_flag, as_name,
 from airflow_provider_amplifybackend.tasks.aws_parameters import AwsParameters
 from airflow_provider_amplifybackend.tasks.defaults import DEFAULT_DEFERRABLE
 from airflow_provider_amplifybackend.tasks.mapping import check_written
+from airflow_provider_amplifybackend.tasks.notes import note_wait
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend._compat import Context
@@ -145,7 +146,9 @@ class WaitSensor(AwsParameters, BaseSensorOperator):
             seen = self._check()
             if seen is not None and seen.is_finished:
                 return self.result(seen)
-        return self._defer(Budget.of(self.timeout, self.execution_timeout, started=started))
+        budget = Budget.of(self.timeout, self.execution_timeout, started=started)
+        note_wait(context, self.awaited(), budget)
+        return self._defer(budget)
 
     @contextmanager
     def _as_poked(self) -> Iterator[None]:

@@ -76,6 +76,8 @@ class AwaitEnd:
     whose: Whose
     outcome: Outcome | None = None
     durations: tuple[float, ...] = ()
+    # When the job was created, for whoever is shown the wait. Nothing is decided by it.
+    created_ms: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

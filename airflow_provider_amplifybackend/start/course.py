@@ -66,13 +66,13 @@ def _end_of(start: StartProtocol, result: StartResult, job: Job) -> Steps[Job]:
     # A job that has ended needs no trigger, and one trigger that fires at once can fail its task (Airflow 3.3).
     if seen is not None and seen.is_finished:
         return seen
-    ended: Job = yield AwaitEnd(ref, Whose.OWN, result.outcome, result.durations)
+    ended: Job = yield AwaitEnd(ref, Whose.OWN, result.outcome, result.durations, (seen or job).create_time_ms)
     return ended
 
 
 def _wait_for_other(start: StartProtocol, job: Job) -> Steps[None]:
     try:
-        ended = yield AwaitEnd(job.ref, Whose.OTHER)
+        ended = yield AwaitEnd(job.ref, Whose.OTHER, created_ms=job.create_time_ms)
     except (BackendTimeoutError, BackendRequestError) as error:
         yield from after_failed_wait(start, error)
     else:

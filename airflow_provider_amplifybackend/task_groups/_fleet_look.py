@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from airflow_provider_amplifybackend._compat import count_living_runs
 from airflow_provider_amplifybackend.core.guard_refusal import GuardRefusal
 from airflow_provider_amplifybackend.exceptions import BackendGuardError, BackendRequestError
 from airflow_provider_amplifybackend.guard import signs
@@ -17,18 +16,19 @@ from airflow_provider_amplifybackend.hooks._leases import Leases
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from airflow_provider_amplifybackend._compat import Context
     from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 
+# Asked with the ids of a DAG and of a run, or None for all of its runs: how many are queued or running. None: unknown.
+CountLiving = Callable[[str, str | None], int | None]
 BY_NAME = frozenset({GuardRefusal.PROTECTED, GuardRefusal.NEAR_MATCH})
 
 
 class FleetLook:
     """The environments of an app, as they are at one moment."""
 
-    def __init__(self, hook: AmplifyBackendHook, context: Context, app_id: str, rules: Rules) -> None:
+    def __init__(self, hook: AmplifyBackendHook, count_living: CountLiving, app_id: str, rules: Rules) -> None:
         self._hook = hook
-        self._context = context
+        self._count_living = count_living
         self._app_id = app_id
         self._rules = rules
         self.leases = Leases(hook, app_id)
@@ -65,7 +65,9 @@ class FleetLook:
         if not lease.has_whole_dag_id:
             return OwnerState.UNKNOWN
         run_id = lease.run_id if lease.has_whole_ids else None
-        living = count_living_runs(self._context, lease.dag_id, run_id)
+        living = self._count_living(lease.dag_id, run_id)
+        if living is None:
+            return OwnerState.UNKNOWN
         if not living:
             return OwnerState.ENDED
         return OwnerState.UNKNOWN if run_id is None else OwnerState.LIVING

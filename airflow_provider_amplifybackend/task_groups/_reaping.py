@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_amplifybackend._compat import AirflowSkipException, state_of_task
+from airflow_provider_amplifybackend._compat import AirflowSkipException, count_living_runs, state_of_task
 from airflow_provider_amplifybackend.core.lease_failure import LeaseFailure
 from airflow_provider_amplifybackend.exceptions import BackendLeaseError, BackendParameterError
 from airflow_provider_amplifybackend.guard.lease import lease_key
@@ -167,7 +168,7 @@ class SurveyEnvironmentsOperator(AwsParameters):
     def _decided(self, context: Context, app_id: str, rules: Rules, *, dry_run: bool) -> list[Decision]:
         from airflow_provider_amplifybackend.task_groups._fleet_look import FleetLook
 
-        look = FleetLook(self.hook, context, app_id, rules)
+        look = FleetLook(self.hook, partial(count_living_runs, context), app_id, rules)
         decisions = list(look.decisions())
         freed = [lease_key(one.environment) for one in decisions if one.action is Action.RELEASE]
         if freed and not dry_run:
@@ -205,7 +206,8 @@ class ReapEnvironmentOperator(ReconsideredDeletion):
         """Return why the rules no longer pick the environment."""
         from airflow_provider_amplifybackend.task_groups._fleet_look import FleetLook
 
-        decision = FleetLook(self.hook, context, str(self.app_id), self.read("rules")).again(environment)
+        count_living = partial(count_living_runs, context)
+        decision = FleetLook(self.hook, count_living, str(self.app_id), self.read("rules")).again(environment)
         return "" if decision.action is Action.DELETE else f"it is no longer to be reaped: {decision.text}"
 
     def stay(self, context: Context, objection: str) -> JobResult:

@@ -14,16 +14,18 @@ from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.parameters.client_config import as_client_config
 from airflow_provider_amplifybackend.parameters.no_passwords import as_connection_id, refused_passwords
 from airflow_provider_amplifybackend.parameters.reading import as_verify, holds_template, problems_of
+from airflow_provider_amplifybackend.tasks.documented import DocumentedTask
 from airflow_provider_amplifybackend.tasks.literal_secrets import warn_of_literal_secret
 from airflow_provider_amplifybackend.tasks.map_index import NamedMapIndex
 from airflow_provider_amplifybackend.tasks.mapping import CheckedMapping, check_written
+from airflow_provider_amplifybackend.tasks.notes import note_failures_of
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend._compat import Context
     from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 
 
-class AwsParameters(NamedMapIndex, CheckedMapping, BaseOperator):
+class AwsParameters(DocumentedTask, NamedMapIndex, CheckedMapping, BaseOperator):
     """The four AWS parameters of operators and sensors.
 
     :param aws_conn_id: The Airflow connection for AWS credentials. If it is None or empty, boto3's own credential
@@ -39,6 +41,10 @@ class AwsParameters(NamedMapIndex, CheckedMapping, BaseOperator):
         "aws_conn_id": as_connection_id,
         "botocore_config": as_client_config,
     }
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        note_failures_of(cls)
 
     def __init__(
         self,

@@ -131,8 +131,7 @@ class WaitTrigger(BaseTrigger):
         return {name: value for name, value in values.items() if value}
 
     async def _wait(self) -> dict[str, Any]:
-        # Not an import statement: loading boto and the amazon provider takes most of a second of the event loop.
-        poller = await asyncio.to_thread(import_module, f"{__package__}._poller")
+        poller = await _loaded_poller()
         # The worker has just used the connection.
         wait = Wait(
             self.awaited,
@@ -200,6 +199,18 @@ class WaitTrigger(BaseTrigger):
             "config": self.botocore_config,
             "connection_found": self.connection_found,
         }
+
+
+_poller: Any = None
+
+
+async def _loaded_poller() -> Any:
+    """Return the module of pollers."""
+    global _poller
+    if _poller is None:
+        # Not an import statement: loading boto and the amazon provider takes most of a second of the event loop.
+        _poller = await asyncio.to_thread(import_module, f"{__package__}._poller")
+    return _poller
 
 
 def what_remains(awaited: Awaited) -> str:

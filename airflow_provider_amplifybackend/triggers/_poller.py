@@ -18,7 +18,6 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
-from aiolimiter import AsyncLimiter
 from botocore import xform_name
 
 from airflow_provider_amplifybackend._compat import conf
@@ -42,6 +41,7 @@ from airflow_provider_amplifybackend.parameters import service_model
 from airflow_provider_amplifybackend.triggers import _metrics as metrics
 from airflow_provider_amplifybackend.triggers._agenda import Agenda
 from airflow_provider_amplifybackend.triggers._shared_client import SharedClient
+from airflow_provider_amplifybackend.triggers._turns import Turns
 from airflow_provider_amplifybackend.triggers._watch import Waiter, Watch
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class Poller:
         self.pace = Pace(conf.getfloat(*RATE_OPTION, fallback=DEFAULT_REQUESTS_PER_SECOND))
         # What is due together may leave together, or a loop that is late for a moment loses that time's requests.
         period = max(LEAST_PERIOD, current().tick, 1 / self.pace.most)
-        self._limiter = AsyncLimiter(self.pace.most * period, period)
+        self._turns = Turns(self.pace, period)
         self._durations: dict[tuple[str, str | None], deque[float]] = {}
         self._service_date: str | None = None
 
@@ -191,6 +191,8 @@ class Poller:
                 await self._serve(self._queue.popleft())
         finally:
             self._workers -= 1
+            if not self._workers:
+                self._turns.forget()
 
     async def _serve(self, watch: Watch) -> None:
         if not watch.is_due or any(other.slow for other in self._sharing(watch)):
@@ -215,7 +217,7 @@ class Poller:
         reader = shared.reader if shared is not None and self._is_lean else None
         if watch.call is None or shared is None or reader is None or not reader.is_ready:
             return False
-        await self._turn()
+        await self._turns.take(len(self._queue))
         if shared is not self._client:
             return False  # retired meanwhile, and perhaps closed
         sent_at = self._sent()
@@ -286,7 +288,7 @@ class Poller:
             return result
 
     async def _attempt(self, call: Call) -> Mapping[str, Any]:
-        await self._turn()
+        await self._turns.take(len(self._queue))
         shared = await self._connected(call.operation)
         sent_at = self._sent()
         try:
@@ -302,14 +304,6 @@ class Poller:
         check_answer(call.operation, answer)
         self.pace.answered(time.monotonic())
         return answer
-
-    async def _turn(self) -> None:
-        """Wait until a request may be sent; while the service throttles, it counts as several."""
-        cost = self.pace.cost
-        while cost > 0:
-            part = min(cost, self._limiter.max_rate)
-            await self._limiter.acquire(part)
-            cost -= part
 
     def _sent(self) -> float:
         """Take note of a request that leaves now."""

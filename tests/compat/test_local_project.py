@@ -1,6 +1,6 @@
-"""The project of docs/local.md, and the Airflow that is made for tests, on whatever Airflow is installed.
+"""The project of docs/first-dag.md, and the Airflow that is made for tests, on whatever Airflow is installed.
 
-tests/project has the project from the wheel.
+tests/project does all that the page says, from the wheel.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.local.test_pytest_plugin import PLUGIN, installed
-from tests.local_project import ROOT, existing_airflow, is_untouched, run_pytest, write_project
+from tests.local_project import existing_airflow, is_untouched, run_pytest, write_project
+from tests.pages import ROOT
 
 pytestmark = pytest.mark.matrix
 
@@ -24,7 +25,7 @@ def test_the_project_of_the_documentation_is_green_and_touches_no_existing_airfl
     plugins = () if installed() else ("-p", PLUGIN)
     done = run_pytest(sys.executable, project, *plugins, environment=existing | {"PYTHONPATH": str(ROOT)})
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
-    assert "3 passed" in done.stdout
+    assert "4 passed" in done.stdout
     assert is_untouched(existing)
 
 

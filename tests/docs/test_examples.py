@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -32,8 +33,11 @@ LEFT_OUT = {
 }
 
 
-def test_the_page_is_current() -> None:
-    assert generator.PAGE.read_text(encoding="utf-8") == generator.render_page(), "run `python scripts/docs.py`"
+@pytest.mark.parametrize(
+    ("page", "render"), [("operators.md", generator.render_page), ("settings.md", generator.render_settings)]
+)
+def test_a_page_is_current(page: str, render: Callable[[], str]) -> None:
+    assert (generator.DOCS / page).read_text(encoding="utf-8") == render(), "run `python scripts/docs.py`"
 
 
 def test_the_page_has_every_operation() -> None:
@@ -43,11 +47,10 @@ def test_the_page_has_every_operation() -> None:
 
 
 def test_a_page_that_is_not_current_is_refused(tmp_path: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    page = tmp_path / "operators.md"
-    monkeypatch.setattr(generator, "PAGE", page)
+    monkeypatch.setattr(generator, "DOCS", tmp_path)
     monkeypatch.setattr(sys, "argv", ["docs.py", "--check"])
     assert generator.main() == 1
-    assert "run `python scripts/docs.py`" in capsys.readouterr().err
+    assert capsys.readouterr().err.count("run `python scripts/docs.py`") == 2
     monkeypatch.setattr(sys, "argv", ["docs.py"])
     assert generator.main() == 0
     monkeypatch.setattr(sys, "argv", ["docs.py", "--check"])

@@ -7,7 +7,9 @@ import json
 import re
 import threading
 import time
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import jmespath
 import pytest
@@ -15,11 +17,14 @@ import pytest
 from airflow_provider_amplifybackend import exceptions
 from airflow_provider_amplifybackend.get_provider_info import get_provider_info
 from airflow_provider_amplifybackend.operators._job_base import AmplifyBackendJobOperator
+from tests import pages
 from tests.docs.conftest import ROOT
+from tests.pages import DOCS
 from tests.samples import APP
+from tests.test_import_paths import PLACES
 
-DOCS = ROOT / "docs"
 PAGES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(DOCS.glob("*.md"))}
+ORDER = ["Start", "How to", "Reference", "What you can rely on"]
 DEFERRED = """
 CreateBackendAuthOperator(
     task_id="add_auth",
@@ -49,22 +54,52 @@ def anchors(text: str) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_every_link_of_a_page_leads_somewhere(page: str) -> None:
-    for target in re.findall(r"\]\(([^)\s]+)\)", PAGES[page]):
+def links(page: Path) -> list[str]:
+    return re.findall(r"\]\(([^)\s]+)\)", pages.without_code(page.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: page.name)
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    for target in links(page):
         if "://" not in target:
             path, _, anchor = target.partition("#")
-            found = (DOCS / path).resolve() if path else DOCS / f"{page}.md"
+            found = (page.parent / path).resolve() if path else page
             assert found.exists(), target
             assert not anchor or anchor in anchors(found.read_text(encoding="utf-8")), target
 
 
-def test_the_index_leads_to_every_page() -> None:
-    listed = re.search(r"```\{toctree\}\n:hidden:\n\n(.*?)```", PAGES["index"], re.DOTALL)
-    assert listed
-    assert set(listed[1].split()) == PAGES.keys() - {"index"}
-    for page in PAGES.keys() - {"index", "operators"}:
+@pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: page.name)
+def test_every_link_to_the_outside_is_an_address(page: Path) -> None:
+    # Whether somebody answers there cannot be asked without the internet.
+    for target in links(page):
+        if "://" in target:
+            address = urlsplit(target)
+            assert address.scheme == "https", target
+            assert re.fullmatch(r"([a-z0-9-]+\.)+[a-z]{2,}", address.netloc), target
+
+
+def test_the_index_leads_to_every_page_and_begins_with_the_start() -> None:
+    trees = [block.text for block in pages.blocks(DOCS / "index.md", "{toctree}")]
+    assert [caption for tree in trees for caption in re.findall(r":caption: (.+)", tree)] == ORDER
+    listed = [name for tree in trees for name in re.sub(r"^:.*\n", "", tree, flags=re.MULTILINE).split()]
+    assert len(listed) == len(set(listed))
+    assert set(listed) == PAGES.keys() - {"index"}
+    for page in listed:
         assert f"]({page}.md)" in PAGES["index"]
+
+
+def test_every_example_dag_is_shown() -> None:
+    shown = re.findall(r"^```\{literalinclude\} \.\./example_dags/(\S+)$", PAGES["example-dags"], re.MULTILINE)
+    assert shown == sorted(path.name for path in (ROOT / "example_dags").glob("*.py"))
+
+
+def test_the_reference_has_every_name_whose_place_does_not_move() -> None:
+    reference = PAGES["operators"] + PAGES["python-api"]
+    whole = re.findall(r"automodule:: airflow_provider_amplifybackend\.(\S+)\n +:members:\n", reference)
+    assert whole
+    for module, names in PLACES.items():
+        for name in names.split() if module not in whole else ():
+            assert re.search(rf"\b{name}\b", reference), f"{module}.{name}"
 
 
 def test_no_page_names_a_machine() -> None:

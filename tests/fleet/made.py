@@ -27,6 +27,7 @@ def row(environment: str = "dev", **members: Any) -> dict[str, Any]:
         "jobs_are_complete": True,
         "failed_jobs": 0,
         "stuck_jobs": [],
+        "running_jobs": [],
         "lease": "",
         "protection": [],
         "migration": "none",

@@ -1,43 +1,82 @@
-"""The project of docs/local.md as its reader has it: a new environment, the wheel and its extra, and four files."""
+"""A reader of docs/first-dag.md, who has an empty folder and the wheel, and does all that the page says."""
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
-import venv
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.local_project import ROOT, existing_airflow, is_untouched, run_pytest, write_project
+from airflow_provider_amplifybackend import __version__
+from tests.local_project import existing_airflow, is_untouched, page_as_script
+from tests.pages import ROOT
 
 pytestmark = pytest.mark.project
 
 CONSTRAINTS = ROOT / "constraints" / f"constraints-{sys.version_info[0]}.{sys.version_info[1]}.txt"
 
 
-def test_a_reader_of_the_documentation_gets_a_green_test(tmp_path: Path) -> None:
-    venv.create(tmp_path / "venv", with_pip=True)
-    python = str(tmp_path / "venv" / "bin" / "python")
-    wheel = build_wheel(tmp_path)
-    pip(python, "install", "-c", str(CONSTRAINTS), f"{wheel}[local]", "pytest")
+def test_a_reader_who_runs_every_block_of_the_page_in_order_gets_what_it_shows(tmp_path: Path) -> None:
+    build_wheel(tmp_path / "wheels")
     existing = existing_airflow(tmp_path)
-    project = write_project(tmp_path / "project")
-    done = run_pytest(python, project, environment=existing)
-    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
-    assert "3 passed" in done.stdout
+    project = tmp_path / "project"
+    project.mkdir()
+    script, run = page_as_script()
+    began = time.monotonic()
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=project,
+        env=surroundings(tmp_path / "wheels") | existing,
+        capture_output=True,
+        text=True,
+        timeout=1500,
+        check=False,
+    )
+    print(f"from an empty folder to the last green test: {time.monotonic() - began:.0f} s")
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-3000:]
+    outputs = re.split(r"^@@ \d+ @@$", done.stdout, flags=re.MULTILINE)[1:]
+    assert len(outputs) == len(run)
+    for command, output in zip(run, outputs, strict=True):
+        for line in command.output:
+            assert line in output, f"{command.line}: {line!r} is not in {output[-2000:]}"
+    installed = {path.name for path in (project / ".venv").glob("lib/*/site-packages/airflow_provider_*.dist-info")}
+    assert installed == {f"airflow_provider_amplifybackend-{__version__}.dist-info"}
     assert is_untouched(existing)
 
 
-def build_wheel(folder: Path) -> Path:
-    pip(sys.executable, "wheel", "--no-deps", "--build-constraint", str(CONSTRAINTS), "-w", str(folder), str(ROOT))
-    (wheel,) = folder.glob("airflow_provider_amplifybackend-*.whl")
-    return wheel
+def surroundings(wheels: Path) -> dict[str, str]:
+    """A shell with a `python3`, and with a pip that knows the wheel, which is on no index, and our pins."""
+    kept = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR") if name in os.environ}
+    python = Path(sys.base_prefix) / "bin"
+    assert (python / "python3").exists()
+    return kept | {
+        "PATH": f"{python}:{os.environ['PATH']}",
+        "PIP_FIND_LINKS": str(wheels),
+        "PIP_CONSTRAINT": str(CONSTRAINTS),
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
 
 
-def pip(python: str, *arguments: str) -> None:
+def build_wheel(folder: Path) -> None:
     done = subprocess.run(
-        [python, "-m", "pip", *arguments, "-qq", "--disable-pip-version-check"],
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "wheel",
+            "--no-deps",
+            "--build-constraint",
+            CONSTRAINTS,
+            "-qq",
+            "-w",
+            folder,
+            ROOT,
+        ],
         capture_output=True,
         text=True,
         timeout=900,

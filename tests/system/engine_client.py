@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -188,8 +187,7 @@ class AirflowClient:
 
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
         path = f"{_task(dag_id, run_id, task_id)}/xcomEntries/{_q(key)}"
-        value = self.call("GET", path, params={"map_index": map_index})["value"]
-        return json.loads(value) if isinstance(value, str) else value
+        return self.call("GET", path, params={"map_index": map_index, "stringify": False})["value"]
 
     def logs(
         self, dag_id: str, run_id: str, task_id: str, try_number: int = 1, map_index: int = -1

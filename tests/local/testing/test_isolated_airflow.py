@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.local.test_pytest_plugin import PLUGIN, installed
-from tests.local_project import ROOT, existing_airflow, is_untouched, run_pytest
+from tests.local_project import existing_airflow, is_untouched, run_pytest
+from tests.pages import ROOT
 
 ASKED = '[tool.pytest.ini_options]\namplifybackend_dags = "dags"\n'
 USES_IT = "def test_it(local_airflow):\n    pass\n"

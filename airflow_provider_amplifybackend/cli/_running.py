@@ -1,0 +1,113 @@
+"""The common part of all commands: where connections come from, what is printed, and how a command ends."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import os
+import sys
+import warnings
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TextIO
+
+from airflow_provider_amplifybackend.core.addresses import without_userinfo
+from airflow_provider_amplifybackend.core.secrets import redact_words
+
+if TYPE_CHECKING:
+    from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
+
+OK, FAILED = 0, 1
+_STDOUT, _STDERR = 1, 2
+_stream: TextIO = sys.stdout
+_CONTEXT = "_AIRFLOW_PROCESS_CONTEXT"
+
+
+def command(run: Callable[[Namespace], int]) -> Callable[[Namespace], None]:
+    """Return a command that ends with the exit status that a function returns; an error is one line."""
+
+    @functools.wraps(run)
+    def ending(options: Namespace) -> None:
+        from airflow_provider_amplifybackend._compat import AirflowException
+        from airflow_provider_amplifybackend.guard.protected import SettingError
+        from airflow_provider_amplifybackend.guard.signs import UnreadableError
+        from airflow_provider_amplifybackend.hooks._botocore_errors import ConnectionLookupError
+
+        try:
+            with _own_output(options.verbose), _airflow(is_verbose=options.verbose):
+                status = run(options)
+        except (AirflowException, SettingError, UnreadableError, ConnectionLookupError) as error:
+            raise SystemExit(f"{run.__name__}: {shown(str(error))}") from None
+        except KeyboardInterrupt:
+            raise SystemExit(130) from None
+        except BrokenPipeError:  # `| head`
+            raise SystemExit(FAILED) from None
+        raise SystemExit(status)
+
+    return ending
+
+
+@contextlib.contextmanager
+def _own_output(is_verbose: bool) -> Iterator[None]:
+    """Keep the output for the command alone: Airflow's loggers write to it, too, each version in another way.
+
+    :param is_verbose: Whether what they write goes to the errors; else it goes nowhere.
+    """
+    global _stream
+    sys.stdout.flush()
+    with open(os.dup(_STDOUT), "w", encoding="utf-8", errors="replace") as _stream, open(os.devnull, "w") as nowhere:
+        os.dup2(_STDERR if is_verbose else nowhere.fileno(), _STDOUT)
+        try:
+            with contextlib.redirect_stdout(sys.stderr if is_verbose else nowhere):
+                yield
+        finally:
+            os.dup2(_stream.fileno(), _STDOUT)
+
+
+@contextlib.contextmanager
+def _airflow(*, is_verbose: bool) -> Iterator[None]:
+    """Use Airflow as one of its own commands does."""
+    # Only so are the connections of Airflow's database looked up outside of a task: `airflow connections` does it, too.
+    context, level = os.environ.get(_CONTEXT), logging.root.manager.disable
+    os.environ[_CONTEXT] = "server"
+    try:
+        with warnings.catch_warnings():
+            if not is_verbose:
+                logging.disable(logging.CRITICAL)
+                warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)
+        os.environ.pop(_CONTEXT)
+        os.environ |= {} if context is None else {_CONTEXT: context}
+
+
+def shown(text: str) -> str:
+    """Return a text that may be shown: without secrets, and without what a terminal would act on."""
+    return printable(without_userinfo(redact_words(text)))
+
+
+def printable(text: str) -> str:
+    """Return a text of one line without control characters."""
+    return "".join(char if char.isprintable() else " " for char in " ".join(text.split()))
+
+
+def write(text: str) -> None:
+    """Print a text."""
+    _stream.write(text if text.endswith("\n") else f"{text}\n")
+    _stream.flush()
+
+
+def make_hook(options: Namespace) -> AmplifyBackendHook:
+    """Return the hook of the connection that was named."""
+    from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
+
+    return AmplifyBackendHook(aws_conn_id=options.aws_conn_id or None, region_name=options.region_name)
+
+
+def scopes(options: Namespace) -> list[tuple[str | None, str | None]]:
+    """Return the connections and regions that were named."""
+    connections: list[Any] = options.aws_conn_id or ["aws_default"]
+    regions: list[Any] = options.region_name or [None]
+    return [(connection or None, region) for connection in connections for region in regions]

@@ -1,0 +1,65 @@
+"""``inventory``: the table of ``BackendInventoryOperator`` on a terminal."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from airflow_provider_amplifybackend.cli._running import FAILED, OK, command, scopes, write
+
+
+@command
+def inventory(options: Namespace) -> int:
+    """List the environments."""
+    from airflow_provider_amplifybackend.core.timing import current
+    from airflow_provider_amplifybackend.core.turns import Turns
+    from airflow_provider_amplifybackend.fleet.tables import summary
+    from airflow_provider_amplifybackend.hooks._fleet import PacedHook, new_wishes, paced_hook, read_fleet
+    from airflow_provider_amplifybackend.hooks._fleet_files import write_inventory
+    from airflow_provider_amplifybackend.parameters.durations import as_duration
+    from airflow_provider_amplifybackend.parameters.limits import as_bounded
+
+    turns = Turns(as_bounded("--requests-per-second", options.requests_per_second, least=0.1, most=100))
+
+    def make_hook(connection: str | None, region: str | None) -> PacedHook:
+        return paced_hook(turns, aws_conn_id=connection, region_name=region)
+
+    wishes = new_wishes(
+        options.app_id,
+        as_duration("--stuck-after", options.stuck_after),
+        as_duration("--stale-after", options.stale_after),
+    )
+    began = current().monotonic()
+    rows = read_fleet(scopes(options), make_hook, wishes)
+    facts = {
+        "taken_at": wishes.now.isoformat(timespec="seconds"),
+        "requests": turns.requests,
+        "seconds": round(current().monotonic() - began, 1),
+    }
+    found = summary(rows, facts)
+    if options.path:
+        connection = scopes(options)[0][0]
+        found |= {"files": write_inventory(options.path, rows, facts, aws_conn_id=connection)}
+    write(_form(options.output)(rows, found))
+    return FAILED if found["errors"] else OK
+
+
+def _form(output: str) -> Any:
+    from airflow_provider_amplifybackend.fleet import tables
+
+    return {
+        "csv": lambda rows, found: tables.csv_text(rows),
+        "jsonl": lambda rows, found: tables.json_lines(rows),
+        "table": partial(_as_table, tables.text_table),
+    }[output]
+
+
+def _as_table(text_table: Any, rows: Sequence[Mapping[str, Any]], found: Mapping[str, Any]) -> str:
+    counts = (
+        f"environments: {found['environments']}, apps: {found['apps']}, requests: {found['requests']} in "
+        f"{found['seconds']} s, could not be read: {found['errors']}"
+    )
+    files = [f"{kind}: {address}" for kind, address in found.get("files", {}).items()]
+    return "\n".join([*text_table(rows), "", counts, *files]) + "\n"

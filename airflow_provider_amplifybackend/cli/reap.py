@@ -1,0 +1,129 @@
+"""``reap``: the verdicts of the reaper; with ``--yes-delete``, the deletions, too."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_amplifybackend.cli._database import count_living_runs
+from airflow_provider_amplifybackend.cli._running import FAILED, OK, command, make_hook, shown, write
+
+if TYPE_CHECKING:
+    from airflow_provider_amplifybackend.guard.reaper import Decision, Rules
+    from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
+    from airflow_provider_amplifybackend.task_groups._fleet_look import FleetLook
+
+Row = dict[str, Any]
+WAITER_DELAY = 10  # somebody is looking at it
+
+
+@command
+def reap(options: Namespace) -> int:
+    """Say what the reaper would do, and do it if that was asked for."""
+    from airflow_provider_amplifybackend.parameters.durations import as_duration
+
+    rules, timeout = _rules(options), as_duration("--timeout", options.timeout).total_seconds()
+    hook = make_hook(options)
+    rows: list[Row] = []
+    for app_id in _app_ids(hook, options.app_id):
+        for row in _of_app(hook, app_id, rules, timeout if options.yes_delete else None):
+            rows.append(row)
+            if options.output == "text":
+                write(_line(row))
+    write(json.dumps(rows, indent=2) if options.output == "json" else _totals(rows, deletes=options.yes_delete))
+    return FAILED if any(row["outcome"] in ("failed", "unread") for row in rows) else OK
+
+
+def _rules(options: Namespace) -> Rules:
+    from airflow_provider_amplifybackend.exceptions import BackendParameterError
+    from airflow_provider_amplifybackend.guard.reaper import Rules
+    from airflow_provider_amplifybackend.task_groups._reaping import as_optional_duration, as_pattern
+
+    if (options.name is None) != (options.older_than is None):
+        raise BackendParameterError("--name and --older-than belong together: a name alone would reap what is new")
+    return Rules(
+        name=as_pattern("--name", options.name),
+        older_than=as_optional_duration("--older-than", options.older_than),
+        dag_ids=as_pattern("--dag-ids", options.dag_ids) or "*",
+    )
+
+
+def _app_ids(hook: AmplifyBackendHook, app_ids: list[str] | None) -> Iterable[str]:
+    from airflow_provider_amplifybackend.guard.lease_reads import list_apps
+    from airflow_provider_amplifybackend.parameters.reading import as_name
+
+    if app_ids is None:
+        return hook.guard.read(list_apps())
+    return dict.fromkeys(as_name("--app-id", app_id) for app_id in app_ids)
+
+
+def _of_app(hook: AmplifyBackendHook, app_id: str, rules: Rules, timeout: float | None) -> Iterator[Row]:
+    """Yield what became of each environment of an app.
+
+    :param timeout: Seconds to wait for a deletion; None: nothing is deleted.
+    """
+    from airflow_provider_amplifybackend._compat import AirflowException
+    from airflow_provider_amplifybackend.task_groups._fleet_look import FleetLook
+
+    look = FleetLook(hook, count_living_runs, app_id, rules)
+    try:
+        for decision in look.decisions():
+            yield _row(decision, *_outcome(hook, look, decision, timeout))
+    except AirflowException as error:
+        yield {"app_id": app_id, "backend_environment_name": "", "outcome": "unread", "text": shown(str(error))}
+
+
+def _row(decision: Decision, outcome: str, text: str) -> Row:
+    names = {"app_id": decision.app_id, "backend_environment_name": decision.environment}
+    return names | {"outcome": outcome, "why": str(decision.why), "text": shown(text)}
+
+
+def _outcome(hook: AmplifyBackendHook, look: FleetLook, decision: Decision, timeout: float | None) -> tuple[str, str]:
+    from airflow_provider_amplifybackend._compat import AirflowException
+    from airflow_provider_amplifybackend.guard.lease import lease_key
+    from airflow_provider_amplifybackend.guard.reaper import Action
+
+    if decision.action is Action.KEEP:
+        return "kept", decision.text
+    if timeout is None:
+        return f"would_{decision.action}", decision.text
+    try:
+        if decision.action is Action.DELETE:
+            latest = look.again(decision.environment)
+            if latest.action is not Action.DELETE:
+                return "kept", f"it is no longer to be reaped: {latest.text}"
+            _delete(hook, decision, timeout)
+        look.leases.remove(lease_key(decision.environment))
+    except AirflowException as error:
+        return "failed", str(error)
+    return ("deleted" if decision.action is Action.DELETE else "released"), decision.text
+
+
+def _delete(hook: AmplifyBackendHook, decision: Decision, timeout: float) -> None:
+    """Delete an environment and see that it is gone. The guard stands before the request, as for every other."""
+    from airflow_provider_amplifybackend.core.lease_failure import LeaseFailure
+    from airflow_provider_amplifybackend.exceptions import BackendLeaseError
+
+    names = {"AppId": decision.app_id, "BackendEnvironmentName": decision.environment}
+    job = hook.start_operation("DeleteBackend", names)
+    hook.wait_for_job(job.ref, timeout=timeout, waiter_delay=WAITER_DELAY)
+    if decision.environment in hook.get_environments(decision.app_id):
+        raise BackendLeaseError(
+            f"Its deletion (job {job.job_id}) has ended, and it still exists. Its lease stays",
+            reason=LeaseFailure.NOT_GONE,
+        )
+
+
+def _line(row: Row) -> str:
+    outcome = row["outcome"].replace("_", " ").upper()
+    where = f"{row['backend_environment_name']} of app {row['app_id']}".removeprefix(" of ")
+    return f"{outcome:<13} {shown(where)}: {row['text']}"
+
+
+def _totals(rows: list[Row], *, deletes: bool) -> str:
+    numbers = Counter(row["outcome"].replace("_", " ") for row in rows)
+    counted = ", ".join(f"{number} {outcome}" for outcome, number in sorted(numbers.items())) or "no environment"
+    return counted if deletes else f"{counted}. Nothing was changed; --yes-delete deletes what would be deleted"

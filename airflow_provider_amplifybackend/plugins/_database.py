@@ -1,0 +1,211 @@
+"""Reads of Airflow's own database, for the pages, within the limits of what their user may read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from airflow_provider_amplifybackend._compat import xcom_model
+from airflow_provider_amplifybackend.core.operations import OPERATIONS
+from airflow_provider_amplifybackend.fleet.stored import XCOM_KEY
+from airflow_provider_amplifybackend.links import AmplifyConsoleLink
+from airflow_provider_amplifybackend.plugins._airflow import (
+    dag_details,
+    dag_entities,
+    database_session,
+    state_store_model,
+)
+from airflow_provider_amplifybackend.plugins._job_facts import KEYS, RESULT_KEY, TaskState
+from airflow_provider_amplifybackend.start.intent import STORE_KEY
+
+# Of the rendered fields, those that are shown.
+NAMES = ("app_id", "backend_environment_name", "target_environment_name", "job_id")
+MOST_EARLIER = 20
+MOST_INSTANCES = 1000
+# The newest XComs of a kind that are looked at.
+MOST_INVENTORIES = 50
+MOST_TOUCHES = 5000
+
+
+@dataclass(frozen=True)
+class TaskKey:
+    """The identity of a task instance."""
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+
+    @property
+    def task(self) -> tuple[str, str, int]:
+        """Return what is the same in every run."""
+        return self.dag_id, self.task_id, self.map_index
+
+
+@dataclass(frozen=True)
+class Touch:
+    """The last task that worked on an environment."""
+
+    key: TaskKey
+    at: datetime
+    state: str
+
+
+@dataclass(frozen=True)
+class Readable:
+    """The DAGs that a user may read in Airflow."""
+
+    manager: Any
+    user: Any
+    dag_ids: frozenset[str]
+
+    @classmethod
+    def of(cls, manager: Any, user: Any) -> Readable:
+        """Ask Airflow's auth manager."""
+        return cls(manager, user, frozenset(manager.get_authorized_dag_ids(user=user, method="GET")))
+
+    def has_xcoms_of(self, dag_id: str) -> bool:
+        """Tell whether the user may read the XComs of a DAG."""
+        (entity,), details = dag_entities("XCOM"), dag_details(dag_id)
+        return bool(self.manager.is_authorized_dag(method="GET", access_entity=entity, details=details, user=self.user))
+
+
+def inventories(readable: Readable) -> Iterator[tuple[TaskKey, Any]]:
+    """Yield what inventories have left for the page, the newest first."""
+    from sqlalchemy import select
+
+    table = xcom_model()
+    columns = (table.dag_id, table.run_id, table.task_id, table.map_index, table.value)
+    query = select(*columns).where(table.key == XCOM_KEY, table.dag_id.in_(readable.dag_ids))
+    with database_session() as session:
+        rows = session.execute(query.order_by(table.timestamp.desc()).limit(MOST_INVENTORIES)).all()
+    allowed = {dag_id: readable.has_xcoms_of(dag_id) for dag_id in {row.dag_id for row in rows}}
+    for row in rows:
+        if allowed[row.dag_id]:
+            yield TaskKey(row.dag_id, row.run_id, row.task_id, row.map_index), stored_value(row.value)
+
+
+def last_touches(dag_ids: frozenset[str]) -> dict[str, Touch]:
+    """Return the last task that worked on each environment, by its address in the Amplify console.
+
+    Every task of this package stores that address; those that only read are left out.
+    """
+    from airflow.models.taskinstance import TaskInstance
+    from sqlalchemy import and_, select
+
+    xcom, ti = xcom_model(), TaskInstance
+    same = and_(*(getattr(xcom, name) == getattr(ti, name) for name in ("dag_id", "run_id", "task_id", "map_index")))
+    columns = (
+        xcom.dag_id,
+        xcom.run_id,
+        xcom.task_id,
+        xcom.map_index,
+        xcom.value,
+        xcom.timestamp,
+        ti.state,
+        ti.operator,
+    )
+    query = select(*columns).join(ti, same).where(xcom.key == AmplifyConsoleLink.key, xcom.dag_id.in_(dag_ids))
+    touches: dict[str, Touch] = {}
+    with database_session() as session:
+        for row in session.execute(query.order_by(xcom.timestamp.desc()).limit(MOST_TOUCHES)):
+            address = stored_value(row.value)
+            if isinstance(address, str) and address and not _only_reads(row.operator):
+                key = TaskKey(row.dag_id, row.run_id, row.task_id, row.map_index)
+                touches.setdefault(address, Touch(key, row.timestamp, str(row.state or "no state")))
+    return touches
+
+
+def _only_reads(operator: str | None) -> bool:
+    known = OPERATIONS.get((operator or "").removesuffix("Operator"))
+    return known is not None and known.only_reads
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One instance of a mapped task."""
+
+    map_index: int
+    label: str
+    state: str
+
+
+def left_by(key: TaskKey) -> tuple[TaskState, dict[str, Any], Any, list[Any]] | None:
+    """Return everything that a task instance has left: its state, XComs, stored start, and what earlier ones returned.
+
+    None if there is no such task instance.
+    """
+    from airflow.models.taskinstance import TaskInstance
+    from sqlalchemy import select
+
+    xcom = xcom_model()
+    with database_session() as session:
+        ti = session.scalar(_of(select(TaskInstance), TaskInstance, key))
+        if ti is None:
+            return None
+        xcoms = session.execute(_of(select(xcom.key, xcom.value), xcom, key).where(xcom.key.in_(KEYS))).all()
+        same_task = (xcom.dag_id == key.dag_id, xcom.task_id == key.task_id, xcom.key == RESULT_KEY)
+        earlier = select(xcom.value).where(*same_task).order_by(xcom.timestamp.desc()).limit(MOST_EARLIER)
+        state = TaskState(
+            state=str(ti.state or ""),
+            operator=ti.operator or "",
+            try_number=ti.try_number or 0,
+            is_resumed=bool(ti.next_method) and ti.state in ("queued", "scheduled", "deferred"),
+            rendered=_rendered(session, key),
+        )
+        return (
+            state,
+            {row.key: stored_value(row.value) for row in xcoms},
+            _stored_start(session, key),
+            [stored_value(value) for value in session.scalars(earlier)],
+        )
+
+
+def instances_of(key: TaskKey) -> list[Instance]:
+    """Return the instances of a mapped task."""
+    from airflow.models.taskinstance import TaskInstance
+    from sqlalchemy import select
+
+    ti: Any = TaskInstance
+    query = select(ti.map_index, ti.rendered_map_index, ti.state).where(
+        ti.dag_id == key.dag_id, ti.run_id == key.run_id, ti.task_id == key.task_id, ti.map_index >= 0
+    )
+    with database_session() as session:
+        rows = session.execute(query.order_by(ti.map_index).limit(MOST_INSTANCES)).all()
+    return [Instance(index, label or str(index), str(state or "no state")) for index, label, state in rows]
+
+
+def _of(query: Any, table: Any, key: TaskKey) -> Any:
+    return query.where(*(getattr(table, name) == value for name, value in asdict(key).items()))
+
+
+def _rendered(session: Any, key: TaskKey) -> dict[str, Any]:
+    """Return the names among the rendered fields of a task instance, which Airflow keeps for its last runs."""
+    from airflow.models.renderedtifields import RenderedTaskInstanceFields
+    from sqlalchemy import select
+
+    fields = session.scalar(_of(select(RenderedTaskInstanceFields.rendered_fields), RenderedTaskInstanceFields, key))
+    return {name: value for name, value in (fields or {}).items() if name in NAMES and isinstance(value, str)}
+
+
+def _stored_start(session: Any, key: TaskKey) -> Any:
+    """Return what the task state store has of a start; None before Airflow 3.3, which has none."""
+    table = state_store_model()
+    if table is None:
+        return None
+    from sqlalchemy import select
+
+    return stored_value(session.scalar(_of(select(table.value), table, key).where(table.key == STORE_KEY)))
+
+
+def stored_value(value: Any) -> Any:
+    """Return the value of an XCom as the database has it; what another back end has put there stays a text."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value

@@ -1,0 +1,138 @@
+"""The page "Amplify backends": the fleet as an inventory knows it, with what Airflow knows of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Any
+
+from airflow_provider_amplifybackend.core.timing import current
+from airflow_provider_amplifybackend.fleet.markup import Markup, join, tag
+from airflow_provider_amplifybackend.fleet.report import cell, document, first, plots, size, table
+from airflow_provider_amplifybackend.links import AmplifyConsoleLink
+from airflow_provider_amplifybackend.plugins._database import Touch
+from airflow_provider_amplifybackend.plugins._markup import (
+    TABLE_SCRIPTS,
+    elapsed_text,
+    environment_addresses,
+    minutes,
+    outside_link,
+    task_link,
+    time_of,
+)
+from airflow_provider_amplifybackend.plugins._sources import Fleet
+
+TITLE = "Amplify backends"
+UP = "../"
+COLUMNS = {
+    "app_name": "App",
+    "environment": "Environment",
+    "region": "Region",
+    "attention": "Attention",
+    "health": "Health",
+    "running_jobs": "Running",
+    "last_job_operation": "Last job",
+    "last_job_at": "Last job at",
+    "touched": "Last DAG run",
+    "links": "Links",
+    "age_days": "Age (days)",
+    "lease": "Lease",
+    "protection": "Protection",
+    "migration": "Migration",
+    "resources": "Resources",
+}
+
+
+def page(fleet: Fleet, touches: Mapping[str, Touch]) -> str:
+    """Return the page.
+
+    :param touches: The last task that worked on each environment, by its address in the Amplify console.
+    """
+    parts = [tag("h1", TITLE), _source(fleet)]
+    if fleet.problem:
+        parts.append(tag("p", fleet.problem, class_="note"))
+    if fleet.rows:
+        environments = [row for row in fleet.rows if row["kind"] == "environment"]
+        parts += [
+            tag("h2", "Running jobs"),
+            _running(environments, fleet),
+            tag("h2", "What needs attention first"),
+            first(fleet.rows),
+            tag("h2", "All environments"),
+            table(fleet.rows, COLUMNS, partial(_cell, fleet, touches)),
+            tag("details", tag("summary", "Counts and ages"), plots(environments)),
+        ]
+    return document(TITLE, *parts, scripts=TABLE_SCRIPTS)
+
+
+def _source(fleet: Fleet) -> Markup:
+    if not fleet.rows:
+        return Markup("")
+    environments = [row for row in fleet.rows if row["kind"] == "environment"]
+    read = f"{size(fleet.rows, environments)}, read{f' at {minutes(fleet.taken_at)}' if fleet.taken_at else ''} from "
+    key = fleet.task
+    by = task_link(f"{key.dag_id} / {key.task_id}", UP, *_names(key)) if key else fleet.source
+    more = f"; {fleet.more} more rows do not fit here" if fleet.more else ""
+    return tag("p", read, by, more, ".", class_="facts")
+
+
+def _names(key: Any) -> tuple[str, str, str, int]:
+    return key.dag_id, key.run_id, key.task_id, key.map_index
+
+
+def _cell(fleet: Fleet, touches: Mapping[str, Touch], name: str, row: Mapping[str, Any]) -> Markup:
+    if name == "running_jobs":
+        return tag(
+            "td", *(tag("div", _job(job, fleet)) for job in row[name] or ()), class_="wide" if row[name] else None
+        )
+    if name == "last_job_operation":
+        return tag("td", " ".join(filter(None, [row[name], row["last_job_status"]])))
+    if name == "touched":
+        return _touched(touches.get(_addresses(row).get(AmplifyConsoleLink.name, "")))
+    if name == "links":
+        return tag("td", *_spaced(outside_link(text, address) for text, address in _addresses(row).items()))
+    if name == "resources":
+        return _resources(row[name] or ())
+    return cell(name, row)
+
+
+def _addresses(row: Mapping[str, Any]) -> dict[str, str]:
+    return environment_addresses(row["region"] or "", row["app_id"] or "", row["environment"] or "")
+
+
+def _spaced(parts: Iterable[Markup]) -> list[Markup]:
+    return [tag("div", part, class_="whole") for part in parts]
+
+
+def _touched(touch: Touch | None) -> Markup:
+    if touch is None:
+        return tag("td")
+    link = task_link(f"{touch.key.dag_id} / {touch.key.task_id}", UP, *_names(touch.key))
+    return tag("td", link, tag("div", f"{touch.state}, {minutes(touch.at)}"), data_key=touch.at.isoformat())
+
+
+def _resources(resources: Any) -> Markup:
+    names = [tag("li", f"{one['category']}/{one['name']} ({one['service']})") for one in resources]
+    if not names:
+        return tag("td")
+    count = f"{len(names)} {'resource' if len(names) == 1 else 'resources'}"
+    return tag("td", tag("details", tag("summary", count), tag("ul", *names)), data_key=len(names))
+
+
+def _running(environments: Iterable[Mapping[str, Any]], fleet: Fleet) -> Markup:
+    jobs = [(row, job) for row in environments for job in row["running_jobs"] or ()]
+    if not jobs:
+        return tag("p", "No job was running.", class_="note")
+    items = [
+        tag("li", tag("strong", f"{row['app_name'] or row['app_id']} / {row['environment']}"), f": {_job(job, fleet)}")
+        for row, job in jobs
+    ]
+    return join([tag("ul", *items, class_="first running")])
+
+
+def _job(job: Mapping[str, Any], fleet: Fleet) -> str:
+    """Return a job in words; how long it has run is as of the moment in which it was seen."""
+    since = time_of(job["since"])
+    seen = fleet.taken_at.timestamp() if fleet.taken_at else current().now()
+    seconds = seen - since.timestamp() if since else None
+    return f"{job['operation'] or 'a job'} {job['status']} {elapsed_text(seconds, job['usual_seconds'])}"

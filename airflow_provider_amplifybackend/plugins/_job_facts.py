@@ -1,0 +1,170 @@
+"""The facts that the tab "Amplify job" shows of a task instance: what the task has left in Airflow, in one place.
+
+Nothing is asked of AWS. What a task has left may come from another version of this package, or from a task that has
+nothing to do with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_amplifybackend.core.job import COMPLETED, epoch_ms, usual_seconds
+from airflow_provider_amplifybackend.core.notes import ERROR_KEY, OTHER_KEY, WAIT_KEY, read_note
+from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS
+from airflow_provider_amplifybackend.links import AmplifyConsoleLink, AmplifyStudioLink
+from airflow_provider_amplifybackend.start.intent import Intent
+
+RESULT_KEY, JOB_ID_KEY = "return_value", "JobId"
+# The XComs that are read.
+KEYS = (RESULT_KEY, JOB_ID_KEY, WAIT_KEY, OTHER_KEY, ERROR_KEY, AmplifyConsoleLink.key, AmplifyStudioLink.key)
+ENDED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
+
+
+@dataclass(frozen=True)
+class TaskState:
+    """A task instance, as Airflow's database has it."""
+
+    state: str
+    operator: str = ""
+    try_number: int = 0
+    # Whether it is to go on after a deferral: then it is queued once more.
+    is_resumed: bool = False
+    # The names that the task was rendered with.
+    rendered: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Tell whether the task is at work or waits."""
+        return self.is_resumed or self.state in ("running", "deferred", "up_for_reschedule")
+
+    @property
+    def operation(self) -> str:
+        """Return the operation that its operator is named after."""
+        name = self.operator.removesuffix("Operator")
+        return name if name in JOB_OPERATIONS else ""
+
+
+@dataclass(frozen=True)
+class JobFacts:
+    """The job of a task instance, as far as the task has left word of it."""
+
+    task: TaskState
+    app_id: str = ""
+    environment: str = ""
+    operation: str = ""
+    job_id: str = ""
+    status: str = ""
+    outcome: str = ""
+    # Seconds: since when the job runs (of the epoch), how long it took, how long such jobs usually take.
+    since: float | None = None
+    took: float | None = None
+    usual: float | None = None
+    deadline: float | None = None
+    # What the task waits for, in words; of the other job only as long as it waits for that.
+    waits_for: str = ""
+    waited_for_other: Mapping[str, Any] | None = None
+    error: Mapping[str, Any] | None = None
+    links: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_ours(self) -> bool:
+        """Tell whether the task has anything to do with AmplifyBackend."""
+        return bool(self.job_id or self.outcome or self.waits_for or self.error or self.links or self.waited_for_other)
+
+
+def facts_of(task: TaskState, xcoms: Mapping[str, Any], stored: Any = None, earlier: Sequence[Any] = ()) -> JobFacts:
+    """Return the facts of a task instance.
+
+    :param xcoms: Its XComs by key, those of ``KEYS``.
+    :param stored: What the task state store has of its start, where there is one.
+    :param earlier: What earlier instances of the task returned.
+    """
+    result = _mapping(xcoms.get(RESULT_KEY)) if task.state == "success" else {}
+    wait, other = read_note(xcoms.get(WAIT_KEY)) or {}, read_note(xcoms.get(OTHER_KEY))
+    error = None if task.state == "success" else read_note(xcoms.get(ERROR_KEY))
+    job = _job(result, wait, Intent.from_stored(stored), xcoms, task)
+    waits = wait or other or {}
+    took = _seconds(result)
+    return JobFacts(
+        task,
+        **job,
+        status=_text(result.get("Status")) or _status(task, wait, error),
+        outcome=_text(result.get("outcome")) or _text(wait.get("outcome")),
+        since=_number(wait.get("created")) or _number(waits.get("started")),
+        took=took,
+        usual=_number(wait.get("usual_seconds")) or usual_seconds(_durations(earlier, job["operation"])),
+        deadline=_number(waits.get("deadline")),
+        waits_for=_text(waits.get("what")),
+        waited_for_other=other,
+        error=error,
+        links={
+            link.name: address
+            for link in (AmplifyConsoleLink, AmplifyStudioLink)
+            if (address := _text(xcoms.get(link.key))).startswith("https://")
+        },
+    )
+
+
+def _job(
+    result: Mapping[str, Any], wait: Mapping[str, Any], intent: Intent | None, xcoms: Mapping[str, Any], task: TaskState
+) -> dict[str, str]:
+    """Return what identifies the job: from what the task returned, else from what it has left on the way."""
+    noted = _mapping(wait.get("job"))
+    started = intent.job if intent else None
+    rendered = task.rendered
+    target = rendered.get("target_environment_name") or rendered.get("backend_environment_name")
+    return {
+        "app_id": _first(result.get("AppId"), noted.get("AppId"), intent and intent.app_id, rendered.get("app_id")),
+        "environment": _first(
+            result.get("BackendEnvironmentName"),
+            noted.get("BackendEnvironmentName"),
+            started and started.backend_environment_name,
+            target,
+        ),
+        "operation": _first(
+            result.get("Operation"), noted.get("Operation"), intent and intent.operation, task.operation
+        ),
+        "job_id": _first(
+            result.get("JobId"),
+            noted.get("JobId"),
+            started and started.job_id,
+            xcoms.get(JOB_ID_KEY),
+            rendered.get("job_id"),
+        ),
+    }
+
+
+def _status(task: TaskState, wait: Mapping[str, Any], error: Mapping[str, Any] | None) -> str:
+    if error and error.get("type") == "BackendJobFailedError":
+        return "FAILED"
+    return "RUNNING" if task.is_waiting and wait.get("job") else ""
+
+
+def _first(*values: Any) -> str:
+    return next((value for value in values if isinstance(value, str) and value), "")
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _seconds(result: Mapping[str, Any]) -> float | None:
+    began, ended = epoch_ms(result.get("CreateTime")), epoch_ms(result.get("UpdateTime"))
+    return None if began is None or ended is None or ended < began else (ended - began) / 1000
+
+
+def _durations(earlier: Sequence[Any], operation: str) -> list[float]:
+    """Return how long the jobs of earlier instances of the task took."""
+    jobs = [_mapping(value) for value in earlier]
+    done = [job for job in jobs if job.get("Status") == COMPLETED and job.get("Operation") in (operation, None)]
+    return [seconds for job in done if (seconds := _seconds(job)) is not None]

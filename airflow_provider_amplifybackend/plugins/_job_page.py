@@ -1,0 +1,171 @@
+"""The tab "Amplify job" of a task instance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow_provider_amplifybackend.core.job import STILL_RUNNING, JobRef, Outcome, duration_text
+from airflow_provider_amplifybackend.core.secrets import redact_words
+from airflow_provider_amplifybackend.fleet.markup import Markup, join, tag
+from airflow_provider_amplifybackend.fleet.report import document
+from airflow_provider_amplifybackend.plugins._database import Instance, TaskKey
+from airflow_provider_amplifybackend.plugins._job_facts import ENDED, JobFacts
+from airflow_provider_amplifybackend.plugins._markup import (
+    PAGE_SCRIPTS,
+    elapsed_text,
+    minutes,
+    outside_link,
+    task_link,
+    tone,
+)
+
+TITLE = "Amplify job"
+UP = "../../"
+REFRESH_SECONDS = 15
+# How the task came to its job, in words.
+_OUTCOMES: Mapping[str, str] = {
+    Outcome.STARTED: "started by this task",
+    Outcome.ADOPTED: "adopted: an earlier try of this task had started it",
+    Outcome.FOUND: "found: the job was there already",
+    Outcome.SKIPPED: "skipped: there was nothing to do",
+}
+NOT_OURS = "This task has left nothing about a job of AmplifyBackend: it is no task of that kind, or it has not begun."
+NO_SUCH_TASK = "There is no such task instance."
+
+
+def page(facts: JobFacts, now: float) -> str:
+    """Return the tab of a task instance.
+
+    :param now: The time, in seconds since the epoch.
+    """
+    if not facts.is_ours:
+        return document(TITLE, tag("p", NOT_OURS, class_="note"), scripts=PAGE_SCRIPTS, head=_refresh(facts))
+    parts = [
+        tag("h1", _headline(facts, now), class_=f"headline {tone(facts.task.state)}"),
+        *_error(facts),
+        tag("dl", *_rows(_details(facts, now)), class_="facts-of-job"),
+        tag("h2", "What next"),
+        *(tag("p", text) for text in _next(facts)),
+    ]
+    return document(TITLE, *parts, scripts=PAGE_SCRIPTS, head=_refresh(facts))
+
+
+def list_page(key: TaskKey, instances: Iterable[Instance]) -> str:
+    """Return the tab of a mapped task as a whole: its instances by the names of their environments."""
+    rows = [
+        tag(
+            "tr",
+            tag("td", task_link(one.label, UP, key.dag_id, key.run_id, key.task_id, one.map_index)),
+            tag("td", one.state),
+        )
+        for one in instances
+    ]
+    if not rows:
+        return document(TITLE, tag("p", NO_SUCH_TASK, class_="note"), scripts=PAGE_SCRIPTS)
+    head = tag("thead", tag("tr", tag("th", "Environment"), tag("th", "State")))
+    return document(TITLE, tag("h1", TITLE), tag("table", head, tag("tbody", *rows)), scripts=PAGE_SCRIPTS)
+
+
+def _refresh(facts: JobFacts) -> Markup:
+    """Return what has a browser read the page again, as long as something can change."""
+    if facts.task.state in ENDED:
+        return Markup("")
+    return Markup(f'<meta http-equiv="refresh" content="{REFRESH_SECONDS}">')
+
+
+def _headline(facts: JobFacts, now: float) -> str:
+    what = facts.operation or "The task"
+    where = f", environment {facts.environment}" if facts.environment else ""
+    if facts.task.state == "success":
+        ending = f" after {duration_text(facts.took)}" if facts.took is not None else ""
+        return f"{facts.status or 'Done'}{ending}: {what}{where}"
+    if facts.error:
+        return f"{_failed_word(facts)}: {what}{where}"
+    if _waits_for_other(facts):
+        return f"Waiting for another job to end before {what} can start{where}"
+    if facts.task.is_waiting:
+        seconds = None if facts.since is None else max(0.0, now - facts.since)
+        return f"{facts.status or 'Waiting'} {elapsed_text(seconds, facts.usual)}: {what}{where}"
+    return f"{facts.task.state or 'Not started'}: {what}{where}"
+
+
+def _failed_word(facts: JobFacts) -> str:
+    state = {"up_for_retry": "Failed, and Airflow tries again", "skipped": "Skipped"}.get(facts.task.state)
+    return "FAILED" if state is None and facts.status == "FAILED" else state or "Failed"
+
+
+def _waits_for_other(facts: JobFacts) -> bool:
+    return facts.task.is_waiting and facts.waited_for_other is not None and not facts.outcome
+
+
+def _error(facts: JobFacts) -> list[Markup]:
+    if not facts.error:
+        return []
+    text, service_text = (redact_words(str(facts.error.get(name) or "")) for name in ("text", "service_text"))
+    kind = " ".join(filter(None, [str(facts.error.get("type") or ""), _reason(facts.error)]))
+    first, _, rest = text.partition("\n")
+    # The service's text is the last of the error's own lines.
+    own = rest.removesuffix(service_text).rstrip() if service_text else rest
+    parts = [tag("p", tag("strong", first or kind), class_="error")]
+    if service_text:
+        parts += [tag("p", "AmplifyBackend reported:", class_="note"), tag("pre", service_text)]
+    more = own.removesuffix("AmplifyBackend reported:").rstrip()
+    if more:
+        parts.append(tag("pre", more))
+    return [*parts, tag("p", kind, class_="note")]
+
+
+def _reason(error: Mapping[str, Any]) -> str:
+    return f"(reason: {error['reason']})" if error.get("reason") else ""
+
+
+def _details(facts: JobFacts, now: float) -> Iterable[tuple[str, str | Markup]]:
+    yield "Operation", facts.operation
+    yield "Environment", facts.environment
+    yield "App", facts.app_id
+    yield "Job", facts.job_id
+    yield "Status", facts.status
+    yield "Task", f"{facts.task.state or 'not started'}, try {facts.task.try_number}"
+    if facts.took is not None:
+        yield "Took", f"{duration_text(facts.took)}{_usually(facts)}"
+    elif facts.task.is_waiting and facts.since is not None and not _waits_for_other(facts):
+        yield "Running", elapsed_text(max(0.0, now - facts.since), facts.usual)
+    yield "How it came to it", _OUTCOMES.get(facts.outcome, facts.outcome)
+    yield "Waited for", _other(facts)
+    if facts.task.is_waiting and facts.deadline is not None:
+        yield "Waits until", f"{minutes(datetime.fromtimestamp(facts.deadline, UTC))} at the latest"
+    yield "Links", join([part for text, address in facts.links.items() for part in (outside_link(text, address), " ")])
+
+
+def _usually(facts: JobFacts) -> str:
+    return "" if facts.usual is None else f"; usually {duration_text(facts.usual)}"
+
+
+def _other(facts: JobFacts) -> str:
+    what = str((facts.waited_for_other or {}).get("what") or "")
+    return what and f"{what}, which held the environment"
+
+
+def _rows(details: Iterable[tuple[str, str | Markup]]) -> list[Markup]:
+    return [tag("div", tag("dt", name), tag("dd", value)) for name, value in details if value]
+
+
+def _next(facts: JobFacts) -> Iterable[str]:
+    state = facts.task.state
+    if state == "success":
+        yield "Nothing: the task has succeeded. Clearing it does it again."
+    elif facts.task.is_waiting:
+        until = "the other job has ended" if _waits_for_other(facts) else "what it waits for has come"
+        yield f"Nothing: the task continues by itself when {until}."
+        if facts.job_id:
+            yield f"Marking it as failed ends the task and not the job. {STILL_RUNNING}"
+    elif state == "up_for_retry":
+        yield "Airflow tries again by itself. A job that still runs is adopted, not started twice."
+    elif state == "skipped":
+        yield "Nothing: the task was skipped."
+    elif facts.error:
+        yield "The message above says what to do. Then clear the task: a job that still runs is not started twice."
+    if facts.job_id and state != "success":
+        yield f"To see the job: {JobRef(facts.app_id, facts.job_id, (facts.environment,)).check_command}"

@@ -1,0 +1,161 @@
+"""The sources of the rows of the page: a file, the XComs of inventories, or AWS itself."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+
+from airflow_provider_amplifybackend._compat import conf
+from airflow_provider_amplifybackend.core.timing import current
+from airflow_provider_amplifybackend.fleet.attention import urgency
+from airflow_provider_amplifybackend.fleet.stored import MOST_FILE_BYTES, from_compact, from_json_lines
+from airflow_provider_amplifybackend.plugins import _database
+from airflow_provider_amplifybackend.plugins._markup import time_of
+
+log = logging.getLogger(__name__)
+
+SECTION = "amplifybackend"
+FILE_NAME = "environments.jsonl"
+MOST_ROWS = 2000
+# A page that is asked for again and again asks AWS once in this time, and no longer than that at once.
+LIVE_FOR = 60.0
+LIVE_SECONDS = 25.0
+LIVE_REQUESTS_PER_SECOND = 20.0
+HOW_TO_GET_ONE = (
+    "There is no inventory to show. Run a BackendInventoryOperator in a DAG that you may read; or set [amplifybackend] "
+    "inventory to the folder that it writes to, or [amplifybackend] live_page = True."
+)
+
+
+@dataclass
+class Fleet:
+    """The rows of a page, and where they come from."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    source: str = ""
+    taken_at: datetime | None = None
+    # Further rows that are not here.
+    more: int = 0
+    problem: str = ""
+    # The task that has read them, if one has.
+    task: _database.TaskKey | None = None
+
+
+def find_fleet(readable: _database.Readable) -> Fleet:
+    """Return the fleet, from where the deployment wants it.
+
+    :param readable: What the user may read in Airflow.
+    """
+    if conf.getboolean(SECTION, "live_page", fallback=False):
+        return _limited(live_fleet())
+    path = conf.get(SECTION, "inventory", fallback="")
+    return _limited(fleet_in_file(path) if path else fleet_in_xcoms(readable))
+
+
+def _limited(fleet: Fleet) -> Fleet:
+    rows = sorted(fleet.rows, key=urgency)
+    fleet.rows, fleet.more = rows[:MOST_ROWS], fleet.more + len(rows[MOST_ROWS:])
+    return fleet
+
+
+# ------------------------------------------------------------------------------------------------------------- a file
+
+
+def fleet_in_file(path: str) -> Fleet:
+    """Return the fleet of a folder that ``BackendInventoryOperator`` writes to, or of its file of JSON lines."""
+    from airflow_provider_amplifybackend.hooks._records import StorageError, StoredFile
+
+    file = StoredFile.at(path) if path.endswith(".jsonl") else StoredFile(path, FILE_NAME)
+    found = Fleet(source="the inventory that [amplifybackend] inventory names")
+    try:
+        content = file.read_bytes(most=MOST_FILE_BYTES)
+        found.taken_at = file.modified_at()
+    except StorageError as error:
+        # Its text may have an address or a name that is not for everyone who may read a DAG.
+        log.warning("The inventory %s cannot be read: %s", file, error)
+        found.problem = "The inventory cannot be read; the log of the API server says why."
+        return found
+    if content is None:
+        found.problem = "There is no inventory yet where [amplifybackend] inventory says: run the task that writes it."
+        return found
+    found.rows, bad = from_json_lines(content)
+    if bad:
+        found.problem = f"{bad} lines of the inventory cannot be read, and are left out."
+    return found
+
+
+# ------------------------------------------------------------------------------------------------------------ an XCom
+
+
+def fleet_in_xcoms(readable: _database.Readable) -> Fleet:
+    """Return the newest rows of each task that has read an inventory, of the DAGs that the user may read."""
+    found = Fleet(source="a task")
+    newest: dict[tuple[str, ...], dict[str, Any]] = {}
+    tasks: set[tuple[str, str, int]] = set()
+    for key, value in _database.inventories(readable):
+        known = from_compact(value)
+        if known is None or key.task in tasks:
+            continue
+        tasks.add(key.task)
+        rows, facts = known
+        found.task = found.task or key
+        found.taken_at = found.taken_at or time_of(facts["taken_at"])
+        found.more += int(facts["more"])
+        for row in rows:
+            place = tuple(str(row[name]) for name in ("kind", "connection", "region", "app_id", "environment"))
+            newest.setdefault(place, row)
+    found.rows = list(newest.values())
+    if found.task is None:
+        found.problem = HOW_TO_GET_ONE
+    return found
+
+
+# --------------------------------------------------------------------------------------------------------------- live
+
+
+class Remembered:
+    """The last answer of something that takes long, for a while; whoever asks meanwhile waits for the same one."""
+
+    def __init__(self, ask: Callable[[], Fleet]) -> None:
+        self._ask = ask
+        self._lock = threading.Lock()
+        self._answer: Fleet | None = None
+        self._until = 0.0
+
+    def __call__(self) -> Fleet:
+        """Return the answer."""
+        with self._lock:
+            if self._answer is None or current().monotonic() >= self._until:
+                self._answer = self._ask()
+                self._until = current().monotonic() + LIVE_FOR
+            return self._answer
+
+
+def _read_live() -> Fleet:
+    from airflow_provider_amplifybackend.core.turns import Turns
+    from airflow_provider_amplifybackend.hooks._fleet import FleetReader, PacedHook, new_wishes
+
+    connection = conf.get(SECTION, "live_page_connection", fallback="aws_default")
+    wishes = new_wishes(None, timedelta(hours=2), timedelta(days=90))
+    hook = PacedHook(aws_conn_id=connection)
+    hook.turns = Turns(LIVE_REQUESTS_PER_SECOND)
+    found = Fleet(source=f"AWS, through the connection {connection}", taken_at=wishes.now)
+    end = current().monotonic() + LIVE_SECONDS
+    reader = FleetReader(hook, connection, "", wishes)
+    for row in islice(reader.rows(), MOST_ROWS):
+        found.rows.append(row)
+        if current().monotonic() > end:
+            found.problem = (
+                f"Not all could be read within {LIVE_SECONDS:.0f} s: let a BackendInventoryOperator read a fleet of "
+                "this size."
+            )
+            break
+    return found
+
+
+live_fleet = Remembered(_read_live)

@@ -1,0 +1,86 @@
+"""Command lines in this process, and as processes of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_amplifybackend.cli.main import main
+from airflow_provider_amplifybackend.core import timing
+from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from airflow_provider_amplifybackend.local.testing.isolated_airflow import connection_json
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A command that has ended."""
+
+    status: int
+    output: str
+    errors: str
+
+
+Run = Callable[..., Ended]
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str], airflow_home: Path) -> Run:
+    """Runs `airflow-amplifybackend` in this process, which has Airflow loaded."""
+
+    def run_here(*arguments: str) -> Ended:
+        capfd.readouterr()  # what fixtures have logged
+        with pytest.raises(SystemExit) as end, timing.replaced(sleep=lambda seconds: time.sleep(min(seconds, 0.1))):
+            main(arguments)
+        told = capfd.readouterr()
+        if isinstance(end.value.code, str):
+            return Ended(1, told.out, f"{told.err}{end.value.code}")
+        return Ended(end.value.code or 0, told.out, told.err)
+
+    return run_here
+
+
+@pytest.fixture
+def run_process(airflow_home: Path) -> Run:
+    """Runs a command as a process of its own, as a person does."""
+
+    def run_there(*command: str, **variables: str) -> Ended:
+        done = subprocess.run(
+            [sys.executable, "-m", *command],
+            env={**os.environ, "PYTHONPATH": str(ROOT), **variables},
+            cwd=airflow_home,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        return Ended(done.returncode, done.stdout, done.stderr)
+
+    return run_there
+
+
+@pytest.fixture(scope="module")
+def with_moto() -> Iterator[LocalAmplifyBackend]:
+    """A local service that has STS and S3, too."""
+    pytest.importorskip("moto")
+    pytest.importorskip("a2wsgi")
+    pytest.importorskip("openapi_spec_validator")
+    with LocalAmplifyBackend(with_moto=True, job_seconds=0.1) as service:
+        yield service
+
+
+@pytest.fixture
+def aws(with_moto: LocalAmplifyBackend, monkeypatch: pytest.MonkeyPatch) -> LocalAmplifyBackend:
+    """The same, empty, behind the connection `aws_default`."""
+    with_moto.control.reset()
+    with_moto.control.set(job_seconds=0.1)
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", connection_json(with_moto.endpoint_url))
+    return with_moto

@@ -1,0 +1,315 @@
+"""The page "Amplify backends": what it shows, from where, and that it trusts nothing that it shows."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_amplifybackend.fleet.stored import (
+    MOST_XCOM_BYTES,
+    compact,
+    from_compact,
+    from_json_lines,
+    known_row,
+)
+from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from airflow_provider_amplifybackend.plugins import _sources
+from airflow_provider_amplifybackend.plugins._database import TaskKey, Touch
+from airflow_provider_amplifybackend.plugins._fleet_page import page
+from airflow_provider_amplifybackend.plugins._sources import Fleet
+from tests.dag_run import DagRunner
+from tests.fleet.made import NOW, finding, resource, row
+from tests.samples import APP
+
+HOUR = 3600
+SECRET = "da2-hushhushhush"
+ATTACKS = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "</title></style><svg onload=alert(1)>",
+    "javascript:alert(1)",
+    "x' onmouseover='alert(1)",
+    "\u202egnp.exe\u202c",
+    "evil.example/#",
+    "../../../admin",
+)
+INVENTORY = """
+from airflow_provider_amplifybackend.operators.inventory import BackendInventoryOperator
+BackendInventoryOperator(task_id="inventory", path={path!r}, requests_per_second=100)
+"""
+Get = Callable[..., Any]
+
+
+class Page(HTMLParser):
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    @property
+    def shape(self) -> list[tuple[str, list[str]]]:
+        return [(tag, sorted(attributes)) for tag, attributes in self.elements]
+
+    @property
+    def addresses(self) -> list[str]:
+        return [str(attributes["href"]) for _, attributes in self.elements if "href" in attributes]
+
+
+def text_of(answer: Any) -> str:
+    return html.unescape(re.sub(r"<(style|script)>.*?</\1>|<[^>]*>", " ", answer.text, flags=re.DOTALL))
+
+
+# ------------------------------------------------------------------------------------------------------- whose data
+
+
+@pytest.fixture
+def inventory(dags: DagRunner, service: LocalAmplifyBackend, tmp_path: Path) -> str:
+    """A fleet with a job that runs, read by a task; the folder that it has written to."""
+    service.control.seed(
+        apps=[
+            {
+                "app_id": "d2",
+                "app_name": "blog",
+                "tags": {"team": "ann@example.com"},
+                "variables": {"API_TOKEN": SECRET},
+                "environments": [{"name": "dev", "age_seconds": 99 * HOUR, "api": {"shop": None}}],
+                "jobs": [
+                    {"environment": "dev", "operation": "UpdateBackendAPI", "age_seconds": 9 * HOUR},
+                    {"environment": "dev", "status": "FAILED", "error": f"api_key: {SECRET}", "age_seconds": HOUR},
+                ],
+            }
+        ]
+    )
+    service.control.set(job_seconds=600)
+    service.client().update_backend_api(AppId="d2", BackendEnvironmentName="dev", ResourceName="shop")
+    run = dags.run(INVENTORY.format(path=str(tmp_path / "fleet")))
+    assert run.state == "success", run.errors("inventory")
+    return str(tmp_path / "fleet")
+
+
+def test_without_an_inventory_the_page_says_how_to_get_one(get: Get, only_dags: Callable[..., None]) -> None:
+    only_dags(set())
+    shown = text_of(get("/fleet"))
+    assert "There is no inventory to show. Run a BackendInventoryOperator" in shown
+    assert "[amplifybackend] inventory" in shown
+
+
+@pytest.mark.parametrize("source", ["xcom", "folder", "file"])
+def test_the_page_shows_the_fleet_of_the_inventory(
+    get: Get, inventory: str, source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if source != "xcom":
+        name = "/environments.jsonl" if source == "file" else ""
+        monkeypatch.setenv("AIRFLOW__AMPLIFYBACKEND__INVENTORY", inventory + name)
+    answer = get("/fleet")
+    shown = text_of(answer)
+    assert answer.status_code == 200
+    assert "blog" in shown
+    assert re.search(r"blog / dev\s*: UpdateBackendAPI \w+ for \d+ s", shown), shown
+    assert "api/shop (AppSync)" in shown
+    assert "1 resource" in shown
+    assert (
+        "https://us-east-1.console.aws.amazon.com/amplify/home?region=us-east-1#/d2/YmFja2VuZA/dev"
+        in Page(answer.text).addresses
+    )
+    assert "https://us-east-1.admin.amplifyapp.com/admin/d2/dev/home" in Page(answer.text).addresses
+    for secret in (SECRET, "hush", "ann@example.com"):
+        assert secret not in answer.text
+
+
+def test_the_page_leads_to_the_task_that_last_worked_on_an_environment(
+    get: Get, dags: DagRunner, service: LocalAmplifyBackend, tmp_path: Path
+) -> None:
+    clone = dags.run(
+        'CloneBackendOperator(task_id="clone", app_id=APP, backend_environment_name="staging", '
+        'target_environment_name="copy", waiter_delay=0.1)'
+    )
+    read = dags.run('GetBackendOperator(task_id="read", app_id=APP, backend_environment_name="copy")')
+    dags.run(INVENTORY.format(path=str(tmp_path)))
+    answer = get("/fleet")
+    assert (
+        f"../dags/{clone.dag_id}/runs/{clone.run_id.replace(':', '%3A').replace('+', '%2B')}/tasks/clone"
+        in Page(answer.text).addresses
+    )
+    assert read.dag_id not in answer.text
+    assert APP in answer.text
+
+
+def test_nothing_of_a_dag_that_the_user_may_not_read_is_shown(
+    get: Get, dags: DagRunner, inventory: str, only_dags: Callable[[set[str]], None]
+) -> None:
+    other = dags.run('GetBackendOperator(task_id="other", app_id=APP)')
+    only_dags({other.dag_id})
+    answer = get("/fleet")
+    assert answer.status_code == 200
+    assert "blog" not in answer.text
+    assert "There is no inventory to show" in answer.text
+
+
+@pytest.mark.usefixtures("dags")
+def test_live_the_page_reads_aws_once_for_all_who_look_at_it(
+    get: Get, service: LocalAmplifyBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_sources, "live_fleet", _sources.Remembered(_sources.live_fleet._ask))
+    monkeypatch.setenv("AIRFLOW__AMPLIFYBACKEND__LIVE_PAGE", "True")
+    service.control.clear_journal()
+    shown = text_of(get("/fleet"))
+    assert "AWS, through the connection aws_default" in shown
+    assert "staging" in shown
+    requests = len(service.control.journal())
+    assert requests > 0
+    get("/fleet")
+    assert len(service.control.journal()) == requests
+
+
+def test_an_inventory_that_cannot_be_read_is_one_line_without_its_address(
+    get: Get, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AIRFLOW__AMPLIFYBACKEND__INVENTORY", f"nosuchscheme://{SECRET}@bucket/fleet")
+    answer = get("/fleet")
+    assert "The inventory cannot be read; the log of the API server says why." in answer.text
+    assert SECRET not in answer.text
+    monkeypatch.setenv("AIRFLOW__AMPLIFYBACKEND__INVENTORY", str(tmp_path))
+    assert "There is no inventory yet" in get("/fleet").text
+
+
+# ------------------------------------------------------------------------------------------------------ hostile data
+
+
+def shown_fleet(*rows: dict[str, Any]) -> str:
+    """The page of rows as they come back from a file."""
+    content = "".join(json.dumps(one) + "\n" for one in rows).encode()
+    return page(Fleet(rows=from_json_lines(content)[0], source="a file", taken_at=NOW), {})
+
+
+def full_row(text: str, **more: Any) -> dict[str, Any]:
+    job = {"job_id": text, "operation": text, "status": text, "since": text, "usual_seconds": 5}
+    return row(
+        text,
+        app_name=text or "shop",
+        attention=[finding("high", text)],
+        running_jobs=[job],
+        resources=[resource(text, note=text)],
+        lease=text,
+        protection=[text],
+        last_job_operation=text,
+        last_job_at=text,
+        **more,
+    )
+
+
+@settings(deadline=None)
+@given(text=st.sampled_from(ATTACKS) | st.text(max_size=20))
+def test_whatever_an_inventory_says_is_text(text: str) -> None:
+    plain, made = Page(shown_fleet(full_row("plain"))), Page(shown_fleet(full_row(text)))
+    without_links = [part for part in made.shape if part[0] != "a"]
+    assert [part[0] for part in without_links if part[0] in ("script", "img", "svg", "style", "iframe")] == [
+        part[0] for part in plain.shape if part[0] in ("script", "img", "svg", "style", "iframe")
+    ]
+    for tag, attributes in made.elements:
+        assert not [name for name in attributes if name.startswith("on")], tag
+        assert {"src", "srcset", "style", "action"}.isdisjoint(attributes), tag
+    for address in made.addresses:
+        assert address.startswith(
+            ("https://us-east-1.console.aws.amazon.com/", "https://us-east-1.admin.amplifyapp.com/")
+        )
+
+
+@pytest.mark.parametrize("region", [*ATTACKS, "us-east-1.evil.example", "us-east-1/", "US-EAST-1", "", "\nus-east-1"])
+def test_a_region_that_is_none_leads_nowhere(region: str) -> None:
+    assert Page(shown_fleet(row("dev", region=region))).addresses == []
+
+
+def test_a_secret_that_stands_under_its_name_in_the_inventory_is_not_shown() -> None:
+    text = f"cannot be read: password={SECRET}"
+    shown = shown_fleet(
+        row("dev", password=SECRET, token=SECRET, attention=[finding("high", text)], lease=text, protection=[text])
+    )
+    assert "dev" in shown
+    assert SECRET not in shown
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"", b"null", b"[]", b"{}", b'{"kind": "other"}', b"\xff\xfe", b"{", b"[" * 100_000,
+        b'{"kind": "environment", "attention": 5, "resources": {"a": 1}, "running_jobs": [1, null, {}]}',
+        b'{"kind": "environment", "age_days": 1e400, "lease": {"x": 1}, "attention": [{"level": "<b>", "text": 5}]}',
+    ],
+)  # fmt: skip
+def test_a_line_that_is_no_row_harms_nothing(line: bytes) -> None:
+    good = json.dumps(row("dev")).encode()
+    rows, bad = from_json_lines(line + b"\n" + good)
+    assert rows[-1]["environment"] == "dev"
+    assert bad + len(rows) == (2 if line else 1)
+    assert "dev" in page(Fleet(rows=rows, source="a file"), {})
+
+
+# ------------------------------------------------------------------------------------------------------------ pieces
+
+
+def test_a_running_job_is_compared_with_what_is_usual() -> None:
+    began = (NOW - timedelta(minutes=12)).isoformat()
+    job = {"job_id": "j", "operation": "CloneBackend", "status": "RUNNING", "since": began, "usual_seconds": 240.0}
+    shown = shown_fleet(row("dev", running_jobs=[job]))
+    assert "CloneBackend RUNNING for 12 min 0 s, longer than usual, which is 4 min 0 s" in shown
+    assert "for 12 min 0 s, usually 20 min 0 s" in shown_fleet(row("dev", running_jobs=[job | {"usual_seconds": 1200}]))
+    assert "no earlier job to compare with" in shown_fleet(row("dev", running_jobs=[job | {"usual_seconds": None}]))
+
+
+def test_the_state_of_the_last_task_is_shown() -> None:
+    key = TaskKey("a_dag", "a/run", "group.task", 3)
+    address = "https://us-east-1.console.aws.amazon.com/amplify/home?region=us-east-1#/d1/YmFja2VuZA/dev"
+    fleet = Fleet(rows=[known_row(row("dev")) or {}], source="a file")
+    made = page(fleet, {address: Touch(key, NOW, "deferred")})
+    assert "../dags/a_dag/runs/a%2Frun/tasks/group.task/mapped/3" in Page(made).addresses
+    assert "deferred, 2026-11-29 12:00 UTC" in made
+
+
+def test_an_xcom_takes_what_needs_attention_first_and_says_how_much_is_left() -> None:
+    rows = [row(f"env-{number}", resources=[resource("r" * 50)] * 4, lease="x" * 90) for number in range(500)]
+    value = compact(rows, {"taken_at": NOW.isoformat()})
+    assert len(json.dumps(value).encode()) <= MOST_XCOM_BYTES
+    assert 20 < len(value["rows"]) < 500
+    assert value["more"] == 500 - len(value["rows"])
+    known = from_compact(json.loads(json.dumps(value)))
+    assert known is not None
+    assert [one["environment"] for one in known[0]][:2] == ["env-0", "env-1"]
+    assert f"{value['more']} more rows do not fit here" in page(
+        Fleet(rows=known[0], source="a task", more=known[1]["more"]), {}
+    )
+
+
+@pytest.mark.parametrize("value", [None, "", [], {}, {"version": 2, "rows": []}, {"version": 1, "rows": {}}])
+def test_an_xcom_of_somebody_else_is_no_inventory(value: Any) -> None:
+    assert from_compact(value) is None
+
+
+def test_every_row_of_an_inventory_comes_back_as_it_was() -> None:
+    job = {"job_id": "j", "operation": "CloneBackend", "status": "RUNNING", "since": NOW.isoformat()}
+    written = row(
+        "dev",
+        attention=[finding("high")],
+        resources=[resource("people", ids={"user_pool_id": "us-east-1_x"})],
+        stuck_jobs=[job],
+        running_jobs=[job | {"usual_seconds": 1.5}],
+        protection=["termination protection"],
+    )
+    (read,), _ = from_json_lines(json.dumps(written).encode())
+    assert {name: value or None for name, value in read.items()} == {
+        name: value or None for name, value in written.items()
+    }

@@ -1,0 +1,318 @@
+"""The tab "Amplify job": what a task has left, in every state, without a request to AWS."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import AsyncIterator, Callable
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_amplifybackend.core.job import JobRef
+from airflow_provider_amplifybackend.core.notes import ERROR_KEY, OTHER_KEY, WAIT_KEY, wait_note
+from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from airflow_provider_amplifybackend.plugins._job_facts import JOB_ID_KEY, KEYS, RESULT_KEY, TaskState, facts_of
+from airflow_provider_amplifybackend.plugins._job_page import page
+from tests.dag_run import DagRunner, Finished
+from tests.plugins.test_fleet_page import ATTACKS, Page, text_of
+from tests.samples import APP
+
+if TYPE_CHECKING:
+    from airflow.triggers.base import TriggerEvent
+
+Get = Callable[..., Any]
+CLONE = """
+CloneBackendOperator(
+    task_id="clone", app_id=APP, backend_environment_name="staging", target_environment_name="copy",
+    waiter_delay=0.1, {options}
+)
+"""
+REF = JobRef(APP, "j-1", ("copy",), "CloneBackend")
+NOW = 1_800_000_000.0
+
+
+def tab(get: Get, run: Finished, task_id: str = "clone", map_index: int | str = -1) -> Any:
+    return get_tab(get, run.dag_id, run.run_id, task_id, map_index)
+
+
+def get_tab(get: Get, dag_id: str, run_id: str, task_id: str, map_index: int | str = -1) -> Any:
+    quoted = run_id.replace("+", "%2B")
+    answer = get(f"/job/{dag_id}?run_id={quoted}&task_id={task_id}&map_index={map_index}")
+    assert answer.status_code == 200
+    return answer
+
+
+# -------------------------------------------------------------------------------------------------------- real tasks
+
+
+@pytest.mark.parametrize("options", ["deferrable=True", "deferrable=False"])
+def test_a_task_that_has_succeeded_shows_its_job_and_how_it_came_to_it(
+    get: Get, dags: DagRunner, service: LocalAmplifyBackend, options: str
+) -> None:
+    run = dags.run(CLONE.format(options=options))
+    service.control.clear_journal()
+    shown = text_of(tab(get, run))
+    assert re.search(r"COMPLETED after \d+ s: CloneBackend, environment copy", shown)
+    assert "started by this task" in shown
+    assert run.xcom("clone")["JobId"] in shown
+    assert "usually" in shown
+    assert service.control.journal() == []
+
+
+def test_a_task_that_is_deferred_shows_the_job_that_it_waits_for(
+    get: Get, dags: DagRunner, service: LocalAmplifyBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow_provider_amplifybackend.triggers.job import BackendJobTrigger
+
+    service.control.set(job_seconds=2)  # longer than the start takes on a busy machine, so that it is deferred
+    seen: list[Any] = []
+    run_trigger = BackendJobTrigger.run
+
+    async def look_and_run(trigger: BackendJobTrigger) -> AsyncIterator[TriggerEvent]:
+        seen.append(look())
+        async for event in run_trigger(trigger):
+            yield event
+
+    def look() -> Any:
+        from airflow.models.taskinstance import TaskInstance
+        from airflow.utils.session import create_session
+        from sqlalchemy import select
+
+        with create_session() as session:
+            run_id = session.scalar(select(TaskInstance.run_id).where(TaskInstance.dag_id == dag.dag_id))
+        return get_tab(get, dag.dag_id, str(run_id), "clone")
+
+    monkeypatch.setattr(BackendJobTrigger, "run", look_and_run)
+    dag = dags.load(CLONE.format(options="deferrable=True"))
+    run = dags.run_dag(dag)
+    assert run.states == {"clone": "success"}
+    shown = text_of(seen[0])
+    assert re.search(r"RUNNING for \d+ s; no earlier job to compare with: CloneBackend, environment copy", shown), shown
+    assert run.xcom("clone")["JobId"] in shown
+    assert "started by this task" in shown
+    assert "Waits until" in shown
+    assert "AmplifyBackend cannot cancel jobs" in shown
+    assert '<meta http-equiv="refresh"' in seen[0].text
+
+
+@pytest.mark.parametrize("options", ["deferrable=True", "deferrable=False"])
+def test_a_task_that_has_failed_shows_the_error_of_the_service_and_what_to_do(
+    get: Get, dags: DagRunner, service: LocalAmplifyBackend, options: str
+) -> None:
+    service.control.add_fault("CloneBackend", kind="job_fails", error="Resource limit <b>exceeded</b>")
+    answer = tab(get, dags.run(CLONE.format(options=options)))
+    shown = text_of(answer)
+    assert "FAILED: CloneBackend, environment copy" in shown
+    assert "Resource limit <b>exceeded</b>" in html.unescape(answer.text)
+    assert "Resource limit &lt;b&gt;exceeded" in answer.text
+    assert 'set on_failure="delete_target"' in shown
+    assert "BackendJobFailedError" in shown
+    assert '<meta http-equiv="refresh"' not in answer.text
+
+
+def test_a_task_that_was_refused_shows_why(get: Get, dags: DagRunner) -> None:
+    run = dags.run(
+        'DeleteBackendOperator(task_id="delete", app_id=APP, backend_environment_name="nothing", if_missing="fail")'
+    )
+    shown = text_of(tab(get, run, "delete"))
+    assert "BackendStartError (reason: " in shown
+    assert "environment nothing" in shown
+
+
+def test_no_secret_of_a_failed_task_is_left_for_the_tab(
+    get: Get, dags: DagRunner, service: LocalAmplifyBackend
+) -> None:
+    secret = "hush-hush-hush-1"
+    service.control.add_fault("CreateBackendAuth", kind="job_fails", error=f"bad client_secret={secret} given")
+    run = dags.run(
+        f"""
+        config = json.loads(json.dumps(AUTH))
+        config["UserPoolConfigs"]["OAuth"] = {{
+            "DomainPrefix": "x", "OAuthGrantType": "CODE", "OAuthScopes": ["EMAIL"],
+            "RedirectSignInURIs": ["https://a.example/"], "RedirectSignOutURIs": ["https://a.example/"],
+            "SocialProviderSettings": {{"Google": {{"ClientId": "id", "ClientSecret": "{secret}"}}}},
+        }}
+        CreateBackendAuthOperator(
+            task_id="clone", app_id=APP, backend_environment_name="staging", resource_name="people",
+            resource_config=config, waiter_delay=0.1, deferrable=False,
+        )
+        """
+    )
+    assert run.states == {"clone": "failed"}, run.states
+    answer = tab(get, run)
+    assert "BackendJobFailedError" in answer.text
+    assert secret not in answer.text
+    assert secret not in json.dumps([str(value) for value in run.xcoms().values()])
+
+
+def test_a_mapped_task_shows_each_of_its_environments(get: Get, dags: DagRunner) -> None:
+    run = dags.run("""
+        CloneBackendOperator.partial(
+            task_id="clone", app_id=APP, backend_environment_name="staging", waiter_delay=0.1,
+        ).expand(target_environment_name=["one", "two"])
+    """)
+    assert "CloneBackend, environment two" in text_of(tab(get, run, map_index=1))
+    # Airflow leaves its placeholder for the task as a whole.
+    answer = tab(get, run, map_index="%7BMAP_INDEX%7D")
+    shown = text_of(answer)
+    assert [name for name in ("one", "two") if name in shown] == ["one", "two"]
+    assert any(address.endswith("/tasks/clone/mapped/1") for address in Page(answer.text).addresses)
+
+
+def test_a_retry_shows_the_job_that_it_has_adopted(get: Get, dags: DagRunner, service: LocalAmplifyBackend) -> None:
+    service.control.add_fault("CloneBackend", kind="reset_after")
+    shown = text_of(tab(get, dags.run(CLONE.format(options="deferrable=False"))))
+    assert "COMPLETED after" in shown
+    assert "started by this task" in shown or "adopted" in shown
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_a_sensor_shows_what_it_waited_for(
+    get: Get, dags: DagRunner, service: LocalAmplifyBackend, deferrable: bool
+) -> None:
+    service.control.set(job_seconds=3600)
+    job_id = service.client().clone_backend(AppId=APP, BackendEnvironmentName="staging", TargetEnvironmentName="copy")[
+        "JobId"
+    ]
+    run = dags.run(
+        f'BackendJobSensor(task_id="wait", app_id=APP, backend_environment_name="copy", job_id="{job_id}", '
+        f"timeout=0.5, poke_interval=0.1, deferrable={deferrable})"
+    )
+    shown = text_of(tab(get, run, "wait"))
+    assert job_id in shown
+    assert "Timed out after" in shown
+
+
+@pytest.mark.parametrize(
+    "body",
+    ['@task(task_id="clone")\ndef other() -> dict:\n    return {"JobId": 5, "outcome": ["x"]}\nother()'],
+)
+def test_a_task_of_somebody_else_has_one_line(get: Get, dags: DagRunner, body: str) -> None:
+    assert "This task has left nothing about a job" in text_of(tab(get, dags.run(body)))
+
+
+def test_a_task_instance_that_does_not_exist_has_one_line(get: Get, dags: DagRunner) -> None:
+    run = dags.run(CLONE.format(options=""))
+    assert "There is no such task instance." in text_of(tab(get, run, "nothing"))
+
+
+def test_the_page_of_a_run_with_odd_ids_is_asked_for_as_airflow_writes_them(get: Get) -> None:
+    answer = get("/job/a.dag-1?run_id=..%2F..%2F%3Cscript%3E%2B&task_id=a%26b&map_index={MAP_INDEX}")
+    assert answer.status_code == 200
+    assert "<script>+" not in answer.text
+
+
+# ------------------------------------------------------------------------------------------------------- every state
+
+
+def shown_as(state: str, xcoms: dict[str, Any], **more: Any) -> str:
+    return page(facts_of(TaskState(state=state, try_number=1), xcoms, **more), NOW)
+
+
+def words(text: str) -> str:
+    class Text(HTMLParser):
+        found = ""
+
+        def handle_data(self, data: str) -> None:
+            self.found += data + " "
+
+    parser = Text()
+    parser.feed(re.sub(r"<(style|script)>.*?</\1>", "", text, flags=re.DOTALL))
+    return parser.found
+
+
+def waiting(**more: Any) -> dict[str, Any]:
+    return wait_note(REF, started=NOW - 100, deadline=NOW + 3500, outcome="adopted", **more)
+
+
+def test_a_running_job_is_compared_with_what_is_usual() -> None:
+    noted = waiting(durations=[60.0, 61.0, 59.0], created_ms=int((NOW - 300) * 1000))
+    shown = words(shown_as("deferred", {WAIT_KEY: noted}))
+    assert "RUNNING for 5 min 0 s, longer than usual, which is 1 min 0 s: CloneBackend, environment copy" in shown
+    assert "adopted: an earlier try of this task had started it" in shown
+
+
+def test_earlier_instances_of_the_task_tell_what_is_usual() -> None:
+    done = {"Operation": "CloneBackend", "Status": "COMPLETED", "CreateTime": "1000", "UpdateTime": "91000"}
+    failed = done | {"Status": "FAILED", "UpdateTime": "2000"}
+    shown = words(shown_as("deferred", {WAIT_KEY: waiting()}, earlier=[done, failed, None, "x", {}]))
+    assert "usually 1 min 30 s" in shown
+
+
+def test_while_another_job_holds_the_environment_the_tab_says_whose_end_is_awaited() -> None:
+    other = wait_note(JobRef(APP, "j-0", ("copy",), "UpdateBackendAPI"), started=NOW - 5, deadline=NOW + 5)
+    shown = words(shown_as("deferred", {OTHER_KEY: other}))
+    assert "Waiting for another job to end" in shown
+    assert "job j-0 (UpdateBackendAPI" in shown
+    assert "continues by itself when the other job has ended" in shown
+    later = words(shown_as("deferred", {OTHER_KEY: other, WAIT_KEY: waiting()}))
+    assert "Waiting for another job" not in later
+    assert "job j-0 (UpdateBackendAPI" in later
+
+
+def test_where_no_note_was_left_the_stored_start_says_which_job_it_is() -> None:
+    stored = {
+        "operation": "CloneBackend", "app_id": APP, "digest": "", "round": {"max_tries": 0, "clear_number": 0},
+        "service_time_ms": 1, "job_id": "j-9", "job_environment": "copy",
+    }  # fmt: skip
+    shown = words(shown_as("running", {JOB_ID_KEY: "j-9"}, stored=stored))
+    assert "CloneBackend, environment copy" in shown
+    assert "j-9" in shown
+
+
+@pytest.mark.parametrize(
+    "state",
+    ["", "scheduled", "queued", "running", "deferred", "up_for_retry", "up_for_reschedule", "failed", "skipped",
+     "upstream_failed", "success", "restarting"],
+)  # fmt: skip
+def test_every_state_has_a_tab(state: str) -> None:
+    for xcoms in ({}, {WAIT_KEY: waiting()}, {JOB_ID_KEY: "j-1"}):
+        assert "<title>Amplify job</title>" in shown_as(state, xcoms)
+
+
+def test_the_error_of_an_earlier_try_is_not_that_of_a_success() -> None:
+    error = {"version": 1, "type": "BackendJobFailedError", "text": "FAILED"}
+    assert "BackendJobFailedError" not in shown_as("success", {ERROR_KEY: error, JOB_ID_KEY: "j"})
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text(max_size=8)
+    | st.sampled_from(ATTACKS),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(deadline=None)
+@given(
+    xcoms=st.dictionaries(st.sampled_from(KEYS), JSON),
+    state=st.sampled_from(["deferred", "failed", "success"]),
+    stored=JSON,
+)
+def test_whatever_a_task_has_left_the_tab_is_shown(xcoms: dict[str, Any], state: str, stored: Any) -> None:
+    assert "<title>Amplify job</title>" in shown_as(state, xcoms, stored=stored, earlier=list(xcoms.values()))
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+@pytest.mark.parametrize("state", ["deferred", "failed", "success"])
+def test_whatever_a_task_has_left_is_text(attack: str, state: str) -> None:
+    def xcoms(text: str) -> dict[str, Any]:
+        job = {"AppId": text, "JobId": text, "Operation": text, "BackendEnvironmentName": text}
+        note = waiting() | {"what": text, "outcome": text, "job": job}
+        error = {"version": 1, "type": text, "reason": text, "text": f"{text}\n{text}", "service_text": text}
+        result = job | {"Status": text, "outcome": text, "Error": text}
+        links = {"amplify_console_link": text, "amplify_studio_link": f"https://us-east-1.example/{text}"}
+        return {RESULT_KEY: result, WAIT_KEY: note, OTHER_KEY: note, ERROR_KEY: error, **links}
+
+    made, plain = Page(shown_as(state, xcoms(attack))), Page(shown_as(state, xcoms("plain")))
+    assert made.shape == plain.shape
+    assert all(address.startswith("https://us-east-1.example/") for address in made.addresses)
