@@ -73,8 +73,9 @@ def test_what_happens_in_the_service_appears_without_a_reload(service: LocalAmpl
 def test_a_hostile_name_is_only_text(service: LocalAmplifyBackend, opened: Any) -> None:
     service.control.seed_app(ATTACK, {"name": ATTACK, "auth": {ATTACK: None}}, app_name=ATTACK)
     service.control.seed_app(ATTACK, jobs=[{"environment": ATTACK, "status": "FAILED", "error": ATTACK}])
+    service.client().get_backend(AppId=ATTACK)
     service.control.add_fault("GetBackend", kind="error", app_id=ATTACK, code="<b>x</b>", message=ATTACK)
-    for table in ("apps", "jobs", "faults"):
+    for table in ("apps", "jobs", "faults", "journal"):
         shown(opened, table, "<img src=x")
     assert opened.title() == "Local AmplifyBackend"
     assert opened.locator("img").count() == 0
