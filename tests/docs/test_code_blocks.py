@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from packaging.requirements import Requirement
 
 from airflow_provider_amplifybackend.get_provider_info import get_provider_info
 from scripts.docs import task_classes
@@ -26,7 +25,7 @@ from tests.pages import PAGES, ROOT, Block, blocks, commands
 
 ALL = [block for page in PAGES for block in blocks(page)]
 SCRIPTS = set(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"])
-LANGUAGES = {"requirements", "python", "console", "json", "ini", "toml", "yaml", "dockerfile", "text"}
+LANGUAGES = {"python", "console", "json", "ini", "toml", "yaml", "dockerfile", "text"}
 DIRECTIVES = {"{eval-rst}", "{toctree}", "{include}", "{literalinclude}"}
 # What an example that is a part of a DAG file may take for granted, as docs/recipes.md and README.md do not.
 AROUND = """
@@ -110,13 +109,6 @@ def test_a_document_parses(block: Block) -> None:
         assert yaml.safe_load(block.text)
     else:
         assert {"json": json.loads, "toml": tomllib.loads}[block.language](block.text)
-
-
-@pytest.mark.parametrize("block", [block for block in ALL if block.language == "requirements"], ids=lambda it: it.where)
-def test_a_line_of_requirements_is_an_option_of_pip_or_a_requirement(block: Block) -> None:
-    options = {"--constraint", "--find-links", "--index-url", "--no-index"}
-    for line in block.text.splitlines():
-        assert line.split()[0] in options if line.startswith("-") else Requirement(line), line
 
 
 @of("ini")
