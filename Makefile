@@ -37,7 +37,7 @@ PINS := pyproject.toml scripts/venv.sh $(wildcard constraints/constraints-$(MINO
 AGAIN := $(if $(USABLE),,again)
 
 .PHONY: help venv image demo test lint format types check coverage test-system test-upgrade test-system-short test-crash test-crash-short test-leases test-leases-short test-secrets test-secrets-short test-faults test-faults-short test-guard \
-	test-mutants test-mutants-short test-js test-project test-mwaa test-matrix test-matrix-short bench bench-short bench-waiting docs build changelog changelog-release constraints clean again
+	test-ui screenshots test-mutants test-mutants-short test-js test-project test-mwaa test-matrix test-matrix-short bench bench-short bench-waiting docs build changelog changelog-release constraints clean again
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -94,6 +94,12 @@ test-upgrade: $(VENV)/.system-layer  ## older versions are replaced while tasks 
 
 test-system-short: $(VENV)/.system-layer  ## the example DAG on a real Airflow (what CI runs)
 	@$(BIN)/python -m pytest -m system tests/system/test_example_dag.py $(ARGS)
+
+test-ui: $(VENV)/.system-layer  ## Airflow's UI in a real browser: the page, the tab, the links (needs Chromium)
+	@$(BIN)/python -m pytest -m system tests/system/test_ui.py $(ARGS)
+
+screenshots: $(VENV)/.system-layer  ## the same, and the screenshots of docs/ui.md with it
+	@SCREENSHOTS=$(CURDIR)/docs/images $(BIN)/python -m pytest -m system tests/system/test_ui.py $(ARGS)
 
 test-crash: $(VENV)/.system-layer  ## kill processes of a real Airflow: KILLS=20 SEED=1 (the control: ARGS=--naive)
 	@$(BIN)/python -m tests.system.crash_campaign --kills $(KILLS) $(if $(SEED),--seed $(SEED)) $(ARGS)

@@ -28,13 +28,13 @@ COLUMNS = {
     "app_name": "App",
     "environment": "Environment",
     "region": "Region",
-    "attention": "Attention",
     "health": "Health",
     "running_jobs": "Running",
     "last_job_operation": "Last job",
     "last_job_at": "Last job at",
     "touched": "Last DAG run",
     "links": "Links",
+    "attention": "Attention",
     "age_days": "Age (days)",
     "lease": "Lease",
     "protection": "Protection",
@@ -83,7 +83,7 @@ def _names(key: Any) -> tuple[str, str, str, int]:
 def _cell(fleet: Fleet, touches: Mapping[str, Touch], name: str, row: Mapping[str, Any]) -> Markup:
     if name == "running_jobs":
         return tag(
-            "td", *(tag("div", _job(job, fleet)) for job in row[name] or ()), class_="wide" if row[name] else None
+            "td", *(tag("div", _job(job, fleet)) for job in row[name] or ()), class_="job" if row[name] else None
         )
     if name == "last_job_operation":
         return tag("td", " ".join(filter(None, [row[name], row["last_job_status"]])))

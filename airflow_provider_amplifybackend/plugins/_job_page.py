@@ -45,9 +45,10 @@ def page(facts: JobFacts, now: float) -> str:
     parts = [
         tag("h1", _headline(facts, now), class_=f"headline {tone(facts.task.state)}"),
         *_error(facts),
-        tag("dl", *_rows(_details(facts, now)), class_="facts-of-job"),
         tag("h2", "What next"),
         *(tag("p", text) for text in _next(facts)),
+        tag("h2", "The job"),
+        tag("dl", *_rows(_details(facts, now)), class_="facts-of-job"),
     ]
     return document(TITLE, *parts, scripts=PAGE_SCRIPTS, head=_refresh(facts))
 
@@ -167,5 +168,6 @@ def _next(facts: JobFacts) -> Iterable[str]:
         yield "Nothing: the task was skipped."
     elif facts.error:
         yield "The message above says what to do. Then clear the task: a job that still runs is not started twice."
-    if facts.job_id and state != "success":
-        yield f"To see the job: {JobRef(facts.app_id, facts.job_id, (facts.environment,)).check_command}"
+    command = JobRef(facts.app_id, facts.job_id, (facts.environment,)).check_command
+    if facts.job_id and state != "success" and command not in str((facts.error or {}).get("text")):
+        yield f"To see the job: {command}"
