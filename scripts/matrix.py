@@ -149,7 +149,14 @@ def run_tests(python: Path, tests: Sequence[str]) -> dict[str, int]:
     arguments = ["-q", "-n", os.environ.get("JOBS", "2"), "--dist", "loadfile", "-m", MARKED]
     with tempfile.TemporaryDirectory() as home:
         report = Path(home) / "report.xml"
-        command = [python, "-m", "pytest", *arguments, f"--junitxml={report}", *shlex.split(os.environ.get("ARGS", ""))]
+        command: list[str | Path] = [
+            python,
+            "-m",
+            "pytest",
+            *arguments,
+            f"--junitxml={report}",
+            *shlex.split(os.environ.get("ARGS", "")),
+        ]
         done = subprocess.run([*command, *tests], cwd=ROOT, env=os.environ | {"AIRFLOW_HOME": home}, check=False)
         return counts(report.read_text(encoding="utf-8") if report.exists() else "", done.returncode)
 
@@ -195,13 +202,13 @@ def install(session: Session, environment: Path, python: str, pins: list[str]) -
     constraints = environment / "constraints.txt"
     constraints.write_text("\n".join(pins) + "\n")
     own = environment / "bin" / "python"
-    pip = [own, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
+    pip: list[str | Path] = [own, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
     if uv:
         pip = [uv, "pip", "install", "--quiet", "--python", own]
     else:  # older ones know no dependency groups
         subprocess.run([*pip, "-c", constraints, "--upgrade", "pip"], check=True)
     # MWAA's constraints do not pin Airflow itself.
-    wanted = [f"apache-airflow=={session.airflow}"] if session.airflow else []
+    wanted: list[str | Path] = [f"apache-airflow=={session.airflow}"] if session.airflow else []
     wanted += ["-e", f".[{session.extras}]", "--group", "test"]
     subprocess.run([*pip, "-c", constraints, *wanted], cwd=ROOT, check=True)
 

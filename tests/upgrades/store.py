@@ -18,7 +18,7 @@ from types import SimpleNamespace
 from typing import Any
 
 APP = "d1a2b3c4d5"
-STORAGE = {"Permissions": {"Authenticated": ["READ"]}, "ServiceName": "S3"}
+STORAGE: Any = {"Permissions": {"Authenticated": ["READ"]}, "ServiceName": "S3"}
 
 
 class Store(dict[str, Any]):

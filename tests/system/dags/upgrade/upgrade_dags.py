@@ -16,7 +16,7 @@ NAME = "{{ dag_run.conf['name'] }}"
 COMMON: dict[str, Any] = {"app_id": APP, "retries": 3, "retry_delay": timedelta(seconds=1)}
 # Hours: what waits too long is another story.
 JOB: dict[str, Any] = {**COMMON, "waiter_delay": 2, "waiter_max_attempts": 3600}
-STORAGE = {"Permissions": {"Authenticated": ["READ"]}, "ServiceName": "S3"}
+STORAGE: Any = {"Permissions": {"Authenticated": ["READ"]}, "ServiceName": "S3"}
 
 
 @task
