@@ -6,7 +6,7 @@ FROM python:${PYTHON}-slim AS build
 ARG PYTHON
 WORKDIR /src
 COPY constraints/constraints-${PYTHON}.txt constraints/
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY airflow_provider_amplifybackend airflow_provider_amplifybackend/
 RUN python -m venv /opt/amplifybackend-local
 # Of all dependencies only those of the extra `local`: the service imports no Airflow.
@@ -14,7 +14,8 @@ RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))
 RUN /opt/amplifybackend-local/bin/python -m pip install --no-cache-dir -c constraints/constraints-${PYTHON}.txt -r local.txt
 # The build back end comes from the constraints, too, so that a new one cannot break an old commit.
 RUN python -m venv /opt/builder
-RUN /opt/builder/bin/python -m pip install --no-cache-dir -c constraints/constraints-${PYTHON}.txt hatchling
+RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['build-system']['requires'], sep='\n')" > build.txt
+RUN /opt/builder/bin/python -m pip install --no-cache-dir -c constraints/constraints-${PYTHON}.txt -r build.txt
 RUN /opt/builder/bin/python -m pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir wheel .
 RUN /opt/amplifybackend-local/bin/python -m pip install --no-cache-dir --no-deps --no-index wheel/*.whl
 

@@ -23,7 +23,8 @@ FILE = ROOT / "docker" / "amplifybackend-local.Dockerfile"
 PLACE = "/opt/amplifybackend-local"
 HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
 BUILD, FINAL = stages(FILE)
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+WHOLE = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT = WHOLE["project"]
 
 
 def copied(value: str) -> tuple[list[str], str]:
@@ -41,11 +42,12 @@ def allowed(source: str) -> bool:
 
 def test_everything_that_is_copied_is_there_and_not_ignored() -> None:
     sources = [source for instruction in BUILD.all("COPY") for source in copied(instruction.value)[0]]
-    assert len(sources) == 5
+    assert len(sources) == 6
     assert [source for source in sources if not (ROOT / source).exists() or not allowed(source)] == []
     assert not allowed("tests")
     # The build back end reads these.
-    assert {"pyproject.toml", PROJECT["readme"], *PROJECT["license-files"]} <= set(sources)
+    readme = WHOLE["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]["fragments"]
+    assert {"pyproject.toml", *(part["path"] for part in readme), *PROJECT["license-files"]} <= set(sources)
 
 
 def test_the_second_stage_has_only_what_the_first_made() -> None:
