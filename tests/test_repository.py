@@ -100,7 +100,7 @@ def test_a_change_is_in_a_file_that_a_release_reads() -> None:
     tools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
     types = "|".join(each["directory"] for each in tools["towncrier"]["type"])
     for path in release.fragments(ROOT):
-        assert re.fullmatch(rf"\+?[\w-]+\.({types})\.md", path.name), path.name
+        assert re.fullmatch(rf"(\d+|\+[\w-]+)\.({types})\.md", path.name), path.name
         assert path.read_text(encoding="utf-8").strip()
 
 
