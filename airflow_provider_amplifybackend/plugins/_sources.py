@@ -119,7 +119,10 @@ def fleet_in_xcoms(readable: _database.Readable) -> Fleet:
 
 
 class Remembered:
-    """The last answer of something that takes long, for a while; whoever asks meanwhile waits for the same one."""
+    """The last answer of something that takes long, for a while. While it is renewed, others get the one before it.
+
+    Only the first one is waited for: who waits has a thread of the API server, and there are few.
+    """
 
     def __init__(self, ask: Callable[[], Fleet]) -> None:
         self._ask = ask
@@ -129,11 +132,19 @@ class Remembered:
 
     def __call__(self) -> Fleet:
         """Return the answer."""
-        with self._lock:
+        last = self._answer
+        if last is not None and (current().monotonic() < self._until or not self._lock.acquire(blocking=False)):
+            return last
+        if last is None:
+            self._lock.acquire()
+        try:
+            # Somebody else may have renewed it while this waited for its turn.
             if self._answer is None or current().monotonic() >= self._until:
                 self._answer = self._ask()
                 self._until = current().monotonic() + LIVE_FOR
             return self._answer
+        finally:
+            self._lock.release()
 
 
 def _read_live() -> Fleet:

@@ -9,19 +9,12 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_amplifybackend._compat import HAS_PLUGIN_PAGES, airflow_version
+from airflow_provider_amplifybackend._compat import HAS_PLUGIN_PAGES
 
+# Before Airflow 3.1 there are no pages of plugins, and nothing to test them with.
 collect_ignore_glob = [] if HAS_PLUGIN_PAGES else ["test_*.py"]
 PREFIX = "/amplifybackend"
 Get = Callable[..., Any]
-
-
-def pytest_ignore_collect(collection_path: Path) -> bool | None:
-    """Before Airflow 3.1 there are no pages of plugins."""
-    if not HAS_PLUGIN_PAGES and collection_path.name.startswith("test_"):
-        print(f"skipping {collection_path.name}: Airflow {airflow_version} shows no pages of plugins")
-        return True
-    return None
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_amplifybackend.plugins.amplify_backends import AmplifyBackendsPlugin
+from tests.plugins.conftest import bearer
 
 JOB = "/job/a_dag?run_id=a_run&task_id=a_task&map_index=-1"
 PAGES = ["/fleet", JOB]
@@ -67,6 +68,16 @@ def test_a_token_that_airflow_has_not_made_opens_no_page(api: Any, path: str) ->
 @pytest.mark.parametrize("path", PAGES)
 def test_who_may_read_dags_reads_the_page(get: Callable[..., Any], path: str) -> None:
     assert get(path, role="viewer").status_code == 200
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_browser_that_has_logged_in_shows_its_cookie(api: Any, path: str) -> None:
+    def status(role: str | None) -> int:
+        token = bearer(role)["Authorization"].removeprefix("Bearer ")
+        return int(api.get(f"/amplifybackend{path}", headers={"Cookie": f"_token={token}"}).status_code)
+
+    assert status("viewer") == 200
+    assert status(None) == 403
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"])

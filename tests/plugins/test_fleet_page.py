@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from html.parser import HTMLParser
@@ -174,6 +175,30 @@ def test_live_the_page_reads_aws_once_for_all_who_look_at_it(
     assert requests > 0
     get("/fleet")
     assert len(service.control.journal()) == requests
+
+
+def test_while_the_live_fleet_is_read_again_others_get_what_was_read_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    answers = iter([Fleet(source="first"), Fleet(source="second")])
+
+    def ask() -> Fleet:
+        answer = next(answers)
+        if answer.source == "second":
+            begun.set()
+            assert go_on.wait(60)
+        return answer
+
+    monkeypatch.setattr(_sources, "LIVE_FOR", 0.0)
+    remembered = _sources.Remembered(ask)
+    assert remembered().source == "first"
+    renewing = threading.Thread(target=remembered)
+    renewing.start()
+    assert begun.wait(60)
+    assert remembered().source == "first"
+    go_on.set()
+    renewing.join(60)
+    monkeypatch.setattr(remembered, "_until", float("inf"))
+    assert remembered().source == "second"
 
 
 def test_an_inventory_that_cannot_be_read_is_one_line_without_its_address(
