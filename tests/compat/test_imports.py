@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import textwrap
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from tests.airflow_versions import AIRFLOW
 pytestmark = pytest.mark.matrix
 
 ROOT = Path(__file__).parents[2]
+HAS_OPENLINEAGE = any(each.name == "apache-airflow-providers-openlineage" for each in distributions())
 PACKAGE = ROOT / "airflow_provider_amplifybackend"
 EXAMPLES = [*sorted((ROOT / "example_dags").glob("*.py")), ROOT / "docs" / "examples" / "operators.py"]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -32,7 +34,8 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import airflow.models, airflow.configuration, airflow.providers_manager
     for library in ("airflow.providers.amazon.aws.hooks.base_aws", "aiobotocore.session", "starlette.applications",
-                    "uvicorn", "uvicorn.protocols.websockets.auto", "airflow.sdk"):
+                    "uvicorn", "uvicorn.protocols.websockets.auto", "airflow.sdk",
+                    "airflow.providers.openlineage.extractors"):
         try:
             importlib.import_module(library)
         except ImportError:
@@ -129,5 +132,7 @@ def test_every_module_imports_without_a_deprecation_warning(tmp_path: Path) -> N
     no_module = {f"{PACKAGE.name}.local.__main__"}
     if AIRFLOW < (3, 1):  # asks a person, and says that this Airflow cannot
         no_module.add(f"{PACKAGE.name}.task_groups._approval")
+    if not HAS_OPENLINEAGE:  # an extra, imported where it is used
+        no_module.add(f"{PACKAGE.name}._openlineage")
     assert no_module <= set(MODULES)
     run(tmp_path, script, *(module for module in MODULES if module not in no_module))
