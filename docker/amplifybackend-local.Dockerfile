@@ -8,6 +8,7 @@ WORKDIR /src
 COPY constraints/constraints-${PYTHON}.txt constraints/
 COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY airflow_provider_amplifybackend airflow_provider_amplifybackend/
+COPY example_dags example_dags/
 RUN python -m venv /opt/amplifybackend-local
 # Of all dependencies only those of the extra `local`: the service imports no Airflow.
 RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['local'], sep='\n')" > local.txt

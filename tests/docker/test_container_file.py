@@ -42,7 +42,8 @@ def allowed(source: str) -> bool:
 
 def test_everything_that_is_copied_is_there_and_not_ignored() -> None:
     sources = [source for instruction in BUILD.all("COPY") for source in copied(instruction.value)[0]]
-    assert len(sources) == 6
+    assert len(sources) == 7
+    assert set(WHOLE["tool"]["hatch"]["build"]["targets"]["wheel"]["only-include"]) <= set(sources)
     assert [source for source in sources if not (ROOT / source).exists() or not allowed(source)] == []
     assert not allowed("tests")
     # The build back end reads these.
