@@ -43,15 +43,18 @@ from scripts.matrix_sessions import CONSTRAINTS, MWAA, ROOT, Session, merged, se
 SUITES = [
     f"tests/{name}"
     for name in (
+        "cli",
         "compat",
         "example_dags",
         "guard",
         "hooks",
         "notifications",
         "operators",
+        "plugins",
         "sensors",
         "task_groups",
         "triggers",
+        "upgrades",
     )
 ]
 SHORT = ["tests/compat"]
