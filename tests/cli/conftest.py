@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sqlite3
 import subprocess
 import sys
 import time
@@ -49,13 +51,22 @@ def run(capfd: pytest.CaptureFixture[str], airflow_home: Path) -> Run:
 
 
 @pytest.fixture
-def run_process(airflow_home: Path) -> Run:
+def run_process(airflow_home: Path, tmp_path: Path) -> Run:
     """Runs a command as a process of its own, as a person does."""
 
     def run_there(*command: str, **variables: str) -> Ended:
+        # A copy: SQLite takes a second process for the last one where the first has lost its locks, removes the
+        # files that it shares with it, and the first one's next read is a "disk I/O error".
+        own = tmp_path / "airflow.db"
+        with (
+            contextlib.closing(sqlite3.connect(airflow_home / "airflow.db")) as shared,
+            contextlib.closing(sqlite3.connect(own)) as copy,
+        ):
+            shared.backup(copy)
+        database = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{own}"}
         done = subprocess.run(
             [sys.executable, "-m", *command],
-            env={**os.environ, "PYTHONPATH": str(ROOT), **variables},
+            env={**os.environ, "PYTHONPATH": str(ROOT), **database, **variables},
             cwd=airflow_home,
             capture_output=True,
             text=True,
