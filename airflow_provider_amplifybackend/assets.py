@@ -60,7 +60,11 @@ def lineage_names(app_id: str, backend_environment_name: str | None = None) -> t
 
     The name of an app, which has no second part, is ``/``.
     """
-    namespace, _, name = backend_uri(app_id, backend_environment_name).rpartition("/")
+    return _lineage_names(backend_uri(app_id, backend_environment_name))
+
+
+def _lineage_names(uri: str) -> tuple[str, str]:
+    namespace, _, name = uri.rpartition("/")
     return namespace, name or "/"
 
 
@@ -68,8 +72,8 @@ def convert_to_openlineage(asset: Any, lineage_context: Any) -> Any:
     """Return the dataset of an asset. Airflow's OpenLineage provider calls this for each inlet and outlet."""
     from airflow.providers.common.compat.openlineage.facet import Dataset
 
-    namespace, _, name = str(asset.uri).rpartition("/")
-    return Dataset(namespace=namespace, name=name or "/")
+    namespace, name = _lineage_names(str(asset.uri))
+    return Dataset(namespace=namespace, name=name)
 
 
 def sanitize_uri(uri: SplitResult) -> SplitResult:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TextIO
 
 from airflow_provider_amplifybackend.core.addresses import without_userinfo
+from airflow_provider_amplifybackend.core.encodable import printable
 from airflow_provider_amplifybackend.core.secrets import redact_words
 
 if TYPE_CHECKING:
@@ -86,11 +87,6 @@ def _airflow(*, is_verbose: bool) -> Iterator[None]:
 def shown(text: str) -> str:
     """Return a text that may be shown: without secrets, and without what a terminal would act on."""
     return printable(without_userinfo(redact_words(text)))
-
-
-def printable(text: str) -> str:
-    """Return a text of one line without control characters."""
-    return "".join(char if char.isprintable() else " " for char in " ".join(text.split()))
 
 
 def write(text: str) -> None:

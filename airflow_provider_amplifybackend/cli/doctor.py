@@ -191,13 +191,13 @@ class CheckUp:
 
     def _request(self, operation: str) -> dict[str, Any]:
         """Return the request of a read: about what exists, as far as it is known, and else about nothing."""
+        from airflow_provider_amplifybackend.parameters.service_model import service_model
+
         known = {
             "AppId": self._app_id or NOBODYS,
             "BackendEnvironmentName": self._environment or NOBODYS,
             "MaxResults": 1,
         }
-        from airflow_provider_amplifybackend.parameters.service_model import service_model
-
         shape = service_model().operation_model(operation).input_shape
         members = shape.members if shape else {}
         needed = dict.fromkeys(shape.required_members if shape else (), NOBODYS)

@@ -13,7 +13,6 @@ from airflow_provider_amplifybackend.cli._running import FAILED, OK, command, sc
 @command
 def inventory(options: Namespace) -> int:
     """List the environments."""
-    from airflow_provider_amplifybackend.core.timing import current
     from airflow_provider_amplifybackend.core.turns import Turns
     from airflow_provider_amplifybackend.fleet.tables import summary
     from airflow_provider_amplifybackend.hooks._fleet import PacedHook, new_wishes, paced_hook, read_fleet
@@ -31,13 +30,7 @@ def inventory(options: Namespace) -> int:
         as_duration("--stuck-after", options.stuck_after),
         as_duration("--stale-after", options.stale_after),
     )
-    began = current().monotonic()
-    rows = read_fleet(scopes(options), make_hook, wishes)
-    facts = {
-        "taken_at": wishes.now.isoformat(timespec="seconds"),
-        "requests": turns.requests,
-        "seconds": round(current().monotonic() - began, 1),
-    }
+    rows, facts = read_fleet(scopes(options), make_hook, wishes, turns)
     found = summary(rows, facts)
     if options.path:
         connection = scopes(options)[0][0]

@@ -59,6 +59,11 @@ def encodable_text(text: str) -> str:
     return _UNFIT.sub(REPLACEMENT, text)
 
 
+def printable(text: str) -> str:
+    """Return a text of one line, in characters that a terminal shows and does not act on."""
+    return "".join(char if char.isprintable() else " " for char in " ".join(text.split()))
+
+
 def shortened(text: str, limit: int) -> str:
     """Return a text of a limited length, which says so if it was cut."""
     if len(text) <= limit:

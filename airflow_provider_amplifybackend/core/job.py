@@ -175,12 +175,6 @@ def earlier_durations(jobs: Iterable[Job], operation: str, *, most: int = 10) ->
     return [job.seconds for job in done if job.seconds is not None][-most:]
 
 
-def usual_seconds(durations: Iterable[float]) -> float | None:
-    """Return how long jobs usually take, to the tenth of a second; None if none has completed yet."""
-    known = sorted(durations)
-    return round(known[len(known) // 2], 1) if known else None
-
-
 def newest(jobs: Iterable[Job]) -> Job | None:
     """Return the youngest of some jobs; the service lists them in no time order."""
     return max(jobs, key=lambda job: job.create_time_ms or 0, default=None)

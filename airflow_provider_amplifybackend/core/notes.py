@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from airflow_provider_amplifybackend.core.job import JobRef, usual_seconds
+from airflow_provider_amplifybackend.core.job import JobRef
+from airflow_provider_amplifybackend.core.schedule import usual_seconds
 from airflow_provider_amplifybackend.core.status_check import Awaited
 
 VERSION = 1

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import random
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -63,6 +63,12 @@ class Durations:
             return 0.0, 0.0
         magnitudes = math.log(LONGEST / SHORTEST)
         return self.doubt / (age * magnitudes), self.doubt * math.log(LONGEST / age) / magnitudes
+
+
+def usual_seconds(durations: Iterable[float]) -> float | None:
+    """Return how long jobs usually take, to the tenth of a second; None if none has completed yet."""
+    expected = Durations.of(list(durations))
+    return round(expected.median, 1) if expected else None
 
 
 # Of a kind of which no job has ended yet. UpdateBackendAPI was seen to take 222 to 239 s, and clones are said to take a

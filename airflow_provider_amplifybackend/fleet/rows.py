@@ -13,8 +13,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow_provider_amplifybackend.core.guard_refusal import GuardRefusal
-from airflow_provider_amplifybackend.core.job import Job, earlier_durations, iso_time, newest, usual_seconds
+from airflow_provider_amplifybackend.core.job import Job, earlier_durations, iso_time, newest
 from airflow_provider_amplifybackend.core.meta_config import outputs
+from airflow_provider_amplifybackend.core.schedule import usual_seconds
 from airflow_provider_amplifybackend.fleet.gen2 import NOT_ASSESSED, Readiness, assess, readiness
 from airflow_provider_amplifybackend.fleet.health import Health, health_of, stuck
 from airflow_provider_amplifybackend.fleet.leases import lease_of

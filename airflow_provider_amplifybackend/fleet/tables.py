@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from airflow_provider_amplifybackend.core.encodable import printable
 from airflow_provider_amplifybackend.fleet.rows import COLUMNS
 
 # Bytes of JSON: the database backend takes far more, and the UI shows it on one page.
@@ -91,7 +92,7 @@ def _on_terminal(name: str, row: Mapping[str, Any]) -> str:
 
 def _cut(text: str, most: int) -> str:
     """Return a text of one line that is not too long, in characters that are nothing but visible."""
-    plain = "".join(char if char.isprintable() else " " for char in text)
+    plain = printable(text)
     return plain if len(plain) <= most else f"{plain[: most - 1]}…"
 
 

@@ -182,16 +182,24 @@ def read_fleet(
     scopes: Iterable[tuple[str | None, str | None]],
     make_hook: Callable[[str | None, str | None], PacedHook],
     wishes: Wishes,
-) -> list[Row]:
-    """Return the rows of all connections and regions, what needs attention first.
+    turns: Turns,
+) -> tuple[list[Row], dict[str, Any]]:
+    """Return the rows of all connections and regions, what needs attention first; and when and how they were read.
 
     :param scopes: The connections and regions; None: boto3's own credentials, or the connection's region.
-    :param make_hook: Makes the hook of a connection and a region.
+    :param make_hook: Makes the hook of a connection and a region, which takes these turns.
     """
     rows: list[Row] = []
+    began = current().monotonic()
     for connection, region in scopes:
         rows += FleetReader(make_hook(connection, region), connection or "", region or "", wishes).rows()
-    return sorted(rows, key=attention.urgency)
+    facts = {
+        "taken_at": wishes.now.isoformat(timespec="seconds"),
+        "requests": turns.requests,
+        "throttled": turns.throttled,
+        "seconds": round(current().monotonic() - began, 1),
+    }
+    return sorted(rows, key=attention.urgency), facts
 
 
 def new_wishes(app_ids: list[str] | None, stuck_after: timedelta, stale_after: timedelta) -> Wishes:

@@ -113,7 +113,7 @@ class StoredFile:
         if not isinstance(self._folder, str):
             return None
         scheme, _, rest = self._folder.partition("://")
-        named, at, _ = rest.partition("/")[0].partition("@")
+        named, at, _ = rest.partition("/")[0].rpartition("@")
         if at:
             return named or None
         return self._aws_conn_id if scheme in _S3 else None

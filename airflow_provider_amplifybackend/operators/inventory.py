@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_amplifybackend.core.timing import current
 from airflow_provider_amplifybackend.exceptions import BackendRequestError, BackendStorageError
 from airflow_provider_amplifybackend.parameters.durations import as_duration
 from airflow_provider_amplifybackend.parameters.limits import as_bounded
@@ -102,15 +101,9 @@ class BackendInventoryOperator(AwsParameters):
         from airflow_provider_amplifybackend.hooks._fleet import new_wishes, read_fleet
 
         self.validate()
-        turns, began = Turns(self.read("requests_per_second")), current().monotonic()
+        turns = Turns(self.read("requests_per_second"))
         wishes = new_wishes(self.read("app_ids"), self.read("stuck_after"), self.read("stale_after"))
-        rows = read_fleet(self._scopes(), partial(self._make_hook, turns), wishes)
-        facts = {
-            "taken_at": wishes.now.isoformat(timespec="seconds"),
-            "requests": turns.requests,
-            "throttled": turns.throttled,
-            "seconds": round(current().monotonic() - began, 1),
-        }
+        rows, facts = read_fleet(self._scopes(), partial(self._make_hook, turns), wishes, turns)
         found = summary(rows, {"files": self._write(rows, facts), **facts})
         self.log.info(
             "%s environments of %s apps, read with %s requests in %s s; %s could not be read",

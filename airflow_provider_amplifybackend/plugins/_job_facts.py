@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_amplifybackend.core.job import COMPLETED, epoch_ms, usual_seconds
+from airflow_provider_amplifybackend.core.job import COMPLETED, epoch_ms
 from airflow_provider_amplifybackend.core.notes import ERROR_KEY, OTHER_KEY, WAIT_KEY, read_note
 from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS
+from airflow_provider_amplifybackend.core.schedule import usual_seconds
 from airflow_provider_amplifybackend.links import AmplifyConsoleLink, AmplifyStudioLink
 from airflow_provider_amplifybackend.start.intent import Intent
 

@@ -20,7 +20,6 @@ from airflow_provider_amplifybackend.plugins._markup import time_of
 log = logging.getLogger(__name__)
 
 SECTION = "amplifybackend"
-FILE_NAME = "environments.jsonl"
 MOST_ROWS = 2000
 # A page that is asked for again and again asks AWS once in this time, and no longer than that at once.
 LIVE_FOR = 60.0
@@ -68,9 +67,10 @@ def _limited(fleet: Fleet) -> Fleet:
 
 def fleet_in_file(path: str) -> Fleet:
     """Return the fleet of a folder that ``BackendInventoryOperator`` writes to, or of its file of JSON lines."""
+    from airflow_provider_amplifybackend.hooks._fleet_files import FILES
     from airflow_provider_amplifybackend.hooks._records import StorageError, StoredFile
 
-    file = StoredFile.at(path) if path.endswith(".jsonl") else StoredFile(path, FILE_NAME)
+    file = StoredFile.at(path) if path.endswith(".jsonl") else StoredFile(path, FILES["json_lines"])
     found = Fleet(source="the inventory that [amplifybackend] inventory names")
     try:
         content = file.read_bytes(most=MOST_FILE_BYTES)
@@ -149,12 +149,11 @@ class Remembered:
 
 def _read_live() -> Fleet:
     from airflow_provider_amplifybackend.core.turns import Turns
-    from airflow_provider_amplifybackend.hooks._fleet import FleetReader, PacedHook, new_wishes
+    from airflow_provider_amplifybackend.hooks._fleet import FleetReader, new_wishes, paced_hook
 
     connection = conf.get(SECTION, "live_page_connection", fallback="aws_default")
     wishes = new_wishes(None, timedelta(hours=2), timedelta(days=90))
-    hook = PacedHook(aws_conn_id=connection)
-    hook.turns = Turns(LIVE_REQUESTS_PER_SECOND)
+    hook = paced_hook(Turns(LIVE_REQUESTS_PER_SECOND), aws_conn_id=connection)
     found = Fleet(source=f"AWS, through the connection {connection}", taken_at=wishes.now)
     end = current().monotonic() + LIVE_SECONDS
     reader = FleetReader(hook, connection, "", wishes)

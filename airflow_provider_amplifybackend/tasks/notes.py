@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_amplifybackend._compat import AirflowSensorTimeout, AirflowSkipException, redact
+from airflow_provider_amplifybackend._compat import HAS_PLUGIN_PAGES, AirflowSensorTimeout, AirflowSkipException, redact
 from airflow_provider_amplifybackend.core.notes import ERROR_KEY, OTHER_KEY, WAIT_KEY, error_note, wait_note
 from airflow_provider_amplifybackend.exceptions import AmplifyBackendError, BackendJobFailedError
 
@@ -70,6 +70,8 @@ def _note_of(error: BaseException) -> dict[str, Any]:
 
 
 def _push(context: Context, key: str, note: dict[str, Any]) -> None:
+    if not HAS_PLUGIN_PAGES:
+        return  # nobody would ever see it
     try:
         context["ti"].xcom_push(key=key, value=note)
     except Exception as error:  # noqa: BLE001
