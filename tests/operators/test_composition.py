@@ -69,7 +69,7 @@ def test_a_task_that_keeps_its_result_to_itself(dags: DagRunner) -> None:
         )
     """)
     assert run.states == {"clone": "success"}
-    # Airflow 2 has no other place for what the tab of Airflow's UI shows.
+    # What the tab "Amplify job" shows is no result of the task.
     assert all("link" in key or key == WAIT_KEY for _, _, key in run.xcoms())
 
 
