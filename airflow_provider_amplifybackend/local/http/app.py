@@ -102,8 +102,7 @@ class LocalApp:
         try:
             await self._pass(scope, receive, answer.send)
         finally:
-            # Where no answer is sent, as after a scripted reset.
-            await answer.keep()
+            await answer.end()
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand a request on: the guard stands before everything, then its path or its signature says whose it is."""

@@ -17,11 +17,13 @@ class KeptAnswer:
     def __init__(self, keeper: Keeper, send: Send) -> None:
         self._keeper = keeper
         self._send = send
+        self._begun = False
         self._refused = False
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            failure = await self.keep()
+            self._begun = True
+            failure = await self._keep()
             if failure is not None:
                 self._refused = True
                 content = {"__type": _CODE, "message": failure, "error": failure}
@@ -29,7 +31,12 @@ class KeptAnswer:
         if not self._refused:
             await self._send(message)
 
-    async def keep(self) -> str | None:
+    async def end(self) -> None:
+        """Keep what was changed without an answer, as by a scripted reset."""
+        if not self._begun:
+            await self._keep()
+
+    async def _keep(self) -> str | None:
         """Bring all changes into the file; return why that cannot be."""
         try:
             await self._keeper.keep()

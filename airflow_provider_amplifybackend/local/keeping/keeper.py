@@ -64,12 +64,18 @@ class Keeper:
 
         :raises OSError: It cannot be written. The next call tries again.
         """
-        wanted = self._service.changes
+        wanted, under_way = self._service.changes, self._writing
         while self._kept < wanted:
-            if self._writing is None:
-                self._writing = asyncio.ensure_future(self._write_beside())
-            # Shared with other requests: one that is cancelled must not end it for all.
-            await asyncio.shield(self._writing)
+            writing = self._writing
+            if writing is None:
+                writing = self._writing = asyncio.ensure_future(self._write_beside())
+            try:
+                # Shared with other requests: one that is cancelled must not end it for all.
+                await asyncio.shield(writing)
+            except OSError:
+                # One that was begun for others, before this call, says nothing of what can be written now.
+                if writing is not under_way:
+                    raise
 
     async def _write_beside(self) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import itertools
 import json
@@ -15,12 +16,15 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from airflow_provider_amplifybackend.local.keeping.keeper import Keeper
 from airflow_provider_amplifybackend.local.keeping.state_file import FORMAT, VERSION, StateFileError
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from airflow_provider_amplifybackend.local.service.service import Service
 from tests.local.keeping.kept import answer, clients, clients_of
 from tests.local.test_cli import refusal, running
 
@@ -201,6 +205,33 @@ def test_what_cannot_be_written_is_not_answered_as_done(tmp_path: Path) -> None:
         client.create_token(AppId="d")
     with LocalAmplifyBackend(state=folder / "state") as service:
         assert service.client().get_backend(AppId="d")["BackendEnvironmentList"] == ["dev"]
+
+
+def test_a_writing_that_failed_is_tried_again_for_whoever_came_while_it_was_under_way(tmp_path: Path) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    service = Service(apps=["first"])
+    keeper = Keeper(folder / "state", service, {})
+    keeper.open()
+
+    async def two_at_once() -> list[Any]:
+        loop = asyncio.get_running_loop()
+        # The first writing, the repair, the next writing: in this order, whatever else the machine does.
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        service.touch()
+        first = asyncio.ensure_future(keeper.keep())
+        while keeper._writing is None:
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        repair = loop.run_in_executor(None, folder.mkdir)
+        service.known_apps = ("first", "second")
+        service.touch()
+        return await asyncio.gather(first, keeper.keep(), repair, return_exceptions=True)
+
+    shutil.rmtree(folder)
+    outcomes = asyncio.run(two_at_once())
+    assert [type(outcome) for outcome in outcomes] == [FileNotFoundError, type(None), type(None)]
+    assert "second" in (folder / "state").read_text()
 
 
 def test_reads_are_answered_without_a_writing(state: Path) -> None:
