@@ -62,6 +62,15 @@ def test_a_story_that_failed_once_holds(seed: int) -> None:
     walk_stories(range(seed, seed + 1))
 
 
+def test_a_seed_is_a_story_at_whatever_time_it_is_told() -> None:
+    for seed in range(40):
+        first, again = (walk.tell(random.Random(seed)) for _ in range(2))
+        assert first.log == again.log
+        assert [entry.accepted_at for entry in first.world.accepted] == [
+            entry.accepted_at for entry in again.world.accepted
+        ]
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.randoms(use_true_random=False))
 def test_hypothesis_finds_nothing_either(chances: random.Random) -> None:

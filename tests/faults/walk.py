@@ -22,6 +22,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 from unittest import mock
@@ -35,6 +36,7 @@ from airflow_provider_amplifybackend.core.service_text import ServiceTexts
 from airflow_provider_amplifybackend.core.status_check import check_job
 from airflow_provider_amplifybackend.core.waiting import Wait
 from airflow_provider_amplifybackend.exceptions import AmplifyBackendError
+from airflow_provider_amplifybackend.local.service.clock import KeptClock
 from airflow_provider_amplifybackend.local.service.errors import AnsweredError as Refusal
 from airflow_provider_amplifybackend.local.service.job_book import Fate, JobRecord
 from airflow_provider_amplifybackend.local.service.service import Service
@@ -51,6 +53,7 @@ from tests.state_store import StateStore
 # In seconds, the service's: a request that was given up arrives up to LATE later, and is listed up to LAG after that.
 LATE, LAG, PATIENCE = 5.0, 10.0, 25.0
 MOST_ACTIONS = 5_000
+BEGINNING = 1_800_000_000.0
 SWITCHES = (
     "clone_answer_environment",
     "clone_job_environment",
@@ -182,8 +185,11 @@ class World:
         self.creators: dict[int, tuple[Environment, Accepted | None]] = {}
         self.fate = Fate()
         self.service = Service(fate_of=lambda operation, request: self.fate)
-        self.service.random.seed(chances.random())
-        self.service.clock.freeze(True)
+        phase = chances.random()
+        self.service.random.seed(phase)
+        # Never the machine's time: what is decided depends on where within a second things happen.
+        beginning = BEGINNING + phase
+        self.service.clock.restore(KeptClock(0.0, 0.0, beginning, beginning))
         self.service.settings.update({name: chances.choice(choices) for name, choices in CHOICES.items()})
         self._seed()
 
@@ -458,7 +464,14 @@ class Story:
         if self.operation in ("CloneBackend", "CreateBackend"):
             self.options["on_failure"] = chances.choice(["keep", "delete_target"])
         store = StateStore(at=self._at) if self.has_store else None
-        self.instance = TaskInstance(self._operator, self.world, store, retries=3, at=self._at)  # type: ignore[arg-type]
+        self.instance = TaskInstance(
+            self._operator,
+            self.world,  # type: ignore[arg-type]
+            store,
+            retries=3,
+            at=self._at,
+            began=datetime.fromtimestamp(self.world.now, UTC),
+        )
         self.reported: set[str] = set()
         self.last: str | None = None
 
