@@ -499,8 +499,15 @@ def test_a_wait_says_from_time_to_time_that_it_waits(
     own = AmplifyBackendHook()
     vars(own)["_log"] = logging.getLogger("tests.wait")
     caplog.set_level("INFO", "tests.wait")
-    running = seed_job(service, seconds=1)
-    assert own.await_end(running, deadline=time.time() + 60, waiter_delay=0.5, durations=[222.0]).is_completed
+    running = seed_job(service, seconds=3600)
+
+    def sleep(seconds: float) -> None:
+        time.sleep(seconds)
+        if "still waiting after" in caplog.text:
+            service.control.advance(3600)
+
+    deadline = time.time() + 60
+    assert own.await_end(running, deadline=deadline, waiter_delay=0.5, durations=[222.0], sleep=sleep).is_completed
     failed = seed_job(service, "FAILED", job_id="job-2")
     assert own.await_end(failed, deadline=time.time() + 60, waiter_delay=0.5).is_failed
     lines = [record for record in caplog.records if record.name == "tests.wait"]
