@@ -36,7 +36,7 @@ USABLE := $(shell [ "$$(cat $(VENV)/.made-for 2>/dev/null)" = "$(CURDIR) $(MINOR
 PINS := pyproject.toml scripts/venv.sh $(wildcard constraints/constraints-$(MINOR).txt)
 AGAIN := $(if $(USABLE),,again)
 
-.PHONY: help venv image demo test lint format types check coverage test-system test-upgrade test-system-short test-crash test-crash-short test-leases test-leases-short test-secrets test-secrets-short test-faults test-faults-short test-guard \
+.PHONY: help venv image demo test lint format types check coverage test-system test-upgrade test-system-short test-crash test-crash-short test-leases test-leases-short test-secrets test-secrets-short test-engines-short test-faults test-faults-short test-guard \
 	test-ui screenshots test-mutants test-mutants-short test-js test-project test-mwaa test-matrix test-matrix-short bench bench-short bench-waiting docs build changelog changelog-release constraints clean again
 
 help:  ## list the targets
@@ -93,7 +93,7 @@ test-upgrade: $(VENV)/.system-layer  ## older versions are replaced while tasks 
 	@$(BIN)/python -m pytest -m system tests/system/test_upgrade.py $(ARGS)
 
 # Two Airflows at a time: each mostly waits.
-test-system-short: $(VENV)/.system-layer  ## the example DAG on a real Airflow, and its UI in a browser where there is one (what CI runs)
+test-system-short: $(VENV)/.system-layer  ## the example DAG on a real Airflow, and its UI in a browser where there is one
 	@$(BIN)/python -m pytest -m system -n 2 --dist loadfile tests/system/test_example_dag.py tests/system/test_ui.py $(ARGS)
 
 test-ui: $(VENV)/.system-layer  ## Airflow's UI in a real browser: the page, the tab, the links (needs Chromium)
@@ -105,20 +105,25 @@ screenshots: $(VENV)/.system-layer  ## the same, and the screenshots of docs/ui.
 test-crash: $(VENV)/.system-layer  ## kill processes of a real Airflow: KILLS=20 SEED=1 (the control: ARGS=--naive)
 	@$(BIN)/python -m tests.system.crash_campaign --kills $(KILLS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
-test-crash-short: $(VENV)/.system-layer  ## twenty kills, and a control that must fail (what CI runs)
+test-crash-short: $(VENV)/.system-layer  ## twenty kills, and a control that must fail
 	@$(BIN)/python -m pytest -m crash tests/system/test_crashes.py $(ARGS)
 
 test-leases: $(VENV)/.system-layer  ## kill processes at every step of leased environments: RUNS=200 SEED=1
 	@$(BIN)/python -m tests.system.lease_campaign --runs $(RUNS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
-test-leases-short: $(VENV)/.system-layer  ## the same with ten runs (what CI runs)
+test-leases-short: $(VENV)/.system-layer  ## the same with ten runs
 	@$(BIN)/python -m pytest -m crash tests/system/test_lease_campaign.py $(ARGS)
 
 test-secrets: $(VENV)/.system-layer  ## plant secrets in a real Airflow at DEBUG and search everything: SQLite, then Celery
 	@$(BIN)/python -m tests.system.secret_hunt $(ARGS)
 
-test-secrets-short: $(VENV)/.dev-layer  ## the same with SQLite and LocalExecutor only (what CI runs)
+test-secrets-short: $(VENV)/.dev-layer  ## the same with SQLite and LocalExecutor only
 	@$(BIN)/python -m tests.system.secret_hunt --short $(ARGS)
+
+# Two Airflows at a time: each mostly waits. The longest files come first.
+test-engines-short: $(VENV)/.system-layer  ## all short suites that run a real Airflow: kills, leases, secrets, the example DAG, its UI (what CI runs)
+	@$(BIN)/python -m pytest -m "system or crash" -n 2 --dist loadfile --no-loadscope-reorder -rP $(ARGS) tests/system/test_crashes.py \
+		tests/system/test_lease_campaign.py tests/system/test_secrets.py tests/system/test_example_dag.py tests/system/test_ui.py
 
 test-faults: $(VENV)/.dev-layer  ## a long campaign against scripted faults: CALLS=2000 SEED=1 (ARGS=--naive)
 	@$(BIN)/python -m tests.faults.campaign --calls $(CALLS) $(if $(SEED),--seed $(SEED)) $(ARGS)
