@@ -1,8 +1,4 @@
-"""The Airflow names this package uses, on every supported Airflow.
-
-``airflow.providers.common.compat.sdk`` is the public home of these names. Airflow 3.0 on Amazon MWAA ships a
-common-compat provider that has no such module yet, so this module, and no other, knows of versions.
-"""
+"""The Airflow names this package uses, on every supported Airflow. This module, and no other, knows of versions."""
 
 from __future__ import annotations
 
@@ -14,56 +10,26 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow import __version__ as airflow_version
 
+# Handed on to everybody else.
+from airflow_provider_amplifybackend._sdk import (
+    AirflowException,
+    AirflowFailException,
+    AirflowNotFoundException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    BaseOperator,
+    BaseOperatorLink,
+    BaseSensorOperator,
+    Context,
+    PokeReturnValue,
+    XCom,
+    conf,
+    mask_secret,
+    redact,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from airflow.sdk import BaseOperator, BaseOperatorLink, BaseSensorOperator, PokeReturnValue
-    from airflow.sdk.configuration import conf
-    from airflow.sdk.definitions.context import Context
-    from airflow.sdk.exceptions import (
-        AirflowException,
-        AirflowFailException,
-        AirflowNotFoundException,
-        AirflowSensorTimeout,
-        AirflowSkipException,
-    )
-    from airflow.sdk.execution_time.xcom import XCom
-    from airflow.sdk.log import mask_secret, redact  # type: ignore[attr-defined]
-else:
-    try:
-        from airflow.providers.common.compat.sdk import (
-            AirflowException,
-            AirflowFailException,
-            AirflowNotFoundException,
-            AirflowSensorTimeout,
-            AirflowSkipException,
-            BaseOperator,
-            BaseOperatorLink,
-            BaseSensorOperator,
-            Context,
-            PokeReturnValue,
-            XCom,
-            conf,
-        )
-    except ImportError:  # Airflow 3.0 with common-compat 1.7
-        from airflow.configuration import conf
-        from airflow.exceptions import (
-            AirflowException,
-            AirflowFailException,
-            AirflowNotFoundException,
-            AirflowSensorTimeout,
-            AirflowSkipException,
-        )
-        from airflow.sdk import BaseOperator, BaseOperatorLink, BaseSensorOperator, Context, PokeReturnValue
-        from airflow.sdk.execution_time.xcom import XCom
-
-    try:
-        from airflow.sdk.log import mask_secret, redact
-    except ImportError:
-        try:
-            from airflow.sdk.execution_time.secrets_masker import mask_secret, redact
-        except ImportError:  # Airflow 2
-            from airflow.utils.log.secrets_masker import mask_secret, redact
 
 
 _VERSION = tuple(map(int, airflow_version.split(".")[:2]))

@@ -16,7 +16,6 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -214,7 +213,7 @@ def test_a_writing_that_failed_is_tried_again_for_whoever_came_while_it_was_unde
     keeper = Keeper(folder / "state", service, {})
     keeper.open()
 
-    async def two_at_once() -> list[Any]:
+    async def two_at_once() -> tuple[BaseException | None, ...]:
         loop = asyncio.get_running_loop()
         # The first writing, the repair, the next writing: in this order, whatever else the machine does.
         loop.set_default_executor(ThreadPoolExecutor(1))
