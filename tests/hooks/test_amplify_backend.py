@@ -180,7 +180,7 @@ def test_without_a_connection_boto3_looks_for_itself(
 
 
 def test_no_region_is_said_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_NOWHERE", '{"conn_type": "aws", "login": "a", "password": "b"}')
+    monkeypatch.setenv("AIRFLOW_CONN_NOWHERE", '{"conn_type": "aws", "login": "nobody", "password": "nothing-secret"}')
     with pytest.raises(BackendRequestError, match=r"NoRegionError.*region_name in the extra of the connection"):
         AmplifyBackendHook(aws_conn_id="nowhere").get_environments(APP)
 

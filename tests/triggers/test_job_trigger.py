@@ -235,7 +235,7 @@ def test_configuration_that_botocore_does_not_know_is_said(service: LocalAmplify
 
 
 def test_no_region_is_said(service: LocalAmplifyBackend, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_NOWHERE", '{"conn_type": "aws", "login": "a", "password": "b"}')
+    monkeypatch.setenv("AIRFLOW_CONN_NOWHERE", '{"conn_type": "aws", "login": "nobody", "password": "nothing-secret"}')
     event = run(event_of(trigger_for(seed_job(service), aws_conn_id="nowhere")))
     with pytest.raises(BackendRequestError, match="region_name"):
         events.job_of_event(event)
