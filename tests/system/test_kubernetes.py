@@ -6,24 +6,21 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
-from tests import pages
 from tests.front import Front
 from tests.samples import APP
 from tests.sts import Sts
 from tests.system.engine import RunningAirflow
 from tests.system.engine_client import wait_until
 from tests.system.kube_cluster import Cluster
+from tests.system.kube_page import DOCUMENTS, ROLE_ARN, ROOT, cluster_of_page, give_image, give_settings, write_template
 from tests.system.kube_pods import Manifest
 from tests.system.secret_forms import Search, core, new_mark
 
@@ -34,15 +31,9 @@ kubernetes = pytest.importorskip(
 )
 pytest.importorskip("airflow.providers.cncf.kubernetes")
 
-ROOT = Path(__file__).parents[2]
 DAGS = Path(__file__).parent / "dags" / "kubernetes"
 DAG_IDS = ["deferred", "on_worker", "overridden", "protected", "social", "social_at_debug", "leak"]
 JOB_SECONDS = 12.0
-DOCUMENTS: dict[str, Manifest] = {
-    document["kind"]: document
-    for block in pages.blocks(pages.DOCS / "kubernetes.md", "yaml")
-    if "kind" in (document := yaml.safe_load(block.text))
-}
 # The roles by the session tokens of their credentials, which go with each request.
 WORKER, TRIGGERER = "session-of-the-worker", "session-of-the-triggerer"
 MARK = new_mark()
@@ -96,19 +87,10 @@ class Setup:
 @pytest.fixture(scope="module")
 def setup(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setup]:
     folder = tmp_path_factory.mktemp("kubernetes")
-    role = DOCUMENTS["ServiceAccount"]["metadata"]["annotations"]["eks.amazonaws.com/role-arn"]
-    rules = {resource: set(rule["verbs"]) for rule in DOCUMENTS["Role"]["rules"] for resource in rule["resources"]}
-    template = folder / "pod_template.yaml"
-    template.write_text(yaml.safe_dump(DOCUMENTS["Pod"]))
     token = folder / "triggerer-token"
     token.write_text("token of the triggerer")
-    cluster = Cluster(
-        folder / "cluster",
-        namespace=DOCUMENTS["Role"]["metadata"]["namespace"],
-        rules=rules,
-        roles={DOCUMENTS["ServiceAccount"]["metadata"]["name"]: role},
-    )
-    roles = {role.rpartition("/")[2]: ("key", WORKER), "triggerer": ("key", TRIGGERER)}
+    cluster = cluster_of_page(folder / "cluster")
+    roles = {ROLE_ARN.rpartition("/")[2]: ("key", WORKER), "triggerer": ("key", TRIGGERER)}
     with (
         LocalAmplifyBackend(job_seconds=JOB_SECONDS) as service,
         Front(service.endpoint_url).running() as front,
@@ -129,26 +111,15 @@ def setup(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setup]:
                 "PYTHONPATH": str(ROOT),
                 "TMPDIR": str(folder),  # the Kubernetes client leaves a file there
                 "CONTROL_SECRET": CONTROL,
-                "AIRFLOW__KUBERNETES_EXECUTOR__POD_TEMPLATE_FILE": str(template),
                 # What a triggerer has that runs as a deployment.
                 "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/triggerer",
                 "AWS_WEB_IDENTITY_TOKEN_FILE": str(token),
                 "AWS_ENDPOINT_URL_STS": sts.endpoint_url,
+                **write_template(folder / "pod_template.yaml"),
             },
         )
-        cluster.objects.images[DOCUMENTS["Pod"]["spec"]["containers"][0]["image"]] = {
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}",
-            "PYTHONPATH": str(ROOT),
-            "PYTHONUNBUFFERED": "1",
-        }
-        settings = DOCUMENTS["ConfigMap"]
-        # All is the page's but for what has another address here.
-        cluster.objects.config_maps[settings["metadata"]["name"]] = settings["data"] | {
-            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{airflow.api_url}/execution/",
-            "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
-            "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(airflow.home / "task_logs"),
-            "AWS_ENDPOINT_URL_STS": sts.endpoint_url,
-        }
+        give_image(cluster)
+        give_settings(cluster, airflow, AWS_ENDPOINT_URL_STS=sts.endpoint_url)
         with airflow:
             airflow.wait_ready(DAG_IDS)
             yield Setup(airflow, cluster, service, front)
