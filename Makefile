@@ -37,7 +37,7 @@ PINS := pyproject.toml scripts/venv.sh $(wildcard constraints/constraints-$(MINO
 AGAIN := $(if $(USABLE),,again)
 
 .PHONY: help venv image demo test lint format types check coverage test-system test-upgrade test-system-short test-crash test-crash-short test-leases test-leases-short test-secrets test-secrets-short test-engines-short test-faults test-faults-short test-guard \
-	test-ui screenshots test-mutants test-mutants-short test-js test-project test-mwaa test-matrix test-matrix-short bench bench-short bench-waiting docs build changelog changelog-release constraints clean again
+	test-ui test-kubernetes screenshots test-mutants test-mutants-short test-js test-project test-mwaa test-matrix test-matrix-short bench bench-short bench-waiting docs build changelog changelog-release constraints clean again
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -51,7 +51,7 @@ $(VENV)/.dev-layer: $(VENV)/.demo-layer
 	@scripts/venv.sh $(VENV) $(PYTHON) dev
 	@touch $@
 
-$(VENV)/.system-layer $(VENV)/.docs-layer $(VENV)/.package-layer: $(VENV)/.%-layer: $(VENV)/.dev-layer
+$(VENV)/.system-layer $(VENV)/.docs-layer $(VENV)/.package-layer $(VENV)/.kubernetes-layer: $(VENV)/.%-layer: $(VENV)/.dev-layer
 	@scripts/venv.sh $(VENV) $(PYTHON) $*
 	@touch $@
 
@@ -89,7 +89,7 @@ coverage: $(VENV)/.dev-layer  ## line and branch coverage under the quick tests,
 test-system: $(VENV)/.system-layer  ## a real Airflow of several processes (minutes)
 	@$(BIN)/python -m pytest -m system tests/system $(ARGS)
 
-test-upgrade: $(VENV)/.system-layer  ## older versions are replaced while tasks wait: UPGRADE=celery for the long form
+test-upgrade: $(VENV)/.system-layer $(if $(filter kubernetes,$(UPGRADE)),$(VENV)/.kubernetes-layer)  ## older versions are replaced while tasks wait: UPGRADE=celery for the long form, or kubernetes
 	@$(BIN)/python -m pytest -m system tests/system/test_upgrade.py $(ARGS)
 
 # Two Airflows at a time: each mostly waits.
@@ -98,6 +98,9 @@ test-system-short: $(VENV)/.system-layer  ## the example DAG on a real Airflow, 
 
 test-ui: $(VENV)/.system-layer  ## Airflow's UI in a real browser: the page, the tab, the links (needs Chromium)
 	@$(BIN)/python -m pytest -m system tests/system/test_ui.py $(ARGS)
+
+test-kubernetes: $(VENV)/.kubernetes-layer  ## KubernetesExecutor, with a stand-in for a cluster on this machine
+	@$(BIN)/python -m pytest -m system tests/system/test_kubernetes.py $(ARGS)
 
 screenshots: $(VENV)/.system-layer  ## the same, and the screenshots of docs/ui.md with it
 	@SCREENSHOTS=$(CURDIR)/docs/images $(BIN)/python -m pytest -m system tests/system/test_ui.py $(ARGS)

@@ -57,7 +57,7 @@ if [ -n "$matrix" ]; then
 fi
 
 groups=()
-for group in build dev system docs package; do groups+=(--group "$group"); done
+for group in build dev system kubernetes docs package; do groups+=(--group "$group"); done
 
 for version in "${versions[@]}"; do
     file=constraints/constraints-$version.txt

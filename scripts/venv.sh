@@ -3,7 +3,7 @@
 #
 #   scripts/venv.sh VENV PYTHON LAYER
 #
-# Layers: demo (the package and the local service), dev (demo, tests, linters, types), system, docs and package (on top of dev).
+# Layers: demo (the package and the local service), dev (demo, tests, linters, types), system, kubernetes, docs and package (on top of dev).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -23,7 +23,7 @@ fi
 case $layer in
     demo) wanted=(-e '.[local]') ;;
     dev) wanted=(-e '.[local-moto,records,openlineage]' --group dev) ;;
-    system | docs | package) wanted=(--group "$layer") ;;
+    system | kubernetes | docs | package) wanted=(--group "$layer") ;;
     *)
         echo "venv: unknown layer '$layer'" >&2
         exit 2

@@ -1,4 +1,4 @@
-"""An STS that lets everybody assume any role, and remembers what it was asked with."""
+"""An STS that lets everybody assume any role, with a web identity too, and remembers what it was asked with."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from xml.sax.saxutils import escape
 from tests.front import serving
 
 _ANSWER = """\
-<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials>
+<{action}Response xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><{action}Result><Credentials>
 <AccessKeyId>ASIAIOSFODNN7EXAMPLE</AccessKeyId><SecretAccessKey>{key}</SecretAccessKey>
 <SessionToken>{session}</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials>
-</AssumeRoleResult></AssumeRoleResponse>"""
+</{action}Result></{action}Response>"""
 
 
 @dataclass
@@ -41,7 +41,9 @@ class Sts:
                 asked = dict(parse_qsl(body.decode()))
                 sts.asked.append(asked)
                 key, session = sts.roles[asked["RoleArn"].rpartition("/")[2]]
-                content = _ANSWER.format(key=escape(key), session=escape(session)).encode()
+                content = _ANSWER.format(
+                    action=escape(asked["Action"]), key=escape(key), session=escape(session)
+                ).encode()
                 self.send_response(200)
                 self.send_header("Content-Type", "text/xml")
                 self.send_header("Content-Length", str(len(content)))

@@ -45,8 +45,9 @@ if TYPE_CHECKING:
 
     from tests.system.engine_processes import TaskProcess
     from tests.system.engine_services import PostgreSQL
+    from tests.system.kube_cluster import Cluster
 
-Executor = Literal["LocalExecutor", "CeleryExecutor"]
+Executor = Literal["LocalExecutor", "CeleryExecutor", "KubernetesExecutor"]
 Database = Literal["sqlite", "postgresql"]
 
 _CACHE = Path(__file__).parents[2] / ".pytest_cache" / "engine"
@@ -68,7 +69,7 @@ class RunningAirflow(AirflowClient):
     `processes` has "api-server", "scheduler", "dag-processor", "triggerer-0", ..., "worker-0", ... (Celery)
     and the services "postgresql" and "redis" where they are used. `env` overrides any setting; `connections`
     maps connection ids to the members of their JSON form. `parallelism` is the number of tasks that execute
-    at once, with Celery over all `workers`.
+    at once, with Celery over all `workers`. KubernetesExecutor makes its pods in `cluster`.
     """
 
     def __init__(
@@ -82,11 +83,14 @@ class RunningAirflow(AirflowClient):
         workers: int = 2,
         parallelism: int = 8,
         fast_crash_detection: bool = True,
+        cluster: Cluster | None = None,
         connections: Mapping[str, Mapping[str, Any]] | None = None,
         env: Mapping[str, str] | None = None,
     ) -> None:
         if executor == "CeleryExecutor" and database != "postgresql":
             raise ValueError("CeleryExecutor needs database='postgresql'")
+        if (executor == "KubernetesExecutor") != (cluster is not None):
+            raise ValueError("KubernetesExecutor needs a cluster, and no other executor has one")
         self.home, self.dags = home.resolve(), dags.resolve()
         self.executor, self.database = executor, database
         self.triggerers = triggerers
@@ -95,6 +99,7 @@ class RunningAirflow(AirflowClient):
         self.processes: dict[str, ManagedProcess] = {}
         self.marked = Marked(uuid.uuid4().hex)
         self._fast = fast_crash_detection
+        self._cluster = cluster
         self._connections = connections or {}
         self._overrides = env or {}
         self._environment: dict[str, str] = {}
@@ -119,6 +124,13 @@ class RunningAirflow(AirflowClient):
 
     def shut_down(self) -> None:
         """Kill every process of this Airflow, orphans too, and look that none is left."""
+        try:
+            if self._cluster:
+                self._cluster.close()
+        finally:
+            self._end()
+
+    def _end(self) -> None:
         try:
             self.marked.end()
         finally:
@@ -201,6 +213,10 @@ class RunningAirflow(AirflowClient):
             database = self.home / "airflow.db"
             shutil.copy(self._template("airflow.db", self._make_sqlite), database)
             self._environment |= _airflow(DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{database}")
+        if self._cluster:
+            self._cluster.start(self.marked.mark, self._session_started)
+            settings = {f"KUBERNETES_EXECUTOR__{name}": value for name, value in self._cluster.settings.items()}
+            self._environment |= _airflow(**settings)
         self._environment |= self._overrides
         for name, arguments in self._components():
             self.processes[name] = self._make(name, _airflow_command(self.marked.mark, arguments))

@@ -1,7 +1,8 @@
 """Tasks wait while the package is replaced by a newer one: nothing is started twice, and nothing is lost.
 
 The short form is one Airflow with LocalExecutor. `UPGRADE=celery` is the long one: two workers, two triggerers of
-which one is killed, and a hundred mapped clones.
+which one is killed, and a hundred mapped clones. `UPGRADE=kubernetes` has a pod for each task, in the stand-in for a
+cluster: there the image is replaced, and pods that run keep the older one.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -25,6 +27,8 @@ from tests.system.engine import RunningAirflow
 from tests.system.engine_client import wait_until
 from tests.system.engine_processes import EngineError
 from tests.system.engine_services import missing_services
+from tests.system.kube_cluster import Cluster
+from tests.system.kube_page import cluster_of_page, give_image, give_settings, write_template
 from tests.system.older_package import unpacked_wheel
 
 pytestmark = pytest.mark.system
@@ -32,7 +36,8 @@ pytestmark = pytest.mark.system
 DAGS = Path(__file__).parent / "dags" / "upgrade"
 # The first one that was asked about, and the one before the issue in which upgrades were tested first.
 OLDEST, LATER = "5b812b4", "fdf3f6d"
-IS_LONG = os.environ.get("UPGRADE") == "celery"
+FORM = os.environ.get("UPGRADE")
+IS_LONG = FORM == "celery"
 CLONES = 100 if IS_LONG else 4
 
 
@@ -49,6 +54,7 @@ class Upgrades:
 
     airflow: RunningAirflow
     service: LocalAmplifyBackend
+    cluster: Cluster | None = None
 
     def start(self, name: str, clones: int) -> str:
         """Start a run and return its id once each of its tasks waits."""
@@ -83,6 +89,8 @@ class Upgrades:
 
         :param killed: A part that dies instead of ending in good order, and is not started again.
         """
+        if self.cluster:
+            give_image(self.cluster, package)
         for name, process in self.airflow.processes.items():
             if name in ("postgresql", "redis"):
                 continue
@@ -122,8 +130,9 @@ class Upgrades:
             result = self.airflow.xcom("upgrade", run_id, "clone", map_index=number)
             assert [result["JobId"]] == self.started(f"{name}c{number}")
             assert result["Status"] == "COMPLETED"
-        # Its process died with the older package; the next try knew from what that had stored.
-        assert self.airflow.xcom("upgrade", run_id, "worker")["outcome"] == "adopted"
+        # Its process died with the older package, and the next try knew from what that had stored; a pod lives on.
+        outcome = self.airflow.xcom("upgrade", run_id, "worker")["outcome"]
+        assert outcome == ("started" if self.cluster else "adopted")
 
 
 @pytest.mark.skipif(
@@ -131,17 +140,25 @@ class Upgrades:
 )
 def test_what_older_versions_have_stored_is_continued(service: LocalAmplifyBackend, tmp_path: Path) -> None:
     oldest, later, this = (unpacked_wheel(commit, tmp_path) for commit in (OLDEST, LATER, "HEAD"))
-    celery = {"executor": "CeleryExecutor", "database": "postgresql", "triggerers": 2, "workers": 2} if IS_LONG else {}
     connection = json.loads(connection_json(service.endpoint_url))
-    with RunningAirflow(
-        tmp_path / "airflow",
-        DAGS,
-        connections={"aws_default": connection},
-        env={"PYTHONPATH": str(oldest)},
-        **celery,  # type: ignore[arg-type]
-    ) as airflow:
+    env = {"PYTHONPATH": str(oldest)}
+    executor: dict[str, Any] = {}
+    cluster = None
+    if FORM == "celery":
+        executor = {"executor": "CeleryExecutor", "database": "postgresql", "triggerers": 2, "workers": 2}
+    elif FORM == "kubernetes":
+        pytest.importorskip("airflow.providers.cncf.kubernetes")
+        cluster = cluster_of_page(tmp_path / "cluster", with_role=False)
+        # Nothing is killed here, and a pod must outlive the time for which the API server is away.
+        executor = {"executor": "KubernetesExecutor", "cluster": cluster, "fast_crash_detection": False}
+        env |= {"TMPDIR": str(tmp_path), **write_template(tmp_path / "pod_template.yaml")}
+    airflow = RunningAirflow(tmp_path / "airflow", DAGS, connections={"aws_default": connection}, env=env, **executor)
+    if cluster:
+        give_image(cluster, oldest)
+        give_settings(cluster, airflow)
+    with airflow:
         airflow.wait_ready(["upgrade"])
-        upgrades = Upgrades(airflow, service)
+        upgrades = Upgrades(airflow, service, cluster)
         first = upgrades.start("one", CLONES)
         upgrades.replace(later)
         second = upgrades.start("two", 4)
