@@ -93,11 +93,10 @@ def fleet_in_file(path: str) -> Fleet:
         found.problem = "There is no inventory yet where [amplifybackend] inventory says: run the task that writes it."
         return found
     found.rows, bad = from_json_lines(content)
-    problems = [
-        is_too_large(content) and "The inventory is too large for this page: only its beginning is shown.",
-        bad and f"{bad} {'line' if bad == 1 else 'lines'} of the inventory cannot be read and left out.",
-    ]
-    found.problem = " ".join(filter(None, problems))
+    if is_too_large(content):
+        found.problem = "The inventory is too large for this page: only its beginning is shown. "
+    if bad:
+        found.problem += f"{bad} lines of the inventory cannot be read, and are left out."
     return found
 
 

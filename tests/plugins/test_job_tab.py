@@ -21,7 +21,6 @@ from airflow_provider_amplifybackend.plugins._database import TaskKey, left_by, 
 from airflow_provider_amplifybackend.plugins._job_facts import (
     JOB_ID_KEY,
     NOTE_KEYS,
-    NOTE_KEYS,
     OTHERS_KEYS,
     RESULT_KEY,
     TaskState,
