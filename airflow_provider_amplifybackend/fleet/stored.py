@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from airflow_provider_amplifybackend.core.encodable import encodable_text
 from airflow_provider_amplifybackend.core.secrets import redact_words
 from airflow_provider_amplifybackend.fleet.attention import Level
 from airflow_provider_amplifybackend.fleet.rows import COLUMNS
@@ -19,6 +20,8 @@ XCOM_KEY = "amplify_backends"
 MOST_XCOM_BYTES = 48_000
 # Of a file. A row of an inventory has about one kB.
 MOST_FILE_BYTES = 20_000_000
+# Lines can be far shorter than those of an inventory, and each takes time and memory.
+MOST_FILE_LINES = 20_000
 MOST_TEXT = 500
 MOST_ITEMS = 100
 # What a page in Airflow shows of an environment, and what it needs for that.
@@ -85,15 +88,22 @@ def from_compact(value: Any) -> tuple[list[dict[str, Any]], dict[str, Any]] | No
 
 
 def from_json_lines(content: bytes) -> tuple[list[dict[str, Any]], int]:
-    """Return the rows of a file, and how many of its lines are none."""
-    lines = [line for line in content.decode(errors="replace").split("\n") if line.strip()]
+    """Return the rows of a file, and how many of its lines are none; of one that is too large, of its beginning."""
+    # Its last line has been cut.
+    whole = content if len(content) < MOST_FILE_BYTES else content[: content.rfind(b"\n") + 1]
+    lines = [line for line in whole.split(b"\n", MOST_FILE_LINES)[:MOST_FILE_LINES] if line.strip()]
     rows = [row for row in map(_parsed, lines) if row]
     return rows, len(lines) - len(rows)
 
 
-def _parsed(line: str) -> dict[str, Any] | None:
+def is_too_large(content: bytes) -> bool:
+    """Tell whether there is more in a file than its first bytes, or than is looked at of them."""
+    return len(content) >= MOST_FILE_BYTES or content.count(b"\n") > MOST_FILE_LINES
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
     try:
-        return known_row(json.loads(line))
+        return known_row(json.loads(line.decode(errors="replace")))
     except (ValueError, RecursionError):
         return None
 
@@ -106,7 +116,7 @@ def known_row(row: Any) -> dict[str, Any] | None:
 
 
 def _text(value: Any) -> str:
-    return value[:MOST_TEXT] if isinstance(value, str) else ""
+    return encodable_text(value[:MOST_TEXT]) if isinstance(value, str) else ""
 
 
 def _words(value: Any) -> str:

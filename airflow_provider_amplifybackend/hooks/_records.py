@@ -50,6 +50,8 @@ class StoredFile:
         :raises StorageError: It cannot be read.
         """
         try:
+            if most is not None and not self._storage.size(self._path):
+                return b""  # of which S3 has no first bytes: it answers InvalidRange
             content: bytes = self._storage.cat_file(self._path, start=None, end=most)
         except FileNotFoundError:
             return None

@@ -28,7 +28,7 @@ def make_application() -> Any:
     def fleet(user: Any = Depends(security.get_user)) -> Any:  # noqa: B008
         readable = _database.Readable.of(auth_manager(), user)
         found = _sources.find_fleet(readable)
-        text = _fleet_page.page(found, _database.last_touches(readable.dag_ids))
+        text = _fleet_page.page(found, _database.last_touches(readable))
         return HTMLResponse(text, headers=headers(TABLE_SCRIPTS))
 
     of_task = [
@@ -39,8 +39,7 @@ def make_application() -> Any:
     # The id of the DAG is in the path, where Airflow's own check looks for it; a run's may have any characters.
     @application.get("/job/{dag_id}", dependencies=of_task)
     def job(dag_id: str, run_id: str, task_id: str, map_index: str = "") -> Any:
-        # Airflow leaves the placeholder as it is where a task is not mapped.
-        key = _database.TaskKey(dag_id, run_id, task_id, int(map_index) if map_index.isdecimal() else -1)
+        key = _database.TaskKey.of(dag_id, run_id, task_id, map_index)
         return HTMLResponse(_job_text(key), headers=headers(PAGE_SCRIPTS))
 
     return application

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from airflow_provider_amplifybackend._compat import xcom_model
+from airflow_provider_amplifybackend.core.encodable import encodable, encodable_text
 from airflow_provider_amplifybackend.core.operations import OPERATIONS
 from airflow_provider_amplifybackend.fleet.stored import XCOM_KEY
 from airflow_provider_amplifybackend.links import AmplifyConsoleLink
@@ -18,15 +21,15 @@ from airflow_provider_amplifybackend.plugins._airflow import (
     database_session,
     state_store_model,
 )
-from airflow_provider_amplifybackend.plugins._job_facts import KEYS, RESULT_KEY, TaskState
+from airflow_provider_amplifybackend.plugins._job_facts import NOTE_KEYS, OTHERS_KEYS, RESULT_KEY, TaskState
 from airflow_provider_amplifybackend.start.intent import STORE_KEY
 
 # Of the rendered fields, those that are shown.
 NAMES = ("app_id", "backend_environment_name", "target_environment_name", "job_id")
 MOST_EARLIER = 20
 MOST_INSTANCES = 1000
-# The newest XComs of a kind that are looked at.
-MOST_INVENTORIES = 50
+# Tasks that read an inventory, and the newest links that are looked at.
+MOST_INVENTORIES = 200
 MOST_TOUCHES = 5000
 
 
@@ -38,6 +41,16 @@ class TaskKey:
     run_id: str
     task_id: str
     map_index: int
+
+    @classmethod
+    def of(cls, dag_id: str, run_id: str, task_id: str, map_index: str) -> TaskKey:
+        """Return the key that an address names.
+
+        :param map_index: Where the task is not mapped, anything that is no index: Airflow leaves its placeholder.
+        """
+        # PostgreSQL takes no NUL and no larger number.
+        index = int(map_index) if re.fullmatch("[0-9]{1,9}", map_index) else -1
+        return cls(dag_id, encodable_text(run_id), encodable_text(task_id), index)
 
     @property
     def task(self) -> tuple[str, str, int]:
@@ -67,28 +80,34 @@ class Readable:
         """Ask Airflow's auth manager."""
         return cls(manager, user, frozenset(manager.get_authorized_dag_ids(user=user, method="GET")))
 
-    def has_xcoms_of(self, dag_id: str) -> bool:
-        """Tell whether the user may read the XComs of a DAG."""
-        (entity,), details = dag_entities("XCOM"), dag_details(dag_id)
-        return bool(self.manager.is_authorized_dag(method="GET", access_entity=entity, details=details, user=self.user))
+    def with_access(self, dag_ids: Iterable[str], *parts: str) -> set[str]:
+        """Return those of some DAGs of which the user may read these parts."""
+        return {dag_id for dag_id in set(dag_ids) if all(self._may_read(dag_id, part) for part in dag_entities(*parts))}
+
+    def _may_read(self, dag_id: str, part: Any) -> bool:
+        details = dag_details(dag_id)
+        return bool(self.manager.is_authorized_dag(method="GET", access_entity=part, details=details, user=self.user))
 
 
 def inventories(readable: Readable) -> Iterator[tuple[TaskKey, Any]]:
-    """Yield what inventories have left for the page, the newest first."""
-    from sqlalchemy import select
+    """Yield what the last run of each inventory has left for the page, the newest first."""
+    from sqlalchemy import and_, func, select
 
     table = xcom_model()
-    columns = (table.dag_id, table.run_id, table.task_id, table.map_index, table.value)
-    query = select(*columns).where(table.key == XCOM_KEY, table.dag_id.in_(readable.dag_ids))
+    task = (table.dag_id, table.task_id, table.map_index)
+    wanted = (table.key == XCOM_KEY, table.dag_id.in_(readable.dag_ids))
+    newest = select(*task, func.max(table.timestamp).label("at")).where(*wanted).group_by(*task).subquery()
+    last = and_(*(column == newest.c[column.key] for column in task), table.timestamp == newest.c.at)
+    query = select(*task, table.run_id, table.value).join(newest, last).where(*wanted)
     with database_session() as session:
         rows = session.execute(query.order_by(table.timestamp.desc()).limit(MOST_INVENTORIES)).all()
-    allowed = {dag_id: readable.has_xcoms_of(dag_id) for dag_id in {row.dag_id for row in rows}}
+    allowed = readable.with_access((row.dag_id for row in rows), "XCOM")
     for row in rows:
-        if allowed[row.dag_id]:
+        if row.dag_id in allowed:
             yield TaskKey(row.dag_id, row.run_id, row.task_id, row.map_index), stored_value(row.value)
 
 
-def last_touches(dag_ids: frozenset[str]) -> dict[str, Touch]:
+def last_touches(readable: Readable) -> dict[str, Touch]:
     """Return the last task that worked on each environment, by its address in the Amplify console.
 
     Every task of this package stores that address; those that only read are left out.
@@ -108,14 +127,16 @@ def last_touches(dag_ids: frozenset[str]) -> dict[str, Touch]:
         ti.state,
         ti.operator,
     )
-    query = select(*columns).join(ti, same).where(xcom.key == AmplifyConsoleLink.key, xcom.dag_id.in_(dag_ids))
-    touches: dict[str, Touch] = {}
+    query = select(*columns).join(ti, same).where(xcom.key == AmplifyConsoleLink.key, xcom.dag_id.in_(readable.dag_ids))
     with database_session() as session:
-        for row in session.execute(query.order_by(xcom.timestamp.desc()).limit(MOST_TOUCHES)):
-            address = stored_value(row.value)
-            if isinstance(address, str) and address and not _only_reads(row.operator):
-                key = TaskKey(row.dag_id, row.run_id, row.task_id, row.map_index)
-                touches.setdefault(address, Touch(key, row.timestamp, str(row.state or "no state")))
+        rows = session.execute(query.order_by(xcom.timestamp.desc()).limit(MOST_TOUCHES)).all()
+    allowed = readable.with_access((row.dag_id for row in rows), "TASK_INSTANCE", "XCOM")
+    touches: dict[str, Touch] = {}
+    for row in rows:
+        address = stored_value(row.value)
+        if row.dag_id in allowed and isinstance(address, str) and address and not _only_reads(row.operator):
+            key = TaskKey(row.dag_id, row.run_id, row.task_id, row.map_index)
+            touches.setdefault(address, Touch(key, row.timestamp, str(row.state or "no state")))
     return touches
 
 
@@ -146,9 +167,17 @@ def left_by(key: TaskKey) -> tuple[TaskState, dict[str, Any], Any, list[Any]] | 
         ti = session.scalar(_of(select(TaskInstance), TaskInstance, key))
         if ti is None:
             return None
-        xcoms = session.execute(_of(select(xcom.key, xcom.value), xcom, key).where(xcom.key.in_(KEYS))).all()
-        same_task = (xcom.dag_id == key.dag_id, xcom.task_id == key.task_id, xcom.key == RESULT_KEY)
-        earlier = select(xcom.value).where(*same_task).order_by(xcom.timestamp.desc()).limit(MOST_EARLIER)
+        stored = _stored_start(session, key)
+        xcoms = session.execute(_of(select(xcom.key, xcom.value), xcom, key).where(xcom.key.in_(NOTE_KEYS))).all()
+        results: list[Any] = []
+        # What a task of another package returns can be of any size, and is none of the tab's business.
+        if xcoms or stored is not None:
+            xcoms += session.execute(
+                _of(select(xcom.key, xcom.value), xcom, key).where(xcom.key.in_(OTHERS_KEYS))
+            ).all()
+            same_task = (xcom.dag_id == key.dag_id, xcom.task_id == key.task_id, xcom.key == RESULT_KEY)
+            earlier = select(xcom.value).where(*same_task).order_by(xcom.timestamp.desc()).limit(MOST_EARLIER)
+            results = [stored_value(value) for value in session.scalars(earlier)]
         state = TaskState(
             state=str(ti.state or ""),
             operator=ti.operator or "",
@@ -156,12 +185,7 @@ def left_by(key: TaskKey) -> tuple[TaskState, dict[str, Any], Any, list[Any]] | 
             is_resumed=bool(ti.next_method) and ti.state in ("queued", "scheduled", "deferred"),
             rendered=_rendered(session, key),
         )
-        return (
-            state,
-            {row.key: stored_value(row.value) for row in xcoms},
-            _stored_start(session, key),
-            [stored_value(value) for value in session.scalars(earlier)],
-        )
+        return state, {row.key: stored_value(row.value) for row in xcoms}, stored, results
 
 
 def instances_of(key: TaskKey) -> list[Instance]:
@@ -202,10 +226,11 @@ def _stored_start(session: Any, key: TaskKey) -> Any:
 
 
 def stored_value(value: Any) -> Any:
-    """Return the value of an XCom as the database has it; what another back end has put there stays a text."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except ValueError:
-        return value
+    """Return the value of an XCom as the database has it; what another back end has put there stays a text.
+
+    Whoever writes a DAG can store what no page can show, such as NaN or half a surrogate pair.
+    """
+    if isinstance(value, str):
+        with suppress(ValueError, RecursionError):
+            value = json.loads(value)
+    return encodable(value)

@@ -72,8 +72,23 @@ def _source(fleet: Fleet) -> Markup:
     read = f"{size(fleet.rows, environments)}, read{f' at {minutes(fleet.taken_at)}' if fleet.taken_at else ''} from "
     key = fleet.task
     by = task_link(f"{key.dag_id} / {key.task_id}", UP, *_names(key)) if key else fleet.source
-    more = f"; {fleet.more} more rows do not fit here" if fleet.more else ""
-    return tag("p", read, by, more, ".", class_="facts")
+    return tag(
+        "p",
+        read,
+        by,
+        _others(fleet),
+        f"; {fleet.more} more rows do not fit here" if fleet.more else "",
+        ".",
+        class_="facts",
+    )
+
+
+def _others(fleet: Fleet) -> str:
+    """Return how far back the rows go that other tasks have read."""
+    if not fleet.other_tasks:
+        return ""
+    since = f", the oldest read at {minutes(fleet.oldest)}" if fleet.oldest else ""
+    return f" and {fleet.other_tasks} other {'task' if fleet.other_tasks == 1 else 'tasks'}{since}"
 
 
 def _names(key: Any) -> tuple[str, str, str, int]:

@@ -17,9 +17,11 @@ from airflow_provider_amplifybackend.core.schedule import usual_seconds
 from airflow_provider_amplifybackend.links import AmplifyConsoleLink, AmplifyStudioLink
 from airflow_provider_amplifybackend.start.intent import Intent
 
+MOST_SECONDS = 2.5e11  # of the epoch, in the last century that a date can have
 RESULT_KEY, JOB_ID_KEY = "return_value", "JobId"
-# The XComs that are read.
-KEYS = (RESULT_KEY, JOB_ID_KEY, WAIT_KEY, OTHER_KEY, ERROR_KEY, AmplifyConsoleLink.key, AmplifyStudioLink.key)
+# The XComs that are read: those that only a task of this package leaves, and those that others can leave, too.
+NOTE_KEYS = (WAIT_KEY, OTHER_KEY, ERROR_KEY, AmplifyConsoleLink.key, AmplifyStudioLink.key)
+OTHERS_KEYS = (RESULT_KEY, JOB_ID_KEY)
 ENDED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 
 
@@ -68,24 +70,22 @@ class JobFacts:
     waited_for_other: Mapping[str, Any] | None = None
     error: Mapping[str, Any] | None = None
     links: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def is_ours(self) -> bool:
-        """Tell whether the task has anything to do with AmplifyBackend."""
-        return bool(self.job_id or self.outcome or self.waits_for or self.error or self.links or self.waited_for_other)
+    # Whether the task has anything to do with AmplifyBackend. Those of other packages have a `job_id`, too.
+    is_ours: bool = True
 
 
 def facts_of(task: TaskState, xcoms: Mapping[str, Any], stored: Any = None, earlier: Sequence[Any] = ()) -> JobFacts:
     """Return the facts of a task instance.
 
-    :param xcoms: Its XComs by key, those of ``KEYS``.
+    :param xcoms: Its XComs by key, those of ``NOTE_KEYS`` and ``OTHERS_KEYS``.
     :param stored: What the task state store has of its start, where there is one.
     :param earlier: What earlier instances of the task returned.
     """
     result = _mapping(xcoms.get(RESULT_KEY)) if task.state == "success" else {}
     wait, other = read_note(xcoms.get(WAIT_KEY)) or {}, read_note(xcoms.get(OTHER_KEY))
     error = None if task.state == "success" else read_note(xcoms.get(ERROR_KEY))
-    job = _job(result, wait, Intent.from_stored(stored), xcoms, task)
+    intent = Intent.from_stored(stored)
+    job = _job(result, wait, intent, xcoms, task)
     waits = wait or other or {}
     took = _seconds(result)
     return JobFacts(
@@ -105,6 +105,7 @@ def facts_of(task: TaskState, xcoms: Mapping[str, Any], stored: Any = None, earl
             for link in (AmplifyConsoleLink, AmplifyStudioLink)
             if (address := _text(xcoms.get(link.key))).startswith("https://")
         },
+        is_ours=intent is not None or any(key in xcoms for key in NOTE_KEYS),
     )
 
 
@@ -152,7 +153,9 @@ def _text(value: Any) -> str:
 
 
 def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    """Return seconds, of the epoch or of a time span; None where there is no such number."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and 0 <= value < MOST_SECONDS else None
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -13,7 +13,13 @@ from typing import Any
 from airflow_provider_amplifybackend._compat import conf
 from airflow_provider_amplifybackend.core.timing import current
 from airflow_provider_amplifybackend.fleet.attention import urgency
-from airflow_provider_amplifybackend.fleet.stored import MOST_FILE_BYTES, from_compact, from_json_lines
+from airflow_provider_amplifybackend.fleet.stored import (
+    MOST_FILE_BYTES,
+    from_compact,
+    from_json_lines,
+    is_too_large,
+    known_row,
+)
 from airflow_provider_amplifybackend.plugins import _database
 from airflow_provider_amplifybackend.plugins._markup import time_of
 
@@ -29,6 +35,7 @@ HOW_TO_GET_ONE = (
     "There is no inventory to show. Run a BackendInventoryOperator in a DAG that you may read; or set [amplifybackend] "
     "inventory to the folder that it writes to, or [amplifybackend] live_page = True."
 )
+BEING_READ = "AWS is being read for the first time since the API server was started: load this page again in a moment."
 
 
 @dataclass
@@ -41,8 +48,10 @@ class Fleet:
     # Further rows that are not here.
     more: int = 0
     problem: str = ""
-    # The task that has read them, if one has.
+    # The task that has read them, if one has; how many others have read some, and when the first of all that was.
     task: _database.TaskKey | None = None
+    other_tasks: int = 0
+    oldest: datetime | None = None
 
 
 def find_fleet(readable: _database.Readable) -> Fleet:
@@ -84,8 +93,10 @@ def fleet_in_file(path: str) -> Fleet:
         found.problem = "There is no inventory yet where [amplifybackend] inventory says: run the task that writes it."
         return found
     found.rows, bad = from_json_lines(content)
+    if is_too_large(content):
+        found.problem = "The inventory is too large for this page: only its beginning is shown. "
     if bad:
-        found.problem = f"{bad} lines of the inventory cannot be read, and are left out."
+        found.problem += f"{bad} lines of the inventory cannot be read, and are left out."
     return found
 
 
@@ -103,13 +114,16 @@ def fleet_in_xcoms(readable: _database.Readable) -> Fleet:
             continue
         tasks.add(key.task)
         rows, facts = known
+        taken_at = time_of(facts["taken_at"])
         found.task = found.task or key
-        found.taken_at = found.taken_at or time_of(facts["taken_at"])
+        found.taken_at = found.taken_at or taken_at
+        found.oldest = min(filter(None, [found.oldest, taken_at]), default=None)
         found.more += int(facts["more"])
         for row in rows:
             place = tuple(str(row[name]) for name in ("kind", "connection", "region", "app_id", "environment"))
             newest.setdefault(place, row)
     found.rows = list(newest.values())
+    found.other_tasks = max(0, len(tasks) - 1)
     if found.task is None:
         found.problem = HOW_TO_GET_ONE
     return found
@@ -121,7 +135,7 @@ def fleet_in_xcoms(readable: _database.Readable) -> Fleet:
 class Remembered:
     """The last answer of something that takes long, for a while. While it is renewed, others get the one before it.
 
-    Only the first one is waited for: who waits has a thread of the API server, and there are few.
+    Nobody waits for what somebody else has asked: who waits has a thread of the API server, and there are few.
     """
 
     def __init__(self, ask: Callable[[], Fleet]) -> None:
@@ -133,15 +147,13 @@ class Remembered:
     def __call__(self) -> Fleet:
         """Return the answer."""
         last = self._answer
-        if last is not None and (current().monotonic() < self._until or not self._lock.acquire(blocking=False)):
+        if last is not None and current().monotonic() < self._until:
             return last
-        if last is None:
-            self._lock.acquire()
+        if not self._lock.acquire(blocking=False):
+            return last or Fleet(problem=BEING_READ)
         try:
-            # Somebody else may have renewed it while this waited for its turn.
-            if self._answer is None or current().monotonic() >= self._until:
-                self._answer = self._ask()
-                self._until = current().monotonic() + LIVE_FOR
+            self._answer = self._ask()
+            self._until = current().monotonic() + LIVE_FOR
             return self._answer
         finally:
             self._lock.release()
@@ -157,7 +169,7 @@ def _read_live() -> Fleet:
     found = Fleet(source=f"AWS, through the connection {connection}", taken_at=wishes.now)
     end = current().monotonic() + LIVE_SECONDS
     reader = FleetReader(hook, connection, "", wishes)
-    for row in islice(reader.rows(), MOST_ROWS):
+    for row in filter(None, map(known_row, islice(reader.rows(), MOST_ROWS))):
         found.rows.append(row)
         if current().monotonic() > end:
             found.problem = (

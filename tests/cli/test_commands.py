@@ -10,6 +10,7 @@ from typing import Any
 import pytest  # noqa: TC002  # for the type of a fixture
 
 from airflow_provider_amplifybackend.guard.lease import Holder, Lease, LeaseState
+from airflow_provider_amplifybackend.hooks._records import StoredFile
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from tests.cli.conftest import Run
 from tests.dag_run import DagRunner
@@ -62,6 +63,16 @@ def test_its_files_are_those_of_the_operator(run: Run, aws: LocalAmplifyBackend,
     assert ended.status == 0, ended
     assert (tmp_path / "environments.jsonl").read_text() == ended.output
     assert {path.name for path in tmp_path.iterdir()} == {"environments.jsonl", "environments.csv", "report.html"}
+
+
+def test_the_page_in_airflow_can_read_the_file_of_an_account_without_environments(
+    run: Run, aws: LocalAmplifyBackend
+) -> None:
+    folder = "s3://aws_default@empty-fleet/latest"
+    aws.client("s3").create_bucket(Bucket="empty-fleet")
+    assert run("inventory", "--path", folder).status == 0
+    assert StoredFile(folder, "environments.jsonl").read_bytes(most=1000) == b""
+    assert StoredFile(folder, "nothing").read_bytes(most=1000) is None
 
 
 def test_what_cannot_be_read_is_a_row_and_a_status(run: Run, aws: LocalAmplifyBackend) -> None:

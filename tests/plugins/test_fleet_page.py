@@ -17,6 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_amplifybackend.fleet.stored import (
+    MOST_FILE_BYTES,
+    MOST_FILE_LINES,
     MOST_XCOM_BYTES,
     compact,
     from_compact,
@@ -24,7 +26,7 @@ from airflow_provider_amplifybackend.fleet.stored import (
     known_row,
 )
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
-from airflow_provider_amplifybackend.plugins import _sources
+from airflow_provider_amplifybackend.plugins import _database, _sources
 from airflow_provider_amplifybackend.plugins._database import TaskKey, Touch
 from airflow_provider_amplifybackend.plugins._fleet_page import page
 from airflow_provider_amplifybackend.plugins._sources import Fleet
@@ -161,6 +163,68 @@ def test_nothing_of_a_dag_that_the_user_may_not_read_is_shown(
     assert "There is no inventory to show" in answer.text
 
 
+READ_BY_HAND = """
+import datetime
+@task(task_id={task!r})
+def read(**context):
+    value = {{"version": 1, "taken_at": {at!r}, "rows": [{{"kind": "environment", "environment": {env!r}}}], "more": 0}}
+    context["ti"].xcom_push(key="amplify_backends", value=value)
+read()
+"""
+
+
+def test_an_inventory_that_is_taken_often_does_not_push_out_one_that_is_taken_seldom(
+    get: Get, dags: DagRunner, monkeypatch: pytest.MonkeyPatch, only_dags: Callable[[set[str]], None]
+) -> None:
+    monkeypatch.setattr(_database, "MOST_INVENTORIES", 2)
+    seldom = dags.run(READ_BY_HAND.format(task="weekly", at="2026-11-22T10:00:00+00:00", env="of-last-week"))
+    often = dags.load(READ_BY_HAND.format(task="hourly", at="2026-11-29T10:00:00+00:00", env="of-today"))
+    for _ in range(3):
+        run = dags.run_dag(often)
+    only_dags({seldom.dag_id, run.dag_id})
+    shown = text_of(get("/fleet"))
+    assert "of-today" in shown
+    assert "of-last-week" in shown
+    assert "read at 2026-11-29 10:00 UTC" in shown
+    assert "and 1 other task, the oldest read at 2026-11-22 10:00 UTC" in shown
+
+
+@pytest.mark.parametrize("part", ["TASK_INSTANCE", "XCOM"])
+def test_the_task_that_last_worked_on_an_environment_is_for_those_who_may_read_it(
+    get: Get, dags: DagRunner, part: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from airflow.api_fastapi.app import get_auth_manager
+
+    clone = dags.run(
+        'CloneBackendOperator(task_id="clone", app_id=APP, backend_environment_name="staging", '
+        'target_environment_name="copy", waiter_delay=0.1)'
+    )
+    dags.run(INVENTORY.format(path=str(tmp_path)))
+    monkeypatch.setenv("AIRFLOW__AMPLIFYBACKEND__INVENTORY", str(tmp_path))
+    assert clone.dag_id in get("/fleet").text
+
+    def all_but_one(*, access_entity: Any = None, **_: Any) -> bool:
+        return access_entity is None or access_entity.name != part
+
+    monkeypatch.setattr(get_auth_manager(), "is_authorized_dag", all_but_one)
+    answer = get("/fleet")
+    assert answer.status_code == 200
+    assert "staging" in answer.text
+    assert clone.dag_id not in answer.text
+
+
+@pytest.mark.usefixtures("dags")
+def test_live_a_name_of_the_service_that_cannot_be_encoded_is_shown_as_far_as_it_can(
+    get: Get, service: LocalAmplifyBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_sources, "live_fleet", _sources.Remembered(_sources.live_fleet._ask))
+    monkeypatch.setenv("AIRFLOW__AMPLIFYBACKEND__LIVE_PAGE", "True")
+    service.control.seed(apps=[{"app_id": "d2", "app_name": "\ud83d-shop", "environments": [{"name": "dev"}]}])
+    answer = get("/fleet")
+    assert answer.status_code == 200
+    assert "\ufffd-shop" in answer.text
+
+
 @pytest.mark.usefixtures("dags")
 def test_live_the_page_reads_aws_once_for_all_who_look_at_it(
     get: Get, service: LocalAmplifyBackend, monkeypatch: pytest.MonkeyPatch
@@ -199,6 +263,31 @@ def test_while_the_live_fleet_is_read_again_others_get_what_was_read_before(monk
     renewing.join(60)
     monkeypatch.setattr(remembered, "_until", float("inf"))
     assert remembered().source == "second"
+
+
+def test_while_the_live_fleet_is_read_for_the_first_time_nobody_else_waits_for_it() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def ask() -> Fleet:
+        begun.set()
+        assert go_on.wait(60)
+        return Fleet(source="first")
+
+    remembered = _sources.Remembered(ask)
+    reading = threading.Thread(target=remembered)
+    reading.start()
+    assert begun.wait(60)
+    others: list[Fleet] = []
+    other = threading.Thread(target=lambda: others.append(remembered()), daemon=True)
+    other.start()
+    other.join(60)
+    try:
+        assert [fleet.rows for fleet in others] == [[]]
+        assert "load this page again in a moment" in page(others[0], {})
+    finally:
+        go_on.set()
+        reading.join(60)
+    assert remembered().source == "first"
 
 
 def test_an_inventory_that_cannot_be_read_is_one_line_without_its_address(
@@ -273,6 +362,7 @@ def test_a_secret_that_stands_under_its_name_in_the_inventory_is_not_shown() -> 
     [
         b"", b"null", b"[]", b"{}", b'{"kind": "other"}', b"\xff\xfe", b"{", b"[" * 100_000,
         b'{"kind": "environment", "attention": 5, "resources": {"a": 1}, "running_jobs": [1, null, {}]}',
+        b'{"kind": "environment", "environment": "\\ud800", "lease": "\\udfff", "app_id": "\\u0000"}',
         b'{"kind": "environment", "age_days": 1e400, "lease": {"x": 1}, "attention": [{"level": "<b>", "text": 5}]}',
     ],
 )  # fmt: skip
@@ -281,7 +371,23 @@ def test_a_line_that_is_no_row_harms_nothing(line: bytes) -> None:
     rows, bad = from_json_lines(line + b"\n" + good)
     assert rows[-1]["environment"] == "dev"
     assert bad + len(rows) == (2 if line else 1)
-    assert "dev" in page(Fleet(rows=rows, source="a file"), {})
+    assert b"dev" in page(Fleet(rows=rows, source="a file"), {}).encode()
+
+
+@pytest.mark.parametrize("line", [b'{"kind": "app"}\n', json.dumps(row("x" * 400)).encode() + b"\n"])
+def test_of_a_file_that_is_too_large_the_beginning_is_shown(
+    get: Get, line: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AIRFLOW__AMPLIFYBACKEND__INVENTORY", str(tmp_path))
+    first = json.dumps(row("dev", attention=[finding("high")])).encode() + b"\n"
+    (tmp_path / "environments.jsonl").write_bytes(first + line * (MOST_FILE_BYTES // len(line) + 1))
+    rows, bad = from_json_lines((tmp_path / "environments.jsonl").read_bytes()[:MOST_FILE_BYTES])
+    assert bad == 0
+    assert len(rows) <= MOST_FILE_LINES
+    shown = text_of(get("/fleet"))
+    assert "only its beginning is shown" in shown
+    assert "cannot be read" not in shown
+    assert "dev" in shown
 
 
 # ------------------------------------------------------------------------------------------------------------ pieces

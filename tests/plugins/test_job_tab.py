@@ -8,6 +8,7 @@ import re
 from collections.abc import AsyncIterator, Callable
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given, settings
@@ -16,7 +17,15 @@ from hypothesis import strategies as st
 from airflow_provider_amplifybackend.core.job import JobRef
 from airflow_provider_amplifybackend.core.notes import ERROR_KEY, OTHER_KEY, WAIT_KEY, wait_note
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
-from airflow_provider_amplifybackend.plugins._job_facts import JOB_ID_KEY, KEYS, RESULT_KEY, TaskState, facts_of
+from airflow_provider_amplifybackend.plugins._database import TaskKey, left_by, stored_value
+from airflow_provider_amplifybackend.plugins._job_facts import (
+    JOB_ID_KEY,
+    NOTE_KEYS,
+    OTHERS_KEYS,
+    RESULT_KEY,
+    TaskState,
+    facts_of,
+)
 from airflow_provider_amplifybackend.plugins._job_page import page
 from tests.dag_run import DagRunner, Finished
 from tests.plugins.test_fleet_page import ATTACKS, Page, text_of
@@ -190,10 +199,51 @@ def test_a_sensor_shows_what_it_waited_for(
 
 @pytest.mark.parametrize(
     "body",
-    ['@task(task_id="clone")\ndef other() -> dict:\n    return {"JobId": 5, "outcome": ["x"]}\nother()'],
+    [
+        '@task(task_id="clone")\ndef other() -> dict:\n    return {"JobId": 5, "outcome": ["x"]}\nother()',
+        '@task(task_id="clone")\ndef other() -> dict:\n    return {"JobId": "j-1", "outcome": "started"}\nother()',
+        '@task(task_id="clone", multiple_outputs=True)\ndef other() -> dict:\n    return {"JobId": "j-1"}\nother()',
+        "from airflow.providers.amazon.aws.sensors.batch import BatchSensor\n"
+        "class Other(BatchSensor):\n    def poke(self, context): return True\n"
+        'Other(task_id="clone", job_id="j-1")',
+    ],
 )
 def test_a_task_of_somebody_else_has_one_line(get: Get, dags: DagRunner, body: str) -> None:
     assert "This task has left nothing about a job" in text_of(tab(get, dags.run(body)))
+
+
+def test_what_a_task_of_somebody_else_has_returned_is_not_read(get: Get, dags: DagRunner) -> None:
+    run = dags.run('@task(task_id="clone")\ndef other() -> dict:\n    return {"JobId": "j-1"}\nother()')
+    left = left_by(TaskKey(run.dag_id, run.run_id, "clone", -1))
+    assert left is not None
+    assert (left[1], left[3]) == ({}, [])
+
+
+@pytest.mark.parametrize("index", ["9" * 30, "9" * 5000, "2147483648", "-2", "1.5", "٣", "", "{MAP_INDEX}", "\0"])
+def test_an_index_that_is_none_is_that_of_the_task_as_a_whole(get: Get, index: str) -> None:
+    answer = get(f"/job/a_dag?run_id=a_run&task_id=a_task&map_index={quote(index)}")
+    assert answer.status_code == 200
+    assert "There is no such task instance." in text_of(answer)
+
+
+def test_an_address_can_hold_what_postgresql_takes_in_no_query() -> None:
+    assert TaskKey.of("d", "a\0run", "a\0task", "7") == TaskKey("d", "a\ufffdrun", "a\ufffdtask", 7)
+
+
+@pytest.mark.parametrize(
+    "text", ['"\\ud800"', "NaN", "-Infinity", "[" * 100_000, '{"a":' * 900 + "1" + "}" * 900, "1" + "0" * 400]
+)
+def test_whatever_a_database_has_for_an_xcom_can_be_shown(text: str) -> None:
+    xcoms = {WAIT_KEY: waiting() | {"what": stored_value(text), "usual_seconds": stored_value(text)}}
+    assert shown_as("deferred", xcoms).encode()
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -1.0, 1e17, 10**400, -(10**17)])
+def test_a_time_that_is_beyond_all_dates_is_none(number: float) -> None:
+    note = waiting() | dict.fromkeys(("started", "deadline", "created", "usual_seconds"), number)
+    shown = words(shown_as("deferred", {WAIT_KEY: note}))
+    assert "since an unknown time" in shown
+    assert "Waits until" not in shown
 
 
 def test_a_task_instance_that_does_not_exist_has_one_line(get: Get, dags: DagRunner) -> None:
@@ -294,7 +344,7 @@ JSON = st.recursive(
 
 @settings(deadline=None)
 @given(
-    xcoms=st.dictionaries(st.sampled_from(KEYS), JSON),
+    xcoms=st.dictionaries(st.sampled_from([*NOTE_KEYS, *OTHERS_KEYS]), JSON),
     state=st.sampled_from(["deferred", "failed", "success"]),
     stored=JSON,
 )
