@@ -30,6 +30,8 @@ def command(run: Callable[[Namespace], int]) -> Callable[[Namespace], None]:
 
     @functools.wraps(run)
     def ending(options: Namespace) -> None:
+        from botocore.exceptions import BotoCoreError
+
         from airflow_provider_amplifybackend._compat import AirflowException
         from airflow_provider_amplifybackend.guard.protected import SettingError
         from airflow_provider_amplifybackend.guard.signs import UnreadableError
@@ -38,7 +40,7 @@ def command(run: Callable[[Namespace], int]) -> Callable[[Namespace], None]:
         try:
             with _own_output(options.verbose), _airflow(is_verbose=options.verbose):
                 status = run(options)
-        except (AirflowException, SettingError, UnreadableError, ConnectionLookupError) as error:
+        except (AirflowException, SettingError, UnreadableError, ConnectionLookupError, BotoCoreError) as error:
             raise SystemExit(f"{run.__name__}: {shown(str(error))}") from None
         except KeyboardInterrupt:
             raise SystemExit(130) from None

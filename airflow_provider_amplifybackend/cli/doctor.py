@@ -103,7 +103,7 @@ class CheckUp:
         _ = self._hook.conn_config
         if self._hook.connection_found:
             return Finding(Mark.OK, "connection", f"{conn_id} was found")
-        missing = f"{conn_id} does not exist; " if conn_id else ""
+        missing = f"{conn_id} does not exist or cannot be read; " if conn_id else ""
         return Finding(Mark.OK, "connection", f"{missing}boto3's own credentials are used")
 
     def _way(self) -> Iterator[Finding]:

@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest  # noqa: TC002  # for the type of a fixture
+import pytest
 
 from airflow_provider_amplifybackend.guard.lease import Holder, Lease, LeaseState
 from airflow_provider_amplifybackend.hooks._records import StoredFile
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from airflow_provider_amplifybackend.local.testing.isolated_airflow import connection_json
 from tests.cli.conftest import Run
 from tests.dag_run import DagRunner
 from tests.samples import APP
@@ -118,6 +119,17 @@ def test_a_plan_for_an_app_names_protected_environments(
     assert "Environments: `production`, `staging`" in ended.output
     assert "Guard: RemoveAllBackends" in ended.output
     assert "prod*" in ended.output
+
+
+@pytest.mark.parametrize("command", [("plan", APP, "staging"), ("plan", APP)])
+def test_a_connection_without_a_region_is_told_in_words(
+    run: Run, aws: LocalAmplifyBackend, command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", connection_json(aws.endpoint_url, region_name=None))
+    ended = run(*command)
+    assert ended.status == 1
+    assert "You must specify a region" in ended.errors
+    assert "Traceback" not in ended.errors
 
 
 def test_a_plan_of_what_cannot_be_read_is_none(run: Run, aws: LocalAmplifyBackend) -> None:
