@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import collections.abc
 import functools
+import math
 import types
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -67,7 +69,16 @@ def _several(kind: type | tuple[type, ...]) -> tuple[type, ...]:
 
 def _scalar(hint: Any) -> Coder:
     kinds = _SCALARS[hint]
-    return Coder(lambda value, memo: value, lambda given, memo, where: _expect(given, kinds, where))
+    expect = _expect_finite if hint is float else _expect
+    return Coder(lambda value, memo: value, lambda given, memo, where: expect(given, kinds, where))
+
+
+def _expect_finite(given: Any, kinds: tuple[type, ...], where: str) -> Any:
+    number = _expect(given, kinds, where)
+    with suppress(OverflowError):  # an integer that is larger than any float
+        if math.isfinite(number):
+            return number
+    raise UnreadableError(f"{where} is {checks.shown(given)}")
 
 
 def _container(hint: Any) -> Coder:

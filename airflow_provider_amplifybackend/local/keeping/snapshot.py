@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_amplifybackend.local.keeping.coding import Coder, Memo, UnreadableError, coder_of
-from airflow_provider_amplifybackend.local.service.clock import KeptClock
+from airflow_provider_amplifybackend.local.service.clock import Clock, KeptClock
 from airflow_provider_amplifybackend.local.service.job_book import JobRecord
 from airflow_provider_amplifybackend.local.service.service import Service
 from airflow_provider_amplifybackend.local.service.settings import Settings
@@ -94,6 +94,7 @@ def restore(service: Service, document: Any, initial_settings: dict[str, Any]) -
     try:
         stores = [_restored(given, memo) for given in document["stores"]]
         rest: _Rest = coder_of(_Rest).decode(document["rest"], memo, "rest")
+        Clock().restore(rest.clock)
         settings = Settings()
         settings.update(rest.settings)
         settings.update(initial_settings)

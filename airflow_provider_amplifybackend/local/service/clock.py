@@ -77,9 +77,13 @@ class Clock:
         return KeptClock(self.skew_seconds, self._ahead, self._frozen_at, self.now())
 
     def restore(self, kept: KeptClock) -> None:
-        """Go on as a clock that has been kept; it does not go back where the machine's clock has done so."""
+        """Go on as a clock that has been kept; it does not go back where the machine's clock has done so.
+
+        :raises ValueError: It cannot have been kept: its time cannot be written.
+        """
         self.skew_seconds, self._ahead, self._frozen_at = kept.skew_seconds, kept.ahead, kept.frozen_at
         self._ahead += max(0.0, kept.now - self.now())
+        self._check(self.now(), self.skew_seconds)
 
     def reset(self) -> None:
         self.skew_seconds = 0.0

@@ -104,6 +104,9 @@ def test_a_state_that_these_types_cannot_have_written_is_refused(state: Path) ->
         (b'"known_apps"', b'"other"'),
         (b'"gone_environment":"NotFoundException"', b'"gone_environment":"?"'),
         (b'"#":0,', b'"#":null,'),
+        (b'"skew_seconds":0.0', b'"skew_seconds":NaN'),
+        (b'"skew_seconds":0.0', b'"skew_seconds":1e300'),
+        (b'"ahead":0.0', b'"ahead":1' + b"0" * 400),
     ):
         assert old in content
         body = content.partition(b"\n")[2].replace(old, new).removesuffix(b"\n")
