@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import sqlite3
 import subprocess
 import sys
 import time
@@ -18,6 +16,7 @@ from airflow_provider_amplifybackend.cli.main import main
 from airflow_provider_amplifybackend.core import timing
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.local.testing.isolated_airflow import connection_json
+from tests.own_database import own_database
 
 ROOT = Path(__file__).parents[2]
 
@@ -55,15 +54,7 @@ def run_process(airflow_home: Path, tmp_path: Path) -> Run:
     """Runs a command as a process of its own, as a person does."""
 
     def run_there(*command: str, **variables: str) -> Ended:
-        # A copy: SQLite takes a second process for the last one where the first has lost its locks, removes the
-        # files that it shares with it, and the first one's next read is a "disk I/O error".
-        own = tmp_path / "airflow.db"
-        with (
-            contextlib.closing(sqlite3.connect(airflow_home / "airflow.db")) as shared,
-            contextlib.closing(sqlite3.connect(own)) as copy,
-        ):
-            shared.backup(copy)
-        database = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{own}"}
+        database = own_database(airflow_home, tmp_path)
         done = subprocess.run(
             [sys.executable, "-m", *command],
             env={**os.environ, "PYTHONPATH": str(ROOT), **database, **variables},

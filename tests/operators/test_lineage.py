@@ -16,6 +16,7 @@ from airflow_provider_amplifybackend.core.lineage import Environment, Lineage, l
 from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from tests.airflow_versions import AIRFLOW, DAG_IMPORTS
+from tests.own_database import own_database
 from tests.samples import APP, auth
 
 ROOT = Path(__file__).parents[2]
@@ -89,6 +90,7 @@ def run_with_lineage(home: Path, events: Path, service: LocalAmplifyBackend) -> 
             "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
             "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport),
             "AIRFLOW__OPENLINEAGE__NAMESPACE": "shop",
+            **own_database(home, events.parent),
         },
         capture_output=True,
         text=True,
