@@ -38,7 +38,7 @@ from airflow_provider_amplifybackend.start.intent import (
     patience_since,
     request_digest,
 )
-from airflow_provider_amplifybackend.start.ownership import after_difference
+from airflow_provider_amplifybackend.start.ownership import after_difference, has_made_target
 from airflow_provider_amplifybackend.start.rules import decide
 from airflow_provider_amplifybackend.start.situation import (
     Order,
@@ -1469,6 +1469,21 @@ def test_a_difference_tells_only_what_the_youngest_job_left(what: str) -> None:
     else:
         assert rest is None
         assert f"whether {adopted.ref} was started by this task and its result then changed by {later[0].ref}" in reason
+
+
+@pytest.mark.parametrize(
+    ("operation", "has_made"),
+    [
+        ("CloneBackend", True),
+        ("CreateBackend", True),
+        ("DeleteBackend", False),
+        ("RemoveAllBackends", False),
+        ("CreateBackendAuth", False),
+    ],
+)
+def test_only_a_creation_has_made_the_environment_that_its_row_lies_in(operation: str, has_made: bool) -> None:
+    done = job("COMPLETED", operation=operation)
+    assert has_made_target(JOB_OPERATIONS[operation], done, ["pr1"]) is has_made
 
 
 @pytest.mark.parametrize("resource", ["auth", "environment", "app"])
