@@ -361,6 +361,7 @@ def test_a_check_whose_client_is_retired_while_it_waits_for_its_turn_is_made_wit
     service: LocalAmplifyBackend, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIRFLOW__AMPLIFYBACKEND__MAX_REQUESTS_PER_SECOND", "1")
+    service.control.set_clock(frozen=True)
     seed_running(service, "staging")
     ref = JobRef("d1", "job-1", ("staging",))
 
@@ -374,6 +375,7 @@ def test_a_check_whose_client_is_retired_while_it_waits_for_its_turn_is_made_wit
                 await asyncio.sleep(0.01)
             shared._retire()
             await shared._retired[0].closed()
+            service.control.advance(10)
             return await waiter.news(time.time() + 30)
 
     assert run(retire()).is_completed
