@@ -1484,6 +1484,8 @@ def test_a_difference_tells_only_what_the_youngest_job_left(what: str) -> None:
 def test_only_a_creation_has_made_the_environment_that_its_row_lies_in(operation: str, has_made: bool) -> None:
     done = job("COMPLETED", operation=operation)
     assert has_made_target(JOB_OPERATIONS[operation], done, ["pr1"]) is has_made
+    assert not has_made_target(JOB_OPERATIONS[operation], replace(done, status="FAILED"), ["pr1"])
+    assert not has_made_target(JOB_OPERATIONS[operation], done, ["pr2"])
 
 
 @pytest.mark.parametrize("resource", ["auth", "environment", "app"])
