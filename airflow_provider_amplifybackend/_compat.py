@@ -10,26 +10,62 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow import __version__ as airflow_version
 
-# Handed on to everybody else.
-from airflow_provider_amplifybackend._sdk import (
-    AirflowException,
-    AirflowFailException,
-    AirflowNotFoundException,
-    AirflowSensorTimeout,
-    AirflowSkipException,
-    BaseOperator,
-    BaseOperatorLink,
-    BaseSensorOperator,
-    Context,
-    PokeReturnValue,
-    XCom,
-    conf,
-    mask_secret,
-    redact,
-)
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from airflow.sdk import BaseOperator, BaseOperatorLink, BaseSensorOperator, PokeReturnValue
+    from airflow.sdk.configuration import conf
+    from airflow.sdk.definitions.context import Context
+    from airflow.sdk.exceptions import (
+        AirflowException,
+        AirflowFailException,
+        AirflowNotFoundException,
+        AirflowSensorTimeout,
+        AirflowSkipException,
+    )
+    from airflow.sdk.execution_time.xcom import XCom
+    from airflow.sdk.log import mask_secret, redact  # type: ignore[attr-defined]
+else:
+    try:
+        from airflow.providers.common.compat.sdk import (
+            AirflowException,
+            AirflowFailException,
+            AirflowNotFoundException,
+            AirflowSensorTimeout,
+            AirflowSkipException,
+            BaseOperator,
+            BaseOperatorLink,
+            BaseSensorOperator,
+            Context,
+            PokeReturnValue,
+            XCom,
+            conf,
+        )
+    except ImportError:  # an older common-compat provider, which has no such home for these names, or not for all
+        from airflow.configuration import conf
+        from airflow.exceptions import (
+            AirflowException,
+            AirflowFailException,
+            AirflowNotFoundException,
+            AirflowSensorTimeout,
+            AirflowSkipException,
+        )
+
+        try:
+            from airflow.sdk import BaseOperator, BaseOperatorLink, BaseSensorOperator, Context, PokeReturnValue
+            from airflow.sdk.execution_time.xcom import XCom
+        except ImportError:  # Airflow 2
+            from airflow.models import BaseOperator, BaseOperatorLink, XCom
+            from airflow.sensors.base import BaseSensorOperator, PokeReturnValue
+            from airflow.utils.context import Context
+
+    try:
+        from airflow.sdk.log import mask_secret, redact
+    except ImportError:
+        try:
+            from airflow.sdk.execution_time.secrets_masker import mask_secret, redact
+        except ImportError:  # Airflow 2
+            from airflow.utils.log.secrets_masker import mask_secret, redact
 
 
 _VERSION = tuple(map(int, airflow_version.split(".")[:2]))
@@ -255,11 +291,7 @@ def asset_stores(trigger: Any) -> list[AssetStore]:
 @lru_cache(maxsize=1)
 def stats() -> Any:
     """Return Airflow's statistics, looked up when first used: importing them configures them."""
-    try:
-        from airflow.providers.common.compat.sdk import Stats
-    except ImportError:
-        from airflow.stats import Stats
-    return Stats
+    return _first("airflow.providers.common.compat.sdk:Stats", "airflow.stats:Stats")
 
 
 def object_storage_path() -> Any:

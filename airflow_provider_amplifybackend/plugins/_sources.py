@@ -146,14 +146,13 @@ class Remembered:
 
     def __call__(self) -> Fleet:
         """Return the answer."""
-        last = self._answer
-        if last is not None and current().monotonic() < self._until:
-            return last
         if not self._lock.acquire(blocking=False):
-            return last or Fleet(problem=BEING_READ)
+            return self._answer or Fleet(problem=BEING_READ)
         try:
-            self._answer = self._ask()
-            self._until = current().monotonic() + LIVE_FOR
+            # Looked at under the lock: whoever had it before may have just renewed the answer.
+            if self._answer is None or current().monotonic() >= self._until:
+                self._answer = self._ask()
+                self._until = current().monotonic() + LIVE_FOR
             return self._answer
         finally:
             self._lock.release()

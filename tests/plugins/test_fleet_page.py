@@ -213,24 +213,25 @@ def test_the_task_that_last_worked_on_an_environment_is_for_those_who_may_read_i
     assert clone.dag_id not in answer.text
 
 
-@pytest.mark.usefixtures("dags")
-def test_live_a_name_of_the_service_that_cannot_be_encoded_is_shown_as_far_as_it_can(
-    get: Get, service: LocalAmplifyBackend, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def live(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the page ask AWS, with nothing remembered of other tests."""
     monkeypatch.setattr(_sources, "live_fleet", _sources.Remembered(_sources.live_fleet._ask))
     monkeypatch.setenv("AIRFLOW__AMPLIFYBACKEND__LIVE_PAGE", "True")
+
+
+@pytest.mark.usefixtures("dags", "live")
+def test_live_a_name_of_the_service_that_cannot_be_encoded_is_shown_as_far_as_it_can(
+    get: Get, service: LocalAmplifyBackend
+) -> None:
     service.control.seed(apps=[{"app_id": "d2", "app_name": "\ud83d-shop", "environments": [{"name": "dev"}]}])
     answer = get("/fleet")
     assert answer.status_code == 200
     assert "\ufffd-shop" in answer.text
 
 
-@pytest.mark.usefixtures("dags")
-def test_live_the_page_reads_aws_once_for_all_who_look_at_it(
-    get: Get, service: LocalAmplifyBackend, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(_sources, "live_fleet", _sources.Remembered(_sources.live_fleet._ask))
-    monkeypatch.setenv("AIRFLOW__AMPLIFYBACKEND__LIVE_PAGE", "True")
+@pytest.mark.usefixtures("dags", "live")
+def test_live_the_page_reads_aws_once_for_all_who_look_at_it(get: Get, service: LocalAmplifyBackend) -> None:
     service.control.clear_journal()
     shown = text_of(get("/fleet"))
     assert "AWS, through the connection aws_default" in shown

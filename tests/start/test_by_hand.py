@@ -153,6 +153,16 @@ def test_a_run_announces_its_job_and_waits_for_its_end(hand: Hand) -> None:
     assert hand.kinds[-3:] == ["Announce", "GetBackendJob", "AwaitEnd"]
 
 
+def test_a_wait_knows_when_its_job_was_created_as_soon_as_the_service_shows_it(hand: Hand) -> None:
+    hand.answers = {
+        "CreateBackend": Job(APP, "pr", "ours", "CreateBackend", "RUNNING"),
+        "GetBackendJob": row("ours", "CreateBackend", at=3.0),
+    }
+    hand.ends = [Job(APP, "pr", "ours", "CreateBackend", "COMPLETED")]
+    hand.run(run(hand.start()))
+    assert [wait.created_ms for wait in hand.awaited] == [ms(3.0)]
+
+
 def test_a_run_that_is_not_to_wait_ends_with_the_running_job(hand: Hand) -> None:
     reached = hand.run(run(hand.start(), wait=False))
     assert reached.job is not None

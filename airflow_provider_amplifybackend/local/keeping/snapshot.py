@@ -94,7 +94,7 @@ def restore(service: Service, document: Any, initial_settings: dict[str, Any]) -
     try:
         stores = [_restored(given, memo) for given in document["stores"]]
         rest: _Rest = coder_of(_Rest).decode(document["rest"], memo, "rest")
-        Clock().restore(rest.clock)
+        Clock().restore(rest.clock)  # refuses a time that cannot be, before anything has changed
         settings = Settings()
         settings.update(rest.settings)
         settings.update(initial_settings)
