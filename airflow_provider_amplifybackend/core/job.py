@@ -118,7 +118,12 @@ class Job:
     @property
     def seconds(self) -> float | None:
         """Return how long the job took, if it has ended well."""
-        if not self.is_completed or self.create_time_ms is None or self.update_time_ms is None:
+        return self.seconds_until_end if self.is_completed else None
+
+    @property
+    def seconds_until_end(self) -> float | None:
+        """Return how long the job took, if it has ended, well or badly."""
+        if not self.is_finished or self.create_time_ms is None or self.update_time_ms is None:
             return None
         return (self.update_time_ms - self.create_time_ms) / 1000
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import random
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -77,26 +78,64 @@ UNKNOWN = Durations(median=200.0, spread=0.3, doubt=0.5, density=1.3)
 # Waits beside each other from which on the early check comes later, and how much later it comes at most.
 MANY = 50
 LATEST_EARLY_CHECK = 3.0
+# A job that has ended by then is one that an early check is for.
+EARLY = 12.0
+# An early check brings the end of such a job forward by nearly a `waiter_delay` of 30 s, and costs a request of every
+# job. One more request in the minutes of an ordinary job makes its detection 2 s earlier: below this share of jobs that
+# end early, that is the better use of it.
+WORTHWHILE_SHARE = 0.08
+REMEMBERED_JOBS = 50
 # Seconds. What is older than any job becomes no more likely to end: a delay of a day is not summed up second by second.
 OLDEST = 2 * int(LONGEST)
+
+
+class EarlyEnds:
+    """How many of the last jobs of a kind had ended by the time of an early check: whether it is worth its request."""
+
+    def __init__(self) -> None:
+        self._last: deque[bool] = deque(maxlen=REMEMBERED_JOBS)
+
+    def note(self, has_ended_early: bool) -> None:
+        """Take note of one more job, each once."""
+        self._last.append(has_ended_early)
+
+    @property
+    def are_likely(self) -> bool:
+        """Tell whether the next job is likely enough to be one. The first dozen are given the benefit of the doubt."""
+        return (1 + sum(self._last)) / (1 + len(self._last)) >= WORTHWHILE_SHARE
 
 
 class PollSchedule:
     """The delays between status checks.
 
     Long before the time at which such jobs end, and short around it. Where no job of the kind has ended yet, one check
-    comes soon, for what fails or is done at once: with many waits it is a request of each, so it comes a little later.
-    With jitter, so that waits which began together drift apart.
+    comes soon, for what fails or is done at once: with many waits it is a request of each, so it comes a little later,
+    and no more where it has found nothing a dozen times. With jitter, so that waits which began together drift apart.
 
     :param beside: How many others wait beside this one.
+    :param early_ends: How many jobs of the kind have ended early. Default: not known, so there is an early check.
     """
 
-    def __init__(self, waiter_delay: float, expected: Durations | None = None, beside: int = 0) -> None:
+    def __init__(
+        self,
+        waiter_delay: float,
+        expected: Durations | None = None,
+        beside: int = 0,
+        early_ends: EarlyEnds | None = None,
+    ) -> None:
         self.waiter_delay = waiter_delay
         self.expected = expected
+        # Whether the check that comes next is the early one.
+        self.is_early = False
+        self._early_ends = early_ends
         self._timing = current()
         self._is_begun = False
         self._early = min(LATEST_EARLY_CHECK, max(1.0, beside / MANY))
+
+    @property
+    def is_in_vain(self) -> bool:
+        """Tell whether the check that comes next is an early one, and has become unlikely to find anything."""
+        return self.is_early and not self._expects_early_end
 
     def first_delay(self, age: float = 0.0) -> float:
         """Return the seconds until the first status check.
@@ -110,11 +149,16 @@ class PollSchedule:
 
         :param age: Seconds since the job began.
         """
-        if self.expected is None and not self._is_begun:
-            self._is_begun = True
+        self.is_early = self.expected is None and not self._is_begun and self._expects_early_end
+        self._is_begun = True
+        if self.is_early:
             return random.uniform(0.75, 1.0) * min(self.waiter_delay, self._timing.first_check * self._early)
         delay = self._until_worthwhile(self.expected or UNKNOWN, age)
         return min(self.waiter_delay, max(self._timing.densest_checks, delay))
+
+    @property
+    def _expects_early_end(self) -> bool:
+        return self._early_ends is None or self._early_ends.are_likely
 
     def _until_worthwhile(self, expected: Durations, age: float) -> float:
         worth = random.uniform(0.85, 1.15) * self.waiter_delay / expected.density

@@ -54,7 +54,7 @@ class Wait:
         self.last_error: ServiceError | None = None
         self._seen = False
         self._timing = current()
-        self._noted_errors: set[str] = set()
+        self._noted_errors: frozenset[str] = frozenset()
         self._first_missed: float | None = None
         self._unexplained = 0
         self._reported_at: float | None = None
@@ -62,7 +62,7 @@ class Wait:
     def saw(self, seen: CheckResult) -> Note | None:
         """Take note of a status check; return a line to log if something changed."""
         recovered, self.last_error, self._seen = self.last_error, None, True
-        self._noted_errors.clear()
+        self._noted_errors = frozenset()
         self._unexplained = 0
         if seen.status == self.last_status:
             return Note(f"{seen.status}, status checks succeed again", self.awaited) if recovered else None
@@ -90,7 +90,7 @@ class Wait:
         self.last_error = error
         if error.code in self._noted_errors:
             return None
-        self._noted_errors.add(error.code)
+        self._noted_errors |= {error.code}
         return Note(f"Retrying after {error}", self.awaited, logging.WARNING)
 
     def _can_pass(self, error: ServiceError, now: float) -> bool:

@@ -7,6 +7,8 @@ that also avoids a data loader of its own for every client, which is most of wha
 
 from __future__ import annotations
 
+import gzip
+import json
 import os
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
@@ -39,6 +41,22 @@ WARMED_DATA = ("endpoints", "partitions", "sdk-default-configuration", "_retry")
 ENDPOINTS = "endpoints"
 
 
+class PlainFiles(loaders.JSONFileLoader):
+    """Reads botocore's data files into plain dictionaries, which keep their order, too.
+
+    An ordered one takes three times the time and is one more object for Python's garbage collection to look at, even
+    where a plain one holds nothing to look at: of the 23,000 of the endpoints a third are left.
+    """
+
+    def load_file(self, file_path: str) -> Any:
+        """Return a file, given without its suffix; None if there is none."""
+        for suffix, opened in ((".json", open), (".json.gz", gzip.open)):
+            if os.path.isfile(file_path + suffix):
+                with opened(file_path + suffix, "rb") as file:
+                    return json.loads(file.read())
+        return None
+
+
 class OneServiceLoader(loaders.Loader):
     """A loader that keeps of the endpoints of all services those of ours.
 
@@ -60,7 +78,8 @@ class OneServiceLoader(loaders.Loader):
     @cached_property
     def _endpoints(self) -> tuple[Any, str]:
         # Read by another loader, because each keeps what it has read.
-        data, path = loaders.Loader(extra_search_paths=self.search_paths).load_data_with_path(ENDPOINTS)
+        reader = loaders.Loader(extra_search_paths=self.search_paths, file_loader=PlainFiles())
+        data, path = reader.load_data_with_path(ENDPOINTS)
         partitions = [
             {**partition, "services": {name: of for name, of in partition["services"].items() if name == SERVICE}}
             for partition in data["partitions"]
@@ -71,7 +90,8 @@ class OneServiceLoader(loaders.Loader):
 @lru_cache(maxsize=1)
 def warmed_loader() -> loaders.Loader:
     """Return a loader of botocore's data files that has read what a client needs."""
-    loader = OneServiceLoader(loaders.create_loader(os.environ.get("AWS_DATA_PATH")).search_paths)
+    paths = loaders.create_loader(os.environ.get("AWS_DATA_PATH")).search_paths
+    loader = OneServiceLoader(paths, file_loader=PlainFiles())
     loader.load_service_model(service_model.SERVICE, "service-2")
     loader.load_service_model(service_model.SERVICE, "endpoint-rule-set-1")
     loader.load_service_model(service_model.SERVICE, "paginators-1")

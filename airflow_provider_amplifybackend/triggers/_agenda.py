@@ -11,6 +11,9 @@ import heapq
 import math
 from collections.abc import Callable
 from itertools import count
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 # Clocks can be set, and timers go by another one: the time is read again this often, in seconds.
 LONGEST_SLEEP = 60.0
@@ -21,13 +24,14 @@ MANY_VOID = 64
 class Entry:
     """Something that is due at a time, until it is cancelled or done."""
 
-    __slots__ = ("_agenda", "_number", "due", "what")
+    __slots__ = ("_agenda", "_number", "due", "what", "whose")
 
-    def __init__(self, agenda: Agenda, due: float, number: int, what: Callable[[], None]) -> None:
+    def __init__(self, agenda: Agenda, due: float, number: int, what: Callable[[Any], None], whose: object) -> None:
         self._agenda = agenda
         self._number = number
         self.due = due
-        self.what: Callable[[], None] | None = what
+        self.what: Callable[[Any], None] | None = what
+        self.whose = whose
 
     def __lt__(self, other: Entry) -> bool:
         return (self.due, self._number) < (other.due, other._number)
@@ -57,9 +61,17 @@ class Agenda:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = math.inf
 
-    def at(self, due: float, what: Callable[[], None]) -> Entry:
-        """Call something at a time: quick, and without an error."""
-        entry = Entry(self, due, next(self._numbers), what)
+    def at(self, due: float, what: Callable[[T], None], whose: T, used: Entry | None = None) -> Entry:
+        """Call something at a time: quick, and without an error.
+
+        :param whose: What it is called with. A method and whose it is make no object, as a bound one would.
+        :param used: The entry of an earlier call that has been made: it is used again.
+        """
+        if used is None:
+            entry = Entry(self, due, next(self._numbers), what, whose)
+        else:
+            entry = used
+            entry.due, entry.what, entry._number = due, what, next(self._numbers)
         heapq.heappush(self._entries, entry)
         self._set_timer()
         return entry
@@ -107,5 +119,5 @@ class Agenda:
             if what is None:
                 self._void -= 1
             else:
-                what()
+                what(entry.whose)
         self._set_timer()

@@ -8,15 +8,16 @@ import traceback
 from collections.abc import AsyncIterator, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_amplifybackend._errors import wait_error
 from airflow_provider_amplifybackend.core.job import STILL_RUNNING, JobRef
 from airflow_provider_amplifybackend.core.requests import ServiceError
-from airflow_provider_amplifybackend.core.status_check import Awaited, CheckResult
+from airflow_provider_amplifybackend.core.status_check import Awaited
 from airflow_provider_amplifybackend.core.timing import current
-from airflow_provider_amplifybackend.core.waiting import Wait
+from airflow_provider_amplifybackend.core.waiting import Note, Wait
 from airflow_provider_amplifybackend.triggers import _events as events
 
 if TYPE_CHECKING:
@@ -140,51 +141,38 @@ class WaitTrigger(BaseTrigger):
             connection_works=True,
             silent_fail=self.silent_fail,
         )
-        async with (
-            poller.shared_poller(**self._hook_parameters) as shared,
-            shared.watch(
+        async with poller.shared_poller(**self._hook_parameters) as shared:
+            with shared.watch(
                 self.awaited,
                 waiter_delay=self.waiter_delay,
                 deadline=self.deadline,
                 durations=self.durations,
                 started=self.started,
-            ) as waiter,
-        ):
-            while True:
-                try:
-                    seen = await self._next_check(wait, waiter)
-                except TimeoutError:
-                    return events.timed_out(wait, time.time())
-                except ServiceError as error:
-                    note = wait.missed(error, time.time())
-                else:
-                    note = wait.saw(seen)
-                    if wait.is_ended_by(seen):
-                        if note:
-                            self.log.log(note.level, note.text())
-                        return events.finished(self.awaited, seen)
-                if note:
-                    self.log.log(note.level, note.text(waiter.watch.seconds_to_next_check))
-                if wait.is_over(time.time()):
-                    return events.timed_out(wait, time.time())
+            ) as waiter:
+                given_up = _given_up(wait)
+                while True:
+                    try:
+                        seen = await waiter.news(_next_report(wait, given_up))
+                    except ServiceError as error:
+                        note = wait.missed(error, time.time())
+                    else:
+                        if seen is None:
+                            if given_up <= time.monotonic():
+                                return events.timed_out(wait, time.time())
+                            self._write(wait.due_report(time.time(), waiter.watch.usual), waiter)
+                            continue
+                        note = wait.saw(seen)
+                        if wait.is_ended_by(seen):
+                            self._write(note)
+                            return events.finished(self.awaited, seen)
+                    self._write(note, waiter)
+                    if wait.is_over(time.time()):
+                        return events.timed_out(wait, time.time())
+                    given_up = _given_up(wait)
 
-    async def _next_check(self, wait: Wait, waiter: Waiter) -> CheckResult:
-        """Return the result of the next status check with news, and log from time to time that the task still waits.
-
-        :raises TimeoutError: The deadline has passed without a status check.
-        :raises ServiceError: The status check failed.
-        """
-        given_up = time.monotonic() + wait.until_deadline(time.time()) + current().last_check
-        while True:
-            left = given_up - time.monotonic()
-            seen = await waiter.news(time.time() + max(0.0, min(left, wait.until_report(time.time()))))
-            if seen is not None:
-                return seen
-            if given_up <= time.monotonic():
-                raise TimeoutError
-            report = wait.due_report(time.time(), waiter.watch.usual)
-            if report:
-                self.log.log(report.level, report.text(waiter.watch.seconds_to_next_check))
+    def _write(self, note: Note | None, waiter: Waiter | None = None) -> None:
+        if note:
+            self.log.log(note.level, note.text(waiter.watch.seconds_to_next_check if waiter else None))
 
     async def on_kill(self) -> None:
         """Log what is still running (Airflow 3.3 and later). Airflow also calls this when it merely moves triggers."""
@@ -201,15 +189,30 @@ class WaitTrigger(BaseTrigger):
         }
 
 
+def _given_up(wait: Wait) -> float:
+    """Return when to go without a status check at the deadline, by the monotonic clock."""
+    return time.monotonic() + wait.until_deadline(time.time()) + current().last_check
+
+
+def _next_report(wait: Wait, given_up: float) -> float:
+    """Return when to stop listening: to log that the task still waits, or to give up. In seconds since the epoch."""
+    now = time.time()
+    return now + max(0.0, min(given_up - time.monotonic(), wait.until_report(now)))
+
+
 _poller: Any = None
+_loading: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
 
 async def _loaded_poller() -> Any:
     """Return the module of pollers."""
     global _poller
     if _poller is None:
-        # Not an import statement: loading boto and the amazon provider takes most of a second of the event loop.
-        _poller = await asyncio.to_thread(import_module, f"{__package__}._poller")
+        # One for all: a triggerer can begin with a thousand waits.
+        async with _loading.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+            if _poller is None:
+                # Not an import statement: boto and the amazon provider take most of a second of the event loop.
+                _poller = await asyncio.to_thread(import_module, f"{__package__}._poller")
     return _poller
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from airflow_provider_amplifybackend.core.encodable import MAX_MESSAGE, encodable, shortened
@@ -31,7 +31,7 @@ ERROR = "error"
 def finished(awaited: Awaited, seen: CheckResult) -> dict[str, Any]:
     """Return the event for a wait that came to its end: a job completed or failed, or a condition was reached."""
     what = (
-        {"job": asdict(replace(seen, error=None))}
+        {"job": vars(seen) | {"error": None}}
         if isinstance(seen, Job)
         else {"target": asdict(awaited), "status": seen.status}
     )

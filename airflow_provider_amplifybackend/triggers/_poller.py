@@ -13,8 +13,9 @@ import asyncio
 import json
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Coroutine, Generator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
@@ -25,7 +26,7 @@ from airflow_provider_amplifybackend.core.encodable import encodable_answer
 from airflow_provider_amplifybackend.core.job import Job, JobRef
 from airflow_provider_amplifybackend.core.pace import Pace
 from airflow_provider_amplifybackend.core.requests import Call, FaultKind, ServiceError
-from airflow_provider_amplifybackend.core.schedule import Durations
+from airflow_provider_amplifybackend.core.schedule import Durations, EarlyEnds
 from airflow_provider_amplifybackend.core.service_text import without_texts
 from airflow_provider_amplifybackend.core.status_check import (
     Awaited,
@@ -61,29 +62,28 @@ REMEMBERED_DURATIONS = 20
 _pollers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Poller]] = WeakKeyDictionary()
 
 
-@asynccontextmanager
-async def shared_poller(**hook_parameters: Any) -> AsyncIterator[Poller]:
-    """Share the poller of a connection; it is made with the first waiter and closed when the last one leaves."""
+def shared_poller(**hook_parameters: Any) -> Poller:
+    """Return the poller of a connection, to be entered: it is made with the first waiter and closed with the last."""
     key = json.dumps(hook_parameters, sort_keys=True, default=str)
     pollers = _pollers.setdefault(asyncio.get_running_loop(), {})
     poller = pollers.get(key)
     if poller is None:
-        poller = pollers[key] = Poller(hook_parameters)
-    poller.users += 1
-    try:
-        yield poller
-    finally:
-        poller.users -= 1
-        if not poller.users:
-            pollers.pop(key, None)
-            await poller.close()
+        poller = pollers[key] = Poller(hook_parameters, forget=partial(pollers.pop, key, None))
+    return poller
 
 
 class Poller:
-    """The client of a connection, and the status checks that are under way with it."""
+    """The client of a connection, and the status checks that are under way with it. It is there while it is entered.
 
-    def __init__(self, hook_parameters: Mapping[str, Any]) -> None:
+    A thousand waits have a thousand of whatever one has, and each object is one that Python's garbage collection looks
+    at, with all that Airflow has loaded: so what one wait enters is this, and a waiter, and nothing of its own.
+
+    :param forget: Called with the last one's leave.
+    """
+
+    def __init__(self, hook_parameters: Mapping[str, Any], forget: Callable[[], object]) -> None:
         self.users = 0
+        self._forget_me = forget
         # Waiting tasks: whoever watches an environment uses the poller, too.
         self._waiting = 0
         self.agenda = Agenda(time.time, current().tick)
@@ -107,7 +107,18 @@ class Poller:
         period = max(LEAST_PERIOD, current().tick, 1 / self.pace.most)
         self._turns = Turns(self.pace, period)
         self._durations: dict[tuple[str, str | None], deque[float]] = {}
+        self._early_ends: dict[str | None, EarlyEnds] = {}
         self._service_date: str | None = None
+
+    async def __aenter__(self) -> Poller:
+        self.users += 1
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.users -= 1
+        if not self.users:
+            self._forget_me()
+            await self.close()
 
     async def close(self) -> None:
         """End what is under way, and close the client and those that it has replaced."""
@@ -127,8 +138,7 @@ class Poller:
             client.retire()
             self._retired = [client, *(earlier for earlier in self._retired if not earlier.is_closed)]
 
-    @asynccontextmanager
-    async def watch(
+    def watch(
         self,
         awaited: Awaited,
         *,
@@ -136,8 +146,8 @@ class Poller:
         deadline: float,
         durations: Sequence[float] = (),
         started: float | None = None,
-    ) -> AsyncIterator[Waiter]:
-        """Share the status checks of a job or environment with everybody who waits for it.
+    ) -> Waiter:
+        """Share the status checks of a job or environment with everybody who waits for it, until the waiter's exit.
 
         :param started: When the wait began, here or in another process. Default: now.
         """
@@ -146,17 +156,19 @@ class Poller:
             watch = self._watches[awaited] = Watch(self, awaited, durations, started or time.time())
             if watch.app_id is not None:
                 self._listed.setdefault(watch.app_id, set()).add(watch)
-        me = watch.join(waiter_delay, deadline)
-        self._waiting += 1
+        waiter = watch.join(waiter_delay, deadline)
+        self._count_waiting(+1)
+        return waiter
+
+    def left(self, watch: Watch) -> None:
+        """Take note that somebody waits no longer."""
+        self._count_waiting(-1)
+        if not watch.is_used:
+            self._forget(watch)
+
+    def _count_waiting(self, more: int) -> None:
+        self._waiting += more
         metrics.gauge("waiting", self._waiting)
-        try:
-            yield me
-        finally:
-            watch.leave(me)
-            self._waiting -= 1
-            metrics.gauge("waiting", self._waiting)
-            if not watch.is_used:
-                self._forget(watch)
 
     def _forget(self, watch: Watch) -> None:
         self._watches.pop(watch.awaited, None)
@@ -202,6 +214,9 @@ class Poller:
             self._has_asked = True
             self._start_workers()
             return
+        if watch.is_in_vain:
+            watch.skip()
+            return
         try:
             is_done = await self._check_leanly(watch)
         except Exception as error:  # noqa: BLE001  # whatever it is, the waiters must hear of it
@@ -215,7 +230,8 @@ class Poller:
         """Make a status check with one request, and tell whether that was enough."""
         shared = self._client
         reader = shared.reader if shared is not None and self._is_lean else None
-        if watch.call is None or shared is None or reader is None or not reader.is_ready:
+        call = watch.call
+        if call is None or shared is None or reader is None or not reader.is_ready:
             return False
         await self._turns.take(len(self._queue))
         if shared is not self._client:
@@ -223,7 +239,7 @@ class Poller:
         sent_at = self._sent()
         try:
             with shared:
-                row = await reader.get(watch.call)
+                row = await reader.get(call)
         except ServiceError as error:
             self._learn(error, shared, sent_at)
             raise
@@ -233,19 +249,18 @@ class Poller:
         if watch.shows_nothing_new(row.status):
             watch.passed()
         else:
-            watch.saw(self._job(watch, row))
+            watch.saw(self._job(watch.awaited, call, row))
         return True
 
-    def _job(self, watch: Watch, row: Row) -> CheckResult:
+    def _job(self, ref: Awaited, call: Call, row: Row) -> CheckResult:
         """Return the job of a row, read as the client reads it."""
-        assert isinstance(watch.awaited, JobRef)
-        assert watch.call is not None
-        shape = service_model.service_model().operation_model(watch.call.operation).output_shape
+        assert isinstance(ref, JobRef)
+        shape = service_model.service_model().operation_model(call.operation).output_shape
         members = shape.members if shape else {}
         named = {name: row.members.get(member.serialization.get("name", name)) for name, member in members.items()}
-        named["ResponseMetadata"] = {"HTTPHeaders": {"date": row.headers.get("date", "")}}
-        answer = self._read(named, shape)
-        return seen_job(watch.awaited, watch.call.request["BackendEnvironmentName"], answer)
+        self._service_date = row.headers.get("date")
+        answer = without_texts(encodable_answer(named, shape))
+        return seen_job(ref, call.request["BackendEnvironmentName"], answer)
 
     async def _check_slowly(self, watch: Watch) -> None:
         """Make a status check through the client."""
@@ -349,6 +364,10 @@ class Poller:
         known = self._durations.get(_kind(awaited), ()) if isinstance(awaited, JobRef) else ()
         return Durations.of((*durations, *known))
 
+    def early_ends(self, awaited: Awaited) -> EarlyEnds | None:
+        """Return what is known of jobs of the operation that ended early; None for what is no job."""
+        return self._early_ends.setdefault(awaited.operation, EarlyEnds()) if isinstance(awaited, JobRef) else None
+
     def ended(self, awaited: Awaited, seen: CheckResult) -> None:
         """Learn from a wait that came to its end."""
         if not isinstance(seen, Job) or not isinstance(awaited, JobRef):
@@ -358,7 +377,7 @@ class Poller:
             remembered.append(seen.seconds)
         if seen.update_time_ms is not None and self._service_date:
             # By the service's own clock, which counts whole seconds here.
-            with suppress(TypeError, ValueError):
+            with suppress(TypeError, ValueError, OverflowError, IndexError):
                 answered = http_date(self._service_date).timestamp()
                 metrics.timing("detection_delay", max(0.0, answered - seen.update_time_ms / 1000))
 

@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Protocol
 
 from airflow_provider_amplifybackend.core.job import Job, JobRef
 from airflow_provider_amplifybackend.core.requests import Call
-from airflow_provider_amplifybackend.core.schedule import PollSchedule
+from airflow_provider_amplifybackend.core.schedule import EARLY, PollSchedule
 from airflow_provider_amplifybackend.core.status_check import Awaited, CheckResult, listed_app
 from airflow_provider_amplifybackend.core.timing import current
 
 if TYPE_CHECKING:
-    from airflow_provider_amplifybackend.core.schedule import Durations
+    from airflow_provider_amplifybackend.core.schedule import Durations, EarlyEnds
     from airflow_provider_amplifybackend.triggers._agenda import Agenda, Entry
 
 MAX_AGE = 3600.0
 # Of the time until a status check: by how much it may come sooner, so that the ticks make none too late.
 SOONER = 1 / 50
+# Seconds: what was counted in two ways differs in its last digits.
+SAME_TIME = 0.001
 
 
 class Checks(Protocol):
@@ -34,14 +36,20 @@ class Checks(Protocol):
     def expected(self, awaited: Awaited, durations: Sequence[float]) -> Durations | None:
         """Return the expected duration."""
 
+    def early_ends(self, awaited: Awaited) -> EarlyEnds | None:
+        """Return what is known of jobs of the kind that ended early; None for what is no job."""
+
     def ended(self, awaited: Awaited, seen: CheckResult) -> None:
         """Learn from a wait that came to its end."""
 
+    def left(self, watch: Watch) -> None:
+        """Take note that somebody waits no longer."""
+
 
 class Waiter:
-    """Somebody who waits, and is woken when a status check shows something new or goes wrong."""
+    """Somebody who waits, and is woken when a status check shows something new or goes wrong. Its exit is the end."""
 
-    __slots__ = ("_news", "_pending", "deadline", "delay", "told", "watch")
+    __slots__ = ("_alarm", "_news", "_pending", "deadline", "delay", "told", "watch")
 
     def __init__(self, watch: Watch, delay: float, deadline: float) -> None:
         self.watch = watch
@@ -50,40 +58,57 @@ class Waiter:
         # The status that it has heard of last; None: none, or something went wrong since.
         self.told: str | None = None
         self._news: asyncio.Future[CheckResult | None] | None = None
+        self._alarm: Entry | None = None
         # What came while it was not listening.
         self._pending: CheckResult | Exception | None = None
 
-    async def news(self, until: float) -> CheckResult | None:
-        """Return the result of the next status check with news, or of the one at the deadline.
+    def __enter__(self) -> Waiter:
+        return self
 
-        :param until: When to return without one, in seconds since the epoch.
-        :return: None if there was none in time.
-        :raises ServiceError: A status check has failed.
+    def __exit__(self, *_: object) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self.watch.leave(self)
+
+    def news(self, until: float) -> asyncio.Future[CheckResult | None]:
+        """Return the result of the next status check with news, or of the one at the deadline; None if there was none.
+
+        A status check that failed is its exception. Not a coroutine, which would be one more object for each wait.
+
+        :param until: When to return without one at the latest, in seconds since the epoch.
         """
+        self._news = asyncio.get_running_loop().create_future()
         pending, self._pending = self._pending, None
         if pending is not None:
-            if isinstance(pending, Exception):
-                raise pending
-            return pending
-        self._news = asyncio.get_running_loop().create_future()
-        alarm = self.watch.poller.agenda.at(until, self._give_up)
-        try:
-            return await self._news
-        finally:
-            alarm.cancel()
-            self._news = None
+            self._answer(self._news, pending)
+        else:
+            self._set_alarm(until)
+        return self._news
 
     def tell(self, result: CheckResult | Exception) -> None:
         """Let it hear of a status check."""
         self.told = None if isinstance(result, Exception) else result.status
         if self._news is None or self._news.done():
             self._pending = result
-        elif isinstance(result, Exception):
-            self._news.set_exception(result)
         else:
-            self._news.set_result(result)
+            self._answer(self._news, result)
+
+    def _answer(self, news: asyncio.Future[CheckResult | None], result: CheckResult | Exception | None) -> None:
+        if isinstance(result, Exception):
+            news.set_exception(result)
+        else:
+            news.set_result(result)
+
+    def _set_alarm(self, until: float) -> None:
+        """Set the alarm, or leave it: one that comes too soon wakes a waiter once in minutes, and is no new object."""
+        if self._alarm is not None:
+            if self._alarm.due <= until + SAME_TIME:
+                return
+            self._alarm.cancel()
+        self._alarm = self.watch.poller.agenda.at(until, Waiter._give_up, self)
 
     def _give_up(self) -> None:
+        self._alarm = None
         if self._news is not None and not self._news.done():
             self._news.set_result(None)
 
@@ -97,16 +122,18 @@ class Watch:
     __slots__ = (
         "_begun",
         "_checked_at",
+        "_done_entry",
         "_due",
         "_durations",
+        "_early_ends",
         "_entry",
+        "_environment",
         "_is_under_way",
         "_known",
         "_schedule",
         "_waiters",
         "app_id",
         "awaited",
-        "call",
         "poller",
         "slow",
     )
@@ -120,17 +147,29 @@ class Watch:
         self._due = now
         self._checked_at = 0.0
         self._waiters: list[Waiter] = []
-        self._schedule = PollSchedule(current().first_check, poller.expected(awaited, durations), poller.users)
+        # None: its job has been counted there.
+        self._early_ends = poller.early_ends(awaited)
+        self._schedule = PollSchedule(
+            current().first_check, poller.expected(awaited, durations), poller.users, self._early_ends
+        )
         self._entry: Entry | None = None
+        self._done_entry: Entry | None = None
         self._is_under_way = False
         # The status that everybody has been told; None: somebody has not.
         self._known: str | None = None
-        # The one request of a status check, where one does: else the job may be in several environments.
-        self.call = _only_call(awaited)
+        # The job's environment, once it is known: then a status check is one request.
+        self._environment = _only_environment(awaited)
         # The app whose list of environments it reads, for others, too.
         self.app_id = listed_app(awaited)
         # A status check through the client, while it is under way.
         self.slow: asyncio.Task[None] | None = None
+
+    @property
+    def call(self) -> Call | None:
+        """Return the one request of a status check, where one does: else the job may be in several environments."""
+        if not isinstance(self.awaited, JobRef) or self._environment is None:
+            return None
+        return Call("GetBackendJob", self.awaited.request | {"BackendEnvironmentName": self._environment})
 
     @property
     def is_used(self) -> bool:
@@ -157,6 +196,7 @@ class Watch:
                 self._entry = None
             if self.slow is not None and self.app_id is None:
                 self.slow.cancel()
+        self.poller.left(self)
 
     @property
     def is_due(self) -> bool:
@@ -176,11 +216,26 @@ class Watch:
 
     def shows_nothing_new(self, status: str) -> bool:
         """Tell whether nobody has to hear of a status: it is the one that they know, and nobody's deadline has come."""
-        return status == self._known and not any(waiter.deadline <= self._checked_at for waiter in self._waiters)
+        return status == self._known and not self._is_at_a_deadline
+
+    @property
+    def is_in_vain(self) -> bool:
+        """Tell whether its status check is an early one that others' have shown to be of no use by now."""
+        return self._schedule.is_in_vain and not self._is_at_a_deadline
+
+    @property
+    def _is_at_a_deadline(self) -> bool:
+        return any(waiter.deadline <= self._checked_at for waiter in self._waiters)
+
+    def skip(self) -> None:
+        """Go without the status check that is due."""
+        self._is_under_way = False
+        self._plan()
 
     def passed(self) -> None:
         """Take note of a status check that showed nothing new."""
         self._is_under_way = False
+        self._count_early_end(None)
         self._plan()
 
     def saw(self, seen: CheckResult, checked_at: float = 0.0) -> None:
@@ -192,6 +247,7 @@ class Watch:
         self._checked_at = max(self._checked_at, checked_at)
         if isinstance(seen, Job):
             self._note(seen)
+            self._count_early_end(seen)
         for waiter in self._waiters:
             if waiter.told != seen.status or waiter.deadline <= self._checked_at:
                 waiter.tell(seen)
@@ -209,7 +265,7 @@ class Watch:
         self._plan()
 
     def _check(self) -> None:
-        self._entry = None
+        self._done_entry, self._entry = self._entry, None
         self._checked_at = time.time()
         self._is_under_way = True
         self.poller.check(self)
@@ -230,21 +286,26 @@ class Watch:
     def _enter(self, due: float) -> None:
         if self._entry is not None:
             self._entry.cancel()
-        self._entry = self.poller.agenda.at(due, self._check)
+        self._entry = self.poller.agenda.at(due, Watch._check, self, self._done_entry)
+        self._done_entry = None
+
+    def _count_early_end(self, job: Job | None) -> None:
+        """Count the job among those that had ended early or had not, as soon as that is known."""
+        if self._early_ends is None or not (self._schedule.is_early or (job and job.is_finished)):
+            return
+        took = job.seconds_until_end if job else None
+        self._early_ends.note(took is not None and took <= EARLY)
+        self._early_ends = None
 
     def _note(self, job: Job) -> None:
         if job.create_time_ms is not None:
             # The job may be older than the wait. Clocks that differ cost status checks, not correctness.
             self._begun = min(self._begun, max(job.create_time_ms / 1000, time.time() - MAX_AGE))
-        if isinstance(self.awaited, JobRef) and self.call is None and job.backend_environment_name:
-            self.call = _call(self.awaited, job.backend_environment_name)
+        if self._environment is None:
+            self._environment = job.backend_environment_name or None
 
 
-def _only_call(awaited: Awaited) -> Call | None:
+def _only_environment(awaited: Awaited) -> str | None:
     if isinstance(awaited, JobRef) and len(awaited.environments) == 1:
-        return _call(awaited, awaited.environments[0])
+        return awaited.environments[0]
     return None
-
-
-def _call(ref: JobRef, environment: str) -> Call:
-    return Call("GetBackendJob", ref.request | {"BackendEnvironmentName": environment})

@@ -12,7 +12,7 @@ import pytest
 from airflow_provider_amplifybackend.core import waiting as polling
 from airflow_provider_amplifybackend.core.job import Job, JobRef, duration_text
 from airflow_provider_amplifybackend.core.requests import Call, FaultKind, ServiceError
-from airflow_provider_amplifybackend.core.schedule import Durations, PollSchedule
+from airflow_provider_amplifybackend.core.schedule import Durations, EarlyEnds, PollSchedule
 from airflow_provider_amplifybackend.core.status_check import (
     Condition,
     EnvironmentCondition,
@@ -350,6 +350,44 @@ def test_a_delay_of_days_is_held_at_any_age(durations: tuple[float, ...], age: f
 def test_the_early_check_comes_a_little_later_beside_many_waits(beside: int, least: float, most: float) -> None:
     for _ in range(50):
         assert least <= PollSchedule(30, beside=beside).first_delay() <= most
+
+
+def test_an_early_check_is_given_up_where_it_has_found_nothing_a_dozen_times() -> None:
+    ends = EarlyEnds()
+    for _ in range(12):
+        assert PollSchedule(30, early_ends=ends).next_delay() <= REAL_TIME.first_check
+        ends.note(False)
+    assert PollSchedule(30, early_ends=ends).next_delay() > REAL_TIME.first_check
+
+
+def test_jobs_that_end_early_bring_the_early_check_back() -> None:
+    ends = EarlyEnds()
+    for has_ended in (*[False] * 200, *[True] * 5):
+        ends.note(has_ended)
+    assert PollSchedule(30, early_ends=ends).next_delay() <= REAL_TIME.first_check
+
+
+def test_an_early_check_that_is_due_becomes_one_in_vain_by_what_others_found() -> None:
+    ends = EarlyEnds()
+    schedule = PollSchedule(30, early_ends=ends)
+    schedule.next_delay()
+    in_vain = [schedule.is_in_vain]
+    for _ in range(12):
+        ends.note(False)
+    in_vain.append(schedule.is_in_vain)
+    schedule.next_delay(12)
+    in_vain.append(schedule.is_in_vain)
+    assert in_vain == [False, True, False]
+
+
+def test_known_durations_and_environments_have_no_part_in_early_checks() -> None:
+    known = PollSchedule(30, Durations.of([90, 91, 89]), early_ends=EarlyEnds())
+    known.next_delay()
+    assert not known.is_early
+    environment = PollSchedule(30)
+    environment.next_delay()
+    assert environment.is_early
+    assert not environment.is_in_vain
 
 
 def test_without_a_history_looks_are_dense_where_jobs_of_this_service_end() -> None:

@@ -45,7 +45,11 @@ class Triggerer:
 
     def keep_client(self, **hook_parameters: Any) -> None:
         """Keep the client for this connection, though nobody waits: making one takes longer than a short wait."""
-        self._run(self._open.enter_async_context(shared_poller(**hook_parameters)))
+
+        async def keep() -> None:
+            await self._open.enter_async_context(shared_poller(**hook_parameters))
+
+        self._run(keep())
 
     def event_of(self, trigger: Any) -> Any:
         """Run the trigger until it fires."""

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import botocore.session
 import pytest
 from botocore.config import Config
 from botocore.credentials import Credentials, RefreshableCredentials
+from botocore.loaders import JSONFileLoader
 
 from airflow_provider_amplifybackend.hooks import _async_client as async_client
-from airflow_provider_amplifybackend.hooks._async_client import ThreadedCredentials, create_client
+from airflow_provider_amplifybackend.hooks._async_client import PlainFiles, ThreadedCredentials, create_client
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from tests.samples import APP
@@ -62,6 +65,13 @@ def test_the_endpoints_that_are_kept_lead_where_all_of_botocores_do(region: str,
     metas = [client(session).meta for session in (trimmed, botocore.session.Session())]
     ours, theirs = [(meta.endpoint_url, meta.region_name, meta.partition) for meta in metas]
     assert ours == theirs
+
+
+@pytest.mark.parametrize("name", ["endpoints", "partitions", "amplifybackend/2020-08-11/service-2", "no-such-file"])
+def test_data_files_are_read_as_botocore_reads_them_in_the_same_order(name: str) -> None:
+    path = Path(botocore.__file__).parent / "data" / name
+    read = [json.dumps(reader.load_file(str(path))) for reader in (PlainFiles(), JSONFileLoader())]
+    assert read[0] == read[1]
 
 
 def test_of_the_endpoints_of_all_services_only_ours_are_kept() -> None:

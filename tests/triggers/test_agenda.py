@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from functools import partial
 from typing import Any
 
 import pytest
@@ -37,9 +36,9 @@ def test_what_is_due_is_done_in_order_and_once() -> None:
         done: list[str] = []
         agenda = Agenda(clock, 0)
         for due, name in ((1002, "c"), (1001, "a"), (1001, "b"), (1003, "d")):
-            agenda.at(due, partial(done.append, name))
+            agenda.at(due, done.append, name)
         clock.now = 1002
-        agenda.at(1000, lambda: done.append("late"))
+        agenda.at(1000, done.append, "late")
         await turn()
         assert done == ["late", "a", "b", "c"]
         await turn()
@@ -52,13 +51,14 @@ def test_what_is_due_is_done_in_order_and_once() -> None:
 def test_what_was_cancelled_is_not_done_and_does_not_stay() -> None:
     async def story(clock: Clock) -> None:
         agenda = Agenda(clock, 0)
-        entries = [agenda.at(1001 + number, lambda: pytest.fail("cancelled")) for number in range(1000)]
+        entries = [agenda.at(1001 + number, pytest.fail, "cancelled") for number in range(1000)]
         for entry in entries:
             entry.cancel()
             entry.cancel()
         assert len(agenda._entries) <= 2 * agendas.MANY_VOID
         clock.now = 3000
-        agenda.at(0, lambda: None)  # sets the timer anew, as the clock of the test has jumped
+        done: list[int] = []
+        agenda.at(0, done.append, 0)  # sets the timer anew, as the clock of the test has jumped
         await turn()
         assert agenda._entries == []
         assert agenda._timer is None
@@ -72,12 +72,12 @@ def test_what_is_added_while_something_is_done_has_its_turn_in_the_next_round() 
         agenda = Agenda(clock, 0)
         rounds: list[int] = []
 
-        def again() -> None:
-            rounds.append(1)
+        def again(number: int) -> None:
+            rounds.append(number)
             if len(rounds) < 3:
-                agenda.at(clock.now, again)
+                agenda.at(clock.now, again, number + 1)
 
-        agenda.at(1000, again)
+        agenda.at(1000, again, 1)
         await turn()
         assert len(rounds) == 3
         agenda.close()
@@ -90,10 +90,10 @@ def test_what_is_due_within_a_tick_is_done_at_its_end() -> None:
         agenda = Agenda(clock, 10)
         done: list[int] = []
         for due in (1001, 1009, 1011):
-            agenda.at(due, partial(done.append, due))
+            agenda.at(due, done.append, due)
         assert agenda._timer_due == 1010
         clock.now = 1010
-        agenda.at(1000, lambda: done.append(0))  # sets the timer anew, as the clock of the test has jumped
+        agenda.at(1000, done.append, 0)  # sets the timer anew, as the clock of the test has jumped
         await turn()
         assert done == [0, 1001, 1009]
         assert agenda._timer_due == 1020
@@ -106,8 +106,8 @@ def test_an_earlier_entry_is_not_late_because_of_a_later_one() -> None:
     async def story(clock: Clock) -> None:
         agenda = Agenda(clock, 0)
         done: list[str] = []
-        agenda.at(5000, lambda: done.append("far"))
-        agenda.at(1000, lambda: done.append("now"))
+        agenda.at(5000, done.append, "far")
+        agenda.at(1000, done.append, "now")
         await turn()
         assert done == ["now"]
         agenda.close()
@@ -118,7 +118,7 @@ def test_an_earlier_entry_is_not_late_because_of_a_later_one() -> None:
 def test_a_closed_agenda_does_nothing_more() -> None:
     async def story(clock: Clock) -> None:
         agenda = Agenda(clock, 0)
-        entry = agenda.at(1000, lambda: pytest.fail("closed"))
+        entry = agenda.at(1000, pytest.fail, "closed")
         agenda.close()
         entry.cancel()
         await turn()

@@ -307,7 +307,7 @@ def test_one_who_stops_waiting_leaves_the_others_their_look(service: LocalAmplif
     async def leave() -> Any:
         async with AsyncExitStack() as stack:
             shared = await stack.enter_async_context(poller.shared_poller(**HOOK))
-            watch = await stack.enter_async_context(
+            watch = stack.enter_context(
                 shared.watch(ref, waiter_delay=0.1, deadline=time.time() + 60, started=time.time() - 300)
             )
             await watch.news(time.time())

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from airflow_provider_amplifybackend.core.requests import ServiceError
 from airflow_provider_amplifybackend.core.status_check import Condition, EnvironmentCondition
 from airflow_provider_amplifybackend.exceptions import BackendJobTimeoutError, BackendRequestError
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from airflow_provider_amplifybackend.triggers import _base as triggers
 from airflow_provider_amplifybackend.triggers import _events as events
 from airflow_provider_amplifybackend.triggers import _poller as poller
 from airflow_provider_amplifybackend.triggers.environment import BackendEnvironmentTrigger
@@ -260,9 +262,7 @@ def test_a_hundred_waiters_of_one_job_share_every_look(service: LocalAmplifyBack
             watches = []
             for _ in range(100):
                 shared = await stack.enter_async_context(poller.shared_poller(**HOOK))
-                watches.append(
-                    await stack.enter_async_context(shared.watch(ref, waiter_delay=0.1, deadline=time.time() + 60))
-                )
+                watches.append(stack.enter_context(shared.watch(ref, waiter_delay=0.1, deadline=time.time() + 60)))
             assert len({id(waiter.watch) for waiter in watches}) == 1
             return await asyncio.gather(*(watch.news(time.time() + 60) for watch in watches))
 
@@ -289,6 +289,47 @@ def test_one_client_serves_all_jobs_of_a_connection_until_the_last_leaves(
             assert shared._client is (client if number < 4 else None)
 
     run(leave_one_by_one())
+
+
+def test_early_checks_that_find_nothing_are_spared_to_those_who_still_wait_for_theirs(
+    service: LocalAmplifyBackend, run: Run, way: str
+) -> None:
+    if way == "slow":
+        pytest.skip("through aiobotocore all that are due are under way at once")
+    refs = [seed_job(service, job_id=f"job-{number}") for number in range(40)]
+
+    async def wait_together() -> list[dict[str, Any]]:
+        waits = (event_of(trigger_for(ref, waiter_delay=3600, seconds=1.5)) for ref in refs)
+        return await asyncio.gather(*waits)
+
+    ended = run(wait_together())
+    assert {(event["kind"], event["last_status"]) for event in ended} == {(events.TIMEOUT, "RUNNING")}
+    # One at the deadline for each, a dozen early ones, and those that were under way.
+    assert len(refs) <= len(service.control.journal("GetBackendJob")) < len(refs) + 30
+
+
+def test_waits_that_begin_together_load_the_modules_once_and_outlast_the_one_that_began_it(
+    service: LocalAmplifyBackend, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(triggers, "_poller", None)
+    loaded: list[str] = []
+
+    def load(name: str) -> Any:
+        loaded.append(name)
+        return import_module(name)
+
+    monkeypatch.setattr(triggers, "import_module", load)
+    ref = seed_job(service, "COMPLETED")
+
+    async def wait_together() -> list[dict[str, Any]]:
+        first = asyncio.create_task(event_of(trigger_for(ref)))
+        waits = [asyncio.create_task(event_of(trigger_for(ref))) for _ in range(20)]
+        await asyncio.sleep(0)
+        first.cancel()
+        return await asyncio.gather(*waits)
+
+    assert all(events.job_of_event(event).is_completed for event in run(wait_together()))
+    assert 1 <= len(loaded) <= 2  # the second one only where the first was cancelled in the middle
 
 
 def test_other_settings_are_another_client(service: LocalAmplifyBackend, run: Run) -> None:
@@ -328,7 +369,7 @@ def test_a_429_slows_everybody_down_and_recovers(service: LocalAmplifyBackend, r
 
     async def slow_down() -> tuple[float, float, float]:
         async with poller.shared_poller(**HOOK | {"config": once}) as shared:
-            async with shared.watch(ref, waiter_delay=0.01, deadline=time.time() + 60) as watch:
+            with shared.watch(ref, waiter_delay=0.01, deadline=time.time() + 60) as watch:
                 await asyncio.to_thread(service.control.add_fault, "GetBackendJob", kind="throttle", times=2)
                 for _ in range(2):
                     with pytest.raises(ServiceError):
@@ -346,7 +387,7 @@ def test_a_look_that_breaks_reaches_the_waiter(service: LocalAmplifyBackend, run
 
     async def look_at_nonsense() -> None:
         async with poller.shared_poller(**HOOK) as shared:
-            async with shared.watch("nonsense", waiter_delay=0.1, deadline=time.time() + 60) as watch:  # type: ignore[arg-type]
+            with shared.watch("nonsense", waiter_delay=0.1, deadline=time.time() + 60) as watch:  # type: ignore[arg-type]
                 with pytest.raises(AttributeError):
                     await watch.news(time.time() + 60)
 

@@ -366,17 +366,15 @@ def test_a_check_whose_client_is_retired_while_it_waits_for_its_turn_is_made_wit
     ref = JobRef("d1", "job-1", ("staging",))
 
     async def retire() -> Any:
-        async with (
-            poller.shared_poller(**HOOK) as shared,
-            shared.watch(ref, waiter_delay=0.05, deadline=time.time() + 60) as waiter,
-        ):
-            await waiter.news(time.time() + 30)  # it runs
-            while not shared._turns.is_waited_for:  # until the next check waits for its turn
-                await asyncio.sleep(0.01)
-            shared._retire()
-            await shared._retired[0].closed()
-            service.control.advance(10)
-            return await waiter.news(time.time() + 30)
+        async with poller.shared_poller(**HOOK) as shared:
+            with shared.watch(ref, waiter_delay=0.05, deadline=time.time() + 60) as waiter:
+                await waiter.news(time.time() + 30)  # it runs
+                while not shared._turns.is_waited_for:  # until the next check waits for its turn
+                    await asyncio.sleep(0.01)
+                shared._retire()
+                await shared._retired[0].closed()
+                service.control.advance(10)
+                return await waiter.news(time.time() + 30)
 
     assert run(retire()).is_completed
 
