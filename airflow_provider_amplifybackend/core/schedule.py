@@ -90,7 +90,7 @@ OLDEST = 2 * int(LONGEST)
 
 
 class EarlyEnds:
-    """How many of the last jobs of a kind had ended by the time of an early check: whether it is worth its request."""
+    """The last jobs of a kind, and whether enough of them had ended by the time of an early check to make one."""
 
     def __init__(self) -> None:
         self._last: deque[bool] = deque(maxlen=REMEMBERED_JOBS)

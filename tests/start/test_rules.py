@@ -1248,6 +1248,13 @@ def test_only_a_job_that_ended_well_took_its_time(changes: dict[str, Any], secon
     assert replace(done, **changes).seconds == seconds
 
 
+@pytest.mark.parametrize(("status", "seconds"), [("COMPLETED", 1.5), ("FAILED", 1.5), ("RUNNING", None)])
+def test_a_job_that_ended_badly_took_its_time_too_for_whoever_asks_when_jobs_end(
+    status: str, seconds: float | None
+) -> None:
+    assert job(status, update_time_ms=NOW + 6_500).seconds_until_end == seconds
+
+
 def test_earlier_durations_are_those_of_the_youngest_jobs_of_the_operation() -> None:
     """The oldest first, as many as ten."""
     done = [
