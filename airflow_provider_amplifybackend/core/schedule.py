@@ -78,8 +78,6 @@ UNKNOWN = Durations(median=200.0, spread=0.3, doubt=0.5, density=1.3)
 # Waits beside each other from which on the early check comes later, and how much later it comes at most.
 MANY = 50
 LATEST_EARLY_CHECK = 3.0
-# A job that has ended by then is one that an early check is for.
-EARLY = 12.0
 # An early check brings the end of such a job forward by nearly a `waiter_delay` of 30 s, and costs a request of every
 # job. One more request in the minutes of an ordinary job makes its detection 2 s earlier: below this share of jobs that
 # end early, that is the better use of it.
@@ -131,6 +129,12 @@ class PollSchedule:
         self._timing = current()
         self._is_begun = False
         self._early = min(LATEST_EARLY_CHECK, max(1.0, beside / MANY))
+        self._jitter = random.uniform(0.75, 1.0)
+
+    @property
+    def early_delay(self) -> float:
+        """The seconds until the early check."""
+        return self._jitter * min(self.waiter_delay, self._timing.first_check * self._early)
 
     @property
     def is_in_vain(self) -> bool:
@@ -142,7 +146,10 @@ class PollSchedule:
 
         :param age: Seconds since the wait began, here or elsewhere.
         """
-        return random.uniform(0, 0.5) if age >= BEGUN_ELSEWHERE else self.next_delay(age)
+        if age < BEGUN_ELSEWHERE:
+            return self.next_delay(age)
+        self._is_begun = True  # the time of an early check has passed
+        return random.uniform(0, 0.5)
 
     def next_delay(self, age: float = 0.0) -> float:
         """Return the seconds until the next status check, at most ``waiter_delay``.
@@ -152,7 +159,7 @@ class PollSchedule:
         self.is_early = self.expected is None and not self._is_begun and self._expects_early_end
         self._is_begun = True
         if self.is_early:
-            return random.uniform(0.75, 1.0) * min(self.waiter_delay, self._timing.first_check * self._early)
+            return self.early_delay
         delay = self._until_worthwhile(self.expected or UNKNOWN, age)
         return min(self.waiter_delay, max(self._timing.densest_checks, delay))
 

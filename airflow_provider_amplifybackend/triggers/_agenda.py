@@ -39,7 +39,7 @@ class Entry:
     def cancel(self) -> None:
         """Do it no more."""
         if self.what is not None:
-            self.what = None
+            self.what = self.whose = None
             self._agenda.tidy()
 
 
@@ -71,7 +71,7 @@ class Agenda:
             entry = Entry(self, due, next(self._numbers), what, whose)
         else:
             entry = used
-            entry.due, entry.what, entry._number = due, what, next(self._numbers)
+            entry.due, entry.what, entry.whose, entry._number = due, what, whose, next(self._numbers)
         heapq.heappush(self._entries, entry)
         self._set_timer()
         return entry

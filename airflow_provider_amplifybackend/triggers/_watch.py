@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from airflow_provider_amplifybackend.core.job import Job, JobRef
 from airflow_provider_amplifybackend.core.requests import Call
-from airflow_provider_amplifybackend.core.schedule import EARLY, PollSchedule
+from airflow_provider_amplifybackend.core.schedule import PollSchedule
 from airflow_provider_amplifybackend.core.status_check import Awaited, CheckResult, listed_app
 from airflow_provider_amplifybackend.core.timing import current
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 MAX_AGE = 3600.0
 # Of the time until a status check: by how much it may come sooner, so that the ticks make none too late.
 SOONER = 1 / 50
+# Of the time until the early check, which is made a little sooner.
+ALMOST = 0.9
 # Seconds: what was counted in two ways differs in its last digits.
 SAME_TIME = 0.001
 
@@ -130,6 +132,7 @@ class Watch:
         "_environment",
         "_is_under_way",
         "_known",
+        "_planned_at",
         "_schedule",
         "_waiters",
         "app_id",
@@ -145,6 +148,7 @@ class Watch:
         self._durations = durations
         self._begun = min(now, max(started, now - MAX_AGE))
         self._due = now
+        self._planned_at = now
         self._checked_at = 0.0
         self._waiters: list[Waiter] = []
         # None: its job has been counted there.
@@ -228,14 +232,14 @@ class Watch:
         return any(waiter.deadline <= self._checked_at for waiter in self._waiters)
 
     def skip(self) -> None:
-        """Go without the status check that is due."""
+        """Go without the status check that is due; the time until the next one counts from the last that was made."""
         self._is_under_way = False
-        self._plan()
+        self._plan(since=self._planned_at)
 
     def passed(self) -> None:
         """Take note of a status check that showed nothing new."""
         self._is_under_way = False
-        self._count_early_end(None)
+        self._count_running()
         self._plan()
 
     def saw(self, seen: CheckResult, checked_at: float = 0.0) -> None:
@@ -247,7 +251,7 @@ class Watch:
         self._checked_at = max(self._checked_at, checked_at)
         if isinstance(seen, Job):
             self._note(seen)
-            self._count_early_end(seen)
+            self._count(seen)
         for waiter in self._waiters:
             if waiter.told != seen.status or waiter.deadline <= self._checked_at:
                 waiter.tell(seen)
@@ -270,14 +274,18 @@ class Watch:
         self._is_under_way = True
         self.poller.check(self)
 
-    def _plan(self) -> None:
-        """Enter the next status check: when the schedule says so, or at the earliest deadline."""
+    def _plan(self, since: float | None = None) -> None:
+        """Enter the next status check: when the schedule says so, or at the earliest deadline.
+
+        :param since: When the last one was made, or the wait began. Default: now.
+        """
         if not self._waiters:
             return
         self._schedule.waiter_delay = min(waiter.delay for waiter in self._waiters)
         now = time.time()
+        self._planned_at = now if since is None else since
         delay = self._schedule.next_delay if self._checked_at else self._schedule.first_delay
-        wait = delay(now - self._begun)
+        wait = min(delay(now - self._begun), max(0.0, self._planned_at + self._schedule.waiter_delay - now))
         # It is made at the end of its tick: without this, `waiter_delay` would not be the longest time between two.
         self._due = now + wait - min(self.poller.agenda.tick, SOONER * wait)
         deadlines = [waiter.deadline for waiter in self._waiters if waiter.deadline > self._checked_at]
@@ -289,13 +297,22 @@ class Watch:
         self._entry = self.poller.agenda.at(due, Watch._check, self, self._done_entry)
         self._done_entry = None
 
-    def _count_early_end(self, job: Job | None) -> None:
-        """Count the job among those that had ended early or had not, as soon as that is known."""
-        if self._early_ends is None or not (self._schedule.is_early or (job and job.is_finished)):
-            return
-        took = job.seconds_until_end if job else None
-        self._early_ends.note(took is not None and took <= EARLY)
-        self._early_ends = None
+    def _count(self, job: Job) -> None:
+        """Count the job among those that had ended by the time of their early check, or had not: once that is known."""
+        if not job.is_finished:
+            self._count_running()
+        elif self._early_ends is not None:
+            took = job.seconds_until_end
+            # Found by its early check, or it would have been.
+            self._early_ends.note(self._schedule.is_early or (took is not None and took <= self._schedule.early_delay))
+            self._early_ends = None
+
+    def _count_running(self) -> None:
+        # A status check can come before the early one: at a deadline.
+        is_after = self._checked_at - self._begun >= ALMOST * self._schedule.early_delay
+        if self._early_ends is not None and is_after:
+            self._early_ends.note(False)
+            self._early_ends = None
 
     def _note(self, job: Job) -> None:
         if job.create_time_ms is not None:

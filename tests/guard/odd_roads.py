@@ -421,7 +421,7 @@ def _race(*, deferrable: bool) -> Callable[[World], None]:
         over = threading.Event()
 
         def protect() -> None:
-            while not control.journal("GetBackend") and not over.wait(0.02):
+            while not control.faults()[0]["used"] and not over.wait(0.02):
                 pass
             world.close()
 

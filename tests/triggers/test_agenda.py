@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -118,9 +119,40 @@ def test_an_earlier_entry_is_not_late_because_of_a_later_one() -> None:
 def test_a_closed_agenda_does_nothing_more() -> None:
     async def story(clock: Clock) -> None:
         agenda = Agenda(clock, 0)
-        entry = agenda.at(1000, pytest.fail, "closed")
+        done: list[str] = []
+        agenda.at(1000, done.append, "closed")
         agenda.close()
-        entry.cancel()
         await turn()
+        assert (done, agenda._timer) == ([], None)
+
+    play(story)
+
+
+def test_an_entry_that_was_done_is_used_again_for_something_else() -> None:
+    async def story(clock: Clock) -> None:
+        agenda = Agenda(clock, 0)
+        done: list[str] = []
+        entry = agenda.at(1000, done.append, "one")
+        await turn()
+        assert agenda.at(1000, done.append, "two", entry) is entry
+        await turn()
+        assert done == ["one", "two"]
+        agenda.at(1000, done.append, "three", entry).cancel()
+        await turn()
+        assert done == ["one", "two"]
+        agenda.close()
+
+    play(story)
+
+
+def test_an_entry_that_was_cancelled_keeps_nothing_alive() -> None:
+    async def story(clock: Clock) -> None:
+        agenda = Agenda(clock, 0)
+        waiter = Clock()
+        kept = weakref.ref(waiter)
+        agenda.at(5000, print, waiter).cancel()
+        del waiter
+        assert kept() is None
+        agenda.close()
 
     play(story)
