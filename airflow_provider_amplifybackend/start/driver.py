@@ -76,8 +76,9 @@ class StartOnce:
     def answered_job(self) -> str | None:
         """The id of the job with which the service has answered this request, as far as it is known."""
         intent = self.intent
-        is_answer = intent is not None and not intent.found_by_looking and intent.digest == self.protocol.digest
-        return intent.job_id if intent is not None and is_answer else None
+        if intent is None or intent.found_by_looking or intent.digest != self.protocol.digest:
+            return None
+        return intent.job_id
 
     def run(self, *, wait: bool = True) -> StartResult:
         """See :func:`~airflow_provider_amplifybackend.start.course.run`."""
