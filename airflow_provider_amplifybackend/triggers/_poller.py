@@ -258,8 +258,7 @@ class Poller:
         shape = service_model.service_model().operation_model(call.operation).output_shape
         members = shape.members if shape else {}
         named = {name: row.members.get(member.serialization.get("name", name)) for name, member in members.items()}
-        self._service_date = row.headers.get("date")
-        answer = without_texts(encodable_answer(named, shape))
+        answer = self._read(named, shape, row.headers.get("date"))
         return seen_job(ref, call.request["BackendEnvironmentName"], answer)
 
     async def _check_slowly(self, watch: Watch) -> None:
@@ -315,7 +314,7 @@ class Poller:
             self._learn(failure, shared, sent_at)
             # Not even as its cause: nobody here knows the secrets that a text of the service may repeat.
             raise failure from None
-        answer = self._read(response, shape)
+        answer = self._read(response, shape, response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date"))
         check_answer(call.operation, answer)
         self.pace.answered(time.monotonic())
         return answer
@@ -327,11 +326,10 @@ class Poller:
         metrics.count("polls")
         return now
 
-    def _read(self, response: Mapping[str, Any], shape: Any) -> dict[str, Any]:
+    def _read(self, response: Mapping[str, Any], shape: Any, date: str | None) -> dict[str, Any]:
         """Return an answer that can be passed on, and take note of the service's clock."""
-        answer = without_texts(encodable_answer(response, shape))
-        self._service_date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
-        return answer
+        self._service_date = date
+        return without_texts(encodable_answer(response, shape))
 
     async def _connected(self, operation: str) -> SharedClient:
         """Return the client; it is made when it is first needed, and again after it was retired."""

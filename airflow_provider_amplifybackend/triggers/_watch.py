@@ -308,9 +308,10 @@ class Watch:
             self._early_ends = None
 
     def _count_running(self) -> None:
-        # A status check can come before the early one: at a deadline.
-        is_after = self._checked_at - self._begun >= ALMOST * self._schedule.early_delay
-        if self._early_ends is not None and is_after:
+        if self._early_ends is None:
+            return  # as in all status checks but the first
+        # One can come before the early one: at a deadline.
+        if self._checked_at - self._begun >= ALMOST * self._schedule.early_delay:
             self._early_ends.note(False)
             self._early_ends = None
 
