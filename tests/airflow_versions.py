@@ -140,6 +140,17 @@ def log_to(log: BinaryIO) -> None:
 
 def forget_masked_texts() -> None:
     """Airflow masks for as long as a process lives: what another test took for a secret may be a word of this one."""
+    for masker in _maskers():
+        masker.patterns = set()
+        masker.replacer = None
+
+
+def masked_texts() -> set[str]:
+    """What Airflow masks, escaped for a regular expression."""
+    return set().union(*(masker.patterns for masker in _maskers()))
+
+
+def _maskers() -> Iterator[Any]:
     if AIRFLOW >= (3, 1):
         modules = ["airflow.sdk._shared.secrets_masker", "airflow._shared.secrets_masker"]
     elif AIRFLOW >= (3, 0):
@@ -148,9 +159,7 @@ def forget_masked_texts() -> None:
         modules = ["airflow.utils.log.secrets_masker"]
     for module in modules:
         with contextlib.suppress(ImportError, AttributeError, RuntimeError):  # not there, or not in use
-            masker = importlib.import_module(module)._secrets_masker()
-            masker.patterns = set()
-            masker.replacer = None
+            yield importlib.import_module(module)._secrets_masker()
 
 
 def forget_task_session() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_amplifybackend._compat import AirflowNotFoundException
-from airflow_provider_amplifybackend._masking import mask_texts, within_masks
+from airflow_provider_amplifybackend._masking import mask, mask_texts, within_masks
 from airflow_provider_amplifybackend.core import names
 from airflow_provider_amplifybackend.core.secrets import redact_secrets, secret_values
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
@@ -46,7 +46,7 @@ class AmplifyBackendOperator(AwsParameters):
         # Airflow stores rendered fields before `execute`, and for mapped tasks it bypasses an overridden
         # `render_template_fields`: the assignment is what both ways have in common.
         if name in type(self).template_fields:
-            _mask_secrets(name, value)
+            _mask_secrets(name, value, as_given=_is_read_from_file(self))
 
     def set_rendered(self, name: str, value: Any) -> None:
         """Set a parameter to what was rendered, where what still looks like a template is the text of a secret."""
@@ -104,6 +104,7 @@ class AmplifyBackendOperator(AwsParameters):
         """
         parameters = service_model.members(self.api_operation)
         values = {name: getattr(self, name, None) for name in parameters}
+        mask(values)
         try:
             return service_model.build_request(self.api_operation, values)
         except service_model.ParameterError as error:
@@ -116,6 +117,15 @@ class AmplifyBackendOperator(AwsParameters):
         return redacted
 
 
-def _mask_secrets(name: str, value: Any, *, is_rendered: bool = False) -> None:
+def _is_read_from_file(operator: AmplifyBackendOperator) -> bool:
+    """Return whether a DAG file is being read: it can have hundreds of secrets, of which each task has one or two.
+
+    Those are assigned once more when they are rendered. Airflow makes a mapped task's operator with what it renders.
+    """
+    made = ("_BaseOperator__instantiated", "_BaseOperator__from_mapped")
+    return not any(getattr(operator, flag, False) for flag in made)
+
+
+def _mask_secrets(name: str, value: Any, *, is_rendered: bool = False, as_given: bool = False) -> None:
     secrets = secret_values({name: value})
-    mask_texts(secrets if is_rendered else (secret for secret in secrets if not is_template(secret)))
+    mask_texts((secret for secret in secrets if is_rendered or not is_template(secret)), as_given=as_given)
