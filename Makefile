@@ -92,9 +92,8 @@ test-system: $(VENV)/.system-layer  ## a real Airflow of several processes (minu
 test-upgrade: $(VENV)/.system-layer $(if $(filter kubernetes,$(UPGRADE)),$(VENV)/.kubernetes-layer)  ## older versions are replaced while tasks wait: UPGRADE=celery for the long form, or kubernetes
 	@$(BIN)/python -m pytest -m system tests/system/test_upgrade.py $(ARGS)
 
-# Two Airflows at a time: each mostly waits.
-test-system-short: $(VENV)/.system-layer  ## the example DAG on a real Airflow, and its UI in a browser where there is one
-	@$(BIN)/python -m pytest -m system -n 2 --dist loadfile tests/system/test_example_dag.py tests/system/test_ui.py $(ARGS)
+test-system-short: $(VENV)/.system-layer  ## on one real Airflow: an upgrade while tasks wait, the example DAG, the UI in a browser where there is one
+	@$(BIN)/python -m pytest -m system tests/system/test_upgrade.py tests/system/test_example_dag.py tests/system/test_ui.py $(ARGS)
 
 test-ui: $(VENV)/.system-layer  ## Airflow's UI in a real browser: the page, the tab, the links (needs Chromium)
 	@$(BIN)/python -m pytest -m system tests/system/test_ui.py $(ARGS)
@@ -123,10 +122,10 @@ test-secrets: $(VENV)/.system-layer  ## plant secrets in a real Airflow at DEBUG
 test-secrets-short: $(VENV)/.dev-layer  ## the same with SQLite and LocalExecutor only
 	@$(BIN)/python -m tests.system.secret_hunt --short $(ARGS)
 
-# Two Airflows at a time: each mostly waits. The longest files come first.
-test-engines-short: $(VENV)/.system-layer  ## all short suites that run a real Airflow: kills, leases, secrets, the example DAG, its UI (what CI runs)
-	@$(BIN)/python -m pytest -m "system or crash" -n 2 --dist loadfile --no-loadscope-reorder -rP $(ARGS) tests/system/test_crashes.py \
-		tests/system/test_lease_campaign.py tests/system/test_secrets.py tests/system/test_example_dag.py tests/system/test_ui.py
+# Two Airflows at a time: each mostly waits. Suites that share one are a group, in this order (tests/system/conftest.py).
+test-engines-short: $(VENV)/.system-layer  ## all short suites that run a real Airflow: kills, leases, upgrade, the example DAG, its UI, secrets (what CI runs)
+	@$(BIN)/python -m pytest -m "system or crash" -n 2 --dist loadgroup --no-loadscope-reorder -rP $(ARGS) $(addprefix tests/system/, \
+		test_crashes.py test_lease_campaign.py test_upgrade.py test_example_dag.py test_ui.py test_secrets.py)
 
 test-faults: $(VENV)/.dev-layer  ## a long campaign against scripted faults: CALLS=2000 SEED=1 (ARGS=--naive)
 	@$(BIN)/python -m tests.faults.campaign --calls $(CALLS) $(if $(SEED),--seed $(SEED)) $(ARGS)

@@ -42,7 +42,7 @@ import time
 import traceback
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,17 +51,14 @@ from tests.system.crash_attack import JOB_SECONDS, STATE_KEY, Attacker, Componen
 from tests.system.crash_oracle import Round, Verdict, judge
 from tests.system.crash_plan import TASKS, RunPlan, plan_run
 from tests.system.crash_watch import Watch
-from tests.system.engine import RunningAirflow
 from tests.system.engine_processes import EngineError
-from tests.system.engine_services import free_port, local_process, missing_services
+from tests.system.engine_services import missing_services
+from tests.system.struck import FLIGHT, Struck, struck_airflow
 
 if TYPE_CHECKING:
     from tests.system.engine import Executor
 
-DAGS = Path(__file__).parent / "dags" / "crash"
 APP, SOURCE = "dcrash", "staging"
-# Longer than a held request and the lag of the list together.
-START_PATIENCE = 10
 TASK_TIMEOUT = 240.0
 # A kill is rarely the last of its run: what is left of it has to end as well.
 CELERY_SHARE = 0.2
@@ -74,7 +71,7 @@ class Options:
     kills: int
     seed: int
     naive: bool = False
-    flight: int = 8
+    flight: int = FLIGHT
     celery_share: float = CELERY_SHARE
     folder: Path | None = None
     first: int = 1
@@ -87,10 +84,13 @@ class Options:
 class Campaign:
     """One Airflow, one local service, and runs until enough has been killed."""
 
-    def __init__(self, options: Options, executor: Executor, kills: int, folder: Path) -> None:
+    def __init__(
+        self, options: Options, executor: Executor, kills: int, folder: Path, shared: Struck | None = None
+    ) -> None:
         self.options = options
         self.executor = executor
         self.folder = folder
+        self._shared = shared
         self.tally = Tally(kills)
         self.verdict = Verdict()
         self.runs = 0
@@ -100,10 +100,8 @@ class Campaign:
 
     def run(self) -> Verdict:
         """Run until all kills are made and every run has ended."""
-        with (
-            self._airflow() as self.airflow,
-            local_process(self._port, self.airflow.marked.mark, "--job-seconds", str(JOB_SECONDS)) as self.service,
-        ):
+        with self._engine() as struck, struck.service("--job-seconds", str(JOB_SECONDS)) as self.service:
+            self.airflow = struck.airflow
             self.airflow.wait_ready([self.options.dag_id])
             self.service.seed_app(APP, SOURCE)
             self.components = Components(self.airflow)
@@ -123,30 +121,10 @@ class Campaign:
                 self.watch.end()
         return self.verdict
 
-    def _airflow(self) -> RunningAirflow:
-        celery = self.executor == "CeleryExecutor"
-        self._port = free_port()
-        extra = {"endpoint_url": f"http://127.0.0.1:{self._port}", "region_name": "us-east-1"}
-        return RunningAirflow(
-            self.folder / "home",
-            DAGS,
-            executor=self.executor,
-            database="sqlite" if missing_services() else "postgresql",
-            triggerers=2 if celery else 1,
-            workers=2,
-            parallelism=self.options.flight + 4,
-            connections={"aws_default": {"conn_type": "aws", "login": "none", "password": "none", "extra": extra}},
-            env={
-                "AIRFLOW__AMPLIFYBACKEND__START_PATIENCE": str(START_PATIENCE),
-                # A scheduler that is late by more gives up its own tasks again and again; on a busy machine it is late.
-                "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "30",
-                "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
-                # What died between queue and start is noticed by nothing else.
-                "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "30",
-                "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "5",
-                "AIRFLOW__SCHEDULER__NUM_STUCK_IN_QUEUED_RETRIES": "50",
-            },
-        )
+    def _engine(self) -> AbstractContextManager[Struck]:
+        if self._shared:
+            return nullcontext(self._shared)
+        return struck_airflow(self.folder / "home", "crash", executor=self.executor, flight=self.options.flight)
 
     # -------------------------------------------------------------------------------------------------------- runs
 
@@ -296,8 +274,11 @@ class Campaign:
         print(f"  the story of {run_id}: {file}", flush=True)
 
 
-def run_campaign(options: Options) -> tuple[int, Verdict]:
-    """Run all parts of a campaign; returns the number of kills and what was found."""
+def run_campaign(options: Options, shared: Struck | None = None) -> tuple[int, Verdict]:
+    """Run all parts of a campaign; returns the number of kills and what was found.
+
+    :param shared: Where the part under LocalExecutor runs; default: in an Airflow of its own.
+    """
     folder = options.folder or Path(tempfile.mkdtemp(prefix="amplify-crash-"))
     celery, why_not = round(options.kills * options.celery_share), missing_services()
     if celery and why_not:
@@ -311,7 +292,8 @@ def run_campaign(options: Options) -> tuple[int, Verdict]:
     for executor, wanted in parts:
         if not wanted:
             continue
-        campaign = Campaign(options, executor, wanted, folder / executor)
+        there = shared if executor == "LocalExecutor" else None
+        campaign = Campaign(options, executor, wanted, folder / executor, there)
         campaign.folder.mkdir(parents=True, exist_ok=True)
         verdict += campaign.run()
         total += campaign.tally.total
@@ -325,12 +307,16 @@ def run_campaign(options: Options) -> tuple[int, Verdict]:
     return total, verdict
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None, shared: Struck | None = None) -> int:
+    """Run a campaign as the command line says.
+
+    :param shared: Where the part under LocalExecutor runs; default: in an Airflow of its own.
+    """
     parser = argparse.ArgumentParser(description="Kill processes of a real Airflow, and count jobs.")
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=None, help="default: a new one")
     parser.add_argument("--naive", action="store_true", help="the control: operators that submit and then wait")
-    parser.add_argument("--flight", type=int, default=8, help="DAG runs at once")
+    parser.add_argument("--flight", type=int, default=FLIGHT, help="DAG runs at once")
     parser.add_argument("--celery-share", type=float, default=CELERY_SHARE, help="part of the kills under Celery")
     parser.add_argument("--first", type=int, default=1, help="number of the first run, to go again from there")
     parser.add_argument("--folder", type=Path, default=None, help="where logs and findings go")
@@ -338,7 +324,7 @@ def main(arguments: list[str] | None = None) -> int:
     seed = random.randrange(10**6) if given.seed is None else given.seed
     options = Options(given.kills, seed, given.naive, given.flight, given.celery_share, given.folder, given.first)
     print(f"seed {seed}", flush=True)
-    total, verdict = run_campaign(options)
+    total, verdict = run_campaign(options, shared)
     print(
         f"kills {total} · duplicates {verdict.duplicates} · lost {verdict.lost} · unfinished {verdict.unfinished}",
         flush=True,

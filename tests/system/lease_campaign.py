@@ -27,22 +27,24 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_amplifybackend.guard.lease import parse
 from tests.system.crash_attack import Components
 from tests.system.crash_watch import Watch
-from tests.system.engine import RunningAirflow
 from tests.system.engine_processes import EngineError
-from tests.system.engine_services import free_port, local_process, missing_services
+from tests.system.engine_services import missing_services
 from tests.system.lease_oracle import LeaseVerdict, judge
+from tests.system.struck import TAG_LAG, Struck, struck_airflow
 
-DAGS = Path(__file__).parent / "dags" / "lease"
+if TYPE_CHECKING:
+    from tests.system.engine import Executor
+
 APP, SOURCE, LIMIT = "dlease", "staging", 2
 STEPS = ("reserve", "limit", "clone", "outputs", "body", "delete", "release")
-TAG_LAG = 2.0
 JOB_SECONDS = 2.0
 STEP_TIMEOUT, RUN_TIMEOUT = 120.0, 900.0
 
@@ -109,11 +111,14 @@ def _lasts(step: str, deferrable: bool) -> float:
 class LeaseCampaign:
     """One Airflow, one local service, and runs."""
 
-    def __init__(self, runs: int, seed: int, folder: Path, flight: int, *, celery: bool = False) -> None:
+    def __init__(
+        self, runs: int, seed: int, folder: Path, flight: int, *, celery: bool = False, shared: Struck | None = None
+    ) -> None:
         self.celery = celery
         self.plans = [plan_run(seed, number) for number in range(1, runs + 1)]
         self.folder = folder
         self.flight = flight
+        self._shared = shared
         self.kills: Counter[str] = Counter()
         self.missed: Counter[str] = Counter()
         self._states: dict[str, str] = {}
@@ -121,7 +126,8 @@ class LeaseCampaign:
 
     def run(self) -> LeaseVerdict:
         """Make all runs, have the reaper look once, and judge what is left."""
-        with self._airflow() as self.airflow, local_process(self._port, self.airflow.marked.mark) as self.service:
+        with self._engine() as struck, struck.service() as self.service:
+            self.airflow = struck.airflow
             self.airflow.wait_ready(["lease_deferred", "lease_worker", "lease_reaper"])
             self.service.seed_app(APP, {"name": SOURCE, "auth": {"people": None}})
             self.service.set(job_seconds=JOB_SECONDS, tag_lag_seconds=TAG_LAG)
@@ -145,28 +151,11 @@ class LeaseCampaign:
                 for watch in self.watches.values():
                     watch.end()
 
-    def _airflow(self) -> RunningAirflow:
-        self._port = free_port()
-        extra = {"endpoint_url": f"http://127.0.0.1:{self._port}", "region_name": "us-east-1"}
-        return RunningAirflow(
-            self.folder / "home",
-            DAGS,
-            executor="CeleryExecutor" if self.celery else "LocalExecutor",
-            # While SQLite is locked, which can take seconds, Airflow fails a task that two workers have for a moment.
-            database="sqlite" if missing_services() else "postgresql",
-            triggerers=2 if self.celery else 1,
-            parallelism=self.flight + 4,
-            connections={"aws_default": {"conn_type": "aws", "login": "none", "password": "none", "extra": extra}},
-            env={
-                "AIRFLOW__AMPLIFYBACKEND__START_PATIENCE": "10",
-                "AIRFLOW__AMPLIFYBACKEND__TAG_LAG": str(TAG_LAG),
-                "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "30",
-                "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
-                "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "30",
-                "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "5",
-                "AIRFLOW__SCHEDULER__NUM_STUCK_IN_QUEUED_RETRIES": "50",
-            },
-        )
+    def _engine(self) -> AbstractContextManager[Struck]:
+        if self._shared:
+            return nullcontext(self._shared)
+        executor: Executor = "CeleryExecutor" if self.celery else "LocalExecutor"
+        return struck_airflow(self.folder / "home", "lease", executor=executor, flight=self.flight)
 
     # -------------------------------------------------------------------------------------------------------- runs
 
@@ -257,7 +246,11 @@ def _groups(journal: list[dict[str, Any]]) -> dict[str, str]:
     return {lease.environment: lease.group for lease in leases}
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None, shared: Struck | None = None) -> int:
+    """Run a campaign as the command line says.
+
+    :param shared: The Airflow in which it runs; default: one of its own.
+    """
     parser = argparse.ArgumentParser(
         description="Kill processes of a real Airflow at every step of leased environments."
     )
@@ -272,7 +265,7 @@ def main(arguments: list[str] | None = None) -> int:
     folder = given.folder or Path(tempfile.mkdtemp(prefix="amplify-lease-"))
     if given.celery and (why_not := missing_services()):
         parser.error(f"--celery: {why_not}")
-    campaign = LeaseCampaign(given.runs, seed, folder, given.flight, celery=given.celery)
+    campaign = LeaseCampaign(given.runs, seed, folder, given.flight, celery=given.celery, shared=shared)
     verdict = campaign.run()
     for finding in verdict.findings:
         print(f"  {finding}", flush=True)

@@ -12,15 +12,20 @@ from tests.system import crash_campaign
 from tests.system.crash_attack import OPERATIONS
 from tests.system.crash_oracle import Round, judge
 from tests.system.crash_plan import TASKS, plan_run
+from tests.system.struck import Struck
 
 needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can see which task a process executes")
 SEED = "7"
 
 
 @pytest.mark.crash
+@pytest.mark.xdist_group("struck")
 @needs_root
-def test_twenty_kills_start_nothing_twice_and_lose_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code = crash_campaign.main(["--kills", "20", "--seed", SEED, "--celery-share", "0.3", "--folder", str(tmp_path)])
+def test_twenty_kills_start_nothing_twice_and_lose_nothing(
+    struck: Struck, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--kills", "20", "--seed", SEED, "--celery-share", "0.3", "--folder", str(tmp_path)]
+    code = crash_campaign.main(arguments, struck)
     printed = capsys.readouterr().out
     print(printed)
     assert printed.startswith(f"seed {SEED}\n")
@@ -29,10 +34,13 @@ def test_twenty_kills_start_nothing_twice_and_lose_nothing(tmp_path: Path, capsy
 
 
 @pytest.mark.crash
+@pytest.mark.xdist_group("struck")
 @needs_root
-def test_the_naive_operator_fails_the_campaign(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_naive_operator_fails_the_campaign(
+    struck: Struck, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     arguments = ["--naive", "--kills", "8", "--seed", SEED, "--celery-share", "0", "--folder", str(tmp_path)]
-    code = crash_campaign.main(arguments)
+    code = crash_campaign.main(arguments, struck)
     printed = capsys.readouterr().out
     print(printed)
     assert "lost 0" not in printed.splitlines()[-1]

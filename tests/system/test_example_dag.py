@@ -2,48 +2,34 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
-from pathlib import Path
 
 import pytest
 
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
-from airflow_provider_amplifybackend.local.testing.isolated_airflow import connection_json
 from tests.system.engine import RunningAirflow
 from tests.system.engine_client import wait_until
+from tests.system.quiet import Quiet
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.xdist_group("quiet")]
 
 DAG_ID = "example_ephemeral_environment"
-EXAMPLE = Path(__file__).parents[2] / "example_dags" / f"{DAG_ID}.py"
 APP = "d1example"
 JOB_SECONDS = 6.0
 
 
 @pytest.fixture(scope="module")
-def service() -> Iterator[LocalAmplifyBackend]:
-    with LocalAmplifyBackend(job_seconds=JOB_SECONDS) as running:
-        running.control.seed_app(APP, "staging")
-        yield running
+def airflow(quiet: Quiet) -> RunningAirflow:
+    running = quiet.give([DAG_ID], job_seconds=JOB_SECONDS)
+    quiet.service.control.seed_app(APP, "staging")
+    return running
 
 
 @pytest.fixture(scope="module")
-def airflow(service: LocalAmplifyBackend, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAirflow]:
-    folder = tmp_path_factory.mktemp("example")
-    (folder / "dags").mkdir()
-    shutil.copy(EXAMPLE, folder / "dags")
-    connection = json.loads(connection_json(service.endpoint_url))
-    # The package of this checkout, installed or not.
-    settings = {"PYTHONPATH": str(EXAMPLE.parents[1])}
-    with RunningAirflow(
-        folder / "home", folder / "dags", connections={"aws_default": connection}, env=settings
-    ) as running:
-        running.wait_ready([DAG_ID])
-        yield running
+def service(airflow: RunningAirflow, quiet: Quiet) -> LocalAmplifyBackend:
+    return quiet.service
 
 
 def started(service: LocalAmplifyBackend, name: str) -> list[str]:

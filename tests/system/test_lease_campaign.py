@@ -11,14 +11,18 @@ import pytest
 from tests.system import lease_campaign
 from tests.system.lease_campaign import STEPS, plan_run
 from tests.system.lease_oracle import judge
+from tests.system.struck import Struck
 
 SEED = "7"
 
 
 @pytest.mark.crash
+@pytest.mark.xdist_group("struck")
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can see which task a process executes")
-def test_ten_runs_leave_nothing_and_take_nothing_away(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code = lease_campaign.main(["--runs", "10", "--seed", SEED, "--folder", str(tmp_path)])
+def test_ten_runs_leave_nothing_and_take_nothing_away(
+    struck: Struck, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = lease_campaign.main(["--runs", "10", "--seed", SEED, "--folder", str(tmp_path)], struck)
     printed = capsys.readouterr().out
     print(printed)
     nothing = "left without a lease 0 · deleted while the body ran 0 · cloned twice 0 · over the limit 0 · unfinished "

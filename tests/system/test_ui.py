@@ -6,33 +6,30 @@ Needs a Chromium on the PATH, and Playwright for Python.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from importlib.metadata import entry_points
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
-from airflow_provider_amplifybackend.local.testing.isolated_airflow import connection_json
 from tests.system.engine import RunningAirflow
+from tests.system.quiet import Quiet
 
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = [pytest.mark.system, pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")]
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.xdist_group("quiet"),
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed"),
+]
 
-ROOT = Path(__file__).parents[2]
-DAGS = Path(__file__).parent / "dags" / "ui"
 DAY = 86400
 APP, SECRET = "d1example", "hush-hush-google-1"  # as in the DAG file
 FAILURE = "Resource handler returned message: The maximum number of user pools is reached"
-# Where a package that is not installed is found all the same.
-PLUGIN = "from airflow_provider_amplifybackend.plugins.amplify_backends import AmplifyBackendsPlugin  # noqa: F401\n"
 SIZE = {"width": 1280, "height": 720}
 PATIENCE = 30_000
 POLICY = "Content Security Policy"
@@ -45,56 +42,43 @@ def took(seconds: int) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def service() -> Iterator[LocalAmplifyBackend]:
-    with LocalAmplifyBackend(job_seconds=3600) as running:
-        running.control.seed(
-            apps=[
-                {
-                    "app_id": APP,
-                    "app_name": "shop",
-                    "environments": [
-                        {"name": "staging", "age_seconds": 90 * DAY, "api": {"shop": None}, "storage": {"files": None}},
-                        {"name": "production", "age_seconds": 400 * DAY, "auth": {"people": None}},
-                        {"name": "qa", "age_seconds": 20 * DAY, "api": {"shop": None}},
-                        {"name": "dev", "age_seconds": 3 * DAY, "api": {"shop": None}},
-                    ],
-                    "jobs": [
-                        {"environment": "qa", "status": "FAILED", "error": SECRET, "age_seconds": 2 * DAY},
-                        {"environment": "dev", "operation": "UpdateBackendAPI", "row": took(230)},
-                        {
-                            "environment": "dev",
-                            "operation": "UpdateBackendAPI",
-                            "status": "RUNNING",
-                            "age_seconds": 400,
-                        },
-                    ],
-                },
-                {
-                    "app_id": "d2blog",
-                    "app_name": "<b>blog</b>",
-                    "environments": [{"name": "old", "age_seconds": 300 * DAY}],
-                },
-            ]
-        )
-        yield running
+def airflow(quiet: Quiet) -> RunningAirflow:
+    running = quiet.give(["fleet", "environments", "fails"], job_seconds=3600)
+    quiet.service.control.seed(
+        apps=[
+            {
+                "app_id": APP,
+                "app_name": "shop",
+                "environments": [
+                    {"name": "staging", "age_seconds": 90 * DAY, "api": {"shop": None}, "storage": {"files": None}},
+                    {"name": "production", "age_seconds": 400 * DAY, "auth": {"people": None}},
+                    {"name": "qa", "age_seconds": 20 * DAY, "api": {"shop": None}},
+                    {"name": "dev", "age_seconds": 3 * DAY, "api": {"shop": None}},
+                ],
+                "jobs": [
+                    {"environment": "qa", "status": "FAILED", "error": SECRET, "age_seconds": 2 * DAY},
+                    {"environment": "dev", "operation": "UpdateBackendAPI", "row": took(230)},
+                    {
+                        "environment": "dev",
+                        "operation": "UpdateBackendAPI",
+                        "status": "RUNNING",
+                        "age_seconds": 400,
+                    },
+                ],
+            },
+            {
+                "app_id": "d2blog",
+                "app_name": "<b>blog</b>",
+                "environments": [{"name": "old", "age_seconds": 300 * DAY}],
+            },
+        ]
+    )
+    return running
 
 
 @pytest.fixture(scope="module")
-def airflow(service: LocalAmplifyBackend, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAirflow]:
-    folder = tmp_path_factory.mktemp("ui")
-    home = folder / "home"
-    if not [entry for entry in entry_points(group="airflow.plugins") if entry.name == "amplifybackend"]:
-        (home / "plugins").mkdir(parents=True)
-        (home / "plugins" / "amplify.py").write_text(PLUGIN)
-    settings = {
-        "PYTHONPATH": str(ROOT),
-        "UI_FOLDER": str(folder / "fleet"),
-        "AIRFLOW__AMPLIFYBACKEND__PROTECTED": "production",
-    }
-    connection = json.loads(connection_json(service.endpoint_url))
-    with RunningAirflow(home, DAGS, connections={"aws_default": connection}, env=settings) as running:
-        running.wait_ready(["fleet", "environments", "fails"])
-        yield running
+def service(airflow: RunningAirflow, quiet: Quiet) -> LocalAmplifyBackend:
+    return quiet.service
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,12 @@
 """Tasks wait while the package is replaced by a newer one: nothing is started twice, and nothing is lost.
 
-The short form is one Airflow with LocalExecutor. `UPGRADE=celery` is the long one: two workers, two triggerers of
-which one is killed, and a hundred mapped clones. `UPGRADE=kubernetes` has a pod for each task, in the stand-in for a
-cluster: there the image is replaced, and pods that run keep the older one.
+The short form has LocalExecutor, in the Airflow that quiet suites share. `UPGRADE=celery` is the long one: two workers,
+two triggerers of which one is killed, and a hundred mapped clones. `UPGRADE=kubernetes` has a pod for each task, in the
+stand-in for a cluster: there the image is replaced, and pods that run keep the older one.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from collections import Counter
@@ -16,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS
@@ -25,13 +23,13 @@ from airflow_provider_amplifybackend.local.testing.isolated_airflow import conne
 from tests.samples import APP
 from tests.system.engine import RunningAirflow
 from tests.system.engine_client import wait_until
-from tests.system.engine_processes import EngineError
 from tests.system.engine_services import missing_services
 from tests.system.kube_cluster import Cluster
 from tests.system.kube_page import cluster_of_page, give_image, give_settings, write_template
 from tests.system.older_package import unpacked_wheel
+from tests.system.quiet import Quiet, replace_package
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.xdist_group("quiet")]
 
 DAGS = Path(__file__).parent / "dags" / "upgrade"
 # The first one that was asked about, and the one before the issue in which upgrades were tested first.
@@ -39,13 +37,8 @@ OLDEST, LATER = "5b812b4", "fdf3f6d"
 FORM = os.environ.get("UPGRADE")
 IS_LONG = FORM == "celery"
 CLONES = 100 if IS_LONG else 4
-
-
-@pytest.fixture(scope="module")
-def service() -> Iterator[LocalAmplifyBackend]:
-    # No job ends until the test ends it.
-    with LocalAmplifyBackend(job_seconds=7200) as running:
-        yield running
+# No job ends until the test ends it.
+JOB_SECONDS = 7200
 
 
 @dataclass
@@ -85,29 +78,15 @@ class Upgrades:
         ]
 
     def replace(self, package: Path, *, killed: str | None = None) -> None:
-        """Restart every part with another package, one after the other.
-
-        :param killed: A part that dies instead of ending in good order, and is not started again.
-        """
+        """Restart every part with another package, one after the other."""
         if self.cluster:
             give_image(self.cluster, package)
-        for name, process in self.airflow.processes.items():
-            if name in ("postgresql", "redis"):
-                continue
-            if name == killed:
-                process.kill(tree=True)
-                continue
-            process.restart(environment={"PYTHONPATH": str(package)})
-            if name == "api-server":  # the others need it
-                wait_until(self.answers, 180, "answer of the API server", every=1)
-        for name, process in self.airflow.processes.items():
-            if name not in ("postgresql", "redis", killed):
-                assert psutil.Process(process.pid).environ()["PYTHONPATH"] == str(package)
+        replace_package(self.airflow, package, killed=killed)
 
-    def answers(self) -> bool:
-        with contextlib.suppress(EngineError):
-            return bool(self.airflow.health())
-        return False
+    def jobs_started(self) -> Counter[str]:
+        """How many jobs were started, by operation."""
+        journal = self.service.control.journal(effective=True)
+        return Counter(entry["operation"] for entry in journal if entry["operation"] in JOB_OPERATIONS)
 
     def end_jobs(self, name: str) -> None:
         """End what runs, and let come what is waited for."""
@@ -135,44 +114,60 @@ class Upgrades:
         assert outcome == ("started" if self.cluster else "adopted")
 
 
-@pytest.mark.skipif(
-    IS_LONG and missing_services() is not None, reason=f"Celery needs PostgreSQL and Redis: {missing_services()}"
-)
-def test_what_older_versions_have_stored_is_continued(service: LocalAmplifyBackend, tmp_path: Path) -> None:
-    oldest, later, this = (unpacked_wheel(commit, tmp_path) for commit in (OLDEST, LATER, "HEAD"))
+@pytest.fixture
+def packages(tmp_path: Path) -> list[Path]:
+    return [unpacked_wheel(commit, tmp_path) for commit in (OLDEST, LATER, "HEAD")]
+
+
+@pytest.fixture
+def upgrades(packages: list[Path], request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Upgrades]:
+    """An Airflow with the oldest package: the one that quiet suites share, or a larger one in the long forms."""
+    if not FORM:
+        quiet: Quiet = request.getfixturevalue("quiet")
+        airflow = quiet.give(["upgrade"], job_seconds=JOB_SECONDS, package=packages[0])
+        yield Upgrades(airflow, quiet.service)
+        return
+    with LocalAmplifyBackend(job_seconds=JOB_SECONDS) as service:
+        airflow, cluster = (_with_celery if IS_LONG else _with_kubernetes)(packages[0], service, tmp_path)
+        with airflow:
+            airflow.wait_ready(["upgrade"])
+            yield Upgrades(airflow, service, cluster)
+
+
+def _with_celery(package: Path, service: LocalAmplifyBackend, folder: Path) -> tuple[RunningAirflow, None]:
+    if missing := missing_services():
+        pytest.skip(f"Celery needs PostgreSQL and Redis: {missing}")
+    parts: dict[str, Any] = {"executor": "CeleryExecutor", "database": "postgresql", "triggerers": 2, "workers": 2}
+    return _own_airflow(service, folder, {"PYTHONPATH": str(package)}, **parts), None
+
+
+def _with_kubernetes(package: Path, service: LocalAmplifyBackend, folder: Path) -> tuple[RunningAirflow, Cluster]:
+    pytest.importorskip("airflow.providers.cncf.kubernetes")
+    cluster = cluster_of_page(folder / "cluster", with_role=False)
+    # Nothing is killed here, and a pod must outlive the time for which the API server is away.
+    parts: dict[str, Any] = {"executor": "KubernetesExecutor", "cluster": cluster, "fast_crash_detection": False}
+    env = {"PYTHONPATH": str(package), "TMPDIR": str(folder), **write_template(folder / "pod_template.yaml")}
+    airflow = _own_airflow(service, folder, env, **parts)
+    give_image(cluster, package)
+    give_settings(cluster, airflow)
+    return airflow, cluster
+
+
+def _own_airflow(service: LocalAmplifyBackend, folder: Path, env: dict[str, str], **parts: Any) -> RunningAirflow:
     connection = json.loads(connection_json(service.endpoint_url))
-    env = {"PYTHONPATH": str(oldest)}
-    executor: dict[str, Any] = {}
-    cluster = None
-    if FORM == "celery":
-        executor = {"executor": "CeleryExecutor", "database": "postgresql", "triggerers": 2, "workers": 2}
-    elif FORM == "kubernetes":
-        pytest.importorskip("airflow.providers.cncf.kubernetes")
-        cluster = cluster_of_page(tmp_path / "cluster", with_role=False)
-        # Nothing is killed here, and a pod must outlive the time for which the API server is away.
-        executor = {"executor": "KubernetesExecutor", "cluster": cluster, "fast_crash_detection": False}
-        env |= {"TMPDIR": str(tmp_path), **write_template(tmp_path / "pod_template.yaml")}
-    airflow = RunningAirflow(tmp_path / "airflow", DAGS, connections={"aws_default": connection}, env=env, **executor)
-    if cluster:
-        give_image(cluster, oldest)
-        give_settings(cluster, airflow)
-    with airflow:
-        airflow.wait_ready(["upgrade"])
-        upgrades = Upgrades(airflow, service, cluster)
-        first = upgrades.start("one", CLONES)
-        upgrades.replace(later)
-        second = upgrades.start("two", 4)
-        upgrades.replace(this, killed="triggerer-1" if IS_LONG else None)
-        started = jobs_started(service)
-        for name in ("one", "two"):
-            upgrades.end_jobs(name)
-        upgrades.check("one", first, CLONES)
-        upgrades.check("two", second, 4)
-        # All that came after the last replacement are the two jobs that had waited for others.
-        assert jobs_started(service) - started == {"CreateBackendStorage": 2}
+    return RunningAirflow(folder / "airflow", DAGS, connections={"aws_default": connection}, env=env, **parts)
 
 
-def jobs_started(service: LocalAmplifyBackend) -> Counter[str]:
-    """How many jobs were started, by operation."""
-    journal = service.control.journal(effective=True)
-    return Counter(entry["operation"] for entry in journal if entry["operation"] in JOB_OPERATIONS)
+def test_what_older_versions_have_stored_is_continued(upgrades: Upgrades, packages: list[Path]) -> None:
+    _, later, this = packages
+    first = upgrades.start("one", CLONES)
+    upgrades.replace(later)
+    second = upgrades.start("two", 4)
+    upgrades.replace(this, killed="triggerer-1" if IS_LONG else None)
+    started = upgrades.jobs_started()
+    for name in ("one", "two"):
+        upgrades.end_jobs(name)
+    upgrades.check("one", first, CLONES)
+    upgrades.check("two", second, 4)
+    # All that came after the last replacement are the two jobs that had waited for others.
+    assert upgrades.jobs_started() - started == {"CreateBackendStorage": 2}
