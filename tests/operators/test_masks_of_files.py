@@ -23,7 +23,7 @@ def secret_with_signs() -> str:
 
 def create(secret: str, task_id: str = "add_auth", **more: Any) -> CreateBackendAuthOperator:
     given: dict[str, Any] = {"app_id": APP, "backend_environment_name": "staging", "resource_name": "people"}
-    document = config("PLACE")
+    document: Any = config("PLACE")
     document["UserPoolConfigs"]["OAuth"]["SocialProviderSettings"]["Google"]["ClientSecret"] = secret
     return CreateBackendAuthOperator(task_id=task_id, resource_config=document, **given | more)
 
