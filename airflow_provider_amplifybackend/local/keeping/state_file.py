@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+import stat
 import time
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,13 @@ from airflow_provider_amplifybackend import __version__
 FORMAT = "amplifybackend-local state"
 VERSION = 1
 _MODE = 0o600
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 
 
 class StateFileError(Exception):
@@ -90,8 +98,7 @@ class StateFile:
             import fcntl
         except ImportError:
             raise StateFileError("a state file needs a POSIX system: Linux, macOS, or WSL on Windows") from None
-        if self.path.is_dir():
-            raise StateFileError(f"the state file {self.path} is a folder: give the name of a file")
+        self._refuse_other_kinds()
         beside = self._beside(".lock")
         while self._lock is None:
             lock = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, _MODE)
@@ -112,6 +119,14 @@ class StateFile:
                 os.close(lock)
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, str(os.getpid()).encode(), 0)
+
+    def _refuse_other_kinds(self) -> None:
+        """Refuse what is there and no file: to read from a pipe or a device can take for ever, and all the memory."""
+        with contextlib.suppress(FileNotFoundError):
+            mode = os.stat(self.path).st_mode
+            if not stat.S_ISREG(mode):
+                kind = _KINDS.get(stat.S_IFMT(mode), "no regular file")
+                raise StateFileError(f"the state file {self.path} is {kind}: give the name of a file")
 
     def _read(self) -> Any | None:
         try:

@@ -10,6 +10,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -118,6 +119,28 @@ def test_a_state_that_these_types_cannot_have_written_is_refused(state: Path) ->
 def test_places_where_no_file_can_be_are_refused(tmp_path: Path) -> None:
     assert "is a folder" in refused(tmp_path)
     assert "No such file" in refused(tmp_path / "nowhere" / "state")
+
+
+def test_a_pipe_is_refused_by_the_command_which_does_not_wait_for_a_writer(state: Path) -> None:
+    os.mkfifo(state)
+    assert "is a named pipe: give the name of a file" in refusal("--state", str(state))
+    assert [path.name for path in state.parent.iterdir()] == ["state"]
+
+
+def test_a_socket_is_refused(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(state.parent)  # a socket's address is short
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("state")
+        assert "is a socket" in refused(state)
+    assert [path.name for path in state.parent.iterdir()] == ["state"]
+
+
+def test_a_device_is_refused_through_a_link_too(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(os.devnull)
+    for path in (Path(os.devnull), link):
+        assert f"the state file {os.devnull} is a device" in start_refused(path)
+    assert not Path(f"{os.devnull}.lock").exists()
 
 
 def test_it_is_for_its_owner_alone_whatever_the_umask_and_the_file_before_it(state: Path) -> None:
