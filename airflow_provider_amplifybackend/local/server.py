@@ -16,11 +16,13 @@ from airflow_provider_amplifybackend.local.http.app import LocalApp
 from airflow_provider_amplifybackend.local.http.asgi import ASGIApp
 from airflow_provider_amplifybackend.local.http.browser_guard import BrowserGuard, is_wildcard
 from airflow_provider_amplifybackend.local.http.transport import remembering
+from airflow_provider_amplifybackend.local.service import checks
 from airflow_provider_amplifybackend.local.service.api_model import SERVICES
 from airflow_provider_amplifybackend.local.service.store import DEFAULT_REGION
 
 _START_SECONDS = 30
 _STOP_SECONDS = 10
+_LAST_PORT = 65535
 
 
 class _AnnouncingServer(uvicorn.Server):
@@ -61,7 +63,8 @@ class LocalAmplifyBackend:
     ) -> None:
         if state is not None and with_moto:
             raise ValueError("state and with_moto are mutually exclusive: moto keeps what it has in memory only")
-        self._host, self._port = host, port
+        self._host = _checked_host(host)
+        self._port = checks.whole(port, "port", least=0, most=_LAST_PORT)
         changes = dict(settings or {})
         if job_seconds is not None:
             changes["job_seconds"] = job_seconds
@@ -143,6 +146,16 @@ class LocalAmplifyBackend:
 
 def endpoint_variables(endpoint_url: str) -> dict[str, str]:
     return {f"AWS_ENDPOINT_URL_{service.upper()}": endpoint_url for service in SERVICES}
+
+
+def _checked_host(host: str) -> str:
+    # The system takes an empty one for all interfaces.
+    if not checks.text(host, "host").strip():
+        raise ValueError(
+            f"host must be an address to listen on, not {host!r}: 127.0.0.1 is for this machine alone, 0.0.0.0 for all "
+            "interfaces, on which nobody is authenticated"
+        )
+    return host
 
 
 def _guard(host: str, allow_hosts: Iterable[str]) -> BrowserGuard:

@@ -10,11 +10,13 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
 from airflow_provider_amplifybackend import __version__
 from airflow_provider_amplifybackend.local.control import LocalControl
+from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 
 COMMAND = [sys.executable, "-m", "airflow_provider_amplifybackend.local"]
 
@@ -118,6 +120,35 @@ def test_wrong_options_are_refused_in_words() -> None:
     assert "no job operation is called GetBackend" in refusal("--job-seconds", "GetBackend=1")
     assert "must be a number" in refusal("--job-seconds", "nan")
     assert "is not a host" in refusal("--allow-host", "http://amplify:80")
+
+
+@pytest.mark.parametrize("port", ["99999", "65536", "-1"])
+def test_a_port_that_cannot_be_is_refused_in_words(port: str) -> None:
+    assert refusal("--port", port) == f"port must be a whole number from 0 to 65535, not {port}\n"
+
+
+@pytest.mark.parametrize("port", [99_999, -1, True, "80", None, 8080.0])
+def test_a_port_that_cannot_be_is_refused_before_anything_listens(port: Any) -> None:
+    with pytest.raises(ValueError, match="port must be a whole number from 0 to 65535"):
+        LocalAmplifyBackend(port=port)
+
+
+@pytest.mark.parametrize("host", ["", " ", "\t\n"])
+def test_an_empty_host_does_not_listen_on_all_interfaces(host: str) -> None:
+    with pytest.raises(ValueError, match=r"host must be an address to listen on, not '.*0\.0\.0\.0 for all"):
+        LocalAmplifyBackend(host=host)
+    assert "host must be an address to listen on" in refusal("--host", host)
+
+
+def test_a_host_that_is_no_text_is_refused() -> None:
+    nothing: Any = None
+    with pytest.raises(ValueError, match="host must be a string, not None"):
+        LocalAmplifyBackend(host=nothing)
+
+
+def test_a_host_that_no_system_can_look_up_is_refused_in_words() -> None:
+    assert "is not a host" in refusal("--host", "a" * 64)
+    assert "cannot listen on" in refusal("--host", "no-such-host.invalid")
 
 
 def test_a_port_in_use_is_said_plainly() -> None:

@@ -18,11 +18,12 @@ from urllib.parse import parse_qs
 from airflow_provider_amplifybackend.local.http.asgi import Scope
 from airflow_provider_amplifybackend.local.service.checks import host_without_userinfo, without_userinfo
 
-_LABELS = r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*"
+# Of longer labels the system finds no address, and Python says so in words of its own.
+_LABELS = r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*"
 _HOST = re.compile(rf"(?:\[(?P<address>[0-9a-f:.]+)\]|(?P<name>{_LABELS})\.?)(?::[0-9]{{1,5}})?")
 _ALLOWED = re.compile(rf"(?:\*\.)?{_LABELS}")
 _LONGEST_SHOWN = 100
-_WILDCARDS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104  # compared with, not listened on
+_WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104  # compared with, not listened on
 # `none`: a person typed the address.
 _OWN_SITES = frozenset({b"same-origin", b"none"})
 _READING_METHODS = frozenset({"GET", "HEAD"})
