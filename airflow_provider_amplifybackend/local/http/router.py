@@ -1,4 +1,4 @@
-"""Paths: the operation that a method and a path mean, and the segments that no path may have."""
+"""Paths: the operation that a method and a path mean."""
 
 from __future__ import annotations
 
@@ -10,24 +10,6 @@ from urllib.parse import unquote, unquote_to_bytes
 T = TypeVar("T")
 
 _SEPARATORS = re.compile(r"[/\\]")
-_MOST_DECODINGS = 8
-
-
-def has_dot_segments(raw_path: str) -> bool:
-    r"""Return true where anybody on the way could resolve the path to another one: a proxy, a client or a signer.
-
-    They differ in what they decode first and in what separates segments (`%2e%2e`, `..%2F`, `%252e`, `..\\`, `..;x`),
-    so all of it counts. What is encoded more often than anybody decodes is refused, too.
-    """
-    path = raw_path
-    for _ in range(_MOST_DECODINGS):
-        if any(segment.partition(";")[0] in (".", "..") for segment in _SEPARATORS.split(path)):
-            return True
-        decoded = unquote(path, errors="surrogateescape")
-        if decoded == path:
-            return False
-        path = decoded
-    return True
 
 
 @dataclass(slots=True)

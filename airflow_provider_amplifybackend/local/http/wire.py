@@ -16,10 +16,11 @@ from botocore.model import ListShape, MapShape, OperationModel, Shape, Structure
 
 from airflow_provider_amplifybackend.local.http import strict_json
 from airflow_provider_amplifybackend.local.http.protocol import Asked
-from airflow_provider_amplifybackend.local.http.router import Router, has_dot_segments
+from airflow_provider_amplifybackend.local.http.router import Router
 from airflow_provider_amplifybackend.local.service import checks
 from airflow_provider_amplifybackend.local.service.api_model import SERVICE_NAME, service_model
 from airflow_provider_amplifybackend.local.service.errors import AnsweredError, bad_request
+from airflow_provider_amplifybackend.local.service.names import has_dot_segments
 from airflow_provider_amplifybackend.local.service.shapes import Parser, parser_of
 
 # A JSON value of any form goes in, one of the same form comes out.

@@ -48,6 +48,13 @@ def name(value: object, what: str) -> str:
     return str(value)
 
 
+def short_name(value: object, what: str) -> str:
+    given = name(value, what)
+    if len(given) > LONGEST_NAME:
+        raise ValueError(f"{what} must have 1 to {LONGEST_NAME} characters, not {len(given)}")
+    return given
+
+
 def flag(value: object, what: str) -> bool:
     if not isinstance(value, bool):
         raise ValueError(f"{what} must be true or false, not {shown(value)}")

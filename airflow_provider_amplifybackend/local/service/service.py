@@ -9,6 +9,7 @@ from airflow_provider_amplifybackend.local.service import checks
 from airflow_provider_amplifybackend.local.service.api_model import APP_MEMBERS, ENVIRONMENT_MEMBERS, service_of
 from airflow_provider_amplifybackend.local.service.errors import bad_request, not_built
 from airflow_provider_amplifybackend.local.service.invocation import Answer, Invocation
+from airflow_provider_amplifybackend.local.service.names import askable, has_dot_segments
 from airflow_provider_amplifybackend.local.service.neighbours import amplify, cloudformation
 from airflow_provider_amplifybackend.local.service.operations import HANDLERS as OWN_HANDLERS
 from airflow_provider_amplifybackend.local.service.provisioner import Observer
@@ -31,8 +32,9 @@ def _check_names(parameters: dict[str, Any]) -> None:
         if name is not None and not 1 <= len(name) <= checks.LONGEST_NAME:
             raise bad_request(f"{member} must have 1 to {checks.LONGEST_NAME} characters")
     for member in _PATH_MEMBERS:
-        if parameters.get(member) in (".", ".."):
-            raise bad_request(f"{member} must not be a dot segment")
+        name = parameters.get(member)
+        if name is not None and has_dot_segments(name):
+            raise bad_request(f"{member} must have no dot segments")
 
 
 class Service(Runtime):
@@ -48,7 +50,7 @@ class Service(Runtime):
         fate_of: FateOf = plain_fate,
     ) -> None:
         super().__init__(strict_apps=strict_apps, settings=settings, observer=observer, fate_of=fate_of)
-        self.known_apps = tuple(apps)
+        self.known_apps = tuple(askable(app_id, "the id of an app") for app_id in apps)
         self.stores: dict[tuple[str, str], Store] = {}
 
     def store(self, account: str = DEFAULT_ACCOUNT, region: str = DEFAULT_REGION) -> Store:

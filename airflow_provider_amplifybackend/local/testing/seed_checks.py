@@ -32,12 +32,6 @@ def entries(given: Any, what: str) -> Sequence[Any]:
     return given
 
 
-def name(given: Any, what: str) -> str:
-    if len(checks.name(given, what)) > checks.LONGEST_NAME:
-        raise SeedError(f"{what} must have 1 to {checks.LONGEST_NAME} characters")
-    return str(given)
-
-
 def texts(given: Any, what: str) -> dict[str, str | None]:
     """Return a map of texts, where null takes one away."""
     if not isinstance(given, Mapping):

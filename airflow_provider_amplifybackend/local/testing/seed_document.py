@@ -13,6 +13,7 @@ from airflow_provider_amplifybackend.local.service import checks
 from airflow_provider_amplifybackend.local.service.api_model import input_members, output_members
 from airflow_provider_amplifybackend.local.service.errors import AnsweredError
 from airflow_provider_amplifybackend.local.service.meta_documents import compact
+from airflow_provider_amplifybackend.local.service.names import askable
 from airflow_provider_amplifybackend.local.service.settings import JOB_SECONDS
 from airflow_provider_amplifybackend.local.service.shapes import parser_of
 from airflow_provider_amplifybackend.local.service.store import DEFAULT_ACCOUNT, DEFAULT_REGION, RESOURCE_KINDS
@@ -118,10 +119,12 @@ def read_seed(document: Mapping[str, Any]) -> Seed:
     """
     read.only(document, "the seed", "account", "region", "apps", "buckets", "stacks")
     return Seed(
-        account=read.name(document.get("account", DEFAULT_ACCOUNT), "account"),
-        region=read.name(document.get("region", DEFAULT_REGION), "region"),
+        account=checks.short_name(document.get("account", DEFAULT_ACCOUNT), "account"),
+        region=checks.short_name(document.get("region", DEFAULT_REGION), "region"),
         apps=[_app(entry) for entry in read.entries(document.get("apps", ()), "apps")],
-        buckets=[read.name(entry, "a bucket") for entry in read.entries(document.get("buckets", ()), "buckets")],
+        buckets=[
+            checks.short_name(entry, "a bucket") for entry in read.entries(document.get("buckets", ()), "buckets")
+        ],
         stacks=[read_stack(entry) for entry in read.entries(document.get("stacks", ()), "stacks")],
     )
 
@@ -130,7 +133,7 @@ def _app(entry: Any) -> SeededApp:
     if isinstance(entry, str):
         entry = {"app_id": entry}
     read.only(entry, "an app", "app_id", "app_name", "config", "environments", "jobs", *_HOSTING_MEMBERS)
-    app_id = read.name(read.required(entry, "an app", "app_id"), "app_id")
+    app_id = askable(read.required(entry, "an app", "app_id"), "app_id")
     return SeededApp(
         app_id=app_id,
         name=checks.text(entry.get("app_name", app_id), "app_name"),
@@ -159,12 +162,14 @@ def _environment(entry: Any) -> SeededEnvironment:
     if isinstance(entry, str):
         entry = {"name": entry}
     read.only(entry, "an environment", "name", "meta", *RESOURCE_KINDS, *SIGN_MEMBERS)
-    name = read.name(read.required(entry, "an environment", "name"), "an environment's name")
+    name = askable(read.required(entry, "an environment", "name"), "an environment's name")
     resources = []
     for kind in RESOURCE_KINDS:
         given = entry.get(kind, {})
         read.only(given, kind, *(given if isinstance(given, Mapping) else ()))
-        resources += [(kind, read.name(label, kind), _config(name, kind, label, one)) for label, one in given.items()]
+        resources += [
+            (kind, checks.short_name(label, kind), _config(name, kind, label, one)) for label, one in given.items()
+        ]
     return SeededEnvironment(name, _meta(entry.get("meta")), resources, read_signs(entry))
 
 
@@ -200,12 +205,12 @@ def _job(entry: Any) -> SeededJob:
         raise SeedError(f"{operation} starts no job")
     seconds, error, job_id = entry.get("seconds"), entry.get("error"), entry.get("job_id")
     return SeededJob(
-        environment=read.name(read.required(entry, "a job", "environment"), "a job's environment"),
+        environment=askable(read.required(entry, "a job", "environment"), "a job's environment"),
         operation=operation,
         status=checks.name(entry.get("status", "COMPLETED"), "status"),
         error=None if error is None else checks.text(error, "error"),
         seconds=None if seconds is None else checks.seconds(seconds, "seconds"),
         age_seconds=read.age(entry.get("age_seconds", 0)),
-        job_id=None if job_id is None else read.name(job_id, "job_id"),
+        job_id=None if job_id is None else askable(job_id, "job_id"),
         shown=job_row(entry.get("row", {})),
     )

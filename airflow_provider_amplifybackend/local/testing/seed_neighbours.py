@@ -14,6 +14,7 @@ from airflow_provider_amplifybackend.local.service import checks
 from airflow_provider_amplifybackend.local.service.api_model import CLOUDFORMATION, service_model
 from airflow_provider_amplifybackend.local.service.errors import AnsweredError
 from airflow_provider_amplifybackend.local.service.hosting import ENDED
+from airflow_provider_amplifybackend.local.service.names import askable
 from airflow_provider_amplifybackend.local.service.neighbours import cloudformation, tags
 from airflow_provider_amplifybackend.local.service.stack_parts import DEPLOYMENT_BUCKET_KIND, LEFTOVER_TYPES
 from airflow_provider_amplifybackend.local.testing import seed_checks as read
@@ -129,7 +130,7 @@ def read_branch(entry: Any) -> SeededBranch:
         entry = {"name": entry}
     read.only(entry, "a branch", "name", "tags", "jobs")
     return SeededBranch(
-        name=read.name(read.required(entry, "a branch", "name"), "a branch's name"),
+        name=askable(read.required(entry, "a branch", "name"), "a branch's name"),
         tags=read_tags(entry.get("tags", {})),
         jobs=tuple(_branch_job(one) for one in read.entries(entry.get("jobs", ()), "a branch's jobs")),
     )
@@ -158,7 +159,7 @@ def read_stack(entry: Any) -> SeededStack:
     if status not in known:
         raise SeedError(f"a stack's status is one of {', '.join(known)}, not {checks.shown(status)}")
     return SeededStack(
-        name=read.name(read.required(entry, "a stack", "name"), "a stack's name"),
+        name=checks.short_name(read.required(entry, "a stack", "name"), "a stack's name"),
         status=status,
         age_seconds=read.age(entry.get("age_seconds", 0)),
         policy=_policy(entry.get("stack_policy")),
