@@ -174,8 +174,7 @@ def count_living_runs(context: Context, dag_id: str, run_id: str | None) -> int:
     ti: Any = context["ti"]
     living, runs = ["queued", "running"], None if run_id is None else [run_id]
     if hasattr(ti, "get_dr_count"):
-        number: int = ti.get_dr_count(dag_id=dag_id, run_ids=runs, states=living)
-        return number
+        return int(ti.get_dr_count(dag_id=dag_id, run_ids=runs, states=living))
     return _count_living_runs_of_airflow_2(dag_id, runs, living)
 
 
@@ -186,8 +185,7 @@ def _count_living_runs_of_airflow_2(dag_id: str, runs: list[str] | None, living:
     table: Any = DagRun
     with create_session() as session:
         rows = session.query(table.id).filter(table.dag_id == dag_id, table.state.in_(living))
-        number: int = (rows if runs is None else rows.filter(table.run_id.in_(runs))).count()
-        return number
+        return int((rows if runs is None else rows.filter(table.run_id.in_(runs))).count())
 
 
 def current_run() -> tuple[str, str] | None:
@@ -333,6 +331,11 @@ def run_in_process(dag: Any, conf: dict[str, Any] | None) -> Any:
     return dag.test(run_conf=conf)
 
 
+def listener_manager() -> Any:
+    """Return whom the tasks of this process tell how they ended."""
+    return _first("airflow.sdk.listener:get_listener_manager", "airflow.listeners.listener:get_listener_manager")()
+
+
 def xcom_model() -> Any:
     """Return the database model of XComs."""
     return _first("airflow.models.xcom:XComModel", "airflow.models.xcom:XCom")
@@ -379,6 +382,7 @@ __all__ = [
     "event_trigger_base",
     "first_reschedule_date",
     "human_in_the_loop",
+    "listener_manager",
     "load_dags",
     "mask_secret",
     "notifier_base",

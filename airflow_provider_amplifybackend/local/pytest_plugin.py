@@ -58,6 +58,14 @@ def _dags_folder(config: pytest.Config) -> Path:
     return (beside / str(config.getini(DAGS_OPTION))).resolve()
 
 
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+    """Say why a DAG run has failed where a test expected another state."""
+    from airflow_provider_amplifybackend.local.testing.isolated_airflow import RunState
+
+    states = [side for side in (left, right) if isinstance(side, RunState) and side.reasons]
+    return [f"{left!r} {op} {right!r}", *states[0].reasons] if states else None
+
+
 @pytest.fixture(scope="session")
 def local_amplifybackend_server() -> Iterator[LocalAmplifyBackend]:
     """One local AmplifyBackend for the whole test session; its state stays from test to test."""

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import atexit
 import base64
+import contextlib
 import json
 import os
 import shutil
 import sys
 import tempfile
 import warnings
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+import pluggy
 
 from airflow_provider_amplifybackend.local.service.store import DEFAULT_ACCOUNT, DEFAULT_REGION
 
@@ -119,16 +123,29 @@ def _imported_home() -> str:
     return str(AIRFLOW_HOME)
 
 
+class RunState(str):
+    """`success` or `failed`, and what pytest says of it where a test expected the other: what the tasks raised."""
+
+    reasons: tuple[str, ...]
+
+    def __new__(cls, state: str, errors: Mapping[str, str]) -> RunState:
+        made = super().__new__(cls, state)
+        made.reasons = tuple(f"{name}: {error}" for name, error in errors.items())
+        return made
+
+
 @dataclass(frozen=True)
 class LocalRun:
-    """A DAG run that has ended."""
+    """A DAG run that has ended. Its repr begins with why: whoever prints it may cut it."""
 
-    dag_id: str
-    run_id: str
+    errors: dict[str, str]
+    """What each failed task raised last, by task id, for a mapped task by `id[index]`: `Type: text`, secrets masked."""
     state: str
     """`success` or `failed`."""
     states: dict[str, str]
     """State by task id; for a mapped task by `id[index]`."""
+    dag_id: str
+    run_id: str
 
     def xcom(self, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
         """Return what a task has pushed, or None."""
@@ -178,18 +195,54 @@ class LocalAirflow:
         if retry_delay is not None:
             for task in dag.tasks:
                 _wait_between_tries(task, timedelta(seconds=retry_delay))
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _heard() as failures:
             warnings.simplefilter("ignore")
             run = run_in_process(dag, conf)
+        states = {_name(task): str(task.state) for task in run.get_task_instances()}
+        errors = {name: failures.text(name) for name in failures.errors if states.get(name) == "failed"}
         return LocalRun(
+            errors=errors,
+            state=RunState(run.state, errors),
+            states=states,
             dag_id=run.dag_id,
             run_id=run.run_id,
-            state=str(run.state),
-            states={
-                task.task_id if task.map_index < 0 else f"{task.task_id}[{task.map_index}]": str(task.state)
-                for task in run.get_task_instances()
-            },
         )
+
+
+class _Failures:
+    """What the tries of tasks raised, the last of each task: Airflow's database has only that they failed."""
+
+    def __init__(self) -> None:
+        self.errors: dict[str, BaseException | str] = {}
+
+    @pluggy.HookimplMarker("airflow")
+    def on_task_instance_failed(self, task_instance: Any, error: BaseException | str | None) -> None:
+        if error is not None:
+            self.errors[_name(task_instance)] = error
+
+    def text(self, name: str) -> str:
+        """Return what a task raised, without whatever has become a secret by now."""
+        from airflow_provider_amplifybackend._compat import redact
+
+        error = self.errors[name]
+        return str(redact(error if isinstance(error, str) else f"{type(error).__name__}: {error}"))
+
+
+@contextlib.contextmanager
+def _heard() -> Iterator[_Failures]:
+    from airflow_provider_amplifybackend._compat import listener_manager
+
+    manager, failures = listener_manager(), _Failures()
+    manager.add_listener(failures)
+    try:
+        yield failures
+    finally:
+        manager.pm.unregister(failures)
+
+
+def _name(task: Any) -> str:
+    """Return how a task instance is called here."""
+    return str(task.task_id) if task.map_index is None or task.map_index < 0 else f"{task.task_id}[{task.map_index}]"
 
 
 def _wait_between_tries(task: Any, delay: timedelta) -> None:

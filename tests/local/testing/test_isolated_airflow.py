@@ -70,6 +70,55 @@ def test_a_dag_that_is_not_there_is_said_with_what_is(local_airflow):
     assert "clean_up" in str(refused.value)
     assert "No module named 'not_installed'" in str(refused.value)
 """
+FAILING = """
+from datetime import datetime
+
+from airflow import DAG
+from airflow.models import BaseOperator
+
+from airflow_provider_amplifybackend._compat import mask_secret
+from airflow_provider_amplifybackend.operators.environment import DeleteBackendOperator
+
+
+class Raising(BaseOperator):
+    template_fields = ("text",)
+
+    def __init__(self, *, text, tries=2, **more):
+        super().__init__(**more)
+        self.text, self.tries = text, tries
+
+    def execute(self, context):
+        mask_secret("hushhush-1234")
+        if context["ti"].try_number <= self.tries:
+            raise ValueError(self.text)
+
+
+with DAG("failing", schedule=None, start_date=datetime(2026, 1, 1), catchup=False):
+    delete = DeleteBackendOperator.partial(task_id="delete", app_id="d1a2b3c4d5", deferrable=True).expand(
+        backend_environment_name=["one", "two"]
+    )
+    Raising(task_id="after", text="never runs").set_upstream(delete)
+    Raising(task_id="tells", text="the key is hushhush-1234, keep it", retries=1)
+    Raising(task_id="recovers", text="only once", tries=1, retries=1)
+    Raising(task_id="unrendered", text="{{ nobody.knows }}")
+"""
+SEES_WHY = """
+def test_it(local_amplifybackend, local_airflow):
+    local_amplifybackend.control.seed_app("d1a2b3c4d5", "one", "two")
+    local_amplifybackend.control.add_fault(
+        "DeleteBackend", kind="job_fails", environment="two", error="stack is in use"
+    )
+    run = local_airflow.run("failing")
+    assert (run.states["after"], run.states["recovers"]) == ("upstream_failed", "success")
+    assert set(run.errors) == {"delete[1]", "tells", "unrendered"}
+    assert "stack is in use" in run.errors["delete[1]"]
+    assert run.errors["tells"] == "ValueError: the key is ***, keep it"
+    assert run.errors["unrendered"].startswith("UndefinedError: 'nobody' is undefined")
+    assert repr(run).startswith("LocalRun(errors={")
+    assert "hushhush" not in repr(run)
+    assert run.state == "failed"
+    assert run.state == "success"
+"""
 
 
 def in_project(
@@ -133,3 +182,12 @@ def test_a_dag_runs_with_retries_and_without_any_way_to_aws(tmp_path: Path) -> N
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert "2 passed" in done.stdout
     assert is_untouched(existing)
+
+
+def test_a_run_that_failed_says_why_and_so_does_pytest(tmp_path: Path) -> None:
+    done, _ = in_project(tmp_path, SEES_WHY, "--show-capture=no", dags__failing=FAILING)
+    assert "AssertionError: assert 'failed' == 'success'" in done.stdout, done.stdout[-6000:] + done.stderr[-2000:]
+    shown = [line.removeprefix("E").strip() for line in done.stdout.splitlines()]
+    assert "tells: ValueError: the key is ***, keep it" in shown
+    assert [line for line in shown if line.startswith("delete[1]: ") and "stack is in use" in line]
+    assert "hushhush-1234" not in done.stdout
