@@ -1,4 +1,4 @@
-# Everything that a developer or CI runs. Needs make, git and a Python 3.11 or newer; `make help` lists the targets.
+# Everything that a developer or CI runs. Needs make, git and a Python 3.11, 3.12 or 3.13; `make help` lists the targets.
 #
 # Settings, given as `make test PYTHON=python3.12 VENV=.venv312`:
 #   PYTHON   the interpreter of the virtual environment (default: the first with committed constraints)

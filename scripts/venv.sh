@@ -12,11 +12,11 @@ python=$2
 layer=$3
 
 if ! minor=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null); then
-    echo "venv: '$python' does not run. Name a Python 3.11 or newer: make ... PYTHON=python3.12" >&2
+    echo "venv: '$python' does not run. Name a Python 3.11, 3.12 or 3.13: make ... PYTHON=python3.12" >&2
     exit 1
 fi
 if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
-    echo "venv: '$python' is Python $minor; this package needs 3.11 or newer: make ... PYTHON=python3.12" >&2
+    echo "venv: '$python' is Python $minor; this package needs 3.11, 3.12 or 3.13: make ... PYTHON=python3.12" >&2
     exit 1
 fi
 
