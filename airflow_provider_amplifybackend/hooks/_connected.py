@@ -37,7 +37,7 @@ from airflow_provider_amplifybackend.hooks._tls import read_client_cert, read_ve
 from airflow_provider_amplifybackend.hooks._user_agent import with_user_agent
 from airflow_provider_amplifybackend.parameters import service_model
 from airflow_provider_amplifybackend.parameters.client_config import for_botocore
-from airflow_provider_amplifybackend.parameters.no_passwords import as_connection_id
+from airflow_provider_amplifybackend.parameters.identity import as_connection_id, as_region
 
 if TYPE_CHECKING:
     from airflow.providers.amazon.aws.utils.connection_wrapper import AwsConnectionWrapper
@@ -84,12 +84,21 @@ class ConnectedHook(AwsBaseHook):
         def conn(self) -> AmplifyBackendClient:
             """The client of boto3. The base class makes it, and cannot say of which service."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs["client_type"] = service_model.SERVICE
-        as_connection_id("aws_conn_id", args[0] if args else kwargs.get("aws_conn_id"))
+    def __init__(
+        self,
+        aws_conn_id: str | None = AwsBaseHook.default_conn_name,
+        verify: bool | str | None = None,
+        region_name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         if isinstance(kwargs.get("config"), Mapping):
             kwargs["config"] = for_botocore(kwargs["config"])
-        super().__init__(*args, **kwargs)
+        super().__init__(
+            as_connection_id("aws_conn_id", aws_conn_id),
+            verify,
+            as_region("region_name", region_name),
+            **kwargs | {"client_type": service_model.SERVICE},
+        )
         self._may_send: Callable[[], bool] = always
         # What of the service's texts can be shown: without the secrets of the requests that were made here.
         self.texts = ServiceTexts()
@@ -179,6 +188,12 @@ class ConnectedHook(AwsBaseHook):
         if self.connection_found:
             return f"{connection} can no longer be found, although it was found earlier"
         return f"{connection} does not exist. Create it, or set aws_conn_id=None to use boto3's own credentials."
+
+    @property
+    def region_name(self) -> str | None:
+        """The region; None leaves it to boto3."""
+        # An extra may leave it empty, as the form of a connection does.
+        return as_region("region_name", super().region_name or None, self._origin(self._region_name))
 
     @property
     def verify(self) -> bool | str | None:

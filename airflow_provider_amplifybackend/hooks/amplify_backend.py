@@ -59,8 +59,8 @@ class AmplifyBackendHook(ConnectedHook):
 
     .. seealso:: https://docs.aws.amazon.com/amplify-admin-ui/latest/APIReference/what-is-admin-ui.html
 
-    :param aws_conn_id: The Airflow connection for AWS credentials. If it is None or empty, or the default connection
-        that does not exist, boto3's own credential chain is used.
+    :param aws_conn_id: The Airflow connection for AWS credentials. If it is None, or the default connection that does
+        not exist, boto3's own credential chain is used.
     :param region_name: AWS region, e.g. ``us-east-1``. Default: the connection's.
     :param verify: Whether to verify TLS certificates, or the path of a CA bundle.
     :param config: botocore client configuration, a ``Config`` or its keyword arguments.

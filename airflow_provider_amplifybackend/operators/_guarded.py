@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_amplifybackend._compat import current_run
 from airflow_provider_amplifybackend.core.operations import OPERATIONS
@@ -68,8 +68,7 @@ class GuardedOperator(AmplifyBackendOperator):
     :raises BackendGuardError: The guard refused; ``reason`` says which rule. Nothing was sent.
     """
 
-    # The parameters that make a task more careful: one that a template or another task leaves empty is not left out.
-    careful: ClassVar[frozenset[str]] = frozenset({"guard", "only_if"})
+    careful = AmplifyBackendOperator.careful | {"guard", "only_if"}
     template_fields: Sequence[str] = (*AmplifyBackendOperator.template_fields, "guard", "only_if")
     readers = AmplifyBackendOperator.readers | {"guard": as_mode, "only_if": as_conditions}
 
@@ -77,12 +76,6 @@ class GuardedOperator(AmplifyBackendOperator):
         super().__init__(**kwargs)
         self.guard = guard
         self.only_if = only_if
-
-    def set_rendered(self, name: str, value: Any) -> None:
-        """Set a parameter to what was rendered; if that is nothing, it is not as if it had not been given."""
-        given = getattr(self, name) if name in self.careful else None
-        was_given = given is not None and given != {}
-        super().set_rendered(name, "" if was_given and (value is None or value == {}) else value)
 
     @classmethod
     def problems(cls, values: Mapping[str, Any], *, templates: bool = False) -> list[str]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_amplifybackend.exceptions import BackendRequestError, BackendStorageError
 from airflow_provider_amplifybackend.parameters.durations import as_duration
+from airflow_provider_amplifybackend.parameters.identity import as_named_connection, as_named_region
 from airflow_provider_amplifybackend.parameters.limits import as_bounded
-from airflow_provider_amplifybackend.parameters.no_passwords import as_connection_id
 from airflow_provider_amplifybackend.parameters.places import as_optional_names, as_place
 from airflow_provider_amplifybackend.parameters.reading import as_choice
 from airflow_provider_amplifybackend.tasks.aws_parameters import AwsParameters
@@ -59,11 +59,12 @@ class BackendInventoryOperator(AwsParameters):
         "on_error",
         *AwsParameters.template_fields,
     )
+    careful = AwsParameters.careful | {"app_ids", "regions", "connections"}
     readers = AwsParameters.readers | {
         "path": as_place,
         "app_ids": as_optional_names,
-        "regions": as_optional_names,
-        "connections": partial(as_optional_names, read=as_connection_id),
+        "regions": partial(as_optional_names, read=as_named_region),
+        "connections": partial(as_optional_names, read=as_named_connection),
         "requests_per_second": partial(as_bounded, least=0.1, most=MOST_REQUESTS_PER_SECOND),
         "stuck_after": as_duration,
         "stale_after": as_duration,
@@ -121,8 +122,8 @@ class BackendInventoryOperator(AwsParameters):
             context["ti"].xcom_push(key=XCOM_KEY, value=compact(rows, facts))
 
     def _scopes(self) -> list[tuple[str | None, str | None]]:
-        connections = self.read("connections") or [self.aws_conn_id]
-        regions = self.read("regions") or [self.region_name or None]
+        connections = self.read("connections") or [self.read("aws_conn_id")]
+        regions = self.read("regions") or [self.read("region_name")]
         return [(connection, region) for connection in connections for region in regions]
 
     def _make_hook(self, turns: Turns, connection: str | None, region: str | None) -> PacedHook:

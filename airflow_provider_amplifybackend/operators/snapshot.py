@@ -14,7 +14,7 @@ from airflow_provider_amplifybackend.exceptions import (
     BackendRequestError,
     BackendStorageError,
 )
-from airflow_provider_amplifybackend.parameters.no_passwords import as_connection_id
+from airflow_provider_amplifybackend.parameters.identity import as_optional_connection, as_region
 from airflow_provider_amplifybackend.parameters.places import as_optional_names, as_place
 from airflow_provider_amplifybackend.parameters.reading import as_choice, as_name, refuse_missing, shown
 from airflow_provider_amplifybackend.tasks.aws_parameters import AwsParameters
@@ -27,14 +27,6 @@ if TYPE_CHECKING:
 # The members of a side that is an environment rather than a file.
 _LIVING = frozenset({"app_id", "backend_environment_name", "region_name", "aws_conn_id"})
 FAIL_ON = ("never", "difference", "doubt")
-
-
-def as_optional_connection(name: str, value: Any) -> str | None:
-    """Return the id of a connection; None where there is none."""
-    if value is None:
-        return None
-    refuse_missing(name, value)
-    return str(as_connection_id(name, value))
 
 
 def as_side(name: str, value: Any) -> Any:
@@ -61,6 +53,7 @@ def as_side(name: str, value: Any) -> Any:
     for member in ("app_id", "backend_environment_name"):
         as_name(f"{name}.{member}", value[member])
     as_optional_connection(f"{name}.aws_conn_id", value.get("aws_conn_id"))
+    as_region(f"{name}.region_name", value.get("region_name"))
     return dict(value)
 
 
@@ -72,6 +65,7 @@ class SnapshotParameters(AwsParameters):
     """
 
     template_fields: Sequence[str] = ("snapshot_key_conn_id", *AwsParameters.template_fields)
+    careful = AwsParameters.careful | {"snapshot_key_conn_id"}
     readers = AwsParameters.readers | {"snapshot_key_conn_id": as_optional_connection}
 
     def __init__(self, *, snapshot_key_conn_id: str | None = None, **kwargs: Any) -> None:

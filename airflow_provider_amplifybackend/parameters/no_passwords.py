@@ -12,7 +12,7 @@ from typing import Any
 
 from airflow_provider_amplifybackend.core.addresses import PROXIES, has_password, has_userinfo, names_user
 from airflow_provider_amplifybackend.core.secret_names import is_secret_name
-from airflow_provider_amplifybackend.exceptions import BackendParameterError
+from airflow_provider_amplifybackend.parameters.identity import refuse_connection_itself
 from airflow_provider_amplifybackend.parameters.reading import holds_template, is_template, problems_of
 
 WAY_OUT = (
@@ -37,7 +37,7 @@ def password_problems(name: str, options: Any) -> Iterator[str]:
 def refused_passwords(name: str, value: Any) -> list[str]:
     """Return a sentence for each password in one of the parameters, also where it is written as a text."""
     if name == "aws_conn_id":
-        return [] if is_template(value) else problems_of(as_connection_id, name, value)
+        return [] if is_template(value) else problems_of(refuse_connection_itself, name, value)
     if name in PLACES:
         return [f"{name} holds {_OF_ADDRESS}, and {_PLACE_WAY_OUT}"] if has_password(str(value)) else []
     if name != "botocore_config":
@@ -68,17 +68,3 @@ def _found(path: str, value: Any, *, is_proxy: bool, levels: int) -> Iterator[tu
 def _shown_key(key: Any) -> str:
     """Return a key as messages name it: it can be an address itself."""
     return key if isinstance(key, str) and "@" not in key else "..."
-
-
-def as_connection_id(name: str, value: Any) -> Any:
-    """Return the id of a connection; a connection itself, as a URI or JSON, is none.
-
-    :raises BackendParameterError: names the parameter and not its value, which can hold a password.
-    """
-    if isinstance(value, str) and ("://" in value or "@" in value or value.lstrip().startswith("{")):
-        raise BackendParameterError(
-            f"{name} is a connection itself and not the id of one; its value is not shown, because it can hold a "
-            "password. Create the connection in Airflow (UI, CLI, AIRFLOW_CONN_... or a secrets backend), and name "
-            "its id"
-        )
-    return value

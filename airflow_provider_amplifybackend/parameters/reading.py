@@ -131,11 +131,15 @@ def holds_template(value: Any, levels: int = 10) -> bool:
     return is_template(value)
 
 
-def refuse_missing(name: str, value: Any) -> None:
-    """Refuse what a template or another task has left empty: it was meant to be more careful, not less."""
+def refuse_missing(name: str, value: Any, *, instead: str = "") -> None:
+    """Refuse what a template or another task has left empty: it was meant to be more careful, not less.
+
+    :param instead: What to pass where nothing is meant.
+    """
     if isinstance(value, str) and value.strip() in EMPTY_RENDERINGS:
         raise BackendParameterError(
             f"{name}={shown(value)} is missing a value; if it comes from an upstream task, that task returned none"
+            f"{instead}"
         )
 
 

@@ -125,7 +125,17 @@ class Renderer:
 
     def parameter(self, name: str, value: Any) -> Any:
         """Return a parameter that is no configuration; a text in it is never a file."""
-        return self._each(value, name, lambda text, path: self._text(_Text(text, path, keep_last_newline=False)))
+
+        def kept(rendered: Any, path: str) -> Any:
+            # Inside of a parameter None would be as if it had not been given.
+            return "None" if rendered is None and path != name else rendered
+
+        return self._each(
+            value,
+            name,
+            lambda text, path: kept(self._text(_Text(text, path, keep_last_newline=False)), path),
+            lambda later, path: kept(self._resolve(later), path),
+        )
 
     def settings(self, name: str, value: Any) -> Any:
         """Return a dictionary of settings that are no API's, so that natively rendered numbers stay numbers."""
@@ -200,17 +210,26 @@ class Renderer:
 
     # ---------------------------------------------------------------------------------------------------- any value
 
-    def _each(self, value: Any, path: str, render: Callable[[str, str], Any]) -> Any:
-        """Return a copy of a value with every text in it rendered."""
+    def _each(
+        self,
+        value: Any,
+        path: str,
+        render: Callable[[str, str], Any],
+        resolve: Callable[[Any, str], Any] | None = None,
+    ) -> Any:
+        """Return a copy of a value with every text in it rendered.
+
+        :param resolve: Resolves what is no text and no plain container. Default: as Airflow does.
+        """
         if isinstance(value, str):
             return render(value, path)
         if isinstance(value, dict):
-            return {key: self._each(member, f"{path}.{key}", render) for key, member in value.items()}
+            return {key: self._each(member, f"{path}.{key}", render, resolve) for key, member in value.items()}
         if isinstance(value, list | tuple | set | frozenset):
-            return [self._each(item, f"{path}[{index}]", render) for index, item in enumerate(value)]
+            return [self._each(item, f"{path}[{index}]", render, resolve) for index, item in enumerate(value)]
         if value is None or isinstance(value, bool | int | float):
             return value
-        return self._resolve(value)
+        return resolve(value, path) if resolve else self._resolve(value)
 
     def _has_marks(self, text: str) -> bool:
         rest = without_code_places(text)

@@ -90,6 +90,7 @@ class SurveyEnvironmentsOperator(AwsParameters):
         "is_dry_run",
         *AwsParameters.template_fields,
     )
+    careful = AwsParameters.careful | {"app_ids", "dag_ids"}
     readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = AwsParameters.readers | {
         "app_ids": as_app_ids,
         "name_pattern": as_pattern,

@@ -12,12 +12,13 @@ from airflow_provider_amplifybackend._masking import mask_texts
 from airflow_provider_amplifybackend.core.addresses import PROXIES, passwords
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.parameters.client_config import as_client_config
-from airflow_provider_amplifybackend.parameters.no_passwords import as_connection_id, refused_passwords
+from airflow_provider_amplifybackend.parameters.identity import as_connection_id, as_region
+from airflow_provider_amplifybackend.parameters.no_passwords import refused_passwords
 from airflow_provider_amplifybackend.parameters.reading import as_verify, holds_template, problems_of
 from airflow_provider_amplifybackend.tasks.documented import DocumentedTask
 from airflow_provider_amplifybackend.tasks.literal_secrets import warn_of_literal_secret
 from airflow_provider_amplifybackend.tasks.map_index import NamedMapIndex
-from airflow_provider_amplifybackend.tasks.mapping import CheckedMapping, check_written
+from airflow_provider_amplifybackend.tasks.mapping import CheckedMapping, check_written, is_given_upstream
 from airflow_provider_amplifybackend.tasks.notes import note_failures_of
 
 if TYPE_CHECKING:
@@ -28,17 +29,21 @@ if TYPE_CHECKING:
 class AwsParameters(DocumentedTask, NamedMapIndex, CheckedMapping, BaseOperator):
     """The four AWS parameters of operators and sensors.
 
-    :param aws_conn_id: The Airflow connection for AWS credentials. If it is None or empty, boto3's own credential
-        chain is used. (templated)
+    :param aws_conn_id: The Airflow connection for AWS credentials. None: boto3's own credential chain is used; a
+        template or another task that gives nothing is refused. (templated)
     :param region_name: AWS region, e.g. ``us-east-1``. Default: the connection's. (templated)
     :param verify: Whether to verify TLS certificates, or the path of a CA bundle. (templated)
     :param botocore_config: Keyword arguments of botocore's ``Config``: a dictionary or JSON text. (templated)
     """
 
     template_fields: Sequence[str] = ("aws_conn_id", "region_name", "verify", "botocore_config")
+    # The parameters without which a task would do something else, as somebody else or elsewhere: one that a template or
+    # another task leaves empty is not left out.
+    careful: ClassVar[frozenset[str]] = frozenset({"aws_conn_id", "region_name"})
     # How the parameters that are not the API's are read, and so checked.
     readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
         "aws_conn_id": as_connection_id,
+        "region_name": as_region,
         "botocore_config": as_client_config,
     }
 
@@ -134,6 +139,10 @@ class AwsParameters(DocumentedTask, NamedMapIndex, CheckedMapping, BaseOperator)
             except Exception:
                 self.log.error("%s: %s cannot be rendered", self.task_id, name)
                 raise
+            was_given = value is not None and value != {}
+            is_empty = rendered is None or rendered == {}
+            if name in self.careful and is_empty and (was_given or is_given_upstream(self, name, context)):
+                rendered = ""  # which is refused: it is not as if it had not been given
             self.set_rendered(name, rendered)
 
     def set_rendered(self, name: str, value: Any) -> None:
@@ -144,8 +153,8 @@ class AwsParameters(DocumentedTask, NamedMapIndex, CheckedMapping, BaseOperator)
     def aws_parameters(self) -> dict[str, Any]:
         """Return the four parameters, as the hook and the triggers take them."""
         return {
-            "aws_conn_id": self.aws_conn_id,
-            "region_name": self.region_name or None,
+            "aws_conn_id": self.read("aws_conn_id"),
+            "region_name": self.read("region_name"),
             "verify": as_verify(self.verify),
             "botocore_config": self.read("botocore_config"),
         }

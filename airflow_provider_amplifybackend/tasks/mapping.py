@@ -47,6 +47,17 @@ def check_written(task_class: type[CheckedMapping], task_id: Any, parameters: Ma
             raise BackendParameterError(f"{task_id}: {problem}")
 
 
+def is_given_upstream(task: Any, name: str, context: Mapping[str, Any]) -> bool:
+    """Tell whether a mapped task has a parameter from another task rather than from the DAG's author."""
+    mapped: Any = getattr(task.get_dag(), "task_dict", {}).get(task.task_id)
+    given = getattr(getattr(mapped, "expand_input", None), "value", None)
+    if isinstance(given, Mapping):  # of expand
+        return name in given and not isinstance(given[name], Mapping | list | tuple)
+    if isinstance(given, list | tuple):  # of expand_kwargs
+        given = given[context["ti"].map_index]
+    return hasattr(given, "resolve") and name not in mapped.partial_kwargs
+
+
 @lru_cache(maxsize=1)
 def _checked_partial() -> Any:
     base: Any = operator_partial()

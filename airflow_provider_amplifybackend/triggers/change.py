@@ -19,8 +19,10 @@ from airflow_provider_amplifybackend.core.job import COMPLETED, FAILED, Job
 from airflow_provider_amplifybackend.core.job_ends import JobList, Watermark, advance, begin
 from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
+from airflow_provider_amplifybackend.parameters.identity import as_connection_id, as_region
 from airflow_provider_amplifybackend.parameters.limits import as_waiter_delay
 from airflow_provider_amplifybackend.parameters.no_passwords import refused_passwords
+from airflow_provider_amplifybackend.parameters.reading import problems_of
 
 if TYPE_CHECKING:
     from airflow.triggers.base import BaseEventTrigger
@@ -98,7 +100,8 @@ class BackendChangeTrigger(BaseEventTrigger):
         found = [
             names.problem("app_id", self.app_id),
             names.problem("backend_environment_name", self.backend_environment_name),
-            *refused_passwords("aws_conn_id", self.aws_conn_id),
+            *problems_of(as_connection_id, "aws_conn_id", self.aws_conn_id),
+            *problems_of(as_region, "region_name", self.region_name),
             *refused_passwords("botocore_config", self.botocore_config),
             _unknown("operations", self.operations, JOB_OPERATIONS),
             _unknown("statuses", self.statuses, END_STATUSES),

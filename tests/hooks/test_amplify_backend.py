@@ -167,7 +167,7 @@ def test_a_connection_that_was_named_must_exist(service: LocalAmplifyBackend) ->
     assert not service.control.journal()
 
 
-@pytest.mark.parametrize("aws_conn_id", ["aws_default", None, ""])
+@pytest.mark.parametrize("aws_conn_id", ["aws_default", None])
 def test_without_a_connection_boto3_looks_for_itself(
     service: LocalAmplifyBackend, monkeypatch: pytest.MonkeyPatch, aws_conn_id: str | None
 ) -> None:
@@ -177,6 +177,19 @@ def test_without_a_connection_boto3_looks_for_itself(
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("AWS_ENDPOINT_URL", service.endpoint_url)
     assert AmplifyBackendHook(aws_conn_id=aws_conn_id).environment_exists(APP, "staging")
+
+
+@pytest.mark.parametrize("aws_conn_id", ["", " ", "None", False, 0, []])
+def test_an_id_that_came_out_empty_is_not_the_identity_of_boto3(aws_conn_id: Any) -> None:
+    for args, kwargs in (([aws_conn_id], {}), ([], {"aws_conn_id": aws_conn_id})):
+        with pytest.raises(BackendParameterError, match=r"aws_conn_id=.*for boto3's own credentials pass None"):
+            AmplifyBackendHook(*args, **kwargs)
+
+
+@pytest.mark.parametrize("region_name", ["", "None", "us-east-1\n", "eu west 1", 1])
+def test_a_region_that_can_be_none_is_named_before_there_is_a_client(region_name: Any) -> None:
+    with pytest.raises(BackendParameterError, match="region_name="):
+        AmplifyBackendHook(region_name=region_name)
 
 
 def test_no_region_is_said_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,6 +69,7 @@ def event_of_a_trigger(**parameters: Any) -> dict[str, Any]:
         ({"config_kwargs": {"client_cert": ["a", "b", "c"]}}, "config_kwargs.client_cert must be the path of a file"),
         ({"endpoint_url": "ftp://x"}, "endpoint_url='ftp://x' in the extra of the connection 'odd' must be an address"),
         ({"endpoint_url": "http://x:99999"}, "endpoint_url='http://x:99999' in the extra of the connection 'odd' must"),
+        ({"region_name": "eu west 1"}, "region_name='eu west 1' in the extra of the connection 'odd' must be the name"),
         ({"endpoint_url": 5}, "endpoint_url=5 in the extra of the connection 'odd' must be a string"),
     ],
     ids=str,

@@ -60,3 +60,18 @@ def test_a_bad_name_ends_the_wait_at_once(service: LocalAmplifyBackend, run: Run
         with pytest.raises(BackendRequestError):
             events.job_of_event(event)
     assert service.control.journal() == []
+
+
+@pytest.mark.parametrize(
+    "where", [{"aws_conn_id": ""}, {"aws_conn_id": "None"}, {"region_name": "us-east-1\n"}], ids=str
+)
+def test_a_connection_or_region_that_is_none_ends_the_wait_at_once(
+    service: LocalAmplifyBackend, run: Run, where: dict[str, str]
+) -> None:
+    patient: dict[str, Any] = {"deadline": time.time() + 600, "waiter_delay": 600}
+    trigger = BackendJobTrigger.waiting_for(JobRef(APP, "job", ("staging",)), **patient, **where)
+    event = run(event_of(trigger))
+    assert event["kind"] == events.ERROR
+    ((name, value),) = where.items()
+    assert f"{name}={value!r} " in event["message"]
+    assert service.control.journal() == []
