@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.operators._base import AmplifyBackendOperator
 from airflow_provider_amplifybackend.parameters.reading import shown
+
+# One line that ends as files do, and has nothing of a schema: neither braces nor directives nor comments.
+_is_file_name = re.compile(r"\s*[^\r\n{}()@#\"]+\.\w{1,9}\s*").fullmatch
 
 
 class ConfiguredResource(AmplifyBackendOperator):
@@ -20,8 +24,9 @@ class ConfiguredResource(AmplifyBackendOperator):
         """Return the request. Files are read when the task's parameters are rendered."""
         request = super().build_request()
         schema = request.get("ResourceConfig", {}).get("TransformSchema", "")
-        if schema.endswith(".graphql") and "{" not in schema:
+        if _is_file_name(schema):
             raise BackendParameterError(
-                f"{self.task_id}: resource_config.TransformSchema={shown(schema)} is a file name, not a schema"
+                f"{self.task_id}: resource_config.TransformSchema={shown(schema)} is a file name, not a schema; only a "
+                "name that ends in .graphql, in lower case and without blanks around it, is read"
             )
         return request

@@ -10,6 +10,7 @@ from airflow_provider_amplifybackend.core.job import Job, JobResult, Outcome
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.operators._approval import ApprovalCheck, as_approval, task_id_of
 from airflow_provider_amplifybackend.operators._job_base import RemovingOperator
+from airflow_provider_amplifybackend.parameters.json_texts import read_json
 from airflow_provider_amplifybackend.parameters.places import as_optional_place
 from airflow_provider_amplifybackend.parameters.reading import (
     as_choice,
@@ -33,20 +34,13 @@ def as_plan(name: str, value: Any) -> Plan | None:
 
     :raises BackendParameterError: It is none, or was altered.
     """
-    import json
-
     from airflow_provider_amplifybackend.guard.plan import Plan, PlanError
 
     if value is None:
         return None
     refuse_missing(name, value)
     if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            raise BackendParameterError(
-                f"{name} is not valid JSON: pass plan.output, or a template that ends with | tojson"
-            ) from None
+        value = read_json(name, value, "pass plan.output, or a template that ends with | tojson")
     if not isinstance(value, Mapping):
         raise BackendParameterError(f"{name}={shown(value)} must be a plan: pass plan.output")
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from airflow_provider_amplifybackend.exceptions import (
     BackendStorageError,
 )
 from airflow_provider_amplifybackend.parameters.identity import as_optional_connection, as_region
+from airflow_provider_amplifybackend.parameters.json_texts import read_json
 from airflow_provider_amplifybackend.parameters.places import as_optional_names, as_place
 from airflow_provider_amplifybackend.parameters.reading import as_choice, as_name, refuse_missing, shown
 from airflow_provider_amplifybackend.tasks.aws_parameters import AwsParameters
@@ -36,10 +36,7 @@ def as_side(name: str, value: Any) -> Any:
     """
     refuse_missing(name, value)
     if isinstance(value, str) and value.lstrip().startswith("{"):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            raise BackendParameterError(f"{name} is not valid JSON: use | tojson in its template") from None
+        value = read_json(name, value, "use | tojson in its template")
     if not isinstance(value, Mapping):
         return as_place(name, value)
     if "path" in value:

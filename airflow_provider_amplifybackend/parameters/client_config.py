@@ -6,7 +6,6 @@ would take and fail on later, and what cannot be stored with a trigger is refuse
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from functools import partial
@@ -14,12 +13,15 @@ from typing import Any
 
 from airflow_provider_amplifybackend.core.encodable import encodable_text
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
+from airflow_provider_amplifybackend.parameters.identity import as_region
+from airflow_provider_amplifybackend.parameters.json_texts import read_json
 from airflow_provider_amplifybackend.parameters.limits import LONGEST_WAIT, as_bounded
 from airflow_provider_amplifybackend.parameters.lookalikes import cut
 from airflow_provider_amplifybackend.parameters.no_passwords import password_problems
-from airflow_provider_amplifybackend.parameters.reading import EMPTY_RENDERINGS, as_flag
+from airflow_provider_amplifybackend.parameters.reading import EMPTY_RENDERINGS, as_choice, as_flag, shown
 
 DEEPEST = 8  # levels of nesting; botocore's own options have two
+UNSIGNED = "unsigned"
 _SHORTEST_TIMEOUT = 0.001
 
 
@@ -48,10 +50,16 @@ def as_client_config(name: str, value: Any, *, may_hold_passwords: bool = False)
 
 
 def for_botocore(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return options for botocore, which takes a certificate and its key for a pair only if they are a tuple."""
+    """Return options for botocore, which takes a certificate and its key for a pair only if they are a tuple.
+
+    What is not to be signed at all is a text here, as in the amazon provider's connections.
+    """
+    from botocore import UNSIGNED as NOT_SIGNED
+
     proxies = options.get("proxies_config")
     return {
         **options,
+        **({"signature_version": NOT_SIGNED} if options.get("signature_version") == UNSIGNED else {}),
         **_paired(options, "client_cert"),
         **({"proxies_config": {**proxies, **_paired(proxies, "proxy_client_cert")}} if proxies else {}),
     }
@@ -62,11 +70,7 @@ def _paired(options: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _document(name: str, text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        # The text is not quoted: a proxy's address may hold a password.
-        raise BackendParameterError(f"{name} is not valid JSON ({error}): pass a dictionary") from None
+    return read_json(name, text, "pass a dictionary")
 
 
 def _unstorable(path: str, value: Any, levels: int) -> Iterator[str]:
@@ -123,6 +127,21 @@ def _text(path: str, value: Any) -> str:
     if not isinstance(value, str):
         raise BackendParameterError(f"{path} must be a string, not a {type(value).__name__}")
     return value
+
+
+def _header(path: str, value: Any) -> str:
+    """Return a text that goes into a header: a line end there would begin another one."""
+    text = _text(path, value)
+    if not text.isprintable():
+        raise BackendParameterError(f"{path}={shown(text)} has characters that no header can have")
+    return text
+
+
+def _signature_version(path: str, value: Any) -> str:
+    """Return a way to sign requests: botocore takes any text, and fails on the first request."""
+    from botocore.auth import AUTH_TYPE_MAPS
+
+    return as_choice(path, value, [*sorted(AUTH_TYPE_MAPS), UNSIGNED])
 
 
 def _whole(path: str, value: Any, *, least: int) -> int:
@@ -183,11 +202,6 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
     ),
     **dict.fromkeys(
         (
-            "region_name",
-            "signature_version",
-            "user_agent",
-            "user_agent_extra",
-            "user_agent_appid",
             "defaults_mode",
             "request_checksum_calculation",
             "response_checksum_validation",
@@ -195,6 +209,9 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
         ),
         _text,
     ),
+    **dict.fromkeys(("user_agent", "user_agent_extra", "user_agent_appid"), _header),
+    "region_name": as_region,
+    "signature_version": _signature_version,
     "max_pool_connections": partial(_whole, least=1),
     "request_min_compression_size_bytes": partial(_whole, least=0),
     "client_cert": _certificate,

@@ -9,7 +9,7 @@ from typing import Any
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-_find_duration = re.compile(r"(\d{1,9})\s*([smhdw])").fullmatch
+_find_duration = re.compile(r"([0-9]{1,9})\s*([smhdw])").fullmatch
 
 
 def duration_of(value: Any) -> timedelta:

@@ -144,6 +144,12 @@ def _by_content(config: Mapping[Any, Any], names: set[str]) -> str | None:
     return None
 
 
+def lookalike_list(path: str, config: Any, members: Collection[str]) -> str | None:
+    """Return a sentence about a list that is a file of another tool, such as one of CloudFormation parameters."""
+    first = next(iter(config), None) if isinstance(config, list | tuple) else None
+    return lookalike(path, first, members) if isinstance(first, Mapping) else None
+
+
 def in_another_spelling(names: Iterable[str], members: Collection[str]) -> dict[str, str]:
     """Return the API's spelling of the names that are its members but for case, underscores and hyphens."""
     by_plain_name = {_plain(member): member for member in members}

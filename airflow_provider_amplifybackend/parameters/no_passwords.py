@@ -5,14 +5,15 @@ The place is the connection, which Airflow encrypts, and which worker and trigge
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
 from airflow_provider_amplifybackend.core.addresses import PROXIES, has_password, has_userinfo, names_user
 from airflow_provider_amplifybackend.core.secret_names import is_secret_name
+from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.parameters.identity import refuse_connection_itself
+from airflow_provider_amplifybackend.parameters.json_texts import read_json
 from airflow_provider_amplifybackend.parameters.reading import holds_template, is_template, problems_of
 
 WAY_OUT = (
@@ -43,8 +44,8 @@ def refused_passwords(name: str, value: Any) -> list[str]:
     if name != "botocore_config":
         return []
     if isinstance(value, str) and value.lstrip().startswith("{"):
-        with suppress(ValueError, RecursionError):  # then it is searched as a text
-            value = json.loads(value)
+        with suppress(BackendParameterError):  # then it is searched as a text
+            value = read_json(name, value, "")
     return [*password_problems(name, value)]
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
+from airflow_provider_amplifybackend.parameters.json_texts import read_json
 from airflow_provider_amplifybackend.parameters.reading import as_name, refuse_missing, shown
 
 
@@ -46,9 +46,4 @@ def as_optional_names(
 def _split(name: str, text: str) -> Any:
     if not text.lstrip().startswith("["):
         return [part.strip() for part in text.split(",")]
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        raise BackendParameterError(
-            f"{name} is not valid JSON: pass a list, or a template that ends with | tojson"
-        ) from None
+    return read_json(name, text, "pass a list, or a template that ends with | tojson")

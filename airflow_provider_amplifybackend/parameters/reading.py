@@ -14,6 +14,7 @@ EMPTY_RENDERINGS = frozenset({"", "None"})
 DEEPEST = 64  # levels of a value; the API's own configurations have seven
 MOST_DIGITS = 4000  # of a number; beyond 4,300 Python itself refuses to write it down
 LONGEST_SHOWN = 200  # characters of a value in a message
+_is_decimal = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?").fullmatch
 # Where Cognito puts a code into a message: `{####}`, or `{##` and `##}` around a link's text, which may hold templates
 # and braces (`{username}`, a style). Jinja takes it for a comment.
 CODE_PLACE = re.compile(r"(\{##+\})|(\{##)((?:(?!#\}|\{#).)*)(##\})", re.DOTALL)
@@ -162,10 +163,22 @@ def as_verify(value: Any) -> Any:
     return text.lower() == "true" if text.lower() in ("true", "false") else text
 
 
+def decimal_text(value: Any) -> str:
+    """Return a number as text, or a text that is one as people write it: "1_0" and other digits are for Python only.
+
+    :raises ValueError: It is none.
+    """
+    text = str(value).strip()
+    if not _is_decimal(text):
+        raise ValueError
+    return text
+
+
 def as_number(name: str, value: Any, *, least: float) -> float:
     """Return a number, also from a rendered string."""
     try:
-        number = float(value) if not isinstance(value, bool) else None
+        is_none = isinstance(value, bool | bytes | bytearray)
+        number = None if is_none else float(decimal_text(value) if isinstance(value, str) else value)
     except (TypeError, ValueError, OverflowError):
         number = None
     if number is None or not least <= number < float("inf"):

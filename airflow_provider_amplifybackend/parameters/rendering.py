@@ -15,22 +15,21 @@ from __future__ import annotations
 
 import ast
 import copy
-import json
 import os
 import re
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import TemplateError, TemplateNotFound, TemplateSyntaxError
+from jinja2 import TemplateNotFound
 from jinja2.nativetypes import NativeEnvironment, native_concat
 
 from airflow_provider_amplifybackend.core.encodable import shortened
-from airflow_provider_amplifybackend.core.secrets import is_masked_name, secret_values
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.parameters.exact_templates import exact
+from airflow_provider_amplifybackend.parameters.json_texts import CONFIGURATION_ADVICE, read_json
 from airflow_provider_amplifybackend.parameters.reading import is_template, shown, without_code_places
+from airflow_provider_amplifybackend.parameters.template_texts import FragmentError, TemplateText
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
@@ -78,8 +77,8 @@ def configuration_text(text: str) -> str:
 def as_document(text: str) -> dict[str, Any] | list[Any] | None:
     """Return what a JSON text holds, or None if it is none or its member names have templates."""
     try:
-        document = json.loads(text)
-    except (ValueError, RecursionError):
+        document = read_json("", text, "")
+    except BackendParameterError:
         return None
     return document if isinstance(document, dict | list) else None
 
@@ -89,7 +88,9 @@ def unrendered(environment: Environment | None, name: str, value: Any) -> Any:
     if environment is None:
         return value
     if names_file(value, CONFIGURATION_FILE) and not is_template(value):
-        value = configuration_text(read_file(environment, value, name))
+        file, value = value, configuration_text(read_file(environment, value, name))
+        if not is_template(value):
+            read_json(name, value, CONFIGURATION_ADVICE, file=file)
     document = as_document(value) if isinstance(value, str) and is_template(value) else value
     schema = document.get(SCHEMA) if isinstance(document, Mapping) else None
     if isinstance(schema, str) and names_file(schema, SCHEMA_FILE) and not is_template(schema):
@@ -133,13 +134,13 @@ class Renderer:
         return self._each(
             value,
             name,
-            lambda text, path: kept(self._text(_Text(text, path, keep_last_newline=False)), path),
+            lambda text, path: kept(self._text(TemplateText(text, path, keep_last_newline=False)), path),
             lambda later, path: kept(self._resolve(later), path),
         )
 
     def settings(self, name: str, value: Any) -> Any:
         """Return a dictionary of settings that are no API's, so that natively rendered numbers stay numbers."""
-        return self._each(value, name, lambda text, path: self._text(_Text(text, path, python=self._native)))
+        return self._each(value, name, lambda text, path: self._text(TemplateText(text, path, python=self._native)))
 
     def configuration(self, name: str, value: Any, *, is_rendered: bool = False) -> Any:
         """Return a configuration: a dictionary, a JSON text, or the content of a ``.json`` file.
@@ -159,45 +160,48 @@ class Renderer:
     def _document(self, text: str, name: str) -> Any:
         if names_file(text, CONFIGURATION_FILE) and not self._has_marks(text):
             return self._content(text, name)
-        rendered = self._document_text(_Text(text, name))
+        rendered = self._document_text(TemplateText(text, name))
         if names_file(rendered, CONFIGURATION_FILE):
             return self._content(rendered, name)
         return rendered
 
     def _content(self, file: str, name: str) -> Any:
         content = configuration_text(read_file(self._environment, file, name))
-        return self._document_text(_Text(content, name, file=file))
+        rendered = self._document_text(TemplateText(content, name, file=file))
+        if isinstance(rendered, str):
+            read_json(name, rendered, CONFIGURATION_ADVICE, file=file)  # here, where the file is known
+        return rendered
 
-    def _document_text(self, text: _Text) -> Any:
+    def _document_text(self, text: TemplateText) -> Any:
         """Render a JSON text: member by member if it is JSON before it is rendered, else as a whole."""
         document = as_document(text.content) if self._has_marks(text.content) else None
         if document is None or self._has_marks("".join(_keys(document))):
             return self._whole(text)
         try:
             return self._members(document, text.path, within=text)
-        except _FragmentError as fragment:
+        except FragmentError as fragment:
             try:
                 return self._whole(text)  # a template may begin in one member and end in another
             except BackendParameterError:
                 raise fragment from None
 
-    def _whole(self, text: _Text) -> Any:
+    def _whole(self, text: TemplateText) -> Any:
         text.graphql = _has_brace_and_comment_in_schema(text.content)
         return self._text(text)
 
-    def _members(self, value: Any, path: str, *, within: _Text | None = None) -> Any:
+    def _members(self, value: Any, path: str, *, within: TemplateText | None = None) -> Any:
         def render(text: str, place: str) -> Any:
             if place == f"{path}.{SCHEMA}":
                 return self._schema(text, place, within)
-            return self._text(_Text(text, place, within=within))
+            return self._text(TemplateText(text, place, within=within))
 
         return self._each(value, path, render)
 
-    def _schema(self, text: str, path: str, within: _Text | None = None) -> Any:
+    def _schema(self, text: str, path: str, within: TemplateText | None = None) -> Any:
         if names_file(text, SCHEMA_FILE) and not self._has_marks(text):
             text_of_file = read_file(self._environment, text, path)
-            return self._text(_Text(text_of_file, path, file=text, graphql=True))
-        rendered = self._text(_Text(text, path, graphql=True, within=within))
+            return self._text(TemplateText(text_of_file, path, file=text, graphql=True))
+        rendered = self._text(TemplateText(text, path, graphql=True, within=within))
         return self._schema(rendered, path) if names_file(rendered, SCHEMA_FILE) and rendered != text else rendered
 
     def _with_schema(self, configuration: Any, name: str) -> Any:
@@ -235,7 +239,7 @@ class Renderer:
         rest = without_code_places(text)
         return any(mark in rest for mark in self._marks)
 
-    def _text(self, text: _Text) -> Any:
+    def _text(self, text: TemplateText) -> Any:
         """Return a text rendered: as text, or natively as the dictionary, list or None that its one expression is."""
         if not self._has_marks(text.content):
             return text.content
@@ -252,7 +256,7 @@ class Renderer:
         rendered = text.shown_by_jinja(lambda: "".join(map(str, parts)))
         return _python_container(rendered) if self._native and not text.graphql else rendered
 
-    def _parts(self, text: _Text) -> list[Any]:
+    def _parts(self, text: TemplateText) -> list[Any]:
         """Return what a template consists of, once it is rendered."""
         environment = exact(
             self._environment, graphql=text.graphql, keep_last_newline=text.keep_last_newline and not text.python
@@ -260,93 +264,6 @@ class Renderer:
         template = text.parsed_by_jinja(lambda: environment.from_string(text.content))
         parts: list[Any] = text.shown_by_jinja(lambda: _render(template, self._context))
         return parts
-
-
-class _FragmentError(BackendParameterError):
-    """A member of a JSON text is no whole template."""
-
-
-class _Text:
-    """A text to render, and the facts for an error about it.
-
-    :param path: The parameter, and the member in it.
-    :param file: The file that it is the content of.
-    :param within: The JSON text that it is a member of.
-    :param graphql: Whether it is a schema.
-    :param python: Whether what it renders is read as Python.
-    :param keep_last_newline: Whether a line end at its end stays.
-    """
-
-    def __init__(
-        self,
-        content: str,
-        path: str,
-        *,
-        file: str = "",
-        within: _Text | None = None,
-        graphql: bool = False,
-        python: bool = False,
-        keep_last_newline: bool = True,
-    ) -> None:
-        self.content = content
-        self.path = path
-        self.graphql = graphql
-        self.python = python
-        self.keep_last_newline = keep_last_newline
-        self._file: str = file or (within._file if within else "")
-        self._within = within
-
-    def parsed_by_jinja(self, parse: Callable[[], Template]) -> Template:
-        """Return the parsed template.
-
-        :raises BackendParameterError: Jinja cannot parse it.
-        """
-        try:
-            return parse()
-        except TemplateSyntaxError as error:
-            raise self._error(error, _FragmentError if self._within else BackendParameterError) from None
-        except RecursionError:
-            raise BackendParameterError(self._problem("it is nested too deeply", None)) from None
-        except (ValueError, ArithmeticError) as error:  # of a constant, which Jinja computes here
-            raise BackendParameterError(self._problem(str(error), None)) from None
-
-    def shown_by_jinja(self, render: Callable[[], Any]) -> Any:
-        """Return the rendered template.
-
-        :raises BackendParameterError: Jinja cannot render it.
-        """
-        try:
-            return render()
-        except TemplateError as error:
-            raise self._error(error, BackendParameterError) from None  # its message may quote a secret
-        except RecursionError:
-            raise BackendParameterError(self._problem("it is nested too deeply", None)) from None
-        except Exception as error:
-            error.add_note(f"while {self._where(None)} was rendered")
-            raise
-
-    def _error(self, error: TemplateError, kind: type[BackendParameterError]) -> BackendParameterError:
-        return kind(self._problem(error.message or type(error).__name__, _line_of(error, self.content)))
-
-    def _problem(self, message: str, line: int | None) -> str:
-        cause = f" ({message})" if self._may_be_quoted(message) else ""
-        return (
-            f"{self._where(line)}: Jinja cannot render it{cause}. "
-            "Wrap what is not a template in {% raw %} and {% endraw %}."
-        )
-
-    def _where(self, line: int | None) -> str:
-        if self._within:
-            start = self._within.content.find(json.dumps(self.content, ensure_ascii=False)[1:-1])
-            line = self._within.content.count("\n", 0, start) + 1 if start >= 0 else line
-        return "".join((self.path, f" ({self._file})" if self._file else "", f", line {line}" if line else ""))
-
-    def _may_be_quoted(self, message: str) -> bool:
-        """Tell whether a message quotes no secret: Jinja quotes the words that it stumbles over."""
-        member = re.split(r"[.\[]", self.path)[-1]
-        secrets = [self.content] if is_masked_name(member) else [*secret_values(self.content)]
-        in_clear = [secret for secret in secrets if not re.fullmatch(r"\s*\{[{%].*[%}]\}\s*", secret, re.DOTALL)]
-        return not any(word in secret for word in re.findall("'(.+?)'", message) for secret in in_clear)
 
 
 def _render(template: Template, context: Context) -> list[Any]:
@@ -357,21 +274,6 @@ def _render(template: Template, context: Context) -> list[Any]:
     return list(
         template.root_render_func(environment.context_class(environment, names, template.name, template.blocks))
     )
-
-
-def _line_of(error: Exception, source: str) -> int | None:
-    """Return the line of a template that raised an error."""
-    if isinstance(error, TemplateSyntaxError):
-        return error.lineno
-    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
-        template = frame.f_globals.get("__jinja_template__")
-        if template is not None:
-            found: int = template.get_corresponding_lineno(line)
-            return found
-    # Rendered natively, an unknown name fails only once its value is used, outside of the template.
-    unknown = re.match("'(.+?)' is undefined", str(error))
-    lines = (number for number, line in enumerate(source.split("\n"), 1) if unknown and unknown[1] in line)
-    return next(lines, None)
 
 
 def _python_container(text: str) -> Any:

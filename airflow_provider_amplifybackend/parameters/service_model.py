@@ -8,7 +8,6 @@ check shapes and lengths, but neither enumerations nor path parameters that are 
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
@@ -16,8 +15,23 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_amplifybackend.core import names
 from airflow_provider_amplifybackend.core.secrets import REDACTED, is_secret_name
-from airflow_provider_amplifybackend.parameters.lookalikes import cut, in_another_spelling, listed, lookalike
-from airflow_provider_amplifybackend.parameters.reading import EMPTY_RENDERINGS, as_text, flaws, is_template, shown
+from airflow_provider_amplifybackend.exceptions import BackendParameterError
+from airflow_provider_amplifybackend.parameters.json_texts import CONFIGURATION_ADVICE, read_json
+from airflow_provider_amplifybackend.parameters.lookalikes import (
+    cut,
+    in_another_spelling,
+    listed,
+    lookalike,
+    lookalike_list,
+)
+from airflow_provider_amplifybackend.parameters.reading import (
+    EMPTY_RENDERINGS,
+    as_text,
+    decimal_text,
+    flaws,
+    is_template,
+    shown,
+)
 from airflow_provider_amplifybackend.parameters.secret_members import member_of, secret_problem
 
 if TYPE_CHECKING:
@@ -138,7 +152,8 @@ def _coerce_structure(value: Any, shape: StructureShape, path: str, problems: _P
     value = _parse_document(value, path, problems)
     if not isinstance(value, Mapping):
         if value is not _NOT_READ:
-            problems.append(f"{path} must be a dictionary (or a JSON object as text), not {_kind(value)}")
+            kind = f"{path} must be a dictionary (or a JSON object as text), not {_kind(value)}"
+            problems.append(lookalike_list(path, value, tuple(shape.members)) or kind)
         return value
     unknown = [str(name) for name in value if name not in shape.members]
     if unknown and (sentence := lookalike(path, value, tuple(shape.members))):
@@ -188,14 +203,9 @@ def _parse_document(value: Any, path: str, problems: _Problems) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        document = json.loads(value)
-    except (ValueError, RecursionError) as error:
-        # The text is not quoted: it may hold secrets.
-        what = "nested too deeply" if isinstance(error, RecursionError) else error
-        problems.append(
-            f"{path} is not valid JSON ({what}): pass a dictionary, a list, or JSON text; a template that "
-            "gives a list or a dictionary needs `| tojson`"
-        )
+        document = read_json(path, value, CONFIGURATION_ADVICE)
+    except BackendParameterError as error:
+        problems.append(str(error))
         return _NOT_READ
     if found := [*flaws(path, document)]:
         problems.extend(found)
@@ -230,7 +240,7 @@ def _coerce_number(convert: Callable[[str], int | float]) -> Callable[..., Any]:
         if convert is int and isinstance(value, float) and value.is_integer():
             value = int(value)
         try:
-            number = convert(str(value).strip()) if isinstance(value, str | int | float) else None
+            number = convert(decimal_text(value)) if isinstance(value, str | int | float) else None
         except (ValueError, OverflowError):
             number = None
         if number is None or number != number or number in (float("inf"), float("-inf")):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -15,6 +14,7 @@ from airflow_provider_amplifybackend.guard.lease import lease_key
 from airflow_provider_amplifybackend.guard.protected import pattern_problem
 from airflow_provider_amplifybackend.guard.reaper import Action, Rules
 from airflow_provider_amplifybackend.parameters.durations import as_duration
+from airflow_provider_amplifybackend.parameters.json_texts import read_json
 from airflow_provider_amplifybackend.parameters.reading import as_flag, as_name, shown
 from airflow_provider_amplifybackend.task_groups._reconsidered import ReconsideredDeletion
 from airflow_provider_amplifybackend.tasks.aws_parameters import AwsParameters
@@ -32,12 +32,7 @@ def as_app_ids(name: str, value: Any) -> list[str] | None:
     if value is None:
         return None
     if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            raise BackendParameterError(
-                f"{name}={shown(value)} is not valid JSON: pass a list, or a template that ends with | tojson"
-            ) from None
+        value = read_json(f"{name}={shown(value)}", value, "pass a list, or a template that ends with | tojson")
     if not isinstance(value, list | tuple) or not value:
         raise BackendParameterError(f"{name}={shown(value)} must be a list of app ids; leave it out for all apps")
     return [as_name(name, each) for each in value]

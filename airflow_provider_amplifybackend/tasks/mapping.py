@@ -53,9 +53,12 @@ def is_given_upstream(task: Any, name: str, context: Mapping[str, Any]) -> bool:
     given = getattr(getattr(mapped, "expand_input", None), "value", None)
     if isinstance(given, Mapping):  # of expand
         return name in given and not isinstance(given[name], Mapping | list | tuple)
+    if mapped is None or given is None:
+        return False
     if isinstance(given, list | tuple):  # of expand_kwargs
         given = given[context["ti"].map_index]
-    return hasattr(given, "resolve") and name not in mapped.partial_kwargs
+    was_given = name in task._BaseOperator__init_kwargs and name not in mapped.partial_kwargs
+    return was_given and hasattr(given, "resolve")
 
 
 @lru_cache(maxsize=1)

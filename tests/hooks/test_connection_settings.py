@@ -89,7 +89,7 @@ def test_a_signature_that_botocore_does_not_know_is_said_at_once(connect: Connec
     connect(config_kwargs={"signature_version": "odd"})
     event = event_of_a_trigger()
     assert event["kind"] == "error"
-    assert "Unknown Signature Version: odd" in event["message"]
+    assert "config_kwargs.signature_version='odd' is not accepted; accepted values: " in event["message"]
 
 
 @pytest.mark.parametrize(

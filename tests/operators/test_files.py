@@ -128,7 +128,8 @@ def test_a_file_that_is_no_json_is_reported_without_its_content(
     )
     error = finished.error("auth")
     assert error.startswith("BackendParameterError")
-    assert "resource_config is not valid JSON" in error
+    assert "resource_config (auth.json) is not valid JSON" in error
+    assert "JSON has no comments and no trailing commas" in error
     assert "s3cret" not in error
     assert not service.control.journal("CreateBackendAuth")
 
@@ -238,3 +239,76 @@ def test_every_configuration_is_shown_as_json_and_can_be_a_file() -> None:
                 assert ".json" in cls.template_ext, name
                 assert (".graphql" in cls.template_ext) or "TransformSchema" not in shape.members, name
         assert set(cls.template_fields_renderers) <= set(cls.template_fields), name
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_a_request_of_another_tool_is_named_in_every_form_however_deep_its_secret(
+    dags: DagRunner, service: LocalAmplifyBackend, files: WriteFile, native: bool
+) -> None:
+    secret = "hush-of-google-1234"
+    deep = {"oAuth": {"socialProviderConfigurations": [{"provider": "GOOGLE", "clientSecret": secret}]}}
+    requests: dict[str, dict[str, Any]] = {
+        "headless": {"version": 1, "serviceConfiguration": {"userPoolConfiguration": deep}},
+        "change": {"version": 1, "serviceModification": {"userPoolModification": deep}},
+        "part": {"userPoolConfiguration": {"more": deep}},
+        "whole": {"ResourceName": "r", "ResourceConfig": {"UserPoolConfigs": {"more": deep}}},
+        "team": {"dev": {"awscloudformation": {}, "categories": {"auth": {"x": deep}}}},
+        "stack": {"Resources": {"Pool": {"Properties": deep}}},
+    }
+    words = {
+        "headless": "is a headless request of the Amplify CLI",
+        "change": "is a headless request of the Amplify CLI",
+        "part": "is a part of a headless request",
+        "whole": "is a whole request or response of the API",
+        "team": "is a file of the Amplify CLI's backend folder",
+        "stack": "is a CloudFormation template",
+    }
+    body = IMPORTS + COMMON
+    for name, request in requests.items():
+        files(f"{name}.json", request)
+        files(f"{name}_template.json", request | {"comment": "{{ params.kind }}"})
+        forms = [request, json.dumps(request), f"{name}.json", f"{name}_template.json"]
+        for number, form in enumerate(forms):
+            body += (
+                f'CreateBackendAuthOperator(task_id="{name}_{number}", resource_name="n", '
+                f"resource_config={form!r}, **common)\n"
+            )
+    finished = dags.run(body, options=f'params={{"kind": "Note"}}, render_template_as_native_obj={native}')
+    for name, word in words.items():
+        for number in range(4):
+            error = finished.error(f"{name}_{number}")
+            assert f"resource_config {word}" in error, error
+            assert secret not in error
+            stored = json.dumps(finished.rendered(f"{name}_{number}"))
+            assert secret not in stored
+            assert '"\\"{' not in stored  # quoted once more
+    assert not service.control.journal()
+
+
+def test_a_member_that_is_there_twice_is_named_with_its_file(
+    dags: DagRunner, service: LocalAmplifyBackend, files: WriteFile
+) -> None:
+    twice = json.dumps(AUTH)[:-1] + ', "UserPoolConfigs": {"UserPoolName": "{{ params.kind }}"}}'
+    files("dup.json", twice)
+    body = "".join(
+        f"CreateBackendAuthOperator(task_id={task!r}, resource_name='n', resource_config={form!r}, **common)\n"
+        for task, form in {"file": "dup.json", "text": twice}.items()
+    )
+    finished = dags.run(IMPORTS + COMMON + body, options='params={"kind": "Note"}')
+    assert "resource_config (dup.json) has UserPoolConfigs more than once" in finished.error("file")
+    assert "resource_config has UserPoolConfigs more than once" in finished.error("text")
+    assert not service.control.journal()
+
+
+@pytest.mark.parametrize("name", ["sch.gql", "SCH.GRAPHQL", "sch.graphql ", "my schemas/sch.txt", "sch.graphqls"])
+def test_a_file_name_is_no_schema(dags: DagRunner, service: LocalAmplifyBackend, name: str) -> None:
+    finished = dags.run(
+        IMPORTS
+        + COMMON
+        + 'CreateBackendAPIOperator(task_id="api", resource_name="n", '
+        + f"resource_config={ {**API, 'TransformSchema': name}!r}, **common)"
+    )
+    assert f"TransformSchema={name!r} is a file name, not a schema; only a name that ends in .graphql" in (
+        finished.error("api")
+    )
+    assert not service.control.journal("CreateBackendAPI")

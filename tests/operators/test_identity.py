@@ -88,7 +88,7 @@ def test_a_connection_id_that_comes_out_empty_deletes_nothing_as_somebody_else(
 def test_a_written_none_is_the_identity_of_boto3_to_the_end(
     dags: DagRunner, service: LocalAmplifyBackend, seeded: Callable[..., None], deferrable: bool
 ) -> None:
-    seeded("own", "mapped", "each")
+    seeded("own", "mapped", "each", "rows")
     run = dags.run(
         IMPORTS
         + UPSTREAM.format(value="[None]")
@@ -99,9 +99,11 @@ DeleteBackendOperator.partial(task_id="mapped", **fixed, aws_conn_id=None).expan
     backend_environment_name=["mapped"], guard=nothing)
 DeleteBackendOperator.partial(task_id="each", **fixed).expand_kwargs(
     [dict(backend_environment_name="each", aws_conn_id=None)])
+rows = task(lambda: [dict(backend_environment_name="rows")], task_id="rows_of")()
+DeleteBackendOperator.partial(task_id="rows", **fixed, aws_conn_id=None).expand_kwargs(rows)
 """
     )
-    assert run.states["own"] == run.states["each[0]"] == "success"
+    assert run.states["own"] == run.states["each[0]"] == run.states["rows[0]"] == "success"
     # Its other parameter came from upstream and was empty, its connection was written.
     assert "guard=''" in run.error("mapped")
     assert "aws_conn_id" not in run.error("mapped")

@@ -34,6 +34,8 @@ GOOD: list[tuple[Any, Any]] = [
     ({"proxies": {"http": "http://proxy:3128"}}, {"proxies": {"http": "http://proxy:3128"}}),
     ({"max_pool_connections": 50.0}, {"max_pool_connections": 50}),
     ({"user_agent_extra": "for-us"}, {"user_agent_extra": "for-us"}),
+    ({"signature_version": "v4"}, {"signature_version": "v4"}),
+    ({"signature_version": "unsigned"}, {"signature_version": "unsigned"}),
 ]
 BAD: list[tuple[Any, str]] = [
     (
@@ -41,6 +43,12 @@ BAD: list[tuple[Any, str]] = [
         'a Config: pass the keyword arguments .* as a dictionary, e.g. {"read_timeout"',
     ),
     ("read_timeout=60", "is not valid JSON"),
+    ('{"read_timeout": 1, "read_timeout": 2}', "botocore_config has read_timeout more than once: write it once"),
+    ({"signature_version": "zz"}, "botocore_config.signature_version='zz' is not accepted; accepted values: .*v4"),
+    ({"user_agent": "x\r\ny"}, "botocore_config.user_agent='x.*y' has characters that no header can have"),
+    ({"user_agent_extra": "x\x7f"}, "botocore_config.user_agent_extra=.* has characters that no header can have"),
+    ({"region_name": "eu west 1"}, "botocore_config.region_name='eu west 1' must be the name of an AWS region"),
+    ({"read_timeout": "1_0"}, "botocore_config.read_timeout='1_0' must be a number"),
     ("[1]", "is a list"),
     ([("read_timeout", 60)], "is a list"),
     (7, "is a int"),

@@ -244,6 +244,7 @@ LOOKALIKES: list[tuple[str, Any, str]] = [
     ("local-aws-info", {"dev": {"profileName": "hush"}}, "in another format than the API's (dev)"),
     ("a backend-config of nothing", {"auth": {}, "api": {}}, "in another format than the API's (api, auth)"),
     ("template", {"AWSTemplateFormatVersion": "2010-09-09", "Resources": {}}, "CloudFormation template"),
+    ("stack parameters", [{"ParameterKey": "a", "ParameterValue": "hush"}], "is a file of CloudFormation parameters"),
     ("request", {"AppId": "d1", "ResourceName": "r", "ResourceConfig": {"Service": "COGNITO"}}, "whole request"),
     ("request in camelCase", {"appId": "d1", "resourceConfig": {}}, "whole request"),
     ("request in snake_case", {"app_id": "d1", "resource_config": {}}, "whole request"),
@@ -316,3 +317,10 @@ def test_the_name_of_a_setting_that_is_very_long_is_cut(parameter: str) -> None:
     with pytest.raises(BackendParameterError, match=f"{parameter}.*kkkk") as error:
         operator.validate()
     assert len(str(error.value)) < 1500
+
+
+@pytest.mark.parametrize("length", ["1_0", "\N{ARABIC-INDIC DIGIT ONE}\N{ARABIC-INDIC DIGIT TWO}", "0x10", "1.2.3", ""])
+def test_a_number_as_text_has_plain_digits(length: str) -> None:
+    config = {"UserPoolConfigs": {"PasswordPolicy": {"MinimumLength": length}}}
+    with pytest.raises(ParameterError, match=r"PasswordPolicy.MinimumLength='.*' must be a number"):
+        build_request("UpdateBackendAuth", NAMES | {"resource_config": config})

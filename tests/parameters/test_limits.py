@@ -36,6 +36,10 @@ NO_DEADLINES = (
     True,
     None,
     [1],
+    b"5",
+    "1_0",
+    "\N{ARABIC-INDIC DIGIT FIVE}",
+    "5s",
 )
 
 
