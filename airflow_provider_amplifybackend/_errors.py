@@ -41,7 +41,7 @@ def request_error(error: ServiceError, request: Mapping[str, Any]) -> BackendReq
         return BackendParameterError(error.message)
     names = ("AppId", "BackendEnvironmentName", "TargetEnvironmentName", "JobId")
     where = ", ".join(f"{name}={request[name]}" for name in names if request.get(name))
-    message = f"{error.operation} failed ({error.code}) for {where or 'this account'}: {error.message}"
+    message = f"{error.operation} failed ({error.reason}) for {where or 'this account'}: {error.message}"
     if error.code == "ParamValidationError":
         return BackendParameterError(message)
     return BackendRequestError(message)

@@ -1,8 +1,13 @@
-"""Airflow's own database, asked from outside of a task: whether a run still lives, and whether a triggerer does."""
+"""Airflow's own database, asked from outside of a task: whether a run still lives, and whether a triggerer does.
+
+And the other places where connections are, of which one that cannot be read is like one that is empty for Airflow.
+"""
 
 from __future__ import annotations
 
 from typing import Any
+
+from airflow_provider_amplifybackend.cli._findings import Unread, foreign
 
 _LIVING = ("queued", "running")
 
@@ -40,3 +45,31 @@ def has_triggerer() -> bool | None:
             return bool(job and job.is_alive())
     except Exception:  # noqa: BLE001  # as above
         return None
+
+
+def unread_places(conn_id: str) -> list[Unread]:
+    """Return the places where a connection could not be looked up, and why.
+
+    Airflow itself goes on to the next place, and in the end there is no such connection.
+    """
+    from airflow.configuration import ensure_secrets_loaded
+
+    unread = []
+    for place in ensure_secrets_loaded():
+        try:
+            place.get_connection(conn_id=conn_id)
+        except Exception as error:  # noqa: BLE001  # as above
+            unread.append(_unread(type(place).__name__, error))
+    return unread
+
+
+def _unread(place: str, error: Exception) -> Unread:
+    if place == "MetastoreBackend":
+        return Unread("Airflow's database", _reason(error), is_database=True)
+    # Such an error can quote what stands there, and that has secrets.
+    return Unread(place, type(error).__name__)
+
+
+def _reason(error: Exception) -> str:
+    """Return what the driver says, without the statement that SQLAlchemy adds."""
+    return f"{type(error).__name__}: {foreign(getattr(error, 'orig', None) or error)}"

@@ -19,6 +19,11 @@ from airflow_provider_amplifybackend.core.secrets import redact_words
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 
+
+class OutputError(Exception):
+    """What a command prints cannot be written."""
+
+
 OK, FAILED = 0, 1
 _STDOUT, _STDERR = 1, 2
 _stream: TextIO = sys.stdout
@@ -30,18 +35,21 @@ def command(run: Callable[[Namespace], int]) -> Callable[[Namespace], None]:
 
     @functools.wraps(run)
     def ending(options: Namespace) -> None:
-        from botocore.exceptions import BotoCoreError
+        from botocore.exceptions import BotoCoreError, ClientError
 
         from airflow_provider_amplifybackend._compat import AirflowException
         from airflow_provider_amplifybackend.guard.protected import SettingError
         from airflow_provider_amplifybackend.guard.signs import UnreadableError
         from airflow_provider_amplifybackend.hooks._botocore_errors import ConnectionLookupError
 
+        failures = (AirflowException, SettingError, UnreadableError, ConnectionLookupError, BotoCoreError, ClientError)
         try:
             with _own_output(options.verbose), _airflow(is_verbose=options.verbose):
                 status = run(options)
-        except (AirflowException, SettingError, UnreadableError, ConnectionLookupError, BotoCoreError) as error:
-            raise SystemExit(f"{run.__name__}: {shown(str(error))}") from None
+        except OutputError as error:
+            raise SystemExit(f"{run.__name__}: {error}") from None
+        except failures as error:
+            raise SystemExit(f"{run.__name__}: {told(error)}") from None
         except KeyboardInterrupt:
             raise SystemExit(130) from None
         except BrokenPipeError:  # `| head`
@@ -58,6 +66,8 @@ def _own_output(is_verbose: bool) -> Iterator[None]:
     :param is_verbose: Whether what they write goes to the errors; else it goes nowhere.
     """
     global _stream
+    if sys.stdout is None:  # `>&-`, where another file may have got its number
+        raise OutputError("there is no standard output to write to")
     sys.stdout.flush()
     with open(os.dup(_STDOUT), "w", encoding="utf-8", errors="replace") as _stream, open(os.devnull, "w") as nowhere:
         os.dup2(_STDERR if is_verbose else nowhere.fileno(), _STDOUT)
@@ -88,13 +98,44 @@ def _airflow(*, is_verbose: bool) -> Iterator[None]:
 
 def shown(text: str) -> str:
     """Return a text that may be shown: without secrets, and without what a terminal would act on."""
-    return printable(without_userinfo(redact_words(text)))
+    return one_line(redact_words(text))
+
+
+def one_line(text: str) -> str:
+    """Return a text whose parts have no secrets, without the users of addresses and what a terminal would act on."""
+    return printable(without_userinfo(text))
+
+
+def told(error: Exception) -> str:
+    """Return an error in words that may be shown.
+
+    The service's words in an error of a request have no secrets any more. In the whole sentence, a word such as
+    ExpiredToken would make one of what stands behind it.
+    """
+    from botocore.exceptions import ClientError
+
+    from airflow_provider_amplifybackend.core.service_text import ServiceTexts
+    from airflow_provider_amplifybackend.exceptions import BackendRequestError
+    from airflow_provider_amplifybackend.hooks._botocore_errors import service_error
+
+    if isinstance(error, ClientError):  # of the way to credentials: every other one is an error of a request
+        refused = service_error("", error, ServiceTexts())
+        return one_line(f"{refused.reason}: {refused.message}")
+    return one_line(str(error)) if isinstance(error, BackendRequestError) else shown(str(error))
 
 
 def write(text: str) -> None:
-    """Print a text."""
-    _stream.write(text if text.endswith("\n") else f"{text}\n")
-    _stream.flush()
+    """Print a text.
+
+    :raises OutputError: It cannot be written: the disk is full.
+    """
+    try:
+        _stream.write(text if text.endswith("\n") else f"{text}\n")
+        _stream.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"the output cannot be written: {error.strerror}") from error
 
 
 def make_hook(options: Namespace) -> AmplifyBackendHook:

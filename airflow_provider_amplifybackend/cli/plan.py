@@ -6,7 +6,7 @@ import json
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_amplifybackend.cli._running import FAILED, OK, command, make_hook, shown, write
+from airflow_provider_amplifybackend.cli._running import FAILED, OK, command, make_hook, told, write
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend.guard.plan import Scope
@@ -54,5 +54,5 @@ def _objection(hook: AmplifyBackendHook, scope: Scope) -> str:
     try:
         hook.check_guard(operation, request)
     except (BackendGuardError, BackendRequestError) as refusal:
-        return shown(str(refusal))
+        return told(refusal)
     return ""

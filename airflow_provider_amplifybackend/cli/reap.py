@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_amplifybackend.cli._database import count_living_runs
-from airflow_provider_amplifybackend.cli._running import FAILED, OK, command, make_hook, shown, write
+from airflow_provider_amplifybackend.cli._running import FAILED, OK, command, make_hook, shown, told, write
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend.guard.reaper import Decision, Rules
@@ -73,12 +73,12 @@ def _of_app(hook: AmplifyBackendHook, app_id: str, rules: Rules, timeout: float 
         for decision in look.decisions():
             yield _row(decision, *_outcome(hook, look, decision, timeout))
     except AirflowException as error:
-        yield {"app_id": app_id, "backend_environment_name": "", "outcome": "unread", "text": shown(str(error))}
+        yield {"app_id": app_id, "backend_environment_name": "", "outcome": "unread", "text": told(error)}
 
 
 def _row(decision: Decision, outcome: str, text: str) -> Row:
     names = {"app_id": decision.app_id, "backend_environment_name": decision.environment}
-    return names | {"outcome": outcome, "why": str(decision.why), "text": shown(text)}
+    return names | {"outcome": outcome, "why": str(decision.why), "text": text}
 
 
 def _outcome(hook: AmplifyBackendHook, look: FleetLook, decision: Decision, timeout: float | None) -> tuple[str, str]:
@@ -87,19 +87,19 @@ def _outcome(hook: AmplifyBackendHook, look: FleetLook, decision: Decision, time
     from airflow_provider_amplifybackend.guard.reaper import Action
 
     if decision.action is Action.KEEP:
-        return "kept", decision.text
+        return "kept", shown(decision.text)
     if timeout is None:
-        return f"would_{decision.action}", decision.text
+        return f"would_{decision.action}", shown(decision.text)
     try:
         if decision.action is Action.DELETE:
             latest = look.again(decision.environment)
             if latest.action is not Action.DELETE:
-                return "kept", f"it is no longer to be reaped: {latest.text}"
+                return "kept", f"it is no longer to be reaped: {shown(latest.text)}"
             _delete(hook, decision, timeout)
         look.leases.remove(lease_key(decision.environment))
     except AirflowException as error:
-        return "failed", str(error)
-    return ("deleted" if decision.action is Action.DELETE else "released"), decision.text
+        return "failed", told(error)
+    return ("deleted" if decision.action is Action.DELETE else "released"), shown(decision.text)
 
 
 def _delete(hook: AmplifyBackendHook, decision: Decision, timeout: float) -> None:

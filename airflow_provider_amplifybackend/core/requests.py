@@ -42,8 +42,12 @@ class ServiceError(Exception):
         *,
         headers: Mapping[str, str] | None = None,
         is_unexplained: bool = False,
+        step: str | None = None,
     ) -> None:
-        super().__init__(f"{operation}: {code}: {message}")
+        # What was refused on the way to the operation, which was then never called: `sts:AssumeRole`.
+        self.step = step
+        self.reason = f"{step}: {code}" if step else code
+        super().__init__(f"{operation}: {self.reason}: {message}")
         self.kind = kind
         self.operation = operation
         self.code = code
@@ -55,14 +59,20 @@ class ServiceError(Exception):
     def saying(self, more: str) -> ServiceError:
         """Return the same error with another sentence."""
         message = f"{self.message.rstrip('.')}. {more}"
-        return ServiceError(self.kind, self.operation, self.code, message, headers=self.headers)
+        return ServiceError(self.kind, self.operation, self.code, message, headers=self.headers, step=self.step)
 
     def showing(self, code: str, message: str) -> ServiceError:
         """Return the same error with a text that can be shown."""
         if (code, message) == (self.code, self.message):
             return self
         return type(self)(
-            self.kind, self.operation, code, message, headers=self.headers, is_unexplained=self.is_unexplained
+            self.kind,
+            self.operation,
+            code,
+            message,
+            headers=self.headers,
+            is_unexplained=self.is_unexplained,
+            step=self.step,
         )
 
     @property

@@ -62,10 +62,19 @@ class UnreadableError(Exception):
 
     :param is_missing: The service says that there is no such thing, which is an answer, too.
     :param hiccup: The error of a service that could answer a moment later: it throttles, fails, or its answer was lost.
+    :param step: What was refused before the read itself was asked for: ``sts:AssumeRole``.
     """
 
-    def __init__(self, ask: Ask, why: str, *, is_missing: bool = False, hiccup: ServiceError | None = None) -> None:
-        super().__init__(f"{ask.service}:{ask.operation} ({why})")
+    def __init__(
+        self,
+        ask: Ask,
+        why: str,
+        *,
+        is_missing: bool = False,
+        hiccup: ServiceError | None = None,
+        step: str | None = None,
+    ) -> None:
+        super().__init__(f"{step or f'{ask.service}:{ask.operation}'} ({why})")
         self.code = why
         self.is_missing = is_missing
         self.hiccup = hiccup

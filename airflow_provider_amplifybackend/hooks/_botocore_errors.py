@@ -190,7 +190,8 @@ def _service_error(operation: str, error: Exception) -> ServiceError:
         if code in QUOTA_CODES:
             message = f"{message.rstrip('.')}. {_QUOTA_ADVICE}"
         headers = usable_headers(error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {}))
-        return ServiceError(_client_error_kind(error, code), operation, code, message, headers=headers)
+        kind = _client_error_kind(error, code)
+        return ServiceError(kind, operation, code, message, headers=headers, step=step_before(operation, error))
     if isinstance(error, BackendParameterError):
         return ServiceError(FaultKind.SETUP, operation, NOT_A_NAME, str(error))
     code, message = type(error).__name__, shortened(as_text(str(error)), MAX_ERROR_TEXT)
@@ -206,6 +207,14 @@ def _service_error(operation: str, error: Exception) -> ServiceError:
     if isinstance(error, ResponseParserError):
         return UnreadableAnswerError(FaultKind.UNCLEAR, operation, code, message)
     return ServiceError(FaultKind.UNCLEAR, operation, code, message, is_unexplained=_is_unexplained(error))
+
+
+def step_before(operation: str, error: boto.ClientError) -> str | None:
+    """Return the action that was refused, if it is not the operation itself but what leads to its credentials."""
+    name = error.operation_name
+    if name == operation:
+        return None
+    return f"sts:{name}" if name.startswith("AssumeRole") else name
 
 
 def cause(error: Exception, texts: ServiceTexts) -> Exception | None:
@@ -231,7 +240,7 @@ def client_error(operation: str, error: Exception, texts: ServiceTexts | None) -
         meaning = service_error(operation, error, ServiceTexts())
     if meaning.kind is not FaultKind.UNCLEAR or isinstance(error, NETWORK_ERRORS):
         return meaning
-    return ServiceError(FaultKind.SETUP, operation, meaning.code, meaning.message)
+    return ServiceError(FaultKind.SETUP, operation, meaning.code, meaning.message, step=meaning.step)
 
 
 def _unusable_setting(error: BaseException) -> BaseException | None:

@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
 from airflow_provider_amplifybackend._compat import AirflowException, AirflowNotFoundException
@@ -27,6 +26,7 @@ from airflow_provider_amplifybackend.hooks._botocore_errors import (
 from airflow_provider_amplifybackend.hooks._client_log import guard_log, watch
 from airflow_provider_amplifybackend.hooks._connection_settings import (
     check_config_kwargs,
+    limited,
     read_config_kwargs,
     read_endpoint,
 )
@@ -42,6 +42,7 @@ from airflow_provider_amplifybackend.parameters.identity import as_connection_id
 if TYPE_CHECKING:
     from airflow.providers.amazon.aws.utils.connection_wrapper import AwsConnectionWrapper
     from boto3.session import Session
+    from botocore.config import Config
     from mypy_boto3_amplifybackend import AmplifyBackendClient
 
 # A start is sent once and within bounded time: an attempt that was given up must not send beside the next one.
@@ -104,6 +105,8 @@ class ConnectedHook(AwsBaseHook):
         self.texts = ServiceTexts()
         # Whether the connection was there; None: nobody has looked it up yet. It does not vanish unnoticed afterwards.
         self.connection_found: bool | None = None
+        # Time-outs and attempts of somebody who looks on; the neighbours' clients keep to them, too.
+        self.limits: Mapping[str, Any] = {}
         # Whether the service has taken its credentials. From then on credentials that cannot be had are a hiccup.
         self.connection_works = False
 
@@ -203,7 +206,7 @@ class ConnectedHook(AwsBaseHook):
     @property
     def config(self) -> Config:
         """The configuration of clients, with client certificates that can be read."""
-        return read_client_cert(super().config, self._origin(self._config))
+        return limited(read_client_cert(super().config, self._origin(self._config)), self.limits)
 
     @property
     def endpoint_url(self) -> str | None:
@@ -257,7 +260,8 @@ class ConnectedHook(AwsBaseHook):
     @cached_property
     def _start_conn(self) -> AmplifyBackendClient:
         """The client for starts: the connection's proxies and endpoint, but no retries and bounded time-outs."""
-        client: AmplifyBackendClient = self.get_client_type(region_name=self.region_name, config=self._start_config())
+        config = limited(self.config, START_CONFIG)
+        client: AmplifyBackendClient = self.get_client_type(region_name=self.region_name, config=config)
         client.meta.events.register("before-send.amplifybackend", self._refuse_late_start)
         return client
 
@@ -272,9 +276,3 @@ class ConnectedHook(AwsBaseHook):
     def prepare_start(self) -> None:
         """Make the client for starts now, so that it takes no time between the decision to start and the request."""
         _ = self._start_conn
-
-    def _start_config(self) -> Config:
-        """The connection's configuration; time-outs of its own stay where they are shorter."""
-        own = {name: getattr(self.config, name) for name in ("connect_timeout", "read_timeout")}
-        shorter = {name: min(seconds, START_CONFIG[name]) for name, seconds in own.items() if seconds is not None}
-        return self.config.merge(Config(**START_CONFIG | shorter))

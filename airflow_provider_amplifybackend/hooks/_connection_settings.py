@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from botocore.config import Config
+
 from airflow_provider_amplifybackend.core.addresses import without_userinfo
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.parameters.client_config import as_client_config
@@ -47,6 +49,13 @@ def check_config_kwargs(extra: Any, connection_id: str) -> None:
 def _config_kwargs(extra: Any) -> dict[str, Any] | None:
     options = extra.get(CONFIG_KWARGS) if isinstance(extra, Mapping) else None
     return as_client_config(CONFIG_KWARGS, options, may_hold_passwords=True)
+
+
+def limited(config: Config, limits: Mapping[str, Any]) -> Config:
+    """Return a configuration that keeps to limits; time-outs of its own stay where they are shorter."""
+    own = {name: getattr(config, name) for name in ("connect_timeout", "read_timeout") if name in limits}
+    shorter = {name: min(seconds, limits[name]) for name, seconds in own.items() if seconds is not None}
+    return config.merge(Config(**{**limits, **shorter}))
 
 
 def read_endpoint(url: Any, origin: str) -> str | None:

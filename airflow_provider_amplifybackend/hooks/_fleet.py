@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
 
+from botocore.exceptions import ClientError
+
 from airflow_provider_amplifybackend._compat import AirflowException
 from airflow_provider_amplifybackend.core.requests import drive
 from airflow_provider_amplifybackend.core.secrets import redact_words
@@ -26,7 +28,7 @@ from airflow_provider_amplifybackend.guard.conditions import utc_now
 from airflow_provider_amplifybackend.guard.inventory import Inventory
 from airflow_provider_amplifybackend.guard.protected import SettingError
 from airflow_provider_amplifybackend.guard.signs import Ask, UnreadableError
-from airflow_provider_amplifybackend.hooks._botocore_errors import THROTTLING_CODES
+from airflow_provider_amplifybackend.hooks._botocore_errors import THROTTLING_CODES, service_error
 from airflow_provider_amplifybackend.hooks._client_log import hide_bodies, watch
 from airflow_provider_amplifybackend.hooks._neighbours import Neighbours
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
@@ -172,9 +174,12 @@ def _notes(found: Inventory) -> list[str]:
 
 
 def reason(error: Exception) -> str:
-    """Return why something could not be read: Airflow's and our own words, and of other errors the type alone."""
+    """Return why something could not be read: Airflow's and our own words, of AWS' what was refused, else the type."""
     if isinstance(error, AirflowException | SettingError):
         return redact_words(f"{type(error).__name__}: {error}")
+    if isinstance(error, ClientError):  # of the session: the reads themselves end with an UnreadableError
+        refused = service_error("", error, None)
+        return f"{refused.step} ({refused.code})"
     return type(error).__name__
 
 

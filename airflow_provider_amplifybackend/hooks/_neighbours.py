@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError, ProxyConnectionError
 from airflow_provider_amplifybackend.core.encodable import as_text
 from airflow_provider_amplifybackend.core.requests import Call, FaultKind, ServiceError, says_missing
 from airflow_provider_amplifybackend.guard.signs import Ask, UnreadableError
-from airflow_provider_amplifybackend.hooks._botocore_errors import service_error
+from airflow_provider_amplifybackend.hooks._botocore_errors import service_error, step_before
 from airflow_provider_amplifybackend.hooks._client_log import hide_bodies
 from airflow_provider_amplifybackend.parameters import service_model
 
@@ -64,6 +64,7 @@ class GuardedHook(Protocol):
 
     aws_conn_id: str | None
     region_name: str | None
+    limits: Mapping[str, Any]
 
     @property
     def conn(self) -> Any: ...
@@ -107,7 +108,11 @@ class Neighbours:
             code, message = as_text(details.get("Code") or ""), as_text(details.get("Message") or "")
             is_missing = _says_missing(ask.operation, code, message)
             raise UnreadableError(
-                ask, code or "no code", is_missing=is_missing, hiccup=None if is_missing else _hiccup(ask, error)
+                ask,
+                code or "no code",
+                is_missing=is_missing,
+                hiccup=None if is_missing else _hiccup(ask, error),
+                step=step_before(ask.operation, error),
             ) from None
         except Exception as error:  # noqa: BLE001  # whatever it is, there is no answer
             raise UnreadableError(ask, type(error).__name__, hiccup=_hiccup(ask, error)) from None
@@ -118,7 +123,9 @@ class Neighbours:
             return self._hook.attempt(ask.operation, ask.request)
         except ServiceError as error:
             hiccup = error if error.may_pass else None
-            raise UnreadableError(ask, error.code, is_missing=says_missing(error), hiccup=hiccup) from None
+            raise UnreadableError(
+                ask, error.code, is_missing=says_missing(error), hiccup=hiccup, step=error.step
+            ) from None
 
     def _client(self, ask: Ask) -> Any:
         if ask.service not in self._clients:
@@ -143,9 +150,8 @@ class Neighbours:
 
     def _client_of(self, service: str, endpoint: str | None) -> Any:
         hook = self._hook
-        client = hook.client_session.client(
-            service, endpoint_url=endpoint, config=hook.config.merge(Config(**CONFIG)), verify=hook.verify
-        )
+        config = hook.config.merge(Config(**{**CONFIG, **hook.limits}))
+        client = hook.client_session.client(service, endpoint_url=endpoint, config=config, verify=hook.verify)
         hide_bodies(client)
         return client
 

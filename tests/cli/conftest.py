@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,6 +35,16 @@ class Ended:
 Run = Callable[..., Ended]
 
 
+def marks(ended: Ended) -> dict[str, str]:
+    """Return the mark of each thing that `doctor --output json` tells about."""
+    return {one["what"]: one["mark"] for one in json.loads(ended.output)}
+
+
+def texts(ended: Ended) -> dict[str, str]:
+    """Return what it tells about each of them."""
+    return {one["what"]: one["text"] for one in json.loads(ended.output)}
+
+
 @pytest.fixture
 def run(capfd: pytest.CaptureFixture[str], airflow_home: Path) -> Run:
     """Runs `airflow-amplifybackend` in this process, which has Airflow loaded."""
@@ -50,21 +62,31 @@ def run(capfd: pytest.CaptureFixture[str], airflow_home: Path) -> Run:
 
 
 @pytest.fixture
-def run_process(airflow_home: Path, tmp_path: Path) -> Run:
-    """Runs a command as a process of its own, as a person does."""
+def start_process(airflow_home: Path, tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
+    """Starts a command as a process of its own, as a person does."""
 
-    def run_there(*command: str, **variables: str) -> Ended:
+    def start(*command: str, stdout: int | None = subprocess.PIPE, **variables: str) -> subprocess.Popen[str]:
         database = own_database(airflow_home, tmp_path)
-        done = subprocess.run(
+        return subprocess.Popen(
             [sys.executable, "-m", *command],
             env={**os.environ, "PYTHONPATH": str(ROOT), **database, **variables},
             cwd=airflow_home,
-            capture_output=True,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=300,
-            check=False,
         )
-        return Ended(done.returncode, done.stdout, done.stderr)
+
+    return start
+
+
+@pytest.fixture
+def run_process(start_process: Callable[..., subprocess.Popen[str]]) -> Run:
+    """Runs a command as a process of its own, to its end."""
+
+    def run_there(*command: str, **options: Any) -> Ended:
+        process = start_process(*command, **options)
+        output, errors = process.communicate(timeout=300)
+        return Ended(process.returncode, output or "", errors)
 
     return run_there
 

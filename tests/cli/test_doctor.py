@@ -13,7 +13,7 @@ from airflow_provider_amplifybackend.cli.doctor import READS
 from airflow_provider_amplifybackend.core.operations import OPERATIONS
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.local.testing.isolated_airflow import connection_json
-from tests.cli.conftest import Ended, Run
+from tests.cli.conftest import Run, marks, texts
 from tests.samples import APP
 
 SCRIPT = "airflow_provider_amplifybackend.cli.main"
@@ -27,14 +27,6 @@ def fleet(aws: LocalAmplifyBackend) -> None:
 
 def connection(aws: LocalAmplifyBackend, **extra: object) -> str:
     return connection_json(aws.endpoint_url, **extra)  # type: ignore[arg-type]
-
-
-def marks(ended: Ended) -> dict[str, str]:
-    return {one["what"]: one["mark"] for one in json.loads(ended.output)}
-
-
-def texts(ended: Ended) -> dict[str, str]:
-    return {one["what"]: one["text"] for one in json.loads(ended.output)}
 
 
 def test_a_good_connection_fits_on_one_screen_and_nothing_was_changed(run: Run, aws: LocalAmplifyBackend) -> None:
