@@ -132,10 +132,17 @@ def write(text: str) -> None:
     try:
         _stream.write(text if text.endswith("\n") else f"{text}\n")
         _stream.flush()
-    except BrokenPipeError:
-        raise
     except OSError as error:
+        _give_output_up()
+        if isinstance(error, BrokenPipeError):
+            raise
         raise OutputError(f"the output cannot be written: {error.strerror}") from error
+
+
+def _give_output_up() -> None:
+    """Let what is still in the buffer go nowhere: it would fail once more when the output is closed."""
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), _stream.fileno())
 
 
 def make_hook(options: Namespace) -> AmplifyBackendHook:

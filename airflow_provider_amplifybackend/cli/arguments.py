@@ -5,6 +5,7 @@ Plain data: Airflow imports this for each of its commands, so nothing heavy is i
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,8 +38,15 @@ class Command:
         return f"{PACKAGE}.{self.name}.{self.name}"
 
 
+def _filled(text: str) -> str:
+    """Refuse a value that is empty: of a shell variable that is not set, most likely, and never what was meant."""
+    if not text.strip():
+        raise ArgumentTypeError("the value is empty")
+    return text
+
+
 def _argument(*flags: str, **settings: Any) -> Argument:
-    return Argument(flags, settings)
+    return Argument(flags, {"type": _filled} | settings if "metavar" in settings else settings)
 
 
 def _output(*kinds: str) -> Argument:
@@ -50,6 +58,7 @@ def _output(*kinds: str) -> Argument:
 _CONNECTION = _argument(
     "--aws-conn-id",
     metavar="ID",
+    type=str,
     default="aws_default",
     help="Airflow connection; '' for boto3's own credentials (default: aws_default)",
 )
@@ -57,6 +66,7 @@ _REGION = _argument("--region-name", metavar="REGION", help="AWS region (default
 _CONNECTIONS = _argument(
     "--aws-conn-id",
     metavar="ID",
+    type=str,
     action="append",
     help="Airflow connection, repeatable; '' for boto3's own credentials (default: aws_default)",
 )

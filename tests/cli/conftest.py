@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -63,15 +62,15 @@ def run(capfd: pytest.CaptureFixture[str], airflow_home: Path) -> Run:
 
 @pytest.fixture
 def start_process(airflow_home: Path, tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
-    """Starts a command as a process of its own, as a person does."""
+    """Starts a command as a process of its own, as a person does, who may redirect its output."""
 
-    def start(*command: str, stdout: int | None = subprocess.PIPE, **variables: str) -> subprocess.Popen[str]:
+    def start(*command: str, redirection: str = "", **variables: str) -> subprocess.Popen[str]:
         database = own_database(airflow_home, tmp_path)
         return subprocess.Popen(
-            [sys.executable, "-m", *command],
+            ["sh", "-c", f'exec "$@" {redirection}', "sh", sys.executable, "-m", *command],
             env={**os.environ, "PYTHONPATH": str(ROOT), **database, **variables},
             cwd=airflow_home,
-            stdout=stdout,
+            stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -83,10 +82,10 @@ def start_process(airflow_home: Path, tmp_path: Path) -> Callable[..., subproces
 def run_process(start_process: Callable[..., subprocess.Popen[str]]) -> Run:
     """Runs a command as a process of its own, to its end."""
 
-    def run_there(*command: str, **options: Any) -> Ended:
+    def run_there(*command: str, **options: str) -> Ended:
         process = start_process(*command, **options)
         output, errors = process.communicate(timeout=300)
-        return Ended(process.returncode, output or "", errors)
+        return Ended(process.returncode, output, errors)
 
     return run_there
 

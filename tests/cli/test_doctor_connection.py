@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,9 +29,9 @@ def boto3_s_own(aws: LocalAmplifyBackend, monkeypatch: pytest.MonkeyPatch) -> di
 
 
 @pytest.fixture
-def dead_database(run_process: Run) -> dict[str, str]:
+def dead_database(tmp_path: Path) -> dict[str, str]:
     """A database that cannot be opened, for a process."""
-    return {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"postgresql://airflow:{SECRET}@127.0.0.1:1/airflow"}
+    return {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{tmp_path}/nosuch/airflow.db"}
 
 
 # ------------------------------------------------------------------------------------ settings that cannot be used
