@@ -1,7 +1,8 @@
 """The findings of a check-up, and what each answer means. Pure: what was asked comes in, sentences go out.
 
 Secrets are looked for in what others have said, and not in the sentences that are made of it: in those, a word such as
-GetToken or ExpiredToken would make a secret of what stands behind it. The texts of a ServiceError have none any more.
+GetToken or ExpiredToken would make a secret of what stands behind it. What the service says in a ServiceError has been
+looked through; what our own code says there can quote a setting.
 """
 
 from __future__ import annotations
@@ -117,7 +118,7 @@ def client_finding(error: ServiceError, role: str | None) -> Finding:
     if error.kind in (FaultKind.UNSENT, FaultKind.UNCLEAR, FaultKind.THROTTLED) or error.code == "SSLError":
         return Finding(Mark.WRONG, "credentials", f"{_had(role)}: {error.reason}: {error.message}")
     if error.code in PARAMETER_ERRORS:
-        return Finding(Mark.WRONG, "connection", f"cannot be used: {error.message}")
+        return Finding(Mark.WRONG, "connection", f"cannot be used: {foreign(error.message)}")
     return Finding(Mark.WRONG, "connection", f"cannot be used: {error.reason}: {error.message}")
 
 
@@ -132,7 +133,7 @@ def credentials_finding(error: ServiceError, role: str | None) -> Finding | None
 
 
 def _had(role: str | None) -> str:
-    return f"role {role} cannot be assumed" if role else "cannot be had"
+    return f"role {foreign(role)} cannot be assumed" if role else "cannot be had"
 
 
 def _region_finding(error: ServiceError) -> Finding | None:
@@ -200,7 +201,7 @@ def place_finding(place: Place) -> Finding:
     """Return the finding about the app: wrong only if the service says that something is not there."""
     app_id, error = foreign(place.app_id), place.error
     if error is not None and error.code in PARAMETER_ERRORS:
-        return Finding(Mark.WRONG, "app", error.message)
+        return Finding(Mark.WRONG, "app", foreign(error.message))
     if error is not None and not says_missing(error):
         return Finding(Mark.UNKNOWN, "app", f"{app_id}: GetBackend was not answered ({error.reason})")
     if place.app_id is None:

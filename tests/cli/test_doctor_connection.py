@@ -41,6 +41,7 @@ def dead_database(tmp_path: Path) -> dict[str, str]:
     ("extra", "told"),
     [
         ({"endpoint_url": "127.0.0.1"}, "endpoint_url='127.0.0.1'"),
+        ({"endpoint_url": f"ftp://host/?password={SECRET}"}, "endpoint_url='ftp://host/?password=***"),
         ({"verify": "/nosuch/ca.pem"}, "verify='/nosuch/ca.pem'"),
         ({"profile_name": "nosuch"}, "ProfileNotFound"),
         ({"config_kwargs": {"no_such_option": 1}}, "no_such_option"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,10 @@ SECRET = "hunter2-hunter2"
 def sts(aws: LocalAmplifyBackend, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sts]:
     """An STS that refuses to let the role of `aws_default` be assumed."""
     with Sts(refuses=("AccessDenied", DENIED)).running() as refusing:
-        settings = {"role_arn": ROLE, "service_config": {"sts": {"endpoint_url": refusing.endpoint_url}}}
+        settings: dict[str, Any] = {
+            "role_arn": ROLE,
+            "service_config": {"sts": {"endpoint_url": refusing.endpoint_url}},
+        }
         monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", connection_json(aws.endpoint_url, **settings))
         yield refusing
 
@@ -59,7 +63,7 @@ def test_a_secret_in_what_sts_says_is_not_shown(run: Run, sts: Sts) -> None:
 
 
 def test_an_sts_that_cannot_be_reached(run: Run, aws: LocalAmplifyBackend, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = {"role_arn": ROLE, "service_config": {"sts": {"endpoint_url": "http://127.0.0.1:1"}}}
+    settings: dict[str, Any] = {"role_arn": ROLE, "service_config": {"sts": {"endpoint_url": "http://127.0.0.1:1"}}}
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", connection_json(aws.endpoint_url, **settings))
     ended = run("doctor", "--output", "json")
     assert ended.status == 1
