@@ -23,6 +23,8 @@ RESULT_KEY, JOB_ID_KEY = "return_value", "JobId"
 NOTE_KEYS = (WAIT_KEY, OTHER_KEY, ERROR_KEY, AmplifyConsoleLink.key, AmplifyStudioLink.key)
 OTHERS_KEYS = (RESULT_KEY, JOB_ID_KEY)
 ENDED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
+# States before a try has begun: whatever the task has left, an earlier try has.
+BEFORE_A_TRY = frozenset({"", "scheduled", "queued", "restarting", "upstream_failed", "removed"})
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,16 @@ class TaskState:
     def is_waiting(self) -> bool:
         """Tell whether the task is at work or waits."""
         return self.is_resumed or self.state in ("running", "deferred", "up_for_reschedule")
+
+    @property
+    def is_before_its_try(self) -> bool:
+        """Tell whether the try that comes next has not begun, so that all notes are those of the last one."""
+        return self.state in BEFORE_A_TRY and not self.is_resumed
+
+    @property
+    def is_sensor(self) -> bool:
+        """Tell whether the task waits for jobs and starts none."""
+        return self.operator.endswith("Sensor")
 
     @property
     def operation(self) -> str:
@@ -72,6 +84,13 @@ class JobFacts:
     links: Mapping[str, str] = field(default_factory=dict)
     # Whether the task has anything to do with AmplifyBackend. Those of other packages have a `job_id`, too.
     is_ours: bool = True
+    # Whether it is known to have succeeded before it was cleared.
+    last_try_succeeded: bool = False
+
+    @property
+    def waits_for_other(self) -> bool:
+        """Tell whether the task waits for another job to end, and its own has not begun."""
+        return self.task.is_waiting and self.waited_for_other is not None and not self.outcome
 
 
 def facts_of(task: TaskState, xcoms: Mapping[str, Any], stored: Any = None, earlier: Sequence[Any] = ()) -> JobFacts:
@@ -81,7 +100,8 @@ def facts_of(task: TaskState, xcoms: Mapping[str, Any], stored: Any = None, earl
     :param stored: What the task state store has of its start, where there is one.
     :param earlier: What earlier instances of the task returned.
     """
-    result = _mapping(xcoms.get(RESULT_KEY)) if task.state == "success" else {}
+    has_result = task.state == "success" or task.is_before_its_try
+    result = _mapping(xcoms.get(RESULT_KEY)) if has_result else {}
     wait, other = read_note(xcoms.get(WAIT_KEY)) or {}, read_note(xcoms.get(OTHER_KEY))
     error = None if task.state == "success" else read_note(xcoms.get(ERROR_KEY))
     intent = Intent.from_stored(stored)
@@ -106,6 +126,7 @@ def facts_of(task: TaskState, xcoms: Mapping[str, Any], stored: Any = None, earl
             if (address := _text(xcoms.get(link.key))).startswith("https://")
         },
         is_ours=intent is not None or any(key in xcoms for key in NOTE_KEYS),
+        last_try_succeeded=task.is_before_its_try and error is None and RESULT_KEY in xcoms,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow_provider_amplifybackend.core.job import STILL_RUNNING, JobRef, Outcome, duration_text
+from airflow_provider_amplifybackend.core.job import Outcome, duration_text
 from airflow_provider_amplifybackend.core.secrets import redact_words
 from airflow_provider_amplifybackend.fleet.markup import Markup, join, tag
 from airflow_provider_amplifybackend.fleet.report import document
@@ -20,6 +20,7 @@ from airflow_provider_amplifybackend.plugins._markup import (
     task_link,
     tone,
 )
+from airflow_provider_amplifybackend.plugins._what_next import what_next
 
 TITLE = "Amplify job"
 UP = "../../"
@@ -42,14 +43,13 @@ def page(facts: JobFacts, now: float) -> str:
     """
     if not facts.is_ours:
         return document(TITLE, tag("p", NOT_OURS, class_="note"), scripts=PAGE_SCRIPTS, head=_refresh(facts))
-    parts = [
-        tag("h1", _headline(facts, now), class_=f"headline {tone(facts.task.state)}"),
-        *_error(facts),
-        tag("h2", "What next"),
-        *(tag("p", text) for text in _next(facts)),
-        tag("h2", "The job"),
-        tag("dl", *_rows(_details(facts, now)), class_="facts-of-job"),
-    ]
+    headline = tag("h1", _headline(facts, now), class_=f"headline {tone(facts.task.state)}")
+    what_comes = [tag("h2", "What next"), *(tag("p", text) for text in what_next(facts))]
+    job = tag("dl", *_rows(_details(facts, now)), class_="facts-of-job")
+    if facts.task.is_before_its_try:
+        parts = [headline, *what_comes, tag("h2", "The last try"), *_error(facts), job]
+    else:
+        parts = [headline, *_error(facts), *what_comes, tag("h2", "The job"), job]
     return document(TITLE, *parts, scripts=PAGE_SCRIPTS, head=_refresh(facts))
 
 
@@ -82,23 +82,21 @@ def _headline(facts: JobFacts, now: float) -> str:
     if facts.task.state == "success":
         ending = f" after {duration_text(facts.took)}" if facts.took is not None else ""
         return f"{facts.status or 'Done'}{ending}: {what}{where}"
-    if facts.error:
-        return f"{_failed_word(facts)}: {what}{where}"
-    if _waits_for_other(facts):
+    if facts.waits_for_other:
         return f"Waiting for another job to end before {what} can start{where}"
-    if facts.task.is_waiting:
+    if facts.task.is_waiting and not facts.error:
         seconds = None if facts.since is None else max(0.0, now - facts.since)
         return f"{facts.status or 'Waiting'} {elapsed_text(seconds, facts.usual)}: {what}{where}"
-    return f"{facts.task.state or 'Not started'}: {what}{where}"
+    return f"{_state_word(facts)}: {what}{where}"
 
 
-def _failed_word(facts: JobFacts) -> str:
-    state = {"up_for_retry": "Failed, and Airflow tries again", "skipped": "Skipped"}.get(facts.task.state)
-    return "FAILED" if state is None and facts.status == "FAILED" else state or "Failed"
-
-
-def _waits_for_other(facts: JobFacts) -> bool:
-    return facts.task.is_waiting and facts.waited_for_other is not None and not facts.outcome
+def _state_word(facts: JobFacts) -> str:
+    """Return the state of a task that neither waits nor has succeeded, as people say it."""
+    state = facts.task.state
+    if state == "failed" and facts.status == "FAILED":
+        return "FAILED"
+    words = {"": "Not started", "up_for_retry": "Failed, and Airflow tries again"}
+    return words.get(state, state.replace("_", " ").capitalize())
 
 
 def _error(facts: JobFacts) -> list[Markup]:
@@ -128,10 +126,11 @@ def _details(facts: JobFacts, now: float) -> Iterable[tuple[str, str | Markup]]:
     yield "App", facts.app_id
     yield "Job", facts.job_id
     yield "Status", facts.status
-    yield "Task", f"{facts.task.state or 'not started'}, try {facts.task.try_number}"
+    if not facts.task.is_before_its_try:
+        yield "Task", f"{facts.task.state}, try {facts.task.try_number}"
     if facts.took is not None:
         yield "Took", f"{duration_text(facts.took)}{_usually(facts)}"
-    elif facts.task.is_waiting and facts.since is not None and not _waits_for_other(facts):
+    elif facts.task.is_waiting and facts.since is not None and not facts.waits_for_other:
         yield "Running", elapsed_text(max(0.0, now - facts.since), facts.usual)
     yield "How it came to it", _OUTCOMES.get(facts.outcome, facts.outcome)
     yield "Waited for", _other(facts)
@@ -151,23 +150,3 @@ def _other(facts: JobFacts) -> str:
 
 def _rows(details: Iterable[tuple[str, str | Markup]]) -> list[Markup]:
     return [tag("div", tag("dt", name), tag("dd", value)) for name, value in details if value]
-
-
-def _next(facts: JobFacts) -> Iterable[str]:
-    state = facts.task.state
-    if state == "success":
-        yield "Nothing: the task has succeeded. Clearing it does it again."
-    elif facts.task.is_waiting:
-        until = "the other job has ended" if _waits_for_other(facts) else "what it waits for has come"
-        yield f"Nothing: the task continues by itself when {until}."
-        if facts.job_id:
-            yield f"Marking it as failed ends the task and not the job. {STILL_RUNNING}"
-    elif state == "up_for_retry":
-        yield "Airflow tries again by itself. A job that still runs is adopted, not started twice."
-    elif state == "skipped":
-        yield "Nothing: the task was skipped."
-    elif facts.error:
-        yield "The message above says what to do. Then clear the task: a job that still runs is not started twice."
-    command = JobRef(facts.app_id, facts.job_id, (facts.environment,)).check_command
-    if facts.job_id and state != "success" and command not in str((facts.error or {}).get("text")):
-        yield f"To see the job: {command}"

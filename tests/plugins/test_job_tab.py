@@ -257,11 +257,61 @@ def test_the_page_of_a_run_with_odd_ids_is_asked_for_as_airflow_writes_them(get:
     assert "<script>+" not in answer.text
 
 
+def clear(run: Finished, *states: str | None) -> None:
+    """Clear the tasks of a run as Airflow does, and let them come as far as a state before they begin."""
+    from airflow.models.taskinstance import TaskInstance, clear_task_instances
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        tis = list(session.scalars(select(TaskInstance).where(TaskInstance.dag_id == run.dag_id)))
+        clear_task_instances(tis, session)
+        for ti, state in zip(tis, states, strict=True):
+            ti.state = state
+
+
+BEFORE_A_TRY = [(None, "Not started"), ("scheduled", "Scheduled"), ("queued", "Queued")]
+
+
+@pytest.mark.parametrize(("state", "word"), BEFORE_A_TRY)
+def test_what_a_cleared_task_has_left_is_that_of_its_last_try(
+    get: Get, dags: DagRunner, service: LocalAmplifyBackend, state: str | None, word: str
+) -> None:
+    service.control.add_fault("CloneBackend", kind="job_fails", error="Resource limit exceeded")
+    run = dags.run(CLONE.format(options=""))
+    clear(run, state)
+    answer = tab(get, run)
+    now, _, before = text_of(answer).partition("The last try")
+    assert f"{word}: CloneBackend, environment copy" in now
+    assert "Airflow starts the task by itself" in now
+    assert "A job that still runs is adopted, not started twice." in now
+    assert "clear the task" not in now
+    assert "failed" not in now.lower()
+    assert "Resource limit exceeded" in before
+    assert '<meta http-equiv="refresh"' in answer.text
+
+
+@pytest.mark.parametrize(("state", "word"), BEFORE_A_TRY)
+def test_the_job_of_a_success_that_was_cleared_is_that_of_the_last_try(
+    get: Get, dags: DagRunner, state: str | None, word: str
+) -> None:
+    run = dags.run(CLONE.format(options=""))
+    clear(run, state)
+    now, _, before = text_of(tab(get, run)).partition("The last try")
+    assert f"{word}: CloneBackend, environment copy" in now
+    assert "Its last try succeeded; this one does it again." in now
+    assert "started by this task" not in now
+    assert "started by this task" in before
+    assert "COMPLETED" in before
+    assert run.xcom("clone")["JobId"] in before
+
+
 # ------------------------------------------------------------------------------------------------------- every state
 
 
-def shown_as(state: str, xcoms: dict[str, Any], **more: Any) -> str:
-    return page(facts_of(TaskState(state=state, try_number=1), xcoms, **more), NOW)
+def shown_as(state: str, xcoms: dict[str, Any], operator: str = "", is_resumed: bool = False, **more: Any) -> str:
+    task = TaskState(state=state, operator=operator, try_number=1, is_resumed=is_resumed)
+    return page(facts_of(task, xcoms, **more), NOW)
 
 
 def words(text: str) -> str:
@@ -330,6 +380,63 @@ def test_the_error_of_an_earlier_try_is_not_that_of_a_success() -> None:
     assert "BackendJobFailedError" not in shown_as("success", {ERROR_KEY: error, JOB_ID_KEY: "j"})
 
 
+ERROR = {"version": 1, "type": "BackendJobFailedError", "text": "job j-1 has FAILED"}
+
+
+@pytest.mark.parametrize("state", ["", "scheduled", "queued", "restarting", "upstream_failed", "removed"])
+def test_before_a_try_nothing_of_the_last_one_is_told_as_of_now(state: str) -> None:
+    now, _, before = words(shown_as(state, {WAIT_KEY: waiting(), ERROR_KEY: ERROR})).partition("The last try")
+    assert "What next" in now
+    assert "FAILED" not in now
+    assert "above" not in now
+    assert "job j-1 has FAILED" in before
+    assert "adopted: an earlier try" in before
+
+
+def test_a_task_that_is_queued_to_go_on_after_its_deferral_is_at_work() -> None:
+    shown = words(shown_as("queued", {WAIT_KEY: waiting()}, is_resumed=True))
+    assert "RUNNING for 1 min 40 s" in shown
+    assert "The last try" not in shown
+
+
+def test_a_task_that_airflow_tries_again_says_so_until_the_next_try_begins() -> None:
+    xcoms = {WAIT_KEY: waiting(), ERROR_KEY: ERROR}
+    assert "Failed, and Airflow tries again: CloneBackend" in words(shown_as("up_for_retry", xcoms))
+    assert "Queued: CloneBackend" in words(shown_as("queued", xcoms))
+
+
+def test_a_task_that_ended_from_outside_says_what_became_of_its_job_and_what_to_do() -> None:
+    shown = words(shown_as("failed", {WAIT_KEY: waiting()}, operator="CloneBackendOperator"))
+    assert "Failed: CloneBackend, environment copy" in shown
+    assert "It ended from outside (marked as failed, its worker or its triggerer lost, a time-out of Airflow)" in shown
+    assert "The job may still be running; AmplifyBackend cannot cancel jobs." in shown
+    assert "To go on, clear the task. A job that still runs is adopted, not started twice." in shown
+    assert f"To see the job: {REF.check_command}" in shown
+
+
+def test_a_task_that_ended_from_outside_before_its_job_began_names_none() -> None:
+    shown = words(shown_as("failed", {OTHER_KEY: waiting() | {"outcome": None}}, operator="CloneBackendOperator"))
+    assert "A job that it has started may still be running" in shown
+    assert "To go on, clear the task." in shown
+
+
+def test_a_sensor_that_ended_from_outside_waits_again_and_adopts_nothing() -> None:
+    shown = words(shown_as("failed", {WAIT_KEY: waiting() | {"outcome": None}}, operator="BackendJobSensor"))
+    assert "To go on, clear the task. It then waits again." in shown
+    assert "adopted" not in shown
+
+
+def test_a_success_without_a_result_may_have_been_marked_and_its_job_may_still_run() -> None:
+    shown = words(shown_as("success", {WAIT_KEY: waiting()}))
+    assert "if it was marked as successful while it waited, its job may still be running" in shown
+    assert f"To see the job: {REF.check_command}" in shown
+
+
+def test_while_another_job_is_waited_for_nothing_is_said_of_the_tasks_own() -> None:
+    shown = words(shown_as("deferred", {OTHER_KEY: waiting() | {"outcome": None}, JOB_ID_KEY: "j-1"}))
+    assert "Marking it as failed" not in shown
+
+
 JSON = st.recursive(
     st.none()
     | st.booleans()
@@ -345,7 +452,7 @@ JSON = st.recursive(
 @settings(deadline=None)
 @given(
     xcoms=st.dictionaries(st.sampled_from([*NOTE_KEYS, *OTHERS_KEYS]), JSON),
-    state=st.sampled_from(["deferred", "failed", "success"]),
+    state=st.sampled_from(["deferred", "failed", "success", "", "queued", "up_for_retry"]),
     stored=JSON,
 )
 def test_whatever_a_task_has_left_the_tab_is_shown(xcoms: dict[str, Any], state: str, stored: Any) -> None:
@@ -353,7 +460,7 @@ def test_whatever_a_task_has_left_the_tab_is_shown(xcoms: dict[str, Any], state:
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-@pytest.mark.parametrize("state", ["deferred", "failed", "success"])
+@pytest.mark.parametrize("state", ["deferred", "failed", "success", "queued"])
 def test_whatever_a_task_has_left_is_text(attack: str, state: str) -> None:
     def xcoms(text: str) -> dict[str, Any]:
         job = {"AppId": text, "JobId": text, "Operation": text, "BackendEnvironmentName": text}
