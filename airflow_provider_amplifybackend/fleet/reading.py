@@ -21,6 +21,8 @@ from airflow_provider_amplifybackend.guard.signs import STACK_STATUSES, Ask, Fac
 MOST_APP_PAGES = 100
 MOST_ENVIRONMENT_PAGES = 200
 MOST_STACK_PAGES = 500
+# What a note about the list of apps begins with.
+ALL_APPS = "the apps"
 # Of 25 jobs each. What is older than the newest thousand, in a list without an order, is in nobody's way.
 MOST_JOB_PAGES = 40
 
@@ -84,7 +86,7 @@ def read_region(app_ids: list[str] | None) -> Reads[Region]:
     region = Region()
     if app_ids is None:
         ask = Ask("amplify", "ListApps", {"maxResults": 100})
-        rows = yield from read_pages(ask, "apps", region.found, "the apps", token="nextToken", most=MOST_APP_PAGES)  # noqa: S106
+        rows = yield from read_pages(ask, "apps", region.found, ALL_APPS, token="nextToken", most=MOST_APP_PAGES)  # noqa: S106
         region.apps = [_app(row) for row in rows if row.get("appId")]
     else:
         for app_id in app_ids:

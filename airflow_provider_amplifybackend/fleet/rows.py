@@ -54,6 +54,7 @@ COLUMNS = (
     "resources",
     "stack_name",
     "unreadable",
+    "read_at",
 )
 MOST_RESOURCES = 500  # of one environment; CloudFormation's limit for a stack
 
@@ -74,7 +75,7 @@ class Place:
 def _empty(kind: str, place: Place, app: App | None = None) -> dict[str, Any]:
     known = app or App("")
     row: dict[str, Any] = dict.fromkeys(COLUMNS)
-    named = {"kind": kind, "connection": place.connection, "region": place.region}
+    named = {"kind": kind, "connection": place.connection, "region": place.region, "read_at": _iso(place.now)}
     return row | named | {"app_id": known.app_id, "app_name": known.name, "environment": "", "attention": []}
 
 

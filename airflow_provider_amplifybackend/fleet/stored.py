@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from airflow_provider_amplifybackend.core.encodable import encodable_text
 from airflow_provider_amplifybackend.core.secrets import redact_words
+from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.fleet.attention import Level
+from airflow_provider_amplifybackend.fleet.coverage import Listed, Place, Reading, Wish, listed_in
 from airflow_provider_amplifybackend.fleet.rows import COLUMNS
+from airflow_provider_amplifybackend.parameters.places import as_optional_names
 
 XCOM_KEY = "amplify_backends"
 # Bytes of JSON. Airflow's smallest column for an XCom takes 64 kB.
@@ -24,6 +29,8 @@ MOST_FILE_BYTES = 20_000_000
 MOST_FILE_LINES = 20_000
 MOST_TEXT = 500
 MOST_ITEMS = 100
+# Connections and regions of which an XCom says what was listed.
+MOST_PLACES = 300
 # What a page in Airflow shows of an environment, and what it needs for that.
 _COMPACT = (
     "kind",
@@ -55,6 +62,9 @@ def compact(rows: Sequence[Mapping[str, Any]], facts: Mapping[str, Any], most: i
     :param facts: When they were read, and with how many requests.
     """
     found: dict[str, Any] = {"version": _VERSION, "taken_at": facts.get("taken_at"), "rows": [], "more": len(rows)}
+    places = listed_in(rows)
+    if len(places) <= MOST_PLACES:
+        found["listed"] = [_compact_listed(place, listed) for place, listed in places.items()]
     size = _size(found)
     for row in rows:
         small = _compact_row(row)
@@ -64,6 +74,13 @@ def compact(rows: Sequence[Mapping[str, Any]], facts: Mapping[str, Any], most: i
         found["rows"].append(small)
         found["more"] -= 1
     return found
+
+
+def _compact_listed(place: Place, listed: Listed) -> dict[str, Any]:
+    """Return what was listed of a place, also of what does not fit."""
+    unread = sorted(listed.unread_apps)[:MOST_ITEMS]
+    is_whole = listed.is_whole and len(unread) == len(listed.unread_apps)
+    return {"connection": place[0], "region": place[1], "is_whole": is_whole, "unread_apps": unread}
 
 
 def _compact_row(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,12 +96,58 @@ def _size(value: Any) -> int:
     return len(json.dumps(value).encode())
 
 
-def from_compact(value: Any) -> tuple[list[dict[str, Any]], dict[str, Any]] | None:
-    """Return the rows of an XCom and the facts about them; None where it is none of ours."""
+def from_compact(value: Any) -> Reading | None:
+    """Return the reading that an XCom has; None where it is none of ours."""
     if not isinstance(value, Mapping) or value.get("version") != _VERSION or not isinstance(value.get("rows"), list):
         return None
-    facts = {"taken_at": _text(value.get("taken_at")), "more": _number(value.get("more")) or 0}
-    return [row for row in map(known_row, value["rows"]) if row], facts
+    taken_at = _text(value.get("taken_at"))
+    rows = [row | {"read_at": taken_at} for row in map(known_row, value["rows"]) if row]
+    # Earlier versions of this package did not say what was listed; their rows do, as far as they fitted.
+    more, known = _count(value.get("more")), _known_listed(value.get("listed"))
+    return Reading(rows, listed_in(rows) | known, time_of(taken_at), more, more == 0 or bool(known))
+
+
+def _known_listed(value: Any) -> dict[Place, Listed]:
+    parts = [one for one in (value if isinstance(value, list) else [])[:MOST_PLACES] if isinstance(one, Mapping)]
+    return {
+        (_text(one.get("connection")), _text(one.get("region"))): Listed(
+            bool(_flag(one.get("is_whole"))), frozenset(map(_text, _items(one.get("unread_apps"))))
+        )
+        for one in parts
+    }
+
+
+def _count(value: Any) -> int:
+    return max(0, int(_number(value) or 0))
+
+
+def time_of(text: object) -> datetime | None:
+    """Return a time in ISO 8601 that names its zone; None if it is none."""
+    try:
+        time = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return time if time.tzinfo else None
+
+
+def with_wish(reading: Reading, rendered: Any) -> Reading:
+    """Return a reading with what its task was to look at, as the task was rendered."""
+    return replace(reading, wish=_wish(rendered))
+
+
+def _wish(rendered: Any) -> Wish | None:
+    if not isinstance(rendered, Mapping) or not {"app_ids", "connections", "regions"} <= rendered.keys():
+        return None
+    try:
+        app_ids, connections, regions = (
+            as_optional_names(name, rendered[name]) for name in ("app_ids", "connections", "regions")
+        )
+    except BackendParameterError:
+        return None
+    all_connections = connections or [_text(rendered.get("aws_conn_id"))]
+    all_regions = regions or [_text(rendered.get("region_name"))]
+    places = frozenset((connection, region) for connection in all_connections for region in all_regions)
+    return Wish(None if app_ids is None else frozenset(app_ids), places)
 
 
 def from_json_lines(content: bytes) -> tuple[list[dict[str, Any]], int]:

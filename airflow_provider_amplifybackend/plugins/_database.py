@@ -89,22 +89,31 @@ class Readable:
         return bool(self.manager.is_authorized_dag(method="GET", access_entity=part, details=details, user=self.user))
 
 
-def inventories(readable: Readable) -> Iterator[tuple[TaskKey, Any]]:
-    """Yield what the last run of each inventory has left for the page, the newest first."""
+def inventories(readable: Readable) -> Iterator[tuple[TaskKey, Any, Any]]:
+    """Yield what the last run of each inventory has left for the page, the newest first, and how it was rendered."""
+    from airflow.models.renderedtifields import RenderedTaskInstanceFields
     from sqlalchemy import and_, func, select
 
-    table = xcom_model()
+    table, fields = xcom_model(), RenderedTaskInstanceFields
     task = (table.dag_id, table.task_id, table.map_index)
     wanted = (table.key == XCOM_KEY, table.dag_id.in_(readable.dag_ids))
     newest = select(*task, func.max(table.timestamp).label("at")).where(*wanted).group_by(*task).subquery()
     last = and_(*(column == newest.c[column.key] for column in task), table.timestamp == newest.c.at)
-    query = select(*task, table.run_id, table.value).join(newest, last).where(*wanted)
+    query = select(*task, table.run_id, table.value, fields.rendered_fields).join(newest, last)
+    query = query.outerjoin(fields, _is_same_task_instance(table, fields)).where(*wanted)
     with database_session() as session:
         rows = session.execute(query.order_by(table.timestamp.desc()).limit(MOST_INVENTORIES)).all()
     allowed = readable.with_access((row.dag_id for row in rows), "XCOM")
     for row in rows:
         if row.dag_id in allowed:
-            yield TaskKey(row.dag_id, row.run_id, row.task_id, row.map_index), stored_value(row.value)
+            key = TaskKey(row.dag_id, row.run_id, row.task_id, row.map_index)
+            yield key, stored_value(row.value), row.rendered_fields
+
+
+def _is_same_task_instance(one: Any, other: Any) -> Any:
+    from sqlalchemy import and_
+
+    return and_(*(getattr(one, name) == getattr(other, name) for name in TaskKey.__dataclass_fields__))
 
 
 def last_touches(readable: Readable) -> dict[str, Touch]:
@@ -113,10 +122,10 @@ def last_touches(readable: Readable) -> dict[str, Touch]:
     Every task of this package stores that address; those that only read are left out.
     """
     from airflow.models.taskinstance import TaskInstance
-    from sqlalchemy import and_, select
+    from sqlalchemy import select
 
     xcom, ti = xcom_model(), TaskInstance
-    same = and_(*(getattr(xcom, name) == getattr(ti, name) for name in ("dag_id", "run_id", "task_id", "map_index")))
+    same = _is_same_task_instance(xcom, ti)
     columns = (
         xcom.dag_id,
         xcom.run_id,

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 from airflow_provider_amplifybackend.core.timing import current
 from airflow_provider_amplifybackend.fleet.markup import Markup, join, tag
 from airflow_provider_amplifybackend.fleet.report import cell, document, first, plots, size, table
+from airflow_provider_amplifybackend.fleet.stored import time_of
 from airflow_provider_amplifybackend.links import AmplifyConsoleLink
 from airflow_provider_amplifybackend.plugins._database import Touch
 from airflow_provider_amplifybackend.plugins._markup import (
     TABLE_SCRIPTS,
+    age_text,
     elapsed_text,
     environment_addresses,
     minutes,
     outside_link,
     task_link,
-    time_of,
 )
 from airflow_provider_amplifybackend.plugins._sources import Fleet
 
 TITLE = "Amplify backends"
 UP = "../"
+CLOCKS_DIFFER = 120
 COLUMNS = {
     "app_name": "App",
     "environment": "Environment",
@@ -69,7 +72,8 @@ def _source(fleet: Fleet) -> Markup:
     if not fleet.rows:
         return Markup("")
     environments = [row for row in fleet.rows if row["kind"] == "environment"]
-    read = f"{size(fleet.rows, environments)}, read{f' at {minutes(fleet.taken_at)}' if fleet.taken_at else ''} from "
+    when = f" at {_time_and_age(fleet.taken_at)}" if fleet.taken_at else ""
+    read = f"{size(fleet.rows, environments)}, read{when} from "
     key = fleet.task
     by = task_link(f"{key.dag_id} / {key.task_id}", UP, *_names(key)) if key else fleet.source
     return tag(
@@ -87,8 +91,13 @@ def _others(fleet: Fleet) -> str:
     """Return how far back the rows go that other tasks have read."""
     if not fleet.other_tasks:
         return ""
-    since = f", the oldest read at {minutes(fleet.oldest)}" if fleet.oldest else ""
+    since = f", the oldest read at {_time_and_age(fleet.oldest)}" if fleet.oldest else ""
     return f" and {fleet.other_tasks} other {'task' if fleet.other_tasks == 1 else 'tasks'}{since}"
+
+
+def _time_and_age(time: datetime) -> str:
+    age = age_text(time, current().now())
+    return f"{minutes(time)}{f' ({age})' if age else ''}"
 
 
 def _names(key: Any) -> tuple[str, str, str, int]:
@@ -96,10 +105,11 @@ def _names(key: Any) -> tuple[str, str, str, int]:
 
 
 def _cell(fleet: Fleet, touches: Mapping[str, Touch], name: str, row: Mapping[str, Any]) -> Markup:
+    if name == "environment":
+        return _environment(row, fleet)
     if name == "running_jobs":
-        return tag(
-            "td", *(tag("div", _job(job, fleet)) for job in row[name] or ()), class_="job" if row[name] else None
-        )
+        jobs = [tag("div", _job(job, _read_at(row, fleet))) for job in row[name] or ()]
+        return tag("td", *jobs, class_="job" if jobs else None)
     if name == "last_job_operation":
         return tag("td", " ".join(filter(None, [row[name], row["last_job_status"]])))
     if name == "touched":
@@ -109,6 +119,18 @@ def _cell(fleet: Fleet, touches: Mapping[str, Touch], name: str, row: Mapping[st
     if name == "resources":
         return _resources(row[name] or ())
     return cell(name, row)
+
+
+def _read_at(row: Mapping[str, Any], fleet: Fleet) -> datetime | None:
+    return time_of(row["read_at"]) or fleet.taken_at
+
+
+def _environment(row: Mapping[str, Any], fleet: Fleet) -> Markup:
+    """Return the name, and where another reading than the newest has it, when that was."""
+    read_at = _read_at(row, fleet)
+    name, is_newest = row["environment"] or "", read_at == fleet.taken_at
+    when = [] if is_newest or read_at is None else [tag("div", f"read at {_time_and_age(read_at)}", class_="note")]
+    return tag("td", name, *when, data_key=name if when else None)
 
 
 def _addresses(row: Mapping[str, Any]) -> dict[str, str]:
@@ -139,15 +161,23 @@ def _running(environments: Iterable[Mapping[str, Any]], fleet: Fleet) -> Markup:
     if not jobs:
         return tag("p", "No job was running.", class_="note")
     items = [
-        tag("li", tag("strong", f"{row['app_name'] or row['app_id']} / {row['environment']}"), f": {_job(job, fleet)}")
+        tag(
+            "li",
+            tag("strong", f"{row['app_name'] or row['app_id']} / {row['environment']}"),
+            f": {_job(job, _read_at(row, fleet))}",
+        )
         for row, job in jobs
     ]
     return join([tag("ul", *items, class_="first running")])
 
 
-def _job(job: Mapping[str, Any], fleet: Fleet) -> str:
+def _job(job: Mapping[str, Any], read_at: datetime | None) -> str:
     """Return a job in words; how long it has run is as of the moment in which it was seen."""
-    since = time_of(job["since"])
-    seen = fleet.taken_at.timestamp() if fleet.taken_at else current().now()
+    since, now = time_of(job["since"]), current().now()
+    seen = read_at.timestamp() if read_at else now
     seconds = seen - since.timestamp() if since else None
-    return f"{job['operation'] or 'a job'} {job['status']} {elapsed_text(seconds, job['usual_seconds'])}"
+    # Whoever has copied a file may have given it any time: a job cannot have been seen before it began.
+    known = None if seconds is None or seconds < -CLOCKS_DIFFER else max(0.0, seconds)
+    age = age_text(read_at, now)
+    text = f"{job['operation'] or 'a job'} {job['status']} {elapsed_text(known, job['usual_seconds'])}"
+    return f"{text}; that was {age}" if age else text

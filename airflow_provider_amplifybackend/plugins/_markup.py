@@ -17,6 +17,9 @@ TABLE_SCRIPTS = (own_text("report.js"), *PAGE_SCRIPTS)
 # A region becomes part of a host name, and may come from a file that anybody has written.
 _REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]{2,12}){1,2}-[1-9][0-9]?")
 _LATE = 1.5
+# Seconds after which a reading is called old.
+OLD = 2 * 3600
+_DAY = 86400
 
 
 def headers(scripts: Sequence[str]) -> dict[str, str]:
@@ -52,18 +55,17 @@ def task_link(text: str, up: str, dag_id: str, run_id: str, task_id: str, map_in
     return tag("a", text, href=f"{up}dags/{parts[0]}/runs/{parts[1]}/tasks/{parts[2]}{mapped}", target="_top")
 
 
-def time_of(text: object) -> datetime | None:
-    """Return a time in ISO 8601 that names its zone; None if it is none."""
-    try:
-        time = datetime.fromisoformat(str(text))
-    except ValueError:
-        return None
-    return time if time.tzinfo else None
-
-
 def minutes(time: datetime) -> str:
     """Return a time to the minute, as people read it."""
     return f"{time.astimezone(tz=time.tzinfo):%Y-%m-%d %H:%M} {time.tzname()}"
+
+
+def age_text(time: datetime | None, now: float) -> str:
+    """Return how long ago something was read, where that is long; otherwise nothing."""
+    seconds = 0 if time is None else now - time.timestamp()
+    if seconds < OLD:
+        return ""
+    return f"{seconds // 3600:.0f} hours ago" if seconds < 2 * _DAY else f"{seconds // _DAY:.0f} days ago"
 
 
 def tone(state: str) -> str:

@@ -13,15 +13,17 @@ from typing import Any
 from airflow_provider_amplifybackend._compat import conf
 from airflow_provider_amplifybackend.core.timing import current
 from airflow_provider_amplifybackend.fleet.attention import urgency
+from airflow_provider_amplifybackend.fleet.coverage import Reading, merged
 from airflow_provider_amplifybackend.fleet.stored import (
     MOST_FILE_BYTES,
     from_compact,
     from_json_lines,
     is_too_large,
     known_row,
+    time_of,
+    with_wish,
 )
 from airflow_provider_amplifybackend.plugins import _database
-from airflow_provider_amplifybackend.plugins._markup import time_of
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +85,7 @@ def fleet_in_file(path: str) -> Fleet:
     found = Fleet(source="the inventory that [amplifybackend] inventory names")
     try:
         content = file.read_bytes(most=MOST_FILE_BYTES)
-        found.taken_at = file.modified_at()
+        modified_at = file.modified_at()
     except StorageError as error:
         # Its text may have an address or a name that is not for everyone who may read a DAG.
         log.warning("The inventory %s cannot be read: %s", file, error)
@@ -93,6 +95,8 @@ def fleet_in_file(path: str) -> Fleet:
         found.problem = "There is no inventory yet where [amplifybackend] inventory says: run the task that writes it."
         return found
     found.rows, bad = from_json_lines(content)
+    # A file that was copied says when it was copied; the rows of earlier versions of this package say nothing.
+    found.taken_at = max(filter(None, (time_of(row["read_at"]) for row in found.rows)), default=modified_at)
     if is_too_large(content):
         found.problem = "The inventory is too large for this page: only its beginning is shown. "
     if bad:
@@ -104,29 +108,26 @@ def fleet_in_file(path: str) -> Fleet:
 
 
 def fleet_in_xcoms(readable: _database.Readable) -> Fleet:
-    """Return the newest rows of each task that has read an inventory, of the DAGs that the user may read."""
-    found = Fleet(source="a task")
-    newest: dict[tuple[str, ...], dict[str, Any]] = {}
-    tasks: set[tuple[str, str, int]] = set()
-    for key, value in _database.inventories(readable):
-        known = from_compact(value)
-        if known is None or key.task in tasks:
-            continue
-        tasks.add(key.task)
-        rows, facts = known
-        taken_at = time_of(facts["taken_at"])
-        found.task = found.task or key
-        found.taken_at = found.taken_at or taken_at
-        found.oldest = min(filter(None, [found.oldest, taken_at]), default=None)
-        found.more += int(facts["more"])
-        for row in rows:
-            place = tuple(str(row[name]) for name in ("kind", "connection", "region", "app_id", "environment"))
-            newest.setdefault(place, row)
-    found.rows = list(newest.values())
-    found.other_tasks = max(0, len(tasks) - 1)
-    if found.task is None:
-        found.problem = HOW_TO_GET_ONE
-    return found
+    """Return what the tasks that have read an inventory know, of the DAGs that the user may read."""
+    left: dict[tuple[str, str, int], tuple[_database.TaskKey, Reading]] = {}
+    for key, value, rendered in _database.inventories(readable):
+        reading = from_compact(value)
+        if reading is not None:
+            left.setdefault(key.task, (key, with_wish(reading, rendered)))
+    if not left:
+        return Fleet(problem=HOW_TO_GET_ONE)
+    newest, _ = next(iter(left.values()))
+    counting = merged(reading for _, reading in left.values())
+    times = [reading.taken_at for reading, _ in counting]
+    return Fleet(
+        rows=[row for _, rows in counting for row in rows],
+        source="a task",
+        taken_at=times[0],
+        more=sum(reading.more for reading, _ in counting),
+        task=newest,
+        other_tasks=len(counting) - 1,
+        oldest=min(filter(None, times), default=None),
+    )
 
 
 # --------------------------------------------------------------------------------------------------------------- live

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import os
 import re
 import threading
 from collections.abc import Callable
@@ -16,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_amplifybackend.core.timing import replaced
 from airflow_provider_amplifybackend.fleet.stored import (
     MOST_FILE_BYTES,
     MOST_FILE_LINES,
@@ -187,6 +189,28 @@ def test_an_inventory_that_is_taken_often_does_not_push_out_one_that_is_taken_se
     assert "of-last-week" in shown
     assert "read at 2026-11-29 10:00 UTC" in shown
     assert "and 1 other task, the oldest read at 2026-11-22 10:00 UTC" in shown
+    assert re.search(r"of-last-week\s+read at 2026-11-22 10:00 UTC", shown)
+    assert not re.search(r"of-today\s+read at", shown)
+
+
+def test_an_environment_that_a_newer_reading_has_not_found_is_gone(
+    get: Get, dags: DagRunner, service: LocalAmplifyBackend, tmp_path: Path, only_dags: Callable[[set[str]], None]
+) -> None:
+    """A task that was renamed has left what nobody renews."""
+    service.control.seed(apps=[{"app_id": "d9", "app_name": "ghost", "environments": ["haunted"]}])
+    before = dags.run(INVENTORY.format(path=str(tmp_path)).replace('"inventory"', '"inventory_old"'))
+    only_dags({before.dag_id})
+    assert "haunted" in text_of(get("/fleet"))
+    dags.run(
+        'DeleteBackendOperator(task_id="delete", app_id="d9", backend_environment_name="haunted", waiter_delay=0.1)'
+    )
+    after = dags.run(INVENTORY.format(path=str(tmp_path)))
+    assert "haunted" not in (tmp_path / "environments.jsonl").read_text()
+    only_dags({after.dag_id})
+    shown = text_of(get("/fleet"))
+    assert "staging" in shown
+    assert "haunted" not in shown
+    assert "other task" not in shown
 
 
 @pytest.mark.parametrize("part", ["TASK_INSTANCE", "XCOM"])
@@ -403,6 +427,39 @@ def test_a_running_job_is_compared_with_what_is_usual() -> None:
     assert "no earlier job to compare with" in shown_fleet(row("dev", running_jobs=[job | {"usual_seconds": None}]))
 
 
+def test_an_old_inventory_says_how_old_it_is_also_of_its_jobs() -> None:
+    job = {"job_id": "j", "operation": "CloneBackend", "status": "RUNNING", "usual_seconds": None}
+    rows = [row("dev", running_jobs=[job | {"since": (NOW - timedelta(minutes=3)).isoformat()}])]
+    with replaced(now=(NOW + timedelta(days=90)).timestamp):
+        old = shown_fleet(*rows)
+    assert "read at 2026-11-29 12:00 UTC (90 days ago)" in old
+    assert "CloneBackend RUNNING for 3 min 0 s; no earlier job to compare with; that was 90 days ago" in old
+    with replaced(now=(NOW + timedelta(minutes=90)).timestamp):
+        assert "ago" not in shown_fleet(*rows)
+    with replaced(now=(NOW + timedelta(hours=5)).timestamp):
+        assert "(5 hours ago)" in shown_fleet(*rows)
+
+
+def test_a_job_that_was_seen_before_it_began_has_run_for_no_known_time() -> None:
+    later = (NOW + timedelta(days=9)).isoformat()
+    job = {"job_id": "j", "operation": "CloneBackend", "status": "RUNNING", "since": later, "usual_seconds": None}
+    assert "CloneBackend RUNNING since an unknown time" in shown_fleet(row("dev", running_jobs=[job]))
+
+
+def test_a_file_was_read_when_its_rows_say_and_not_when_it_was_copied(
+    get: Get, dags: DagRunner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    dags.run(INVENTORY.format(path=str(tmp_path)))
+    file = tmp_path / "environments.jsonl"
+    (read_at,) = {json.loads(line)["read_at"] for line in file.read_text().splitlines()}
+    os.utime(file, (0, 0))
+    monkeypatch.setenv("AIRFLOW__AMPLIFYBACKEND__INVENTORY", str(tmp_path))
+    assert f"read at {read_at[:16].replace('T', ' ')} UTC" in text_of(get("/fleet"))
+    file.write_text(json.dumps(row("dev")) + "\n")  # as earlier versions of this package have written it
+    os.utime(file, (0, 0))
+    assert re.search(r"read at 1970-01-01 00:00 UTC \(\d+ days ago\)", text_of(get("/fleet")))
+
+
 def test_the_state_of_the_last_task_is_shown() -> None:
     key = TaskKey("a_dag", "a/run", "group.task", 3)
     address = "https://us-east-1.console.aws.amazon.com/amplify/home?region=us-east-1#/d1/YmFja2VuZA/dev"
@@ -420,9 +477,9 @@ def test_an_xcom_takes_what_needs_attention_first_and_says_how_much_is_left() ->
     assert value["more"] == 500 - len(value["rows"])
     known = from_compact(json.loads(json.dumps(value)))
     assert known is not None
-    assert [one["environment"] for one in known[0]][:2] == ["env-0", "env-1"]
+    assert [one["environment"] for one in known.rows][:2] == ["env-0", "env-1"]
     assert f"{value['more']} more rows do not fit here" in page(
-        Fleet(rows=known[0], source="a task", more=known[1]["more"]), {}
+        Fleet(rows=list(known.rows), source="a task", more=known.more), {}
     )
 
 
