@@ -49,5 +49,5 @@ def _job_text(key: _database.TaskKey) -> str:
     """Return the tab of a task instance; of a mapped task as a whole, the list of its instances."""
     left = _database.left_by(key)
     if left is None:
-        return _job_page.list_page(key, _database.instances_of(key))
+        return _job_page.list_page(key, *_database.instances_of(key))
     return _job_page.page(_job_facts.facts_of(*left), current().now())

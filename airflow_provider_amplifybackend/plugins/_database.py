@@ -31,6 +31,7 @@ MOST_INSTANCES = 1000
 # Tasks that read an inventory, and the newest links that are looked at.
 MOST_INVENTORIES = 200
 MOST_TOUCHES = 5000
+READING_OPERATORS = [f"{name}Operator" for name, known in OPERATIONS.items() if known.only_reads]
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def last_touches(readable: Readable) -> dict[str, Touch]:
     Every task of this package stores that address; those that only read are left out.
     """
     from airflow.models.taskinstance import TaskInstance
-    from sqlalchemy import select
+    from sqlalchemy import func, select
 
     xcom, ti = xcom_model(), TaskInstance
     same = _is_same_task_instance(xcom, ti)
@@ -134,24 +135,28 @@ def last_touches(readable: Readable) -> dict[str, Touch]:
         xcom.value,
         xcom.timestamp,
         ti.state,
-        ti.operator,
     )
-    query = select(*columns).join(ti, same).where(xcom.key == AmplifyConsoleLink.key, xcom.dag_id.in_(readable.dag_ids))
+    # Those that only read run often; left out afterwards, they would leave no room for the others.
+    query = (
+        select(*columns)
+        .join(ti, same)
+        .where(
+            xcom.key == AmplifyConsoleLink.key,
+            xcom.dag_id.in_(readable.dag_ids),
+            func.coalesce(ti.operator, "").not_in(READING_OPERATORS),
+            func.coalesce(ti.operator, "").not_like("%Sensor"),
+        )
+    )
     with database_session() as session:
         rows = session.execute(query.order_by(xcom.timestamp.desc()).limit(MOST_TOUCHES)).all()
     allowed = readable.with_access((row.dag_id for row in rows), "TASK_INSTANCE", "XCOM")
     touches: dict[str, Touch] = {}
     for row in rows:
         address = stored_value(row.value)
-        if row.dag_id in allowed and isinstance(address, str) and address and not _only_reads(row.operator):
+        if row.dag_id in allowed and isinstance(address, str) and address:
             key = TaskKey(row.dag_id, row.run_id, row.task_id, row.map_index)
             touches.setdefault(address, Touch(key, row.timestamp, str(row.state or "no state")))
     return touches
-
-
-def _only_reads(operator: str | None) -> bool:
-    known = OPERATIONS.get((operator or "").removesuffix("Operator"))
-    return known is not None and known.only_reads
 
 
 @dataclass(frozen=True)
@@ -197,18 +202,20 @@ def left_by(key: TaskKey) -> tuple[TaskState, dict[str, Any], Any, list[Any]] | 
         return state, {row.key: stored_value(row.value) for row in xcoms}, stored, results
 
 
-def instances_of(key: TaskKey) -> list[Instance]:
-    """Return the instances of a mapped task."""
+def instances_of(key: TaskKey) -> tuple[list[Instance], dict[str, int]]:
+    """Return the first instances of a mapped task, and how many there are in each state."""
     from airflow.models.taskinstance import TaskInstance
-    from sqlalchemy import select
+    from sqlalchemy import func, select
 
     ti: Any = TaskInstance
-    query = select(ti.map_index, ti.rendered_map_index, ti.state).where(
-        ti.dag_id == key.dag_id, ti.run_id == key.run_id, ti.task_id == key.task_id, ti.map_index >= 0
-    )
+    mapped = (ti.dag_id == key.dag_id, ti.run_id == key.run_id, ti.task_id == key.task_id, ti.map_index >= 0)
+    rows = select(ti.map_index, ti.rendered_map_index, ti.state).where(*mapped).order_by(ti.map_index)
+    counts = select(ti.state, func.count()).where(*mapped).group_by(ti.state)
     with database_session() as session:
-        rows = session.execute(query.order_by(ti.map_index).limit(MOST_INSTANCES)).all()
-    return [Instance(index, label or str(index), str(state or "no state")) for index, label, state in rows]
+        found = session.execute(rows.limit(MOST_INSTANCES)).all()
+        by_state = session.execute(counts).all()
+    instances = [Instance(index, label or str(index), str(state or "")) for index, label, state in found]
+    return instances, {str(state or ""): count for state, count in by_state}
 
 
 def _of(query: Any, table: Any, key: TaskKey) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -55,25 +55,38 @@ def page(fleet: Fleet, touches: Mapping[str, Touch]) -> str:
     if fleet.problem:
         parts.append(tag("p", fleet.problem, class_="note"))
     if fleet.rows:
-        environments = [row for row in fleet.rows if row["kind"] == "environment"]
-        parts += [
-            tag("h2", "Running jobs"),
-            _running(environments, fleet),
-            tag("h2", "What needs attention first"),
-            first(fleet.rows),
-            tag("h2", "All environments"),
-            table(fleet.rows, COLUMNS, partial(_cell, fleet, touches)),
-            tag("details", tag("summary", "Counts and ages"), plots(environments)),
-        ]
+        parts += _body(fleet, touches)
     return document(TITLE, *parts, scripts=TABLE_SCRIPTS)
+
+
+def _body(fleet: Fleet, touches: Mapping[str, Touch]) -> list[Markup]:
+    environments = _environments(fleet)
+    whole = table(fleet.rows, COLUMNS, partial(_cell, fleet, touches))
+    if not environments:
+        return [tag("h2", "What could not be read"), first(fleet.rows), tag("h2", "All rows"), whole]
+    return [
+        tag("h2", "Running jobs"),
+        _running(environments, fleet),
+        tag("h2", "What needs attention first"),
+        first(fleet.rows),
+        tag("h2", "All environments"),
+        whole,
+        tag("details", tag("summary", "Counts and ages"), plots(environments)),
+    ]
+
+
+def _environments(fleet: Fleet) -> list[dict[str, Any]]:
+    return [row for row in fleet.rows if row["kind"] == "environment"]
 
 
 def _source(fleet: Fleet) -> Markup:
     if not fleet.rows:
         return Markup("")
-    environments = [row for row in fleet.rows if row["kind"] == "environment"]
+    environments = _environments(fleet)
+    # All that there is then are errors, which count nothing.
+    what = f"{size(fleet.rows, environments)}, read" if environments else "No environment could be read"
     when = f" at {_time_and_age(fleet.taken_at)}" if fleet.taken_at else ""
-    read = f"{size(fleet.rows, environments)}, read{when} from "
+    read = f"{what}{when} from "
     key = fleet.task
     by = task_link(f"{key.dag_id} / {key.task_id}", UP, *_names(key)) if key else fleet.source
     return tag(
@@ -156,10 +169,11 @@ def _resources(resources: Any) -> Markup:
     return tag("td", tag("details", tag("summary", count), tag("ul", *names)), data_key=len(names))
 
 
-def _running(environments: Iterable[Mapping[str, Any]], fleet: Fleet) -> Markup:
+def _running(environments: Sequence[Mapping[str, Any]], fleet: Fleet) -> Markup:
     jobs = [(row, job) for row in environments for job in row["running_jobs"] or ()]
     if not jobs:
-        return tag("p", "No job was running.", class_="note")
+        where = "" if len(environments) == len(fleet.rows) else " in the environments that could be read"
+        return tag("p", f"No job was running{where}.", class_="note")
     items = [
         tag(
             "li",

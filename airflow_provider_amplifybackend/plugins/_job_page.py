@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,6 +33,7 @@ _OUTCOMES: Mapping[str, str] = {
     Outcome.SKIPPED: "skipped: there was nothing to do",
 }
 NOT_OURS = "This task has left nothing about a job of AmplifyBackend: it is no task of that kind, or it has not begun."
+NO_STATE = "no state"
 NO_SUCH_TASK = "There is no such task instance."
 
 
@@ -42,7 +43,9 @@ def page(facts: JobFacts, now: float) -> str:
     :param now: The time, in seconds since the epoch.
     """
     if not facts.is_ours:
-        return document(TITLE, tag("p", NOT_OURS, class_="note"), scripts=PAGE_SCRIPTS, head=_refresh(facts))
+        return document(
+            TITLE, tag("p", NOT_OURS, class_="note"), scripts=PAGE_SCRIPTS, head=_refresh([facts.task.state])
+        )
     headline = tag("h1", _headline(facts, now), class_=f"headline {tone(facts.task.state)}")
     what_comes = [tag("h2", "What next"), *(tag("p", text) for text in what_next(facts))]
     job = tag("dl", *_rows(_details(facts, now)), class_="facts-of-job")
@@ -50,28 +53,44 @@ def page(facts: JobFacts, now: float) -> str:
         parts = [headline, *what_comes, tag("h2", "The last try"), *_error(facts), job]
     else:
         parts = [headline, *_error(facts), *what_comes, tag("h2", "The job"), job]
-    return document(TITLE, *parts, scripts=PAGE_SCRIPTS, head=_refresh(facts))
+    return document(TITLE, *parts, scripts=PAGE_SCRIPTS, head=refresh)
 
 
-def list_page(key: TaskKey, instances: Iterable[Instance]) -> str:
-    """Return the tab of a mapped task as a whole: its instances by the names of their environments."""
+def list_page(key: TaskKey, instances: Sequence[Instance], counts: Mapping[str, int]) -> str:
+    """Return the tab of a mapped task as a whole: its instances by the names of their environments.
+
+    :param instances: The first of them.
+    :param counts: How many of all of them there are in each state.
+    """
     rows = [
         tag(
             "tr",
             tag("td", task_link(one.label, UP, key.dag_id, key.run_id, key.task_id, one.map_index)),
-            tag("td", one.state),
+            tag("td", one.state or NO_STATE),
         )
         for one in instances
     ]
     if not rows:
         return document(TITLE, tag("p", NO_SUCH_TASK, class_="note"), scripts=PAGE_SCRIPTS)
     head = tag("thead", tag("tr", tag("th", "Environment"), tag("th", "State")))
-    return document(TITLE, tag("h1", TITLE), tag("table", head, tag("tbody", *rows)), scripts=PAGE_SCRIPTS)
+    more = sum(counts.values()) - len(rows)
+    parts = [
+        tag("h1", TITLE),
+        tag("p", _counted(counts), class_="facts"),
+        tag("table", head, tag("tbody", *rows)),
+        *([tag("p", f"and {more} more", class_="note")] if more > 0 else []),
+    ]
+    return document(TITLE, *parts, scripts=PAGE_SCRIPTS, head=_refresh(counts))
 
 
-def _refresh(facts: JobFacts) -> Markup:
+def _counted(counts: Mapping[str, int]) -> str:
+    states = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+    return ", ".join(f"{count} {state or NO_STATE}" for state, count in states)
+
+
+def _refresh(states: Iterable[str]) -> Markup:
     """Return what has a browser read the page again, as long as something can change."""
-    if facts.task.state in ENDED:
+    if ENDED.issuperset(states):
         return Markup("")
     return Markup(f'<meta http-equiv="refresh" content="{REFRESH_SECONDS}">')
 

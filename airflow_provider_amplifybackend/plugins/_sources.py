@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
@@ -32,7 +32,6 @@ MOST_ROWS = 2000
 # A page that is asked for again and again asks AWS once in this time, and no longer than that at once.
 LIVE_FOR = 60.0
 LIVE_SECONDS = 25.0
-LIVE_REQUESTS_PER_SECOND = 20.0
 HOW_TO_GET_ONE = (
     "There is no inventory to show. Run a BackendInventoryOperator in a DAG that you may read; or set [amplifybackend] "
     "inventory to the folder that it writes to, or [amplifybackend] live_page = True."
@@ -160,23 +159,18 @@ class Remembered:
 
 
 def _read_live() -> Fleet:
-    from airflow_provider_amplifybackend.core.turns import Turns
-    from airflow_provider_amplifybackend.hooks._fleet import FleetReader, new_wishes, paced_hook
+    from airflow_provider_amplifybackend.plugins._live import REQUESTS_PER_SECOND, TurnsUntil, live_rows
 
     connection = conf.get(SECTION, "live_page_connection", fallback="aws_default")
-    wishes = new_wishes(None, timedelta(hours=2), timedelta(days=90))
-    hook = paced_hook(Turns(LIVE_REQUESTS_PER_SECOND), aws_conn_id=connection)
-    found = Fleet(source=f"AWS, through the connection {connection}", taken_at=wishes.now)
-    end = current().monotonic() + LIVE_SECONDS
-    reader = FleetReader(hook, connection, "", wishes)
-    for row in filter(None, map(known_row, islice(reader.rows(), MOST_ROWS))):
-        found.rows.append(row)
-        if current().monotonic() > end:
-            found.problem = (
-                f"Not all could be read within {LIVE_SECONDS:.0f} s: let a BackendInventoryOperator read a fleet of "
-                "this size."
-            )
-            break
+    turns = TurnsUntil(REQUESTS_PER_SECOND, current().monotonic() + LIVE_SECONDS)
+    taken_at, rows = live_rows(connection, turns)
+    found = Fleet(source=f"AWS, through the connection {connection}", taken_at=taken_at)
+    found.rows = list(filter(None, map(known_row, islice(rows, MOST_ROWS))))
+    if turns.is_over:
+        found.problem = (
+            f"Not all could be read within {LIVE_SECONDS:.0f} s: let a BackendInventoryOperator read a fleet of this "
+            "size, or one that answers this slowly."
+        )
     return found
 
 

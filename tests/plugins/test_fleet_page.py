@@ -154,6 +154,24 @@ def test_the_page_leads_to_the_task_that_last_worked_on_an_environment(
     assert APP in answer.text
 
 
+def test_tasks_that_only_read_do_not_push_out_the_one_that_last_worked_on_an_environment(
+    get: Get, dags: DagRunner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(_database, "MOST_TOUCHES", 3)
+    clone = dags.run(
+        'CloneBackendOperator(task_id="clone", app_id=APP, backend_environment_name="staging", '
+        'target_environment_name="copy", waiter_delay=0.1)'
+    )
+    dags.run(INVENTORY.format(path=str(tmp_path)))
+    read = dags.load("""
+        GetBackendOperator(task_id="read", app_id=APP, backend_environment_name="copy")
+        BackendEnvironmentSensor(task_id="wait", app_id=APP, backend_environment_name="copy")
+    """)
+    for _ in range(2):
+        dags.run_dag(read)
+    assert clone.dag_id in get("/fleet").text
+
+
 def test_nothing_of_a_dag_that_the_user_may_not_read_is_shown(
     get: Get, dags: DagRunner, inventory: str, only_dags: Callable[[set[str]], None]
 ) -> None:
@@ -264,6 +282,53 @@ def test_live_the_page_reads_aws_once_for_all_who_look_at_it(get: Get, service: 
     assert requests > 0
     get("/fleet")
     assert len(service.control.journal()) == requests
+
+
+@pytest.mark.usefixtures("dags", "live")
+def test_live_nothing_is_said_of_environments_where_none_could_be_read(
+    get: Get, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__AMPLIFYBACKEND__LIVE_PAGE_CONNECTION", "nosuch")
+    shown = text_of(get("/fleet"))
+    assert "No environment could be read at" in shown
+    assert "The AWS connection 'nosuch' does not exist." in shown
+    assert "have [amplifybackend] live_page_connection name another one" in shown
+    for wrong in ("aws_conn_id", "0 environments", "No job was running", "Health"):
+        assert wrong not in shown.partition("All rows")[0], wrong
+
+
+@pytest.mark.usefixtures("dags", "live")
+def test_live_no_request_leaves_once_the_time_is_up(
+    get: Get, service: LocalAmplifyBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with a service that is slow: the time is up while the first environment is read."""
+    passed = 0.0
+
+    def sleep(seconds: float) -> None:
+        nonlocal passed
+        passed += seconds
+
+    monkeypatch.setattr(_sources, "LIVE_SECONDS", 0.2)
+    service.control.clear_journal()
+    with replaced(monotonic=lambda: passed, sleep=sleep):
+        shown = text_of(get("/fleet"))
+    assert 1 < len(service.control.journal()) <= 5
+    assert "Not all could be read within" in shown
+    assert "cannot be read" not in shown
+
+
+@pytest.mark.usefixtures("dags", "service")
+def test_live_a_request_that_is_not_answered_ends_before_the_time_is_up() -> None:
+    from airflow_provider_amplifybackend.plugins._live import LiveHook
+
+    config: Any = LiveHook(aws_conn_id="aws_default").config
+    assert config.connect_timeout + config.read_timeout < _sources.LIVE_SECONDS
+
+
+def test_where_a_region_could_not_be_read_no_more_is_said_than_is_known() -> None:
+    unread = row("", kind="region", region="eu-west-1", app_id="", attention=[finding("high", "cannot be read: x")])
+    assert "No job was running in the environments that could be read." in shown_fleet(row("dev"), unread)
+    assert "No job was running." in shown_fleet(row("dev"))
 
 
 def test_while_the_live_fleet_is_read_again_others_get_what_was_read_before(monkeypatch: pytest.MonkeyPatch) -> None:

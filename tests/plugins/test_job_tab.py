@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from airflow_provider_amplifybackend.core.job import JobRef
 from airflow_provider_amplifybackend.core.notes import ERROR_KEY, OTHER_KEY, WAIT_KEY, wait_note
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from airflow_provider_amplifybackend.plugins import _database
 from airflow_provider_amplifybackend.plugins._database import TaskKey, left_by, stored_value
 from airflow_provider_amplifybackend.plugins._job_facts import (
     JOB_ID_KEY,
@@ -173,6 +174,25 @@ def test_a_mapped_task_shows_each_of_its_environments(get: Get, dags: DagRunner)
     assert any(address.endswith("/tasks/clone/mapped/1") for address in Page(answer.text).addresses)
 
 
+def test_a_mapped_task_as_a_whole_says_how_many_instances_are_not_in_its_list_and_is_read_again_until_all_have_ended(
+    get: Get, dags: DagRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_database, "MOST_INSTANCES", 2)
+    run = dags.run("""
+        CloneBackendOperator.partial(
+            task_id="clone", app_id=APP, backend_environment_name="staging", waiter_delay=0.1,
+        ).expand(target_environment_name=["one", "two", "three"])
+    """)
+    answer = tab(get, run)
+    assert "3 success" in text_of(answer)
+    assert "and 1 more" in text_of(answer)
+    assert '<meta http-equiv="refresh"' not in answer.text
+    clear(run, "success", "success", "deferred")  # the last one is not in the list
+    answer = tab(get, run)
+    assert "2 success, 1 deferred" in text_of(answer)
+    assert '<meta http-equiv="refresh"' in answer.text
+
+
 def test_a_retry_shows_the_job_that_it_has_adopted(get: Get, dags: DagRunner, service: LocalAmplifyBackend) -> None:
     service.control.add_fault("CloneBackend", kind="reset_after")
     shown = text_of(tab(get, dags.run(CLONE.format(options="deferrable=False"))))
@@ -264,7 +284,8 @@ def clear(run: Finished, *states: str | None) -> None:
     from sqlalchemy import select
 
     with create_session() as session:
-        tis = list(session.scalars(select(TaskInstance).where(TaskInstance.dag_id == run.dag_id)))
+        query = select(TaskInstance).where(TaskInstance.dag_id == run.dag_id).order_by(TaskInstance.map_index)
+        tis = list(session.scalars(query))
         clear_task_instances(tis, session)
         for ti, state in zip(tis, states, strict=True):
             ti.state = state
