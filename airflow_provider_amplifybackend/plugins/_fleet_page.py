@@ -158,7 +158,9 @@ def _touched(touch: Touch | None) -> Markup:
     if touch is None:
         return tag("td")
     link = task_link(f"{touch.key.dag_id} / {touch.key.task_id}", UP, *_names(touch.key))
-    return tag("td", link, tag("div", f"{touch.state}, {minutes(touch.at)}"), data_key=touch.at.isoformat())
+    return tag(
+        "td", link, tag("div", f"{touch.state}, {minutes(touch.at)}", class_="whole"), data_key=touch.at.isoformat()
+    )
 
 
 def _resources(resources: Any) -> Markup:

@@ -42,10 +42,9 @@ def page(facts: JobFacts, now: float) -> str:
 
     :param now: The time, in seconds since the epoch.
     """
+    refresh = _refresh([facts.task.state])
     if not facts.is_ours:
-        return document(
-            TITLE, tag("p", NOT_OURS, class_="note"), scripts=PAGE_SCRIPTS, head=_refresh([facts.task.state])
-        )
+        return document(TITLE, tag("p", NOT_OURS, class_="note"), scripts=PAGE_SCRIPTS, head=refresh)
     headline = tag("h1", _headline(facts, now), class_=f"headline {tone(facts.task.state)}")
     what_comes = [tag("h2", "What next"), *(tag("p", text) for text in what_next(facts))]
     job = tag("dl", *_rows(_details(facts, now)), class_="facts-of-job")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from airflow_provider_amplifybackend._compat import conf
 from airflow_provider_amplifybackend.core.timing import current
@@ -36,7 +36,18 @@ HOW_TO_GET_ONE = (
     "There is no inventory to show. Run a BackendInventoryOperator in a DAG that you may read; or set [amplifybackend] "
     "inventory to the folder that it writes to, or [amplifybackend] live_page = True."
 )
+BAD_SETTING = (
+    "A setting of this page cannot be read: [amplifybackend] live_page (True or False), live_page_connection or "
+    "inventory. The log of the API server says which."
+)
 BEING_READ = "AWS is being read for the first time since the API server was started: load this page again in a moment."
+
+
+T = TypeVar("T")
+
+
+class BadSettingError(Exception):
+    """A setting has a value that is none."""
 
 
 @dataclass
@@ -60,10 +71,26 @@ def find_fleet(readable: _database.Readable) -> Fleet:
 
     :param readable: What the user may read in Airflow.
     """
-    if conf.getboolean(SECTION, "live_page", fallback=False):
-        return _limited(live_fleet())
-    path = conf.get(SECTION, "inventory", fallback="")
-    return _limited(fleet_in_file(path) if path else fleet_in_xcoms(readable))
+    try:
+        return _limited(_configured_fleet(readable))
+    except BadSettingError:
+        return Fleet(problem=BAD_SETTING)
+
+
+def _configured_fleet(readable: _database.Readable) -> Fleet:
+    if _setting(conf.getboolean, "live_page", False):
+        return live_fleet()
+    path = _setting(conf.get, "inventory", "")
+    return fleet_in_file(path) if path else fleet_in_xcoms(readable)
+
+
+def _setting(read: Callable[..., T], name: str, default: T) -> T:
+    try:
+        return read(SECTION, name, fallback=default)
+    except Exception as error:  # the class of Airflow's error differs between its versions
+        # Its text can have a value that is not for everyone who may read a DAG.
+        log.warning("The setting [%s] %s cannot be read: %s", SECTION, name, error)
+        raise BadSettingError from error
 
 
 def _limited(fleet: Fleet) -> Fleet:
@@ -161,7 +188,7 @@ class Remembered:
 def _read_live() -> Fleet:
     from airflow_provider_amplifybackend.plugins._live import REQUESTS_PER_SECOND, TurnsUntil, live_rows
 
-    connection = conf.get(SECTION, "live_page_connection", fallback="aws_default")
+    connection = _setting(conf.get, "live_page_connection", "aws_default")
     turns = TurnsUntil(REQUESTS_PER_SECOND, current().monotonic() + LIVE_SECONDS)
     taken_at, rows = live_rows(connection, turns)
     found = Fleet(source=f"AWS, through the connection {connection}", taken_at=taken_at)

@@ -284,6 +284,13 @@ def test_live_the_page_reads_aws_once_for_all_who_look_at_it(get: Get, service: 
     assert len(service.control.journal()) == requests
 
 
+def test_a_setting_that_cannot_be_read_is_one_line(get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__AMPLIFYBACKEND__LIVE_PAGE", "maybe")
+    answer = get("/fleet")
+    assert answer.status_code == 200
+    assert "A setting of this page cannot be read: [amplifybackend] live_page" in text_of(answer)
+
+
 @pytest.mark.usefixtures("dags", "live")
 def test_live_nothing_is_said_of_environments_where_none_could_be_read(
     get: Get, monkeypatch: pytest.MonkeyPatch
