@@ -50,7 +50,7 @@ def has_triggerer() -> bool | None:
 def unread_places(conn_id: str) -> list[Unread]:
     """Return the places where a connection could not be looked up, and why.
 
-    Airflow itself goes on to the next place, and in the end there is no such connection.
+    Airflow itself asks the next place, and in the end there is no such connection.
     """
     from airflow.configuration import ensure_secrets_loaded
 

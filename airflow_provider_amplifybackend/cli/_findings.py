@@ -185,8 +185,8 @@ class Place:
     """The app and the environment to ask about, as far as they were given or found.
 
     :param environments: Those of the app.
-    :param error: Why these cannot be told.
-    :param unlisted: Why the account's apps cannot be told, where no app was given.
+    :param error: The reason why they are unknown.
+    :param unlisted: The reason why the account's apps are unknown, where no app was given.
     """
 
     app_id: str | None

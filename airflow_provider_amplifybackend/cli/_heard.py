@@ -1,4 +1,4 @@
-"""What the answers of an endpoint say about whoever gives them: whether it is AmplifyBackend, and its time."""
+"""The answers of an endpoint, and what they say of whoever gives them: whether it is AmplifyBackend, and its time."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class OutputError(Exception):
-    """What a command prints cannot be written."""
+    """The output of a command cannot be written."""
 
 
 OK, FAILED = 0, 1
