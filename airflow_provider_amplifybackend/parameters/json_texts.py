@@ -41,7 +41,7 @@ def read_json(name: str, text: str, advice: str, *, file: str = "") -> Any:
         document = json.loads(text, object_pairs_hook=_members(repeated), parse_int=_whole_number)
     except (ValueError, RecursionError) as error:
         what = "nested too deeply" if isinstance(error, RecursionError) else error
-        what_to_do = _likely_cause(text, error, is_file=bool(file)) or advice
+        what_to_do = _what_to_do(text, error, advice, is_file=bool(file))
         raise BackendParameterError(f"{_place(name, file)} is not valid JSON ({what}): {what_to_do}") from None
     for path, value in _containers(name, document) if repeated else ():
         if names := next((names for members, names in repeated if members is value), None):
@@ -84,8 +84,8 @@ def _containers(path: str, value: Any) -> Iterator[tuple[str, Any]]:
             waiting += [(f"{path}[{index}]", item) for index, item in enumerate(value)]
 
 
-def _likely_cause(text: str, error: Exception, *, is_file: bool) -> str | None:
-    """Return a sentence on what the author has likely taken for JSON."""
+def _what_to_do(text: str, error: Exception, advice: str, *, is_file: bool) -> str:
+    """Return what the author has likely taken for JSON, or the advice."""
     if not text.strip():
         return "it is empty"
     if not is_file and _is_file_name(text):
@@ -96,14 +96,11 @@ def _likely_cause(text: str, error: Exception, *, is_file: bool) -> str | None:
     if _is_yaml(text):
         return "it looks like YAML, and only JSON is read"
     if not isinstance(error, json.JSONDecodeError):
-        return None
+        return advice
     before, rest = text[: error.pos].rstrip(), text[error.pos :].lstrip()
     dangling = f",{rest}" if before.endswith(",") else rest
     if _is_comment(rest) or _is_dangling_comma(dangling):
         return "JSON has no comments and no trailing commas"
     if _is_python(rest):
-        return (
-            "JSON has double quotes, and true, false and null; a template that gives a list or a dictionary needs "
-            "`| tojson`"
-        )
-    return None
+        return f"JSON has double quotes, and true, false and null; {advice}"
+    return advice

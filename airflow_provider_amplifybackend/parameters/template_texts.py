@@ -107,7 +107,7 @@ class TemplateText:
 def _line_of(error: Exception, source: str) -> int | None:
     """Return the line of a template that raised an error."""
     if isinstance(error, TemplateSyntaxError):
-        return error.lineno
+        return _line_of_tag(source, error.lineno)
     for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
         template = frame.f_globals.get("__jinja_template__")
         if template is not None:
@@ -117,3 +117,11 @@ def _line_of(error: Exception, source: str) -> int | None:
     unknown = re.match("'(.+?)' is undefined", str(error))
     lines = (number for number, line in enumerate(source.split("\n"), 1) if unknown and unknown[1] in line)
     return next(lines, None)
+
+
+def _line_of_tag(source: str, line: int) -> int:
+    """Return the line of the tag that an error is in; Jinja names the one in which it stumbles over its end."""
+    before = "\n".join(source.split("\n")[: line - 1])
+    start = max(before.rfind(mark) for mark in ("{{", "{%"))
+    is_open = start >= 0 and not any(end in before[start:] for end in ("}}", "%}"))
+    return before.count("\n", 0, start) + 1 if is_open else line

@@ -167,7 +167,7 @@ def test_an_environment_that_is_made_after_the_plan_stops_the_removal_of_all(
         ("'{{ ti.xcom_pull(\"nobody\") }}'", "plan='None' is missing a value"),
         (
             "'{{ ti.xcom_pull(\"plan\") }}'",
-            "plan is not valid JSON (Expecting value: line 1 column 1 (char 0)): pass plan.output",
+            "JSON has double quotes, and true, false and null; pass plan.output, or a template that ends with | tojson",
         ),
         ("'[1]'", "plan=<list> must be a plan"),
         ("{'digest': 'x', 'app_id': APP, 'version': 99}", "plan is a plan of version 99"),

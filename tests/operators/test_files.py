@@ -312,3 +312,19 @@ def test_a_file_name_is_no_schema(dags: DagRunner, service: LocalAmplifyBackend,
         finished.error("api")
     )
     assert not service.control.journal("CreateBackendAPI")
+
+
+def test_a_tag_that_is_not_closed_is_reported_where_it_begins(
+    dags: DagRunner, service: LocalAmplifyBackend, files: WriteFile
+) -> None:
+    files("first.graphql", "# {{ unclosed\ntype A { id: ID! }\n")
+    files("second.graphql", "# {{ params.kind }}\n# {{ unclosed\n\ntype A { id: ID! }\n")
+    body = "".join(
+        f"CreateBackendAPIOperator(task_id={name!r}, resource_name='n', "
+        f"resource_config={ {**API, 'TransformSchema': f'{name}.graphql'}!r}, **common)\n"
+        for name in ("first", "second")
+    )
+    finished = dags.run(IMPORTS + COMMON + body, options='params={"kind": "Note"}')
+    for name, line in {"first": 1, "second": 2}.items():
+        assert f"TransformSchema ({name}.graphql), line {line}: Jinja cannot render it" in finished.error(name)
+    assert not service.control.journal()
