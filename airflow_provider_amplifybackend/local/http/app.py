@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from airflow_provider_amplifybackend.local.http import live_page, other_services
@@ -20,12 +21,14 @@ from airflow_provider_amplifybackend.local.http.asgi import (
 from airflow_provider_amplifybackend.local.http.browser_guard import BrowserGuard, Refusal
 from airflow_provider_amplifybackend.local.http.control_api import control_api
 from airflow_provider_amplifybackend.local.http.kept_answer import KeptAnswer
+from airflow_provider_amplifybackend.local.http.protocol import WireFormat
 from airflow_provider_amplifybackend.local.http.query import Query
 from airflow_provider_amplifybackend.local.http.service_api import ServiceApi
 from airflow_provider_amplifybackend.local.http.signature import Credential, credential_of
 from airflow_provider_amplifybackend.local.http.wire import Wire
 from airflow_provider_amplifybackend.local.keeping.keeper import Keeper
-from airflow_provider_amplifybackend.local.service.api_model import AMPLIFY, CLOUDFORMATION, SERVICE_NAME
+from airflow_provider_amplifybackend.local.keeping.rehearsal import Answering
+from airflow_provider_amplifybackend.local.service.api_model import AMPLIFY, CLOUDFORMATION, SERVICE_NAME, service_of
 from airflow_provider_amplifybackend.local.service.provisioner import Observer
 from airflow_provider_amplifybackend.local.service.service import Service
 from airflow_provider_amplifybackend.local.service.settings import Settings
@@ -55,11 +58,13 @@ class LocalApp:
         self.service.settings.update(self._initial_settings)
         scripts = (self.service, self.faults, self.journal)
         self._rest = [Wire(SERVICE_NAME), Wire(AMPLIFY)]
+        query = Query(CLOUDFORMATION)
         self._apis = {wire.service: ServiceApi(wire, *scripts) for wire in self._rest}
         # With moto, it has the rest of CloudFormation.
-        self._apis[CLOUDFORMATION] = ServiceApi(Query(CLOUDFORMATION), *scripts, elsewhere=other_services_app)
+        self._apis[CLOUDFORMATION] = ServiceApi(query, *scripts, elsewhere=other_services_app)
         self._control_api = control_api(self.service, self.faults, self.journal, self.reset)
-        self.keeper = None if state is None else Keeper(state, self.service, self._initial_settings)
+        answering = _answering([*self._rest, query])
+        self.keeper = None if state is None else Keeper(state, self.service, self._initial_settings, answering)
         self._other_services = other_services_app or other_services.not_available
 
     def open(self) -> None:
@@ -141,6 +146,11 @@ class LocalApp:
         if signed is not None:
             return signed.service
         return next((wire.service for wire in self._rest if wire.is_path(raw_path)), "")
+
+
+def _answering(wires: Sequence[WireFormat]) -> Answering:
+    by_service = {wire.service: wire for wire in wires}
+    return lambda operation, result: by_service[str(service_of(operation))].answer(operation, result)
 
 
 async def _refuse(refusal: Refusal, receive: Receive, send: Send) -> None:

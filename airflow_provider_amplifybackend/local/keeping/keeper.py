@@ -6,10 +6,12 @@ Requests that change something at the same time share one writing. A request tha
 from __future__ import annotations
 
 import asyncio
+import copy
 import os
 from typing import Any
 
 from airflow_provider_amplifybackend.local.keeping.coding import UnreadableError
+from airflow_provider_amplifybackend.local.keeping.rehearsal import Answering, rehearse
 from airflow_provider_amplifybackend.local.keeping.snapshot import Snapshots, restore
 from airflow_provider_amplifybackend.local.keeping.state_file import StateFile, StateFileError
 from airflow_provider_amplifybackend.local.service.service import Service
@@ -19,12 +21,20 @@ class Keeper:
     """The state file of a service while it runs.
 
     :param initial_settings: what the service was started with, which wins over what the file says.
+    :param answering: makes of a result what a caller gets, for trying out what was read.
     """
 
-    def __init__(self, path: str | os.PathLike[str], service: Service, initial_settings: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        service: Service,
+        initial_settings: dict[str, Any],
+        answering: Answering = lambda operation, result: None,
+    ) -> None:
         self._file = StateFile(path)
         self._service = service
         self._initial_settings = initial_settings
+        self._answering = answering
         self._snapshots = Snapshots(service)
         self._kept = -1
         self._writing: asyncio.Future[None] | None = None
@@ -37,6 +47,7 @@ class Keeper:
         state = self._file.open()
         try:
             if state is not None:
+                self._try_out(copy.deepcopy(state))
                 restore(self._service, state, self._initial_settings)
             self._write(durable=True)
         except UnreadableError as failure:
@@ -45,6 +56,11 @@ class Keeper:
         except OSError as failure:
             self._file.close()
             raise StateFileError(f"cannot write the state file {self._file.path}: {failure.strerror}") from None
+
+    def _try_out(self, state: Any) -> None:
+        service = Service(apps=self._service.known_apps)
+        restore(service, state, self._initial_settings)
+        rehearse(service, self._answering)
 
     def close(self) -> None:
         """Write what time has changed since, and leave the file to others.
