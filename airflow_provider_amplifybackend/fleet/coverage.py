@@ -1,4 +1,4 @@
-"""What readings of a fleet have covered: a newer one replaces what older ones say of the same places.
+"""The places that readings of a fleet have covered: a newer one replaces what older ones say of the same places.
 
 An environment that a newer reading would have found, and has not, is gone. What it has not looked at, or could not
 read, is left as an older reading has it.
@@ -21,7 +21,7 @@ _NAMES = ("kind", "connection", "region", "app_id", "environment")
 
 @dataclass(frozen=True)
 class Wish:
-    """What a reading was to look at."""
+    """The places that a reading was to look at."""
 
     # None: all.
     app_ids: frozenset[str] | None
@@ -31,7 +31,7 @@ class Wish:
 
 @dataclass(frozen=True)
 class Listed:
-    """What of a place was listed."""
+    """The part of a place that was listed."""
 
     # Whether the list of its apps is known to be whole, and those whose environments could not be listed.
     is_whole: bool

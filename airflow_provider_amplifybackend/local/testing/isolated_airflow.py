@@ -210,7 +210,7 @@ class LocalAirflow:
 
 
 class _Failures:
-    """What the tries of tasks raised, the last of each task: Airflow's database has only that they failed."""
+    """The errors that tries of tasks raised, the last of each task: Airflow's database has only that they failed."""
 
     def __init__(self) -> None:
         self.errors: dict[str, BaseException | str] = {}
