@@ -197,6 +197,8 @@ def test_a_triggerer_that_does_not_run(run: Run, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE", default)
     ended = run("doctor", "--output", "json")
     assert (ended.status, texts(ended)["triggerer"][:15]) == (status, "none is running")
+    # Not for ever (docs/kubernetes.md).
+    assert texts(ended)["triggerer"].endswith("would wait until their deadline")
 
 
 def test_a_triggerer_that_runs(run: Run) -> None:
