@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from airflow_provider_amplifybackend._compat import conf
 from airflow_provider_amplifybackend.core.timing import current
+from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.fleet.attention import urgency
 from airflow_provider_amplifybackend.fleet.coverage import Reading, merged
 from airflow_provider_amplifybackend.fleet.stored import (
@@ -190,7 +191,10 @@ def _read_live() -> Fleet:
 
     connection = _setting(conf.get, "live_page_connection", "aws_default")
     turns = TurnsUntil(REQUESTS_PER_SECOND, current().monotonic() + LIVE_SECONDS)
-    taken_at, rows = live_rows(connection, turns)
+    try:
+        taken_at, rows = live_rows(connection, turns)
+    except BackendParameterError as error:
+        return Fleet(problem=f"[amplifybackend] live_page_connection: {error}.")
     found = Fleet(source=f"AWS, through the connection {connection}", taken_at=taken_at)
     found.rows = list(filter(None, map(known_row, islice(rows, MOST_ROWS))))
     if turns.is_over:

@@ -292,6 +292,14 @@ def test_a_setting_that_cannot_be_read_is_one_line(get: Get, monkeypatch: pytest
 
 
 @pytest.mark.usefixtures("dags", "live")
+def test_live_a_setting_that_names_no_connection_is_one_line(get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__AMPLIFYBACKEND__LIVE_PAGE_CONNECTION", "")
+    answer = get("/fleet")
+    assert answer.status_code == 200
+    assert "[amplifybackend] live_page_connection: aws_conn_id='' is missing a value" in text_of(answer)
+
+
+@pytest.mark.usefixtures("dags", "live")
 def test_live_nothing_is_said_of_environments_where_none_could_be_read(
     get: Get, monkeypatch: pytest.MonkeyPatch
 ) -> None:
