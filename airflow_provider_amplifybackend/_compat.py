@@ -319,11 +319,8 @@ def load_dags(path: str) -> Any:
 
 
 def run_in_process(dag: Any, conf: dict[str, Any] | None) -> Any:
-    """Return the run of `dag.test()`.
-
-    Airflow 3.0 and 3.1 give a rescheduled sensor a text there for the date since when it waits (apache/airflow#58777).
-    """
-    if (3, 0) <= _VERSION < (3, 2):
+    """Return the run of `dag.test()`."""
+    if (3, 0) <= _VERSION < (3, 2):  # a rescheduled sensor gets a text for a date there (apache/airflow#58777)
         answer: Any = import_module("airflow.sdk.execution_time.comms").TaskRescheduleStartDate
         answer.model_construct = answer  # whoever makes one gets the date read
     return dag.test(run_conf=conf)
