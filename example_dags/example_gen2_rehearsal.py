@@ -60,6 +60,8 @@ class BranchBuildSensor(BaseSensorOperator):
     schedule=None,
     start_date=datetime(2026, 1, 1),
     catchup=False,
+    # As long as the environment's lease: nobody has answered until then.
+    dagrun_timeout=timedelta(days=3),
     doc_md=__doc__,
     tags=["amplifybackend"],
 )
@@ -96,7 +98,6 @@ def example_gen2_rehearsal():
             subject="Migrate the clone to Gen 2",
             body=MIGRATE,
             options=["Done", "Abandon"],
-            response_timeout=timedelta(days=2),
         )
         built = BranchBuildSensor(task_id="built", poke_interval=60, timeout=7200, mode="reschedule")
         compare = CompareBackendsOperator(
@@ -110,7 +111,6 @@ def example_gen2_rehearsal():
             subject="Roll the rehearsal back",
             body=ROLL_BACK,
             options=["Done"],
-            response_timeout=timedelta(days=1),
         )
         before >> migrate >> go_on(migrate.output) >> built >> compare >> roll_back
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Collection
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_amplifybackend._compat import human_in_the_loop
@@ -12,15 +14,24 @@ from airflow_provider_amplifybackend.guard.plan_text import plan_text
 from airflow_provider_amplifybackend.operators._deleting import as_plan
 
 if TYPE_CHECKING:
-    from airflow.providers.standard.operators.hitl import ApprovalOperator
+    from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
     from airflow.sdk import Param
     from airflow.sdk.definitions.param import ParamsDict
 
     from airflow_provider_amplifybackend._compat import Context
 else:
-    ApprovalOperator = human_in_the_loop("guarded_deletion").ApprovalOperator
+    _people = human_in_the_loop("guarded_deletion")
+    ApprovalOperator, HITLOperator = _people.ApprovalOperator, _people.HITLOperator
     from airflow.sdk import Param
     from airflow.sdk.definitions.param import ParamsDict
+
+
+# Earlier standard providers take the time for an answer as the task's own time-out.
+_ANSWER_TIMEOUT = (
+    "response_timeout"
+    if "response_timeout" in inspect.signature(HITLOperator.__init__).parameters
+    else "execution_timeout"
+)
 
 
 class ApproveBackendDeletionOperator(ApprovalOperator):
@@ -32,18 +43,23 @@ class ApproveBackendDeletionOperator(ApprovalOperator):
 
     :param plan: The plan: ``plan.output``. (templated)
     :param subject: The headline. Default: what would be deleted. (templated)
+    :param response_timeout: For how long to wait for an answer. Default: as long as it takes.
     """
 
     template_fields: Collection[str] = (*ApprovalOperator.template_fields, "plan")
     template_fields_renderers = {"plan": "json"}
     ui_color = "#fff3e0"
 
-    def __init__(self, *, plan: Any, subject: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *, plan: Any, subject: str | None = None, response_timeout: timedelta | None = None, **kwargs: Any
+    ) -> None:
         # Known from the start, so that the answer's parameters are those of the task when it continues. Airflow gives
         # each task its DAG's parameters, too, and leaves them out of the form by what each Param says of its origin: so
         # they stay Params here.
         params = ParamsDict(kwargs.pop("params", None))
         params[DIGEST] = _param("")
+        if response_timeout is not None:
+            kwargs[_ANSWER_TIMEOUT] = response_timeout
         super().__init__(subject=subject or "", params=params, **kwargs)
         self.plan = plan
 

@@ -1490,7 +1490,7 @@ class Hook:
         return Job(APP, "pr", "ours", operation, "RUNNING")
 
     def check_guard(self, api_operation: str, request: Any) -> None:
-        """Nothing is protected here."""
+        self.asked.append(f"guard of {api_operation}")
 
     def prepare_start(self) -> None:
         self.asked.append("prepare")
@@ -1515,7 +1515,14 @@ def test_the_driver_does_each_action_once(hand: Hand) -> None:
     reached = driver.run()
     assert reached.job is not None
     assert reached.job.is_completed
-    assert hook.asked == ["ListBackendJobs", "GetBackend", "prepare", "start CreateBackend", "GetBackendJob"]
+    assert hook.asked == [
+        "ListBackendJobs",
+        "GetBackend",
+        "guard of CreateBackend",
+        "prepare",
+        "start CreateBackend",
+        "GetBackendJob",
+    ]
     assert [job and job.job_id for job in announced] == ["ours"]
     assert [action.whose for action in waits] == ["own"]
     assert driver.intent == hand.stored
