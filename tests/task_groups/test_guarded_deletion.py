@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from itertools import chain, repeat
@@ -50,11 +51,11 @@ def answer(option: str = "Approve", by: Any = ANN, **changes: Any) -> Callable[[
     """Answers as the page of required actions does it, which sends the parameters of its form."""
 
     def to(question: Any) -> dict[str, Any]:
-        digest = question.params["digest"]
-        digest = digest["value"] if isinstance(digest, dict) else digest
+        params = question.params  # of Airflow 3.1 also those of the DAG
+        form = {name: param["value"] if isinstance(param, dict) else param for name, param in params.items()}
         return {
             "chosen_options": [option],
-            "params_input": {"digest": digest},
+            "params_input": form,
             "responded_by": by,
             "responded_at": datetime.now(UTC),
         } | changes
@@ -96,12 +97,16 @@ def test_reject_skips_the_deletion(dags: DagRunner, people: Any, deletions: Call
 @pytest.mark.parametrize(
     ("given", "reason"),
     [
-        (answer("Reject"), "is 'Reject', by 'Ann'"),
-        (answer(by=None), "nobody has answered"),
-        (answer(params_input={}), "does not name the plan"),
-        (answer(params_input={"digest": "b" * 64}), "approves another plan"),
+        pytest.param(answer("Reject"), "is 'Reject', by 'Ann'", id="rejected"),
+        pytest.param(
+            answer(by=None),
+            "nobody has answered",
+            id="by default",
+            marks=pytest.mark.skipif(AIRFLOW < (3, 2), reason="only a time-out brings an answer of nobody in 3.1"),
+        ),
+        pytest.param(answer(params_input={}), "does not name the plan", id="without a digest"),
+        pytest.param(answer(params_input={"digest": "b" * 64}), "approves another plan", id="of another plan"),
     ],
-    ids=["rejected", "by default", "without a digest", "of another plan"],
 )
 def test_a_teardown_deletes_nothing_that_was_not_approved(
     dags: DagRunner, people: Any, deletions: Callable[[], int], given: Any, reason: str
@@ -125,7 +130,9 @@ def test_a_trigger_rule_does_not_get_around_an_approval(
 ) -> None:
     with people(answer("Reject")):
         run = dags.run(GROUP.format(options="trigger_rule='one_success'"))
-    assert "is not given in this run: its task is in state" in run.error("take_down.delete")
+    # Under 3.1's `dag.test()` it looks while the approval's result is not there yet.
+    reasons = "is not given in this run: its task is in state|has succeeded without an answer"
+    assert re.search(reasons, run.error("take_down.delete"))
     assert deletions() == 0
 
 
@@ -232,7 +239,9 @@ def test_an_example_deletes_what_was_approved(
     with people(answer()) as asked:
         run = dags.run_dag(dag, conf={"app_id": APP, "environment": "pr7"} if dag.dag_id == EXAMPLE else None)
     assert states(run) == ["success"] * 3, [run.errors(task) for task in run.states]
-    assert [list(question["params"]) for question in asked] == [["digest"]]
+    (form,) = (list(question["params"]) for question in asked)
+    assert form[-1] == "digest"
+    assert form == ["digest"] or AIRFLOW < (3, 2)  # 3.1 also asks for those of the DAG
     assert deletions() == 1
 
 
