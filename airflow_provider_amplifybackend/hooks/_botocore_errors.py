@@ -290,6 +290,8 @@ _ADVICE = {
         "Give the Airflow connection (aws_conn_id) a login and password, a role_arn or a profile_name, or give the "
         "worker and the triggerer credentials of their own."
     ),
-    "NoRegionError": "Set region_name (a command's --region-name), or region_name in the extra of the connection (aws_conn_id).",
+    "NoRegionError": (
+        "Set region_name (a command's --region-name), or region_name in the extra of the connection (aws_conn_id)."
+    ),
     "ProfileNotFound": "Check profile_name in the extra of the connection (aws_conn_id).",
 }
