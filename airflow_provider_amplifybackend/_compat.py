@@ -309,7 +309,9 @@ def notifier_base() -> Any:
 
 def operator_partial() -> Any:
     """Return the class of what ``partial(...)`` of an operator returns."""
-    return _first(*(f"airflow.{place}.mappedoperator:OperatorPartial" for place in ("sdk.definitions", "models")))
+    return _first(
+        "airflow.sdk.definitions.mappedoperator:OperatorPartial", "airflow.models.mappedoperator:OperatorPartial"
+    )
 
 
 # For the fixtures of local/pytest_plugin.py and for this package's own tests. Imported when used: they are heavy.

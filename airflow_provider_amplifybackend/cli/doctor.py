@@ -9,12 +9,32 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_amplifybackend import __version__
 from airflow_provider_amplifybackend.cli._database import has_triggerer, unread_places
+from airflow_provider_amplifybackend.cli._findings import (
+    Asked,
+    Finding,
+    Mark,
+    Place,
+    broken_off,
+    client_finding,
+    clock_finding,
+    credentials_finding,
+    foreign,
+    found_finding,
+    guard_finding,
+    is_healthy,
+    lines,
+    place_finding,
+    reads_findings,
+    silence_finding,
+    stranger_finding,
+    triggerer_finding,
+    unread_finding,
+)
 from airflow_provider_amplifybackend.cli._running import FAILED, OK, command, make_hook, one_line, write
 from airflow_provider_amplifybackend.core.operations import OPERATIONS
+from airflow_provider_amplifybackend.core.requests import ServiceError
 
 if TYPE_CHECKING:
-    from airflow_provider_amplifybackend.cli._findings import Finding, Place
-    from airflow_provider_amplifybackend.core.requests import ServiceError
     from airflow_provider_amplifybackend.hooks._neighbours import Neighbours
     from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 
@@ -33,7 +53,6 @@ LIMITS: dict[str, Any] = {
 def doctor(options: Namespace) -> int:
     """Check a connection."""
     from airflow_provider_amplifybackend._compat import airflow_version
-    from airflow_provider_amplifybackend.cli._findings import Finding, is_healthy, lines
 
     hook = make_hook(options)
     hook.limits = LIMITS
@@ -53,8 +72,6 @@ def doctor(options: Namespace) -> int:
 
 def _all_findings(check_up: CheckUp) -> Iterator[Finding]:
     """Yield what is found. No error ends it without a finding: it is what a broken set-up is looked at with."""
-    from airflow_provider_amplifybackend.cli._findings import broken_off
-
     for part in (check_up.findings, _triggerer):
         try:
             yield from part()
@@ -64,7 +81,6 @@ def _all_findings(check_up: CheckUp) -> Iterator[Finding]:
 
 def _triggerer() -> Iterator[Finding]:
     from airflow_provider_amplifybackend._compat import conf
-    from airflow_provider_amplifybackend.cli._findings import triggerer_finding
 
     is_default = conf.getboolean("operators", "default_deferrable", fallback=False)
     yield triggerer_finding(has_triggerer(), is_default=is_default)
@@ -83,9 +99,6 @@ class CheckUp:
 
     def findings(self) -> Iterator[Finding]:
         """Yield what is found."""
-        from airflow_provider_amplifybackend.cli._findings import Finding, Mark, client_finding, is_healthy
-        from airflow_provider_amplifybackend.core.requests import ServiceError
-
         connection = self._connection()
         if not is_healthy([connection]):
             yield connection
@@ -103,7 +116,6 @@ class CheckUp:
             yield from self._asked()
 
     def _asked(self) -> Iterator[Finding]:
-        from airflow_provider_amplifybackend.cli._findings import Asked, clock_finding, place_finding, reads_findings
         from airflow_provider_amplifybackend.hooks._neighbours import Neighbours
 
         neighbours: Any = Neighbours(self._hook)  # type: ignore[arg-type]  # as the guard does
@@ -120,7 +132,6 @@ class CheckUp:
     def _connection(self) -> Finding:
         """Look the connection up."""
         from airflow_provider_amplifybackend._compat import AirflowNotFoundException
-        from airflow_provider_amplifybackend.cli._findings import Finding, Mark, found_finding, unread_finding
 
         hook, conn_id = self._hook, self._hook.aws_conn_id
         if not conn_id:
@@ -164,15 +175,6 @@ class CheckUp:
 
     def _endpoint(self, address: str) -> Generator[Finding, None, bool]:
         """Yield what the first call tells, and return whether no other needs to be made."""
-        from airflow_provider_amplifybackend.cli._findings import (
-            Finding,
-            Mark,
-            clock_finding,
-            credentials_finding,
-            foreign,
-            silence_finding,
-            stranger_finding,
-        )
         from airflow_provider_amplifybackend.hooks._neighbours import is_aws, is_local_service
 
         error = self._error_of_a_call()
@@ -194,8 +196,6 @@ class CheckUp:
 
     def _error_of_a_call(self) -> ServiceError | None:
         """Return the error of a call about nothing; None if there is none."""
-        from airflow_provider_amplifybackend.core.requests import ServiceError
-
         try:
             self._answer("GetBackend", {"AppId": NOBODYS})
         except ServiceError as error:
@@ -203,7 +203,6 @@ class CheckUp:
         return None
 
     def _identity(self, neighbours: Neighbours) -> Finding:
-        from airflow_provider_amplifybackend.cli._findings import Finding, Mark, foreign
         from airflow_provider_amplifybackend.guard.signs import Ask, UnreadableError
 
         credentials = self._hook.client_session.get_credentials()
@@ -220,8 +219,6 @@ class CheckUp:
 
     def _place(self, neighbours: Neighbours) -> Place:
         """Find an app and an environment to ask about."""
-        from airflow_provider_amplifybackend.cli._findings import Place
-        from airflow_provider_amplifybackend.core.requests import ServiceError
         from airflow_provider_amplifybackend.guard.signs import Ask, UnreadableError
 
         app_id, is_given = self._app_id, self._app_id is not None
@@ -241,8 +238,6 @@ class CheckUp:
         return Place(app_id, self._environment or next(iter(names), None), is_given, names)
 
     def _reads(self) -> dict[str, Any]:
-        from airflow_provider_amplifybackend.core.requests import ServiceError
-
         answers: dict[str, Any] = {}
         for name in READS:
             try:
@@ -270,7 +265,6 @@ class CheckUp:
         return self._hook.attempt(operation, request)
 
     def _guard(self) -> Finding:
-        from airflow_provider_amplifybackend.cli._findings import Finding, Mark, guard_finding
         from airflow_provider_amplifybackend.core.timing import current
         from airflow_provider_amplifybackend.guard import settings, signs
         from airflow_provider_amplifybackend.guard.conditions import utc_now
@@ -294,7 +288,6 @@ class CheckUp:
 def _unusable(error: Exception) -> Finding:
     """Return the finding about a connection that cannot be used."""
     from airflow_provider_amplifybackend._compat import AirflowException
-    from airflow_provider_amplifybackend.cli._findings import Finding, Mark, foreign
     from airflow_provider_amplifybackend.hooks._botocore_errors import ConnectionLookupError
 
     is_sentence = isinstance(error, AirflowException | ConnectionLookupError)

@@ -104,7 +104,7 @@ class AmplifyBackendOperator(AwsParameters):
         """
         parameters = service_model.members(self.api_operation)
         values = {name: getattr(self, name, None) for name in parameters}
-        mask(values)
+        mask(values)  # of a task that somebody executes without Airflow nothing was rendered
         try:
             return service_model.build_request(self.api_operation, values)
         except service_model.ParameterError as error:

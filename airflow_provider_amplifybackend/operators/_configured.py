@@ -11,7 +11,7 @@ from airflow_provider_amplifybackend.operators._base import AmplifyBackendOperat
 from airflow_provider_amplifybackend.parameters.reading import shown
 
 # One line that ends as files do, and has nothing of a schema: neither braces nor directives nor comments.
-_is_file_name = re.compile(r"\s*[^\r\n{}()@#\"]+\.\w{1,9}\s*").fullmatch
+_is_file_name = re.compile(r"[^\r\n{}()@#\"]+\.\w{1,9}").fullmatch
 
 
 class ConfiguredResource(AmplifyBackendOperator):
@@ -24,7 +24,7 @@ class ConfiguredResource(AmplifyBackendOperator):
         """Return the request. Files are read when the task's parameters are rendered."""
         request = super().build_request()
         schema = request.get("ResourceConfig", {}).get("TransformSchema", "")
-        if _is_file_name(schema):
+        if _is_file_name(schema.strip()):
             raise BackendParameterError(
                 f"{self.task_id}: resource_config.TransformSchema={shown(schema)} is a file name, not a schema; only a "
                 "name that ends in .graphql, in lower case and without blanks around it, is read"

@@ -19,7 +19,7 @@ CONFIGURATION_ADVICE = (
 )
 # A short text in one line that ends as files do. What is shown of it is no secret, then.
 _is_file_name = re.compile(
-    r"\s*[^\r\n{}\[\]\"]{1,200}\.(json[5cl]?|ya?ml|graphqls?|gql|toml|txt|tf|py|j2|jinja2?|ini|cfg|env|xml|csv)\s*",
+    r"[^\r\n{}\[\]\"]{1,200}\.(json[5cl]?|ya?ml|graphqls?|gql|toml|txt|tf|py|j2|jinja2?|ini|cfg|env|xml|csv)",
     re.I,
 ).fullmatch
 _is_comment = re.compile(r"//|/\*|#").match
@@ -88,7 +88,7 @@ def _what_to_do(text: str, error: Exception, advice: str, *, is_file: bool) -> s
     """Return what the author has likely taken for JSON, or the advice."""
     if not text.strip():
         return "it is empty"
-    if not is_file and _is_file_name(text):
+    if not is_file and _is_file_name(text.strip()):
         return (
             f"{shown(text)} looks like a file name, and only one that ends in .json, in lower case and without blanks "
             "around it, is read"

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from botocore.config import Config
-
 from airflow_provider_amplifybackend.core.timing import current
 from airflow_provider_amplifybackend.core.turns import Turns
 from airflow_provider_amplifybackend.hooks._fleet import FleetReader, PacedHook, new_wishes
@@ -44,12 +42,7 @@ class TurnsUntil(Turns):
 
 
 class LiveHook(PacedHook):
-    """A hook whose requests take no longer than those of a guard, whatever its connection says."""
-
-    @property
-    def config(self) -> Config:
-        """The connection's configuration, with time-outs that are short beside the time that the page has."""
-        return super().config.merge(Config(**CONFIG))
+    """A hook of the page, which has no operator whose parameters could be changed."""
 
     def _not_found(self) -> str:
         if self.connection_found:
@@ -63,9 +56,14 @@ class LiveHook(PacedHook):
 def live_rows(connection: str, turns: TurnsUntil) -> tuple[datetime, Iterator[dict[str, Any]]]:
     """Return the time of a reading, and the rows that are read before the time is up."""
     wishes = new_wishes(None, *_WISHES)
+    return wishes.now, _in_time(FleetReader(live_hook(connection, turns), connection, "", wishes), turns)
+
+
+def live_hook(connection: str, turns: TurnsUntil) -> LiveHook:
+    """Return a hook whose time-outs are short beside the time that the page has, whatever its connection says."""
     hook = LiveHook(aws_conn_id=connection)
-    hook.turns = turns
-    return wishes.now, _in_time(FleetReader(hook, connection, "", wishes), turns)
+    hook.turns, hook.limits = turns, CONFIG
+    return hook
 
 
 def _in_time(reader: FleetReader, turns: TurnsUntil) -> Iterator[dict[str, Any]]:

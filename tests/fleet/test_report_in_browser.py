@@ -5,7 +5,6 @@ Needs a Chromium on the PATH, and Playwright for Python, which the environments 
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,11 @@ from typing import Any
 import pytest
 
 from airflow_provider_amplifybackend.fleet.report import page
+from tests.browser import needs_chromium, running_browser
 from tests.fleet.made import finding, resource, row
 
-playwright = pytest.importorskip("playwright.sync_api")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+pytest.importorskip("playwright.sync_api")
+pytestmark = needs_chromium
 
 ATTACK = "<img src=x onerror=\"document.title='taken over'\"><script>document.title='taken over'</script>"
 ROWS = [
@@ -33,10 +32,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, list[
     """The page, what the browser asked for, and what it complained of."""
     file: Path = tmp_path_factory.mktemp("report") / "report.html"
     file.write_text(page(ROWS, {"taken_at": "now", "requests": 1, "seconds": 1}), encoding="utf-8")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )  # fmt: skip
+    with running_browser() as browser:
         opened = browser.new_page()
         asked: list[str] = []
         complaints: list[str] = []
@@ -45,7 +41,6 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, list[
         opened.on("pageerror", lambda error: complaints.append(str(error)))
         opened.goto(file.as_uri())
         yield opened, asked, complaints
-        browser.close()
 
 
 def column(opened: Any, heading: str) -> list[str]:

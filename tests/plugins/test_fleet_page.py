@@ -284,19 +284,21 @@ def test_live_the_page_reads_aws_once_for_all_who_look_at_it(get: Get, service: 
     assert len(service.control.journal()) == requests
 
 
-def test_a_setting_that_cannot_be_read_is_one_line(get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW__AMPLIFYBACKEND__LIVE_PAGE", "maybe")
-    answer = get("/fleet")
-    assert answer.status_code == 200
-    assert "A setting of this page cannot be read: [amplifybackend] live_page" in text_of(answer)
-
-
 @pytest.mark.usefixtures("dags", "live")
-def test_live_a_setting_that_names_no_connection_is_one_line(get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW__AMPLIFYBACKEND__LIVE_PAGE_CONNECTION", "")
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        ("LIVE_PAGE", "maybe", "A setting of this page cannot be read: [amplifybackend] live_page"),
+        ("LIVE_PAGE_CONNECTION", "", "[amplifybackend] live_page_connection: aws_conn_id='' is missing a value"),
+    ],
+)
+def test_live_a_setting_that_cannot_be_used_is_one_line(
+    get: Get, monkeypatch: pytest.MonkeyPatch, setting: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(f"AIRFLOW__AMPLIFYBACKEND__{setting}", value)
     answer = get("/fleet")
     assert answer.status_code == 200
-    assert "[amplifybackend] live_page_connection: aws_conn_id='' is missing a value" in text_of(answer)
+    assert said in text_of(answer)
 
 
 @pytest.mark.usefixtures("dags", "live")
@@ -334,9 +336,9 @@ def test_live_no_request_leaves_once_the_time_is_up(
 
 @pytest.mark.usefixtures("dags", "service")
 def test_live_a_request_that_is_not_answered_ends_before_the_time_is_up() -> None:
-    from airflow_provider_amplifybackend.plugins._live import LiveHook
+    from airflow_provider_amplifybackend.plugins._live import TurnsUntil, live_hook
 
-    config: Any = LiveHook(aws_conn_id="aws_default").config
+    config: Any = live_hook("aws_default", TurnsUntil(20, end=0)).config
     assert config.connect_timeout + config.read_timeout < _sources.LIVE_SECONDS
 
 

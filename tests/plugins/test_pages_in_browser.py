@@ -5,7 +5,6 @@ Needs a Chromium on the PATH, and Playwright for Python, which the environments 
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,11 +13,11 @@ import pytest
 from airflow_provider_amplifybackend.plugins._database import TaskKey, Touch
 from airflow_provider_amplifybackend.plugins._fleet_page import page
 from airflow_provider_amplifybackend.plugins._sources import Fleet
+from tests.browser import needs_chromium, running_browser
 from tests.fleet.made import NOW, finding, row
 
-playwright = pytest.importorskip("playwright.sync_api")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+pytest.importorskip("playwright.sync_api")
+pytestmark = needs_chromium
 
 ROOT = "http://airflow.example/"
 ADDRESS = "https://us-east-1.console.aws.amazon.com/amplify/home?region=us-east-1#/d1/YmFja2VuZA/production"
@@ -28,10 +27,8 @@ AROUND = f"<!doctype html><style>iframe {{ width: 1200px; height: 650px }}</styl
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
-        yield opened
-        opened.close()
+    with running_browser() as started:
+        yield started
 
 
 @pytest.fixture

@@ -5,17 +5,16 @@ Needs a Chromium on the PATH, and Playwright for Python, which the environments 
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from tests.browser import needs_chromium, running_browser
 
-playwright = pytest.importorskip("playwright.sync_api")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+pytest.importorskip("playwright.sync_api")
+pytestmark = needs_chromium
 
 ATTACK = "</script><img src=x onerror=\"document.title='taken over'\"><script>document.title='taken over'</script>"
 PATIENCE = 30_000  # milliseconds, for a machine that is busy
@@ -30,8 +29,7 @@ def service() -> Iterator[LocalAmplifyBackend]:
 @pytest.fixture
 def opened(service: LocalAmplifyBackend) -> Iterator[Any]:
     """The page, with what the browser asked for and complained of as `asked` and `complaints`."""
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
+    with running_browser() as browser:
         page = browser.new_page()
         page.set_default_timeout(PATIENCE)
         page.asked, page.complaints = [], []
@@ -40,7 +38,6 @@ def opened(service: LocalAmplifyBackend) -> Iterator[Any]:
         page.on("pageerror", lambda error: page.complaints.append(str(error)))
         page.goto(f"{service.endpoint_url}/")
         yield page
-        browser.close()
 
 
 def shown(opened: Any, table: str, text: str) -> Any:
