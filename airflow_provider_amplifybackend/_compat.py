@@ -1,4 +1,7 @@
-"""The Airflow names this package uses, on every supported Airflow. This module, and no other, knows of versions."""
+"""The Airflow names this package uses, on every supported Airflow.
+
+This module, and no other, knows of versions; how tests run a DAG on each is in `local/testing/dag_runs.py`.
+"""
 
 from __future__ import annotations
 
@@ -68,15 +71,15 @@ else:
             from airflow.utils.log.secrets_masker import mask_secret, redact
 
 
-_VERSION = tuple(map(int, airflow_version.split(".")[:2]))
+SERIES = tuple(map(int, airflow_version.split(".")[:2]))
 
 # The API server of Airflow 3.0 refuses an XCom that is None; that of 3.2 takes it.
-XCOM_MAY_BE_NONE = not (3, 0) <= _VERSION < (3, 2)
+XCOM_MAY_BE_NONE = not (3, 0) <= SERIES < (3, 2)
 
 # Airflow 2 has datasets instead. There an event for an alias that no stored DAG has yet fails the task: in
 # `dag.test()`, and if the task is mapped.
-HAS_ASSETS = _VERSION >= (3, 0)
-HAS_PLUGIN_PAGES = _VERSION >= (3, 1)  # in the navigation and on a task instance
+HAS_ASSETS = SERIES >= (3, 0)
+HAS_PLUGIN_PAGES = SERIES >= (3, 1)  # in the navigation and on a task instance
 
 
 class StateStore(Protocol):
@@ -98,7 +101,7 @@ def try_to_remember() -> int | None:
     Airflow 3.0 resumes a retry where the deferred try before it was resumed, with the same event, and never calls
     ``execute`` again (apache/airflow#56704). On other versions, return None: there is nothing to tell apart.
     """
-    if not (3, 0) <= _VERSION < (3, 2):
+    if not (3, 0) <= SERIES < (3, 2):
         return None
     from airflow.sdk import get_current_context
 
@@ -320,14 +323,6 @@ def load_dags(path: str) -> Any:
     return _first("airflow.dag_processing.dagbag:DagBag", "airflow.models.dagbag:DagBag")(path)
 
 
-def run_in_process(dag: Any, conf: dict[str, Any] | None) -> Any:
-    """Return the run of `dag.test()`."""
-    if (3, 0) <= _VERSION < (3, 2):  # a rescheduled sensor gets a text for a date there (apache/airflow#58777)
-        answer: Any = import_module("airflow.sdk.execution_time.comms").TaskRescheduleStartDate
-        answer.model_construct = answer  # whoever makes one gets the date read
-    return dag.test(run_conf=conf)
-
-
 def listener_manager() -> Any:
     """Return whom the tasks of this process tell how they ended."""
     return _first("airflow.sdk.listener:get_listener_manager", "airflow.listeners.listener:get_listener_manager")()
@@ -355,6 +350,7 @@ def _first(*places: str) -> Any:
 __all__ = [
     "HAS_ASSETS",
     "HAS_PLUGIN_PAGES",
+    "SERIES",
     "XCOM_MAY_BE_NONE",
     "AirflowException",
     "AirflowFailException",
@@ -388,7 +384,6 @@ __all__ = [
     "plugin_base",
     "redact",
     "retry_policy_module",
-    "run_in_process",
     "state_of_task",
     "states_of_tasks",
     "stats",

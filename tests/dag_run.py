@@ -141,7 +141,7 @@ class DagRunner:
     def run_dag(self, dag: Any, *, conf: dict[str, Any] | None = None) -> Finished:
         """Run a loaded DAG to its end: retries, deferrals and teardowns included."""
         before = self._log_file.stat().st_size
-        from airflow_provider_amplifybackend._compat import run_in_process
+        from airflow_provider_amplifybackend.local.testing.dag_runs import run_in_process
 
         with _our_warnings_are_errors():
             run = run_in_process(dag, conf)

@@ -188,7 +188,7 @@ class LocalAirflow:
         `retry_delay` is how many seconds to wait between two tries, whatever the tasks say (Airflow's own default is
         300, and they are waited out); None waits as long as they say.
         """
-        from airflow_provider_amplifybackend._compat import run_in_process
+        from airflow_provider_amplifybackend.local.testing.dag_runs import run_in_process
 
         if isinstance(dag, str):
             dag = self.dag(dag)
