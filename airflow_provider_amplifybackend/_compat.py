@@ -79,6 +79,7 @@ XCOM_MAY_BE_NONE = not (3, 0) <= SERIES < (3, 2)
 # Airflow 2 has datasets instead. There an event for an alias that no stored DAG has yet fails the task: in
 # `dag.test()`, and if the task is mapped.
 HAS_ASSETS = SERIES >= (3, 0)
+HAS_STATE_STORE = SERIES >= (3, 3)
 HAS_PLUGIN_PAGES = SERIES >= (3, 1)  # in the navigation and on a task instance
 
 
@@ -350,6 +351,7 @@ def _first(*places: str) -> Any:
 __all__ = [
     "HAS_ASSETS",
     "HAS_PLUGIN_PAGES",
+    "HAS_STATE_STORE",
     "SERIES",
     "XCOM_MAY_BE_NONE",
     "AirflowException",

@@ -30,6 +30,7 @@ APP = "d1example"
 SOURCE = "production"  # a clone changes nothing in its source, and has none of its data
 BRANCH = "gen2-rehearsal"
 SNAPSHOTS = "file:///tmp/amplify-rehearsals/{{ run_id }}"
+RECORDS = "file:///tmp/amplify-rehearsals/deletions"
 MIGRATE = f"""\
 The clone is `{{{{ ti.xcom_pull(task_ids='rehearsal.reserve') }}}}`. In a checkout of it:
 
@@ -86,6 +87,7 @@ def example_gen2_rehearsal():
         source=SOURCE,
         ttl=timedelta(days=3),
         max_concurrent=1,
+        record=RECORDS,
         leftovers="report",
         default_args={"retries": 1, "retry_delay": timedelta(minutes=1)},
         deferrable=True,

@@ -242,8 +242,8 @@ def answer_questions(answerer: Callable[[Any], Any]) -> list[Any]:
     from airflow.utils.state import TaskInstanceState
     from sqlalchemy import select
 
-    # `dag.test()` of 3.1 has the state of a task that goes on already while its trigger still runs.
-    waiting = [TaskInstanceState.DEFERRED, *([TaskInstanceState.QUEUED] if AIRFLOW < (3, 2) else [])]
+    # `dag.test()` gives a task the state of one that goes on before its trigger runs, which it soon does.
+    waiting = [TaskInstanceState.DEFERRED, TaskInstanceState.QUEUED]
     if AIRFLOW >= (3, 3):
         waiting = [TaskInstanceState.AWAITING_INPUT]
     asked = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_amplifybackend._compat import task_state_store
+from airflow_provider_amplifybackend._compat import HAS_STATE_STORE, task_state_store
 from airflow_provider_amplifybackend.core.job import Job, JobResult, Outcome
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.operators._approval import ApprovalCheck, as_approval, task_id_of
@@ -55,6 +55,25 @@ def as_leftovers(name: str, value: Any) -> str | None:
     return None if value is None else as_choice(name, value, ("report", "fail"))
 
 
+def memory_problem(leftovers: Any, *memories: Any, names: str = "plan or record", has_store: bool) -> str | None:
+    """Return why leftovers cannot be looked for: nothing would remember what was there before the deletion."""
+    if has_store or leftovers not in ("report", "fail") or any(memory is not None for memory in memories):
+        return None
+    return (
+        f"leftovers={leftovers!r} needs {names} on Airflow before 3.3, where nothing else remembers what was there "
+        "before the deletion"
+    )
+
+
+def check_memory(leftovers: Any, record: Any) -> None:
+    """Check for a group that makes an environment first, or surveys them, that its deletions can look for leftovers.
+
+    :raises BackendParameterError: They could not.
+    """
+    if problem := memory_problem(leftovers, record, names="record", has_store=HAS_STATE_STORE):
+        raise BackendParameterError(problem)
+
+
 class DeletingOperator(RemovingOperator):
     """Start a job that deletes environments.
 
@@ -68,7 +87,7 @@ class DeletingOperator(RemovingOperator):
         (templated)
     :param leftovers: ``"report"`` to look, after the job, for what should be gone, and to name in the result and the
         log what is not; ``"fail"`` to fail, too, unless everything is proven gone: what cannot be read is not. Nothing
-        else is deleted. (templated)
+        else is deleted. Airflow before 3.3 needs ``plan`` or ``record`` for it. (templated)
     """
 
     template_fields: Sequence[str] = (*RemovingOperator.template_fields, "plan", "approval", "record", "leftovers")
@@ -104,6 +123,9 @@ class DeletingOperator(RemovingOperator):
         waits = values.get("wait_for_completion", True)
         if values.get("leftovers") and not problems_of(as_flag, "", waits) and not as_flag("", waits):
             found.append("leftovers are looked for after the job's end: set wait_for_completion=True")
+        memories = (values.get("plan"), values.get("record"))
+        if problem := memory_problem(values.get("leftovers"), *memories, has_store=HAS_STATE_STORE):
+            found.append(problem)
         if values.get("approval") is not None and values.get("plan") is None:
             found.append("approval is that of a plan: set plan=plan.output, too")
         return found
@@ -170,11 +192,8 @@ class DeletingOperator(RemovingOperator):
 
         store = task_state_store(context)
         wishes = Wishes(self.read("plan"), self.read("record"), self.read("leftovers"))
-        if wishes.leftovers and wishes.plan is None and wishes.record is None and store is None:
-            raise BackendParameterError(
-                f"{self.task_id}: leftovers={wishes.leftovers!r} needs plan or record on Airflow before 3.3, where "
-                "nothing else remembers what was there before the deletion"
-            )
+        if problem := memory_problem(wishes.leftovers, wishes.plan, wishes.record, has_store=store is not None):
+            raise BackendParameterError(f"{self.task_id}: {problem}")
         self._deletion = Deletion(
             self.hook,
             self.api_operation,

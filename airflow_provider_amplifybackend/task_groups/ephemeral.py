@@ -12,6 +12,7 @@ from typing import Any, Self
 from airflow_provider_amplifybackend._compat import task_group
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.guard.lease import default_prefix, prefix_problem
+from airflow_provider_amplifybackend.operators._deleting import check_memory
 from airflow_provider_amplifybackend.operators.environment import CloneBackendOperator, GetBackendOperator
 from airflow_provider_amplifybackend.operators.lease import ExtendLeaseOperator
 from airflow_provider_amplifybackend.parameters.durations import as_duration
@@ -244,7 +245,8 @@ def ephemeral_environment(
     :param poll_interval: Seconds between two reads of the tags while it waits.
     :param keep_on_failure: For how long the environment stays if a task of the block has failed. Default: it goes.
     :param record: Where to write a record of the deletion, as for ``DeleteBackendOperator``. (templated)
-    :param leftovers: Whether to look for what should be gone: ``"report"`` or ``"fail"``. (templated)
+    :param leftovers: Whether to look for what should be gone: ``"report"`` or ``"fail"``. Airflow before 3.3 needs
+        ``record`` for it. (templated)
     :param default_args: Default arguments of all tasks in the group, e.g. ``retries``.
     :param options: Further parameters of the tasks that clone and delete, e.g. ``deferrable`` or ``waiter_delay``. The
         AWS parameters (``aws_conn_id``, ``region_name``, ``verify``, ``botocore_config``) are those of all tasks.
@@ -252,6 +254,7 @@ def ephemeral_environment(
     :return: The block, with ``name``, ``outputs``, ``extend(...)`` and ``group``.
     :raises BackendParameterError: A parameter cannot be used.
     """
+    check_memory(leftovers, record)
     own_prefix = default_prefix(group_id) if prefix is None else prefix
     if problem := prefix_problem(own_prefix):
         source_of = "" if prefix is not None else f" (the group id {group_id!r} has none: pass prefix)"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_amplifybackend._compat import task_group
+from airflow_provider_amplifybackend.operators._deleting import check_memory
 from airflow_provider_amplifybackend.task_groups._reaping import (
     ReapEnvironmentOperator,
     ReportReapingOperator,
@@ -49,13 +50,16 @@ def reap_environments(
     :param dry_run: Whether only to say what would be done, which is the default. (templated)
     :param at_most: How many deletions may run at once.
     :param record: Where to write a record of each deletion, as for ``DeleteBackendOperator``. (templated)
-    :param leftovers: Whether to look for what should be gone: ``"report"`` or ``"fail"``. (templated)
+    :param leftovers: Whether to look for what should be gone: ``"report"`` or ``"fail"``. Airflow before 3.3 needs
+        ``record`` for it. (templated)
     :param default_args: Default arguments of all tasks in the group, e.g. ``retries``.
     :param options: Further parameters of the task that deletes, e.g. ``deferrable`` or ``guard``. The AWS parameters
         (``aws_conn_id``, ``region_name``, ``verify``, ``botocore_config``) are those of the survey, too.
 
     :return: The group.
+    :raises BackendParameterError: ``leftovers`` cannot be looked for.
     """
+    check_memory(leftovers, record)
     aws = {name: options[name] for name in AwsParameters.template_fields if name in options}
     deletion = {key: value for key, value in {"record": record, "leftovers": leftovers}.items() if value is not None}
     group: TaskGroup = task_group()(group_id=group_id, default_args=dict(default_args or {}))

@@ -15,6 +15,10 @@ from airflow_provider_amplifybackend.core.guard_refusal import GuardRefusal
 from airflow_provider_amplifybackend.exceptions import BackendGuardError, BackendParameterError, BackendRecordError
 from airflow_provider_amplifybackend.guard.record import TaskFacts, file_name
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from airflow_provider_amplifybackend.operators._deleting import memory_problem
+from airflow_provider_amplifybackend.task_groups.ephemeral import ephemeral_environment
+from airflow_provider_amplifybackend.task_groups.reaper import reap_environments
+from airflow_provider_amplifybackend.validation import validate_dag
 from tests.airflow_versions import AIRFLOW
 from tests.dag_run import DagRunner
 from tests.samples import APP
@@ -357,6 +361,40 @@ def test_without_a_store_leftovers_need_a_plan_or_a_record(
         task(dags, leftovers="report").execute(context(None))
     assert deletions() == 0
     assert task(dags, leftovers="report", record=str(tmp_path)).execute(context(None))["leftovers"] == []
+
+
+@pytest.mark.parametrize(
+    ("leftovers", "memories", "has_store", "is_problem"),
+    [
+        ("report", (None, None), False, True),
+        ("fail", (None, None), False, True),
+        ("report", (None, "/records"), False, False),
+        ("report", ({"digest": "a"}, None), False, False),
+        ("report", (None, None), True, False),
+        (None, (None, None), False, False),
+        ("{{ params.leftovers }}", (None, None), False, False),
+    ],
+)
+def test_what_was_there_before_must_be_remembered(
+    leftovers: str | None, memories: tuple[Any, Any], has_store: bool, is_problem: bool
+) -> None:
+    problem = memory_problem(leftovers, *memories, has_store=has_store)
+    assert (problem is not None) == is_problem
+    assert problem is None or f"leftovers={leftovers!r} needs plan or record" in problem
+
+
+@pytest.mark.skipif(AIRFLOW >= (3, 3), reason="this Airflow remembers it")
+def test_leftovers_that_cannot_be_looked_for_are_refused_before_an_environment_is_made(
+    dags: DagRunner, tmp_path: Path
+) -> None:
+    with pytest.raises(BackendParameterError, match=r"needs plan or record on Airflow before 3\.3"):
+        validate_dag(dags.load(DELETE.format(options="leftovers='report'")))
+    for refused in (
+        lambda: ephemeral_environment("preview", app_id=APP, source="staging", ttl="6h", leftovers="report"),
+        lambda: reap_environments(leftovers="fail"),
+    ):
+        with pytest.raises(BackendParameterError, match=r"needs record on Airflow before 3\.3"):
+            refused()
 
 
 def test_a_record_that_cannot_be_completed_fails_the_task_and_a_retry_completes_it(

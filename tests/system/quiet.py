@@ -1,6 +1,8 @@
-"""The Airflow that quiet suites share: no process of it is killed, and its package is replaced at most.
+"""The Airflow that quiet suites share: its package is replaced once, by which one triggerer dies, and nothing else.
 
-Each suite has the service as if it were new, and its own DAGs (folders in `dags`, or an example).
+It is a large one, with Celery on PostgreSQL, two workers and two triggerers, where there is what that needs; else
+LocalExecutor on SQLite. Each suite has the service as if it were new, and its own DAGs (folders in `dags`, or an
+example).
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import shutil
 from collections.abc import Collection
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -19,10 +22,12 @@ from airflow_provider_amplifybackend.local.testing.isolated_airflow import conne
 from tests.system.engine import RunningAirflow
 from tests.system.engine_client import wait_until
 from tests.system.engine_processes import EngineError
+from tests.system.engine_services import missing_services
 
 ROOT = Path(__file__).parents[2]
 DAGS = Path(__file__).parent / "dags"
 SERVICES = ("postgresql", "redis")
+CELERY: dict[str, Any] = {"executor": "CeleryExecutor", "database": "postgresql", "triggerers": 2, "workers": 2}
 # Where a package that is not installed is found all the same.
 PLUGIN = "from airflow_provider_amplifybackend.plugins.amplify_backends import AmplifyBackendsPlugin  # noqa: F401\n"
 
@@ -44,6 +49,9 @@ class Quiet:
             self._airflow = self._started(package)
         elif not has_package(self._airflow, package):
             replace_package(self._airflow, package)
+        for process in self._airflow.processes.values():
+            if not process.running:  # the triggerer that an upgrade has killed
+                process.restart(environment={"PYTHONPATH": str(package)})
         self._airflow.wait_ready(dag_ids)
         return self._airflow
 
@@ -65,7 +73,8 @@ class Quiet:
             "AIRFLOW__AMPLIFYBACKEND__PROTECTED": "production",
         }
         connection = json.loads(connection_json(self.service.endpoint_url))
-        airflow = RunningAirflow(home, dags, connections={"aws_default": connection}, env=settings)
+        parts = {} if missing_services() else CELERY
+        airflow = RunningAirflow(home, dags, connections={"aws_default": connection}, env=settings, **parts)
         return self._until_end.enter_context(airflow)
 
 

@@ -1,8 +1,9 @@
 """Tasks wait while the package is replaced by a newer one: nothing is started twice, and nothing is lost.
 
-The short form has LocalExecutor, in the Airflow that quiet suites share. `UPGRADE=celery` is the long one: two workers,
-two triggerers of which one is killed, and a hundred mapped clones. `UPGRADE=kubernetes` has a pod for each task, in the
-stand-in for a cluster: there the image is replaced, and pods that run keep the older one.
+The short form is in the Airflow that quiet suites share: with Celery, two workers and two triggerers of which one is
+killed, where there is what that needs. `UPGRADE=celery` is the long one, with a hundred mapped clones.
+`UPGRADE=kubernetes` has a pod for each task, in the stand-in for a cluster: there the image is replaced, and pods that
+run keep the older one.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from tests.system.engine_services import missing_services
 from tests.system.kube_cluster import Cluster
 from tests.system.kube_page import cluster_of_page, give_image, give_settings, write_template
 from tests.system.older_package import unpacked_wheel
-from tests.system.quiet import Quiet, replace_package
+from tests.system.quiet import CELERY, Quiet, replace_package
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("quiet")]
 
@@ -35,8 +36,7 @@ DAGS = Path(__file__).parent / "dags" / "upgrade"
 # The first one that was asked about, and the one before the issue in which upgrades were tested first.
 OLDEST, LATER = "5b812b4", "fdf3f6d"
 FORM = os.environ.get("UPGRADE")
-IS_LONG = FORM == "celery"
-CLONES = 100 if IS_LONG else 4
+CLONES = 100 if FORM == "celery" else 4
 # No job ends until the test ends it.
 JOB_SECONDS = 7200
 
@@ -128,7 +128,7 @@ def upgrades(packages: list[Path], request: pytest.FixtureRequest, tmp_path: Pat
         yield Upgrades(airflow, quiet.service)
         return
     with LocalAmplifyBackend(job_seconds=JOB_SECONDS) as service:
-        airflow, cluster = (_with_celery if IS_LONG else _with_kubernetes)(packages[0], service, tmp_path)
+        airflow, cluster = (_with_celery if FORM == "celery" else _with_kubernetes)(packages[0], service, tmp_path)
         with airflow:
             airflow.wait_ready(["upgrade"])
             yield Upgrades(airflow, service, cluster)
@@ -137,8 +137,7 @@ def upgrades(packages: list[Path], request: pytest.FixtureRequest, tmp_path: Pat
 def _with_celery(package: Path, service: LocalAmplifyBackend, folder: Path) -> tuple[RunningAirflow, None]:
     if missing := missing_services():
         pytest.skip(f"Celery needs PostgreSQL and Redis: {missing}")
-    parts: dict[str, Any] = {"executor": "CeleryExecutor", "database": "postgresql", "triggerers": 2, "workers": 2}
-    return _own_airflow(service, folder, {"PYTHONPATH": str(package)}, **parts), None
+    return _own_airflow(service, folder, {"PYTHONPATH": str(package)}, **CELERY), None
 
 
 def _with_kubernetes(package: Path, service: LocalAmplifyBackend, folder: Path) -> tuple[RunningAirflow, Cluster]:
@@ -163,7 +162,7 @@ def test_what_older_versions_have_stored_is_continued(upgrades: Upgrades, packag
     first = upgrades.start("one", CLONES)
     upgrades.replace(later)
     second = upgrades.start("two", 4)
-    upgrades.replace(this, killed="triggerer-1" if IS_LONG else None)
+    upgrades.replace(this, killed="triggerer-1" if upgrades.airflow.triggerers > 1 else None)
     started = upgrades.jobs_started()
     for name in ("one", "two"):
         upgrades.end_jobs(name)

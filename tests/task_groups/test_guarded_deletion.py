@@ -102,7 +102,7 @@ def test_reject_skips_the_deletion(dags: DagRunner, people: Any, deletions: Call
             answer(by=None),
             "nobody has answered",
             id="by default",
-            marks=pytest.mark.skipif(AIRFLOW < (3, 2), reason="only a time-out brings an answer of nobody in 3.1"),
+            marks=pytest.mark.skipif(AIRFLOW < (3, 3), reason="only a time-out brings an answer of nobody before 3.3"),
         ),
         pytest.param(answer(params_input={}), "does not name the plan", id="without a digest"),
         pytest.param(answer(params_input={"digest": "b" * 64}), "approves another plan", id="of another plan"),
