@@ -342,6 +342,7 @@ def test_a_try_that_dies_after_its_request_is_completed_by_the_next_one(
     assert deletions() == 1
 
 
+@pytest.mark.skipif(AIRFLOW < (3, 3), reason="no task state store")
 def test_what_was_there_before_is_in_the_state_store_where_nothing_else_has_it(
     dags: DagRunner, service: LocalAmplifyBackend, deletions: Callable[[], int]
 ) -> None:
