@@ -89,7 +89,7 @@ coverage: $(VENV)/.dev-layer  ## line and branch coverage under the quick tests,
 test-system: $(VENV)/.system-layer  ## a real Airflow of several processes (minutes)
 	@$(BIN)/python -m pytest -m system tests/system $(ARGS)
 
-test-upgrade: $(VENV)/.system-layer $(if $(filter kubernetes,$(UPGRADE)),$(VENV)/.kubernetes-layer)  ## older versions are replaced while tasks wait: UPGRADE=celery for the long form, or kubernetes
+test-upgrade: $(VENV)/.system-layer $(if $(filter kubernetes,$(UPGRADE)),$(VENV)/.kubernetes-layer)  ## older versions are replaced while tasks wait: UPGRADE=celery for the long form, local, or kubernetes
 	@$(BIN)/python -m pytest -m system tests/system/test_upgrade.py $(ARGS)
 
 test-system-short: $(VENV)/.system-layer  ## on one real Airflow: an upgrade while tasks wait, the example DAG, the UI in a browser where there is one

@@ -1,14 +1,15 @@
 """The Airflow that quiet suites share: its package is replaced once, by which one triggerer dies, and nothing else.
 
-It is a large one, with Celery on PostgreSQL, two workers and two triggerers, where there is what that needs; else
-LocalExecutor on SQLite. Each suite has the service as if it were new, and its own DAGs (folders in `dags`, or an
-example).
+It is a large one, with Celery on PostgreSQL, two workers and two triggerers, where there is what that needs; else, and
+with `UPGRADE=local`, it has LocalExecutor and SQLite. Each suite has the service as if it were new, and its own DAGs
+(folders in `dags`, or an example).
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 from collections.abc import Collection
 from importlib.metadata import entry_points
@@ -26,6 +27,7 @@ from tests.system.engine_services import missing_services
 
 ROOT = Path(__file__).parents[2]
 DAGS = Path(__file__).parent / "dags"
+FORM = os.environ.get("UPGRADE")
 SERVICES = ("postgresql", "redis")
 CELERY: dict[str, Any] = {"executor": "CeleryExecutor", "database": "postgresql", "triggerers": 2, "workers": 2}
 # Where a package that is not installed is found all the same.
@@ -73,7 +75,7 @@ class Quiet:
             "AIRFLOW__AMPLIFYBACKEND__PROTECTED": "production",
         }
         connection = json.loads(connection_json(self.service.endpoint_url))
-        parts = {} if missing_services() else CELERY
+        parts = {} if FORM == "local" or missing_services() else CELERY
         airflow = RunningAirflow(home, dags, connections={"aws_default": connection}, env=settings, **parts)
         return self._until_end.enter_context(airflow)
 

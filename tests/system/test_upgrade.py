@@ -1,15 +1,14 @@
 """Tasks wait while the package is replaced by a newer one: nothing is started twice, and nothing is lost.
 
 The short form is in the Airflow that quiet suites share: with Celery, two workers and two triggerers of which one is
-killed, where there is what that needs. `UPGRADE=celery` is the long one, with a hundred mapped clones.
-`UPGRADE=kubernetes` has a pod for each task, in the stand-in for a cluster: there the image is replaced, and pods that
-run keep the older one.
+killed, where there is what that needs, else or with `UPGRADE=local` LocalExecutor. `UPGRADE=celery` is the long one,
+with a hundred mapped clones. `UPGRADE=kubernetes` has a pod for each task, in the stand-in for a cluster: there the
+image is replaced, and pods that run keep the older one.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,14 +27,13 @@ from tests.system.engine_services import missing_services
 from tests.system.kube_cluster import Cluster
 from tests.system.kube_page import cluster_of_page, give_image, give_settings, write_template
 from tests.system.older_package import unpacked_wheel
-from tests.system.quiet import CELERY, Quiet, replace_package
+from tests.system.quiet import CELERY, FORM, Quiet, replace_package
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("quiet")]
 
 DAGS = Path(__file__).parent / "dags" / "upgrade"
 # The first one that was asked about, and the one before the issue in which upgrades were tested first.
 OLDEST, LATER = "5b812b4", "fdf3f6d"
-FORM = os.environ.get("UPGRADE")
 CLONES = 100 if FORM == "celery" else 4
 # No job ends until the test ends it.
 JOB_SECONDS = 7200
@@ -122,7 +120,7 @@ def packages(tmp_path: Path) -> list[Path]:
 @pytest.fixture
 def upgrades(packages: list[Path], request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Upgrades]:
     """An Airflow with the oldest package: the one that quiet suites share, or a larger one in the long forms."""
-    if not FORM:
+    if FORM in (None, "local"):
         quiet: Quiet = request.getfixturevalue("quiet")
         airflow = quiet.give(["upgrade"], job_seconds=JOB_SECONDS, package=packages[0])
         yield Upgrades(airflow, quiet.service)
