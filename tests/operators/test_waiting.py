@@ -161,13 +161,14 @@ def test_on_resume_after_another_job_the_log_says_which_and_how_it_ended(
 ) -> None:
     error = {"error": "it broke"} if status == "FAILED" else {}
     job = {"environment": "staging", "job_id": "theirs", "operation": "UpdateBackendAPI", "status": "RUNNING"}
-    service.control.seed_app("d1a2b3c4d5", jobs=[job | {"seconds": 12} | error])
+    service.control.seed_app("d1a2b3c4d5", jobs=[job | {"seconds": 8} | error])
     run = dags.run("""
         DeleteBackendOperator(
-            task_id="delete", app_id=APP, backend_environment_name="staging", waiter_delay=0.1, deferrable=True,
+            task_id="delete", app_id=APP, backend_environment_name="staging", waiter_delay=0.1, waiter_max_attempts=600,
+            deferrable=True,
         )
     """)
-    assert run.states == {"delete": "success"}
+    assert run.states == {"delete": "success"}, run.errors("delete")
     (line,) = [
         text
         for level in ("info", "warning")
