@@ -25,10 +25,14 @@ def _read_reschedule_dates() -> None:
 
 
 def _keep_the_api() -> None:
-    """Make the API server of tasks once, as Airflow 3.3 does.
+    """Have all tasks use one API server, as Airflow 3.3 does.
 
     Older ones make another for each try of each task: most of the time of a run, and a thread that never ends.
     """
     supervisor: Any = import_module("airflow.sdk.execution_time.supervisor")
-    if not hasattr(supervisor.in_process_api_server, "cache_info"):
-        supervisor.in_process_api_server = lru_cache(maxsize=1)(supervisor.in_process_api_server)
+    supervisor.in_process_api_server = _api_server
+
+
+@lru_cache(maxsize=1)
+def _api_server() -> Any:
+    return import_module("airflow.api_fastapi.execution_api.app").InProcessExecutionAPI()
