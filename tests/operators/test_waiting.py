@@ -100,7 +100,7 @@ def test_without_waiting_the_task_ends_once_the_job_has_started(
 
 
 def test_a_wait_that_is_deferred_goes_through_a_trigger(dags: DagRunner, service: LocalAmplifyBackend) -> None:
-    service.control.set(job_seconds=1)
+    service.control.set(job_seconds=5)  # longer than what comes before the first look, on a busy machine too
     run = dags.run("""
         CloneBackendOperator(
             task_id="clone", app_id=APP, backend_environment_name="staging", target_environment_name="copy",
