@@ -386,7 +386,7 @@ def test_what_was_there_before_must_be_remembered(
 
 @pytest.mark.skipif(AIRFLOW >= (3, 3), reason="this Airflow remembers it")
 def test_leftovers_that_cannot_be_looked_for_are_refused_before_an_environment_is_made(
-    dags: DagRunner, tmp_path: Path
+    dags: DagRunner,
 ) -> None:
     with pytest.raises(BackendParameterError, match=r"needs plan or record on Airflow before 3\.3"):
         validate_dag(dags.load(DELETE.format(options="leftovers='report'")))
