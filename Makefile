@@ -66,7 +66,7 @@ demo: $(VENV)/.demo-layer  ## run the example DAG on the local AmplifyBackend (A
 	@$(BIN)/python scripts/demo.py $(ARGS)
 
 test: $(VENV)/.dev-layer  ## the tests, without the slow suites
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/.dev-layer  ## ruff and import-linter: rules, format, which part may import which
 	@$(BIN)/ruff check $(PRESENT)
@@ -84,7 +84,7 @@ check: lint types  ## before each commit: lint, types, the quick unit tests (no 
 	@$(BIN)/python -m pytest -q -m quick $(QUICK)
 
 coverage: $(VENV)/.dev-layer  ## line and branch coverage under the quick tests, with its floor (WHOLE=yes: under `make test`)
-	@$(BIN)/python -m pytest -q --cov --cov-report=term $(if $(WHOLE),-n $(JOBS) --dist loadfile,-m quick $(QUICK)) $(ARGS)
+	@$(BIN)/python -m pytest -q --cov --cov-report=term $(if $(WHOLE),-n $(JOBS) --dist loadfile --no-loadscope-reorder,-m quick $(QUICK)) $(ARGS)
 
 test-system: $(VENV)/.system-layer  ## a real Airflow of several processes (minutes)
 	@$(BIN)/python -m pytest -m system tests/system $(ARGS)
@@ -131,7 +131,7 @@ test-faults: $(VENV)/.dev-layer  ## a long campaign against scripted faults: CAL
 	@$(BIN)/python -m tests.faults.campaign --calls $(CALLS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 test-faults-short: $(VENV)/.dev-layer  ## the same in its short form, the control that it can fail, and a long walk over starts
-	@CALLS=300 SEED=$(SEED) $(BIN)/python -m pytest -m faults tests/faults $(ARGS)
+	@CALLS=300 SEED=$(SEED) $(BIN)/python -m pytest -m faults -n 3 tests/faults $(ARGS)
 
 test-guard: $(VENV)/.dev-layer  ## every road to a protected or locked environment: none may lead there
 	@$(BIN)/python -m pytest -q -m guard -n $(JOBS) tests/guard $(ARGS)

@@ -6,7 +6,7 @@ Python that Airflow supports.
 
 Settings (environment):
   MATRIX          the sessions, alone or by series ("3.0.6 newest"); default: all
-  MATRIX_TESTS    what pytest runs, "" to install only; default: the suites that touch Airflow
+  MATRIX_TESTS    what pytest runs, "" to install only; default: all of `SUITES`
   MATRIX_VENVS    where the environments live; default: .venvs
   MATRIX_RESULTS  where results are kept; default: docs/matrix-results.json, with its table; "": nowhere
   JOBS            processes that each session's tests are shared among; default: 2; 0: pytest's own, for a debugger
@@ -39,19 +39,23 @@ from scripts import matrix_results
 from scripts.matrix_results import Result
 from scripts.matrix_sessions import CONSTRAINTS, MWAA, ROOT, Session, merged, selected, sessions
 
-# The suites that touch Airflow. The local service does not: the main run has it.
+# The suites that touch Airflow, or botocore, aiobotocore and moto, which each Airflow has in a version of its own.
 SUITES = [
     f"tests/{name}"
     for name in (
         "cli",
         "compat",
         "example_dags",
+        "faults",
+        "fleet",
         "guard",
         "hooks",
+        "local",
         "notifications",
         "operators",
         "plugins",
         "sensors",
+        "start",
         "task_groups",
         "triggers",
         "upgrades",

@@ -6,6 +6,7 @@ This module runs before anything imports Airflow, which reads its settings once.
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import warnings
@@ -79,6 +80,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function) and slow.isdisjoint(item.fixturenames):
             item.add_marker("quick")
+
+
+def pytest_collection_finish() -> None:
+    """Have the garbage collector leave alone what is loaded by now: all of Airflow, a tenth of the tests' time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture(scope="session")

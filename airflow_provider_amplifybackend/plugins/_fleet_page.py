@@ -27,17 +27,18 @@ from airflow_provider_amplifybackend.plugins._sources import Fleet
 TITLE = "Amplify backends"
 UP = "../"
 CLOCKS_DIFFER = 120
+# What is read at night comes first: the table is wider than a laptop's screen.
 COLUMNS = {
     "app_name": "App",
     "environment": "Environment",
-    "region": "Region",
+    "attention": "Attention",
     "health": "Health",
     "running_jobs": "Running",
     "last_job_operation": "Last job",
-    "last_job_at": "Last job at",
     "touched": "Last DAG run",
     "links": "Links",
-    "attention": "Attention",
+    "last_job_at": "Last job at",
+    "region": "Region",
     "age_days": "Age (days)",
     "lease": "Lease",
     "protection": "Protection",

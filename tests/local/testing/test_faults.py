@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import botocore
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
@@ -16,6 +17,7 @@ from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.local.testing.fault_kinds import KINDS
 from tests.samples import APP, auth
 
+BOTOCORE = tuple(int(part) for part in botocore.__version__.split("."))
 STAGING = {"AppId": APP, "BackendEnvironmentName": "staging"}
 Finish = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -65,12 +67,17 @@ def test_boto3s_own_retry_starts_a_job_twice_unless_the_service_refuses(backend:
     assert [entry["effective"] for entry in backend.control.journal("CreateBackendAuth")] == [True, False]
 
 
-def test_a_truncated_answer_is_an_empty_one_to_boto3(backend: LocalAmplifyBackend, client: Any) -> None:
-    """botocore does not enforce the content length: it sees neither the job id nor an error."""
+def test_a_truncated_answer_does_not_name_the_job_that_it_started(backend: LocalAmplifyBackend, client: Any) -> None:
+    """botocore 1.43.115 and later take it for a whole one, without any members; to earlier ones it is an error."""
     backend.control.add_fault("DeleteBackend", kind="truncate", times=1)
-    answer = client.delete_backend(**STAGING)
-    assert "JobId" not in answer
-    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 200
+    try:
+        answer = client.delete_backend(**STAGING)
+    except ConnectionClosedError:
+        assert BOTOCORE < (1, 43, 115)
+    else:
+        assert BOTOCORE >= (1, 43, 115)
+        assert "JobId" not in answer
+        assert answer["ResponseMetadata"]["HTTPStatusCode"] == 200
     assert starts(backend) == 1
 
 
