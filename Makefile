@@ -36,7 +36,7 @@ USABLE := $(shell [ "$$(cat $(VENV)/.made-for 2>/dev/null)" = "$(CURDIR) $(MINOR
 PINS := pyproject.toml scripts/venv.sh $(wildcard constraints/constraints-$(MINOR).txt)
 AGAIN := $(if $(USABLE),,again)
 
-.PHONY: help venv image demo test lint format types check coverage test-system test-upgrade test-system-short test-crash test-crash-short test-leases test-leases-short test-secrets test-secrets-short test-engines-short test-faults test-faults-short test-guard \
+.PHONY: help venv image demo test lint format types check coverage test-system test-upgrade test-system-short test-crash test-crash-short test-leases test-leases-short test-secrets test-secrets-short test-engines-short engines-struck engines-quiet test-faults test-faults-short test-guard \
 	test-ui test-kubernetes screenshots test-mutants test-mutants-short test-js test-project test-mwaa test-matrix test-matrix-short bench bench-short bench-waiting docs build changelog changelog-release constraints clean again
 
 help:  ## list the targets
@@ -122,10 +122,16 @@ test-secrets: $(VENV)/.system-layer  ## plant secrets in a real Airflow at DEBUG
 test-secrets-short: $(VENV)/.dev-layer  ## the same with SQLite and LocalExecutor only
 	@$(BIN)/python -m tests.system.secret_hunt --short $(ARGS)
 
-# Two Airflows at a time: each mostly waits. Suites that share one are a group, in this order (tests/system/conftest.py).
+# Two Airflows at a time: each mostly waits. One pytest for each, since xdist's groups do nothing with pytest 9.2
+# (pytest-xdist #1386). What has an Airflow of its own comes before the one that stays until the end.
 test-engines-short: $(VENV)/.system-layer  ## all short suites that run a real Airflow: kills, leases, upgrade, the example DAG, its UI, secrets (what CI runs)
-	@$(BIN)/python -m pytest -m "system or crash" -n 2 --dist loadgroup --no-loadscope-reorder -rP $(ARGS) $(addprefix tests/system/, \
-		test_crashes.py test_lease_campaign.py test_upgrade.py test_example_dag.py test_ui.py test_secrets.py)
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target engines-struck engines-quiet
+
+engines-struck engines-quiet: $(VENV)/.system-layer
+	@$(BIN)/python -m pytest -m "system or crash" -rP $(ARGS) $(addprefix tests/system/, $(SUITES_OF_$@))
+
+SUITES_OF_engines-struck := test_crashes.py test_lease_campaign.py
+SUITES_OF_engines-quiet := test_secrets.py test_upgrade.py test_example_dag.py test_ui.py
 
 test-faults: $(VENV)/.dev-layer  ## a long campaign against scripted faults: CALLS=2000 SEED=1 (ARGS=--naive)
 	@$(BIN)/python -m tests.faults.campaign --calls $(CALLS) $(if $(SEED),--seed $(SEED)) $(ARGS)

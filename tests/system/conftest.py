@@ -1,8 +1,7 @@
 """The two Airflows that the short system suites share; each starts with the first test that asks for it.
 
-Two, because those of one kill what the others need. Tests that share one name its group (`xdist_group`), so that
-`make test-engines-short` runs them in one process. The hunt for secrets has a third: it ends its Airflow to read all
-that this has left.
+Two, because those of one kill what the others need. `make test-engines-short` runs all that share one in one process.
+The hunt for secrets has a third: it ends its Airflow to read all that this has left.
 """
 
 from __future__ import annotations

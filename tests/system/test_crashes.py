@@ -19,7 +19,6 @@ SEED = "7"
 
 
 @pytest.mark.crash
-@pytest.mark.xdist_group("struck")
 @needs_root
 def test_twenty_kills_start_nothing_twice_and_lose_nothing(
     struck: Struck, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -34,7 +33,6 @@ def test_twenty_kills_start_nothing_twice_and_lose_nothing(
 
 
 @pytest.mark.crash
-@pytest.mark.xdist_group("struck")
 @needs_root
 def test_the_naive_operator_fails_the_campaign(
     struck: Struck, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -13,7 +13,7 @@ from tests.system.engine import RunningAirflow
 from tests.system.engine_client import wait_until
 from tests.system.quiet import Quiet
 
-pytestmark = [pytest.mark.system, pytest.mark.xdist_group("quiet")]
+pytestmark = pytest.mark.system
 
 DAG_ID = "example_ephemeral_environment"
 APP = "d1example"

@@ -17,7 +17,6 @@ SEED = "7"
 
 
 @pytest.mark.crash
-@pytest.mark.xdist_group("struck")
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can see which task a process executes")
 def test_ten_runs_leave_nothing_and_take_nothing_away(
     struck: Struck, tmp_path: Path, capsys: pytest.CaptureFixture[str]

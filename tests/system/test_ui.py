@@ -22,7 +22,6 @@ from tests.system.quiet import Quiet
 pytest.importorskip("playwright.sync_api")
 pytestmark = [
     pytest.mark.system,
-    pytest.mark.xdist_group("quiet"),
     needs_chromium,
 ]
 

@@ -29,7 +29,7 @@ from tests.system.kube_page import cluster_of_page, give_image, give_settings, w
 from tests.system.older_package import unpacked_wheel
 from tests.system.quiet import CELERY, FORM, Quiet, replace_package
 
-pytestmark = [pytest.mark.system, pytest.mark.xdist_group("quiet")]
+pytestmark = pytest.mark.system
 
 DAGS = Path(__file__).parent / "dags" / "upgrade"
 # The first one that was asked about, and the one before the issue in which upgrades were tested first.
