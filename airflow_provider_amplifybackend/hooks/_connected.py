@@ -190,7 +190,10 @@ class ConnectedHook(AwsBaseHook):
         connection = f"The AWS connection aws_conn_id={self.aws_conn_id!r}"
         if self.connection_found:
             return f"{connection} can no longer be found, although it was found earlier"
-        return f"{connection} does not exist. Create it, or set aws_conn_id=None to use boto3's own credentials."
+        return (
+            f"{connection} does not exist, or Airflow cannot reach its database or secrets backend, which looks the "
+            "same from here. Create it, or set aws_conn_id=None to use boto3's own credentials."
+        )
 
     @property
     def region_name(self) -> str | None:
