@@ -153,7 +153,7 @@ def run(session: Session, tests: Sequence[str]) -> Result:
 def run_tests(python: Path, tests: Sequence[str]) -> dict[str, int]:
     """Return how many tests passed, were skipped and failed."""
     # A file's tests share fixtures that take seconds, so a file stays together.
-    arguments = ["-q", "-n", os.environ.get("JOBS", "2"), "--dist", "loadfile", "-m", MARKED]
+    arguments = ["-q", "-n", os.environ.get("JOBS", "2"), "--dist", "loadfile", "--no-loadscope-reorder", "-m", MARKED]
     with tempfile.TemporaryDirectory() as home:
         report = Path(home) / "report.xml"
         command: list[str | Path] = [
