@@ -1374,6 +1374,15 @@ def test_without_a_doubt_nothing_is_compared_before_a_start(hand: Hand) -> None:
     assert not hand.calls("GetBackendStorage")
 
 
+def test_a_removal_whose_answer_was_lost_and_that_is_done_is_stored_as_reported(hand: Hand) -> None:
+    """To clear the task after its success means to remove once more what may be there again."""
+    hand.answers["GetBackend"] = missing()
+    start = with_intent(hand, "DeleteBackend", {"AppId": APP, "BackendEnvironmentName": "pr"})
+    assert outcome(hand.run(start.advance())) == "adopted"
+    assert hand.stored.reported
+    assert not hand.sent
+
+
 def test_what_is_refused_for_good_is_stored_as_reported_and_the_rest_is_not(hand: Hand) -> None:
     start = disowned(hand)
     hand.rows["staging"].append(row("later", "UpdateBackendStorage", "COMPLETED", at=1.5))
