@@ -94,13 +94,14 @@ def replace_package(airflow: RunningAirflow, package: Path, *, killed: str | Non
         process.restart(environment={"PYTHONPATH": str(package)})
         if name == "api-server":  # the others need it
             wait_until(lambda: _answers(airflow), 180, "answer of the API server", every=1)
-    assert has_package(airflow, package)
+    # A program that has just been started has no environment to read for a moment (execve sets it last).
+    wait_until(lambda: has_package(airflow, package), 30, "parts with the other package", every=0.1)
 
 
 def has_package(airflow: RunningAirflow, package: Path) -> bool:
     """Return whether all that runs of an Airflow has a package."""
     ours = [process for name, process in airflow.processes.items() if name not in SERVICES and process.running]
-    return {psutil.Process(process.pid).environ()["PYTHONPATH"] for process in ours} == {str(package)}
+    return {psutil.Process(process.pid).environ().get("PYTHONPATH") for process in ours} == {str(package)}
 
 
 def _answers(airflow: RunningAirflow) -> bool:
