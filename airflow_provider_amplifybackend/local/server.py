@@ -124,10 +124,16 @@ class LocalAmplifyBackend:
         return self
 
     def stop(self) -> None:
+        """Stop it, if it runs.
+
+        :raises RuntimeError: It has not ended, and may still answer. It can be asked again.
+        """
         if self._server is None or self._thread is None or self._socket is None:
             return
         self._server.should_exit = True
         self._thread.join(_STOP_SECONDS)
+        if self._thread.is_alive():  # and what it answers must still go to the state file
+            raise RuntimeError(f"the local AmplifyBackend did not stop within {_STOP_SECONDS} seconds")
         self._socket.close()
         self._server = self._thread = self._socket = None
         self.app.close()
@@ -189,7 +195,8 @@ def _local_app(
 def _listen(host: str, port: int) -> socket.socket:
     """Return a socket of our own, so that the port is known before the server runs."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # Said in full, since asyncio looks for it: without, an answer's second packet waits 40 ms for the client's word.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))

@@ -68,14 +68,16 @@ class LocalApp:
         self._other_services = other_services_app or other_services.not_available
 
     def open(self) -> None:
-        """Read the state file, where there is one.
+        """Read the state file, where there is one, and begin with nothing in the other services.
 
         :raises StateFileError: It cannot be used.
         """
         if self.keeper is not None:
             self.keeper.open()
+        self.service.provisioner.observer.opened()
 
     def close(self) -> None:
+        self.service.provisioner.observer.closed()
         if self.keeper is not None:
             self.keeper.close()
 

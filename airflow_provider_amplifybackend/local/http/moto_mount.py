@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, MutableMapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 try:
     from a2wsgi import WSGIMiddleware
@@ -64,6 +64,10 @@ class MotoObserver:
     chooses its own ids, so what it made is filed again under the ids that our outputs have.
     """
 
+    # What moto has belongs to the process: these use it now, and this one was the last that began to.
+    _users: ClassVar[set[MotoObserver]] = set()
+    _latest: ClassVar[MotoObserver | None] = None
+
     def __init__(self) -> None:
         self.stacks: StackBook = MotoStacks(self.removed)
 
@@ -103,8 +107,28 @@ class MotoObserver:
         account: str = get_account_id_from(access_key_id)
         return account
 
+    def opened(self) -> None:
+        """Begin with nothing in moto, as the service itself does.
+
+        What others use stays: another service of this process, a test's `mock_aws`, or this one before a stop.
+        """
+        if not self._users and self._latest is not self and not _is_mocking():
+            self.reset()
+        self._users.add(self)
+        MotoObserver._latest = self
+
+    def closed(self) -> None:
+        self._users.discard(self)
+
     def reset(self) -> None:
         # What moto's own server does on POST /moto-api/reset.
         from moto.moto_api._internal import models
 
         models.moto_api_backend.reset()
+
+
+def _is_mocking() -> bool:
+    """Tell whether a `mock_aws` of this process is in use, which moto itself says nowhere in public."""
+    from moto.core.models import MockAWS
+
+    return bool(getattr(MockAWS, "_nested_count", 0))

@@ -39,6 +39,12 @@ class Observer(Protocol):
 
     def account_of(self, access_key_id: str) -> str | None: ...
 
+    def opened(self) -> None:
+        """Take note of a start."""
+
+    def closed(self) -> None:
+        """Take note of a stop."""
+
     def reset(self) -> None: ...
 
 
@@ -67,6 +73,12 @@ class NoObserver:
 
     def account_of(self, access_key_id: str) -> str | None:
         return None
+
+    def opened(self) -> None:
+        pass
+
+    def closed(self) -> None:
+        pass
 
     def reset(self) -> None:
         pass

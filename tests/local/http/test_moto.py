@@ -183,3 +183,58 @@ def test_a_job_that_moto_refuses_fails(everything: LocalAmplifyBackend, monkeypa
     assert "no pool today" in row["Error"]
     with pytest.raises(client.exceptions.NotFoundException):
         client.get_backend_auth(**STAGING, ResourceName="more")
+
+
+def buckets(service: LocalAmplifyBackend) -> list[str]:
+    return [bucket["Name"] for bucket in service.client("s3").list_buckets()["Buckets"]]
+
+
+@pytest.fixture
+def alone(running: LocalAmplifyBackend) -> Iterator[None]:
+    """No service with moto runs in this process: the one of the other tests is stopped meanwhile."""
+    running.stop()
+    yield
+    running.start()
+
+
+@pytest.mark.usefixtures("alone")
+def test_a_service_begins_with_nothing_in_moto_from_one_that_has_stopped() -> None:
+    with LocalAmplifyBackend(with_moto=True) as first:
+        first.client("s3").create_bucket(Bucket="ours")
+        first.client("s3", aws_access_key_id="999999999999").create_bucket(Bucket="of-another-account")
+        first.control.seed_app("d1", {"name": "staging", "auth": {"main": None}, "storage": {"files": None}})
+    with LocalAmplifyBackend(with_moto=True) as second:
+        assert buckets(second) == []
+        assert second.client("s3", aws_access_key_id="999999999999").list_buckets()["Buckets"] == []
+        assert second.client("cognito-idp").list_user_pools(MaxResults=60)["UserPools"] == []
+        assert second.client("cloudformation").describe_stacks()["Stacks"] == []
+        second.client("s3").create_bucket(Bucket="ours")
+
+
+@pytest.mark.usefixtures("alone")
+def test_a_service_that_is_started_again_has_in_moto_what_it_had() -> None:
+    service = LocalAmplifyBackend(with_moto=True).start()
+    service.client("s3").create_bucket(Bucket="ours")
+    service.stop()
+    with service:
+        assert buckets(service) == ["ours"]
+
+
+@pytest.mark.usefixtures("alone")
+def test_two_at_a_time_share_moto_and_neither_takes_it_from_the_other() -> None:
+    with LocalAmplifyBackend(with_moto=True) as first:
+        first.client("s3").create_bucket(Bucket="ours")
+        with LocalAmplifyBackend(with_moto=True) as second:
+            assert buckets(second) == ["ours"]
+        with LocalAmplifyBackend(with_moto=True) as third:
+            assert buckets(third) == buckets(first) == ["ours"]
+
+
+@pytest.mark.usefixtures("alone")
+def test_what_a_mock_of_moto_has_made_stays_when_a_service_starts() -> None:
+    from moto import mock_aws
+
+    with mock_aws():
+        boto3.client("s3", region_name="us-east-1").create_bucket(Bucket="of-the-test")
+        with LocalAmplifyBackend(with_moto=True) as service:
+            assert buckets(service) == ["of-the-test"]
