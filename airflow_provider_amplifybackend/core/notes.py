@@ -52,11 +52,14 @@ def wait_note(
     return note
 
 
-def error_note(error: BaseException, text: str, service_text: str | None) -> dict[str, Any]:
+def error_note(
+    error: BaseException, text: str, service_text: str | None, took_seconds: float | None = None
+) -> dict[str, Any]:
     """Return the note of an error.
 
     :param text: What it says, without secrets.
     :param service_text: The service's own text about the failed job, without secrets.
+    :param took_seconds: How long the failed job took.
     """
     reason = getattr(error, "reason", None)
     return {
@@ -65,6 +68,7 @@ def error_note(error: BaseException, text: str, service_text: str | None) -> dic
         "reason": None if reason is None else str(reason),
         "text": text[:MOST_TEXT],
         "service_text": (service_text or "")[:MOST_TEXT] or None,
+        "took_seconds": took_seconds,
     }
 
 

@@ -72,7 +72,9 @@ class JobFacts:
     job_id: str = ""
     status: str = ""
     outcome: str = ""
-    # Seconds: since when the job runs (of the epoch), how long it took, how long such jobs usually take.
+    # Seconds: when the job was created, since when it is known to run (both of the epoch), how long it took, how long
+    # such jobs usually take.
+    created: float | None = None
     since: float | None = None
     took: float | None = None
     usual: float | None = None
@@ -107,14 +109,15 @@ def facts_of(task: TaskState, xcoms: Mapping[str, Any], stored: Any = None, earl
     intent = Intent.from_stored(stored)
     job = _job(result, wait, intent, xcoms, task)
     waits = wait or other or {}
-    took = _seconds(result)
+    created = _number(wait.get("created"))
     return JobFacts(
         task,
         **job,
         status=_text(result.get("Status")) or _status(task, wait, error),
         outcome=_text(result.get("outcome")) or _text(wait.get("outcome")),
-        since=_number(wait.get("created")) or _number(waits.get("started")),
-        took=took,
+        created=created,
+        since=created or _number(waits.get("started")),
+        took=_seconds(result) if result else _number((error or {}).get("took_seconds")),
         usual=_number(wait.get("usual_seconds")) or usual_seconds(_durations(earlier, job["operation"])),
         deadline=_number(waits.get("deadline")),
         waits_for=_text(waits.get("what")),

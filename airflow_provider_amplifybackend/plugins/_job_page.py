@@ -98,8 +98,7 @@ def _headline(facts: JobFacts, now: float) -> str:
     what = facts.operation or "The task"
     where = f", environment {facts.environment}" if facts.environment else ""
     if facts.task.state == "success":
-        ending = f" after {duration_text(facts.took)}" if facts.took is not None else ""
-        return f"{facts.status or 'Done'}{ending}: {what}{where}"
+        return f"{facts.status or 'Done'}{_after(facts)}: {what}{where}"
     if facts.waits_for_other:
         return f"Waiting for another job to end before {what} can start{where}"
     if facts.task.is_waiting and not facts.error:
@@ -112,9 +111,13 @@ def _state_word(facts: JobFacts) -> str:
     """Return the state of a task that neither waits nor has succeeded, as people say it."""
     state = facts.task.state
     if state == "failed" and facts.status == "FAILED":
-        return "FAILED"
+        return f"FAILED{_after(facts)}"
     words = {"": "Not started", "up_for_retry": "Failed, and Airflow tries again"}
     return words.get(state, state.replace("_", " ").capitalize())
+
+
+def _after(facts: JobFacts) -> str:
+    return "" if facts.took is None else f" after {duration_text(facts.took)}"
 
 
 def _error(facts: JobFacts) -> list[Markup]:
@@ -150,6 +153,8 @@ def _details(facts: JobFacts, now: float) -> Iterable[tuple[str, str | Markup]]:
         yield "Took", f"{duration_text(facts.took)}{_usually(facts)}"
     elif facts.task.is_waiting and facts.since is not None and not facts.waits_for_other:
         yield "Running", elapsed_text(max(0.0, now - facts.since), facts.usual)
+    elif facts.created is not None and not facts.task.is_waiting:  # the job's end, if it has ended, is not known
+        yield "Begun at", f"{minutes(datetime.fromtimestamp(facts.created, UTC))}{_usually(facts)}"
     yield "How it came to it", _OUTCOMES.get(facts.outcome, facts.outcome)
     yield "Waited for", _other(facts)
     if facts.task.is_waiting and facts.deadline is not None:

@@ -64,9 +64,10 @@ def _noting(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _note_of(error: BaseException) -> dict[str, Any]:
-    service_text = error.job.error if isinstance(error, BackendJobFailedError) else None
+    job = error.job if isinstance(error, BackendJobFailedError) else None
     # Airflow's masker knows secrets by their values, and sees what goes into logs but not what goes into XComs.
-    return error_note(error, str(redact(str(error))), str(redact(service_text)) if service_text else None)
+    service_text = str(redact(job.error)) if job and job.error else None
+    return error_note(error, str(redact(str(error))), service_text, job.seconds_until_end if job else None)
 
 
 def _push(context: Context, key: str, note: dict[str, Any]) -> None:

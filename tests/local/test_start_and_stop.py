@@ -31,6 +31,10 @@ def test_no_packet_waits_for_the_one_before_where_there_is_no_uvloop(host: str) 
                 assert await reader.read() == b""
                 writer.close()
 
+    try:
+        server._listen(host, 0).close()
+    except OSError:
+        pytest.skip(f"nothing can listen on {host} here")
     asyncio.run(connect())
     assert [bool(nodelay) for nodelay in accepted] == [True]
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from airflow_provider_amplifybackend.core.job import JobRef
 from airflow_provider_amplifybackend.core.notes import ERROR_KEY, OTHER_KEY, WAIT_KEY, wait_note
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from airflow_provider_amplifybackend.operators import _job_base
 from airflow_provider_amplifybackend.plugins import _database
 from airflow_provider_amplifybackend.plugins._database import TaskKey, left_by, stored_value
 from airflow_provider_amplifybackend.plugins._job_facts import (
@@ -28,6 +29,7 @@ from airflow_provider_amplifybackend.plugins._job_facts import (
     facts_of,
 )
 from airflow_provider_amplifybackend.plugins._job_page import page
+from airflow_provider_amplifybackend.tasks.notes import note_wait
 from tests.dag_run import DagRunner, Finished
 from tests.plugins.test_fleet_page import ATTACKS, Page, text_of
 from tests.samples import APP
@@ -55,6 +57,16 @@ def get_tab(get: Get, dag_id: str, run_id: str, task_id: str, map_index: int | s
     answer = get(f"/job/{dag_id}?run_id={quoted}&task_id={task_id}&map_index={map_index}")
     assert answer.status_code == 200
     return answer
+
+
+def only_run(dag_id: str) -> str:
+    """Return the id of the only run of a DAG."""
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        return str(session.scalar(select(TaskInstance.run_id).where(TaskInstance.dag_id == dag_id)))
 
 
 # -------------------------------------------------------------------------------------------------------- real tasks
@@ -89,13 +101,7 @@ def test_a_task_that_is_deferred_shows_the_job_that_it_waits_for(
             yield event
 
     def look() -> Any:
-        from airflow.models.taskinstance import TaskInstance
-        from airflow.utils.session import create_session
-        from sqlalchemy import select
-
-        with create_session() as session:
-            run_id = session.scalar(select(TaskInstance.run_id).where(TaskInstance.dag_id == dag.dag_id))
-        return get_tab(get, dag.dag_id, str(run_id), "clone")
+        return get_tab(get, dag.dag_id, only_run(dag.dag_id), "clone")
 
     monkeypatch.setattr(BackendJobTrigger, "run", look_and_run)
     dag = dags.load(CLONE.format(options="deferrable=True"))
@@ -110,19 +116,69 @@ def test_a_task_that_is_deferred_shows_the_job_that_it_waits_for(
     assert '<meta http-equiv="refresh"' in seen[0].text
 
 
+def clone_and_delete(service: LocalAmplifyBackend, seconds: float) -> None:
+    """Leave a clone of as many seconds among the environment's jobs, and no environment."""
+    service.control.set(job_seconds=seconds)
+    copy = {"AppId": APP, "BackendEnvironmentName": "copy"}
+    service.client().clone_backend(AppId=APP, BackendEnvironmentName="staging", TargetEnvironmentName="copy")
+    service.control.advance(seconds + 1)
+    service.client().delete_backend(**copy)
+    service.control.advance(seconds + 1)
+    service.control.set(job_seconds=0.2)
+
+
 @pytest.mark.parametrize("options", ["deferrable=True", "deferrable=False"])
 def test_a_task_that_has_failed_shows_the_error_of_the_service_and_what_to_do(
     get: Get, dags: DagRunner, service: LocalAmplifyBackend, options: str
 ) -> None:
+    clone_and_delete(service, seconds=120)
     service.control.add_fault("CloneBackend", kind="job_fails", error="Resource limit <b>exceeded</b>")
     answer = tab(get, dags.run(CLONE.format(options=options)))
     shown = text_of(answer)
-    assert "FAILED: CloneBackend, environment copy" in shown
+    assert re.search(r"FAILED after \d+ s: CloneBackend, environment copy", shown)
+    assert re.search(r"Took\s+\d+ s; usually 2 min 0 s", shown), shown
     assert "Resource limit <b>exceeded</b>" in html.unescape(answer.text)
     assert "Resource limit &lt;b&gt;exceeded" in answer.text
     assert 'set on_failure="delete_target"' in shown
     assert "BackendJobFailedError" in shown
     assert '<meta http-equiv="refresh"' not in answer.text
+
+
+@pytest.mark.parametrize("ends", ["COMPLETED", "FAILED"])
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_a_task_that_has_waited_for_another_job_shows_for_which_while_it_waits_and_afterwards(
+    get: Get,
+    dags: DagRunner,
+    service: LocalAmplifyBackend,
+    monkeypatch: pytest.MonkeyPatch,
+    deferrable: bool,
+    ends: str,
+) -> None:
+    busy = {"environment": "staging", "operation": "CreateBackendStorage", "status": "RUNNING", "job_id": "j-other"}
+    service.control.seed(apps=[{"app_id": APP, "environments": ["staging"], "jobs": [busy]}])
+    if ends == "FAILED":
+        service.control.add_fault("CloneBackend", kind="job_fails", error="Resource limit exceeded")
+    seen: list[str] = []
+
+    def note_and_look(*args: Any) -> None:
+        note_wait(*args)
+        seen.append(text_of(get_tab(get, dag.dag_id, only_run(dag.dag_id), "clone")))
+        if len(seen) == 1:
+            service.control.end_job("j-other")
+
+    monkeypatch.setattr(_job_base, "note_wait", note_and_look)
+    dag = dags.load(CLONE.format(options=f"deferrable={deferrable}"))
+    run = dags.run_dag(dag)
+    assert run.states == {"clone": "success" if ends == "COMPLETED" else "failed"}
+    who = "job j-other (CreateBackendStorage"
+    for_other, for_own = seen
+    assert "Waiting for another job to end before CloneBackend can start, environment copy" in for_other
+    assert who in for_other
+    assert re.search(r"RUNNING for \d+ s", for_own)
+    assert "Waiting for another job" not in for_own
+    for shown in (for_own, text_of(tab(get, run))):
+        assert re.search(rf"Waited for\s+{re.escape(who)}.*?, which held the environment", shown, re.DOTALL), shown
+    assert re.search(rf"{ends} after \d+ s: CloneBackend, environment copy", text_of(tab(get, run)))
 
 
 def test_a_task_that_was_refused_shows_why(get: Get, dags: DagRunner) -> None:
@@ -356,6 +412,22 @@ def test_a_running_job_is_compared_with_what_is_usual() -> None:
     shown = words(shown_as("deferred", {WAIT_KEY: noted}))
     assert "RUNNING for 5 min 0 s, longer than usual, which is 1 min 0 s: CloneBackend, environment copy" in shown
     assert "adopted: an earlier try of this task had started it" in shown
+
+
+@pytest.mark.parametrize("state", ["failed", "up_for_retry", "queued"])
+def test_a_job_that_has_failed_took_its_time_against_what_is_usual(state: str) -> None:
+    noted = waiting(durations=[60.0, 61.0, 59.0], created_ms=int((NOW - 300) * 1000))
+    shown = words(shown_as(state, {WAIT_KEY: noted, ERROR_KEY: ERROR | {"took_seconds": 12.4}}))
+    assert re.search(r"Took\s+12 s; usually 1 min 0 s", shown)
+    assert "Begun at" not in shown
+
+
+def test_of_a_job_whose_end_is_not_known_the_tab_says_when_it_began() -> None:
+    noted = waiting(durations=[60.0, 61.0, 59.0], created_ms=int(NOW * 1000))
+    shown = words(shown_as("failed", {WAIT_KEY: noted}, operator="CloneBackendOperator"))
+    assert re.search(r"Begun at\s+2027-01-15 08:00 UTC; usually 1 min 0 s", shown)
+    assert "Took" not in shown
+    assert "Begun at" not in words(shown_as("deferred", {WAIT_KEY: noted}))
 
 
 def test_earlier_instances_of_the_task_tell_what_is_usual() -> None:
