@@ -24,8 +24,9 @@ LONGEST_DAG_ID = 110
 LONGEST_NAME = 10
 LONGEST_PREFIX = 5
 _TIME = "%Y%m%dT%H%M%SZ"
-# Values take these and any letters and digits; what is no ASCII is replaced all the same.
-_FOREIGN = re.compile(r"[^A-Za-z0-9_.:/=+ -]")
+# Values take these and the letters and digits of any script. Of letters that two bytes or more make in UTF-16, nobody
+# outside AWS knows how they are counted.
+_FOREIGN = re.compile(r"[^\w.:/=+ -]|[\U00010000-\U0010ffff]")
 # Ends an id that was shortened or changed. No id of a run has it, unless a deployment allows it.
 _SHORTENED = "@"
 _DIGEST = 8
@@ -121,8 +122,11 @@ class Lease:
 
     @property
     def has_whole_dag_id(self) -> bool:
-        """Tell whether its DAG can be asked about."""
-        return _SHORTENED not in self.dag_id
+        """Tell whether its DAG can be asked about.
+
+        Letters have more than one form in Unicode: those that are no ASCII must have come back as they were written.
+        """
+        return _SHORTENED not in self.dag_id and (self.dag_id.isascii() or self.has_whole_ids)
 
     @property
     def has_whole_ids(self) -> bool:

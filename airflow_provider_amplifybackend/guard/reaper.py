@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -48,6 +49,7 @@ class Why(StrEnum):
     NO_RULE = "no_rule"
     YOUNG = "young"
     AGE_UNKNOWN = "age_unknown"
+    NEXT_RUN = "next_run"
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,20 @@ def decide(row: FleetRow, now: datetime, rules: Rules) -> Decision:
     """Return the verdict on an environment: every doubt keeps it."""
     action, why, text = _verdict(row, now, rules)
     return Decision(row.app_id, row.environment, action, why, text)
+
+
+def no_more_than(most: int, decisions: Iterable[Decision]) -> Iterator[Decision]:
+    """Yield the verdicts, those that go beyond what one run can delete left to the next one."""
+    left = most
+    for one in decisions:
+        if one.action is not Action.DELETE:
+            yield one
+        elif left:
+            left -= 1
+            yield one
+        else:
+            text = f"one run deletes at most {most:,} ([core] max_map_length of Airflow); the next run deletes it"
+            yield replace(one, action=Action.KEEP, why=Why.NEXT_RUN, text=f"{text}: {one.text}")
 
 
 def _verdict(row: FleetRow, now: datetime, rules: Rules) -> tuple[Action, Why, str]:

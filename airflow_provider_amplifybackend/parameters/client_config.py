@@ -15,7 +15,7 @@ from airflow_provider_amplifybackend.core.encodable import encodable_text
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.parameters.identity import as_region
 from airflow_provider_amplifybackend.parameters.json_texts import read_json
-from airflow_provider_amplifybackend.parameters.limits import LONGEST_WAIT, as_bounded
+from airflow_provider_amplifybackend.parameters.limits import LONGEST_WAIT, as_bounded, as_whole
 from airflow_provider_amplifybackend.parameters.lookalikes import cut
 from airflow_provider_amplifybackend.parameters.no_passwords import password_problems
 from airflow_provider_amplifybackend.parameters.reading import EMPTY_RENDERINGS, as_choice, as_flag, shown
@@ -144,13 +144,6 @@ def _signature_version(path: str, value: Any) -> str:
     return as_choice(path, value, [*sorted(AUTH_TYPE_MAPS), UNSIGNED])
 
 
-def _whole(path: str, value: Any, *, least: int) -> int:
-    number = as_bounded(path, value, least=least, most=2**31)
-    if not number.is_integer():
-        raise BackendParameterError(f"{path}={number!r} must be a whole number")
-    return int(number)
-
-
 def _members(path: str, value: Any, *, readers: Mapping[str, Callable[[str, Any], Any]]) -> dict[str, Any]:
     if isinstance(value, str):
         value = _document(path, value)
@@ -212,8 +205,8 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
     **dict.fromkeys(("user_agent", "user_agent_extra", "user_agent_appid"), _header),
     "region_name": as_region,
     "signature_version": _signature_version,
-    "max_pool_connections": partial(_whole, least=1),
-    "request_min_compression_size_bytes": partial(_whole, least=0),
+    "max_pool_connections": partial(as_whole, least=1),
+    "request_min_compression_size_bytes": partial(as_whole, least=0),
     "client_cert": _certificate,
     "proxies": _proxies,
     "proxies_config": partial(
@@ -229,8 +222,8 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
     "retries": partial(
         _members,
         readers={
-            "max_attempts": partial(_whole, least=0),
-            "total_max_attempts": partial(_whole, least=1),
+            "max_attempts": partial(as_whole, least=0),
+            "total_max_attempts": partial(as_whole, least=1),
             "mode": _text,
         },
     ),

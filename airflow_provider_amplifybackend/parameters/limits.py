@@ -29,6 +29,14 @@ def as_bounded(name: str, value: Any, *, least: float, most: float = LONGEST_WAI
     return number
 
 
+def as_whole(name: str, value: Any, *, least: int, most: int = 2**31) -> int:
+    """Return a whole number that has both bounds; also from a text."""
+    number = as_bounded(name, value, least=least, most=most)
+    if not number.is_integer():
+        raise BackendParameterError(f"{name}={number!r} must be a whole number")
+    return int(number)
+
+
 def as_waiter_delay(name: str, value: Any) -> float:
     """Return the maximum seconds between status checks."""
     return as_bounded(name, value, least=LEAST_WAITER_DELAY)

@@ -7,12 +7,22 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_amplifybackend._compat import AirflowSkipException, count_living_runs, state_of_task
+from airflow_provider_amplifybackend._compat import (
+    AirflowSkipException,
+    conf,
+    count_living_runs,
+    redact,
+    state_of_task,
+)
 from airflow_provider_amplifybackend.core.lease_failure import LeaseFailure
-from airflow_provider_amplifybackend.exceptions import BackendLeaseError, BackendParameterError
+from airflow_provider_amplifybackend.exceptions import (
+    AmplifyBackendError,
+    BackendLeaseError,
+    BackendParameterError,
+)
 from airflow_provider_amplifybackend.guard.lease import lease_key
 from airflow_provider_amplifybackend.guard.protected import pattern_problem
-from airflow_provider_amplifybackend.guard.reaper import Action, Rules
+from airflow_provider_amplifybackend.guard.reaper import Action, Rules, no_more_than
 from airflow_provider_amplifybackend.parameters.durations import as_duration
 from airflow_provider_amplifybackend.parameters.json_texts import read_json
 from airflow_provider_amplifybackend.parameters.reading import as_flag, as_name, shown
@@ -35,7 +45,7 @@ def as_app_ids(name: str, value: Any) -> list[str] | None:
         value = read_json(f"{name}={shown(value)}", value, "pass a list, or a template that ends with | tojson")
     if not isinstance(value, list | tuple) or not value:
         raise BackendParameterError(f"{name}={shown(value)} must be a list of app ids; leave it out for all apps")
-    return [as_name(name, each) for each in value]
+    return list(dict.fromkeys(as_name(name, each) for each in value))
 
 
 def as_pattern(name: str, value: Any) -> str | None:
@@ -74,7 +84,10 @@ class SurveyEnvironmentsOperator(AwsParameters):
     :param dag_ids: A pattern of the DAGs whose leases count. (templated)
     :param is_dry_run: Whether only to say what would be done. (templated)
 
-    :return: The parameters of each deletion; none in a dry run. The XCom ``decisions`` has all verdicts.
+    An app that cannot be read is left out, unless none can.
+
+    :return: The parameters of each deletion; none in a dry run. The XCom ``decisions`` has all verdicts, and the apps
+        that could not be read.
     """
 
     template_fields: Sequence[str] = (
@@ -124,10 +137,11 @@ class SurveyEnvironmentsOperator(AwsParameters):
         """Decide, free leases of what is gone, and return what is to be deleted."""
         self.validate()
         rules, dry_run = self._rules(), bool(self.read("is_dry_run"))
-        decisions = [one for app_id in self._apps() for one in self._decided(context, app_id, rules, dry_run=dry_run)]
+        decisions, unread = self._decisions(context, rules, dry_run=dry_run)
         self._write_log(decisions, dry_run=dry_run)
         context["ti"].xcom_push(
-            key=DECISIONS, value={"dry_run": dry_run, "decisions": [d.to_dict() for d in decisions]}
+            key=DECISIONS,
+            value={"dry_run": dry_run, "decisions": [d.to_dict() for d in decisions], "unread": unread},
         )
         if dry_run:
             return []
@@ -160,6 +174,32 @@ class SurveyEnvironmentsOperator(AwsParameters):
         except UnreadableError as error:
             text = f"The apps cannot be listed: {error}. Name them with app_ids, or allow amplify:ListApps"
             raise BackendLeaseError(text, reason=LeaseFailure.TAGS) from None
+
+    def _decisions(
+        self, context: Context, rules: Rules, *, dry_run: bool
+    ) -> tuple[list[Decision], list[dict[str, str]]]:
+        """Return the verdicts, and the apps that could not be read.
+
+        :raises AmplifyBackendError: No app could be read.
+        """
+        decisions: list[Decision] = []
+        errors: dict[str, AmplifyBackendError] = {}
+        apps = self._apps()
+        for app_id in apps:
+            try:
+                decisions += self._decided(context, app_id, rules, dry_run=dry_run)
+            except AmplifyBackendError as error:
+                self.log.error("App %s is left out, as it cannot be read: %s", app_id, error)
+                errors[app_id] = error
+        if errors and len(errors) == len(apps):
+            raise next(iter(errors.values()))
+        if not dry_run:
+            # Airflow maps a task over no more than this.
+            decisions = list(no_more_than(conf.getint("core", "max_map_length", fallback=1024), decisions))
+        return decisions, [
+            {"app_id": app_id, "backend_environment_name": "", "why": "unread", "text": str(redact(str(error)))}
+            for app_id, error in errors.items()
+        ]
 
     def _decided(self, context: Context, app_id: str, rules: Rules, *, dry_run: bool) -> list[Decision]:
         from airflow_provider_amplifybackend.task_groups._fleet_look import FleetLook
@@ -230,13 +270,15 @@ class ReapEnvironmentOperator(ReconsideredDeletion):
 
 class ReportReapingOperator(AwsParameters):
     """
-    Report what was reaped, what was kept, and why; fail if something that was to go is still there.
+    Report what was reaped, what was kept, and why; fail if something that was to go is still there, or was not read.
 
     :param survey: The id of the task that looks.
     :param deletion: The id of the task that deletes.
 
     :return: ``dry_run``, and the environments by what became of them: ``deleted``, ``would_delete``, ``not_deleted``,
-        ``released`` and ``kept``, each with ``app_id``, ``backend_environment_name``, ``why`` and ``text``.
+        ``released``, ``kept`` and ``unread`` (the apps), each with ``app_id``, ``backend_environment_name``, ``why``
+        and ``text``.
+    :raises BackendLeaseError: Something that was to go is still there, or an app could not be read.
     """
 
     ui_color = "#fff3e0"
@@ -256,25 +298,31 @@ class ReportReapingOperator(AwsParameters):
         report = self._sorted(context, surveyed)
         for outcome, rows in report.items():
             for row in rows if isinstance(rows, list) else ():
-                where = f"{row['backend_environment_name']} of app {row['app_id']}"
+                where = f"{row['backend_environment_name']} of app {row['app_id']}".removeprefix(" of ")
                 self.log.info("%s: %s: %s", outcome.replace("_", " "), where, row["text"])
-        if report["not_deleted"]:
-            raise self.not_reaped(report["not_deleted"])
+        if report["not_deleted"] or report["unread"]:
+            raise self.not_reaped(report["not_deleted"], report["unread"])
         return report
 
-    def not_reaped(self, rows: Sequence[Mapping[str, Any]]) -> BackendLeaseError:
-        """Return the error for environments that are still there."""
-        names = ", ".join(f"{row['backend_environment_name']} (app {row['app_id']})" for row in rows)
-        return BackendLeaseError(
-            f"Not reaped: {names}. The log of {self.deletion} says why; the next run tries again",
-            reason=LeaseFailure.NOT_REAPED,
-        )
+    def not_reaped(
+        self, rows: Sequence[Mapping[str, Any]], unread: Sequence[Mapping[str, Any]] = ()
+    ) -> BackendLeaseError:
+        """Return the error for environments that are still there, and for apps that could not be read."""
+        parts = []
+        if rows:
+            names = ", ".join(f"{row['backend_environment_name']} (app {row['app_id']})" for row in rows)
+            parts.append(f"Not reaped: {names}. The log of {self.deletion} says why; the next run tries again")
+        if unread:
+            apps = "; ".join(f"{row['app_id']}: {row['text']}" for row in unread)
+            parts.append(f"Not read: {apps}. The other apps were looked at")
+        return BackendLeaseError(". ".join(parts), reason=LeaseFailure.NOT_REAPED)
 
     def _sorted(self, context: Context, surveyed: Mapping[str, Any]) -> dict[str, Any]:
         dry_run = bool(surveyed["dry_run"])
         report: dict[str, Any] = {
             "dry_run": dry_run,
             **{name: [] for name in ("deleted", "would_delete", "not_deleted", "released", "kept")},
+            "unread": list(surveyed.get("unread", ())),
         }
         index = 0
         for row in surveyed["decisions"]:

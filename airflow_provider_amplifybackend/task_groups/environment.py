@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_amplifybackend._compat import human_in_the_loop
 from airflow_provider_amplifybackend.operators.environment import DeleteBackendOperator, RemoveAllBackendsOperator
 from airflow_provider_amplifybackend.operators.plan import PlanBackendDeletionOperator
+from airflow_provider_amplifybackend.parameters.durations import as_duration
 from airflow_provider_amplifybackend.tasks.aws_parameters import AwsParameters
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def guarded_deletion(
     clean_amplify_app: bool | None = None,
     subject: str | None = None,
     assigned_users: Any = None,
-    response_timeout: timedelta | None = None,
+    response_timeout: timedelta | str | None = None,
     notifiers: Sequence[BaseNotifier] | BaseNotifier | None = None,
     record: Any = None,
     leftovers: str | None = None,
@@ -43,7 +44,8 @@ def guarded_deletion(
     :param clean_amplify_app: For a whole app: whether to delete the Amplify app, too. (templated)
     :param subject: The headline of the approval. Default: what would be deleted. (templated)
     :param assigned_users: Who may answer. Default: everybody who may answer in Airflow.
-    :param response_timeout: For how long to wait for an answer; without one, the approval fails and nothing is deleted.
+    :param response_timeout: For how long to wait for an answer: a timedelta, or a text such as ``"8h"``; without an
+        answer, the approval fails and nothing is deleted.
     :param notifiers: Whom to tell that an answer is needed.
     :param record: Where to write a record of the deletion, as for the operator that deletes. (templated)
     :param leftovers: Whether to look for what should be gone: ``"report"`` or ``"fail"``. (templated)
@@ -52,6 +54,7 @@ def guarded_deletion(
 
     :return: The group; ``group.get_child_by_label("delete")`` is the task that deletes.
     :raises ImportError: This Airflow is older than 3.1.
+    :raises BackendParameterError: ``response_timeout`` is no duration.
     """
     human_in_the_loop("guarded_deletion")  # first, because it says clearly if this Airflow is too old
     from airflow.sdk import TaskGroup
@@ -71,7 +74,7 @@ def guarded_deletion(
             plan=plan.output,
             subject=subject,
             assigned_users=assigned_users,
-            response_timeout=response_timeout,
+            response_timeout=None if response_timeout is None else as_duration("response_timeout", response_timeout),
             notifiers=notifiers,
         )
         operator = RemoveAllBackendsOperator if backend_environment_name is None else DeleteBackendOperator

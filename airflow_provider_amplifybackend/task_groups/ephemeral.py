@@ -16,6 +16,7 @@ from airflow_provider_amplifybackend.operators._deleting import check_memory
 from airflow_provider_amplifybackend.operators.environment import CloneBackendOperator, GetBackendOperator
 from airflow_provider_amplifybackend.operators.lease import ExtendLeaseOperator
 from airflow_provider_amplifybackend.parameters.durations import as_duration
+from airflow_provider_amplifybackend.parameters.limits import as_waiter_delay, as_whole
 from airflow_provider_amplifybackend.parameters.reading import as_choice
 from airflow_provider_amplifybackend.task_groups._lease_tasks import (
     AwaitRoomOperator,
@@ -217,7 +218,7 @@ def ephemeral_environment(
     max_concurrent: int | None = None,
     on_limit: str = "wait",
     limit_timeout: Duration = LIMIT_TIMEOUT,
-    poll_interval: float = 30,
+    poll_interval: float | timedelta = 30,
     keep_on_failure: Duration | None = None,
     record: Any = None,
     leftovers: str | None = None,
@@ -242,7 +243,7 @@ def ephemeral_environment(
         indexes. Default: any number.
     :param on_limit: What to do when they do: ``"wait"``, or ``"fail"``.
     :param limit_timeout: For how long to wait.
-    :param poll_interval: Seconds between two reads of the tags while it waits.
+    :param poll_interval: Seconds between two reads of the tags while it waits, or a timedelta.
     :param keep_on_failure: For how long the environment stays if a task of the block has failed. Default: it goes.
     :param record: Where to write a record of the deletion, as for ``DeleteBackendOperator``. (templated)
     :param leftovers: Whether to look for what should be gone: ``"report"`` or ``"fail"``. Airflow before 3.3 needs
@@ -259,17 +260,15 @@ def ephemeral_environment(
     if problem := prefix_problem(own_prefix):
         source_of = "" if prefix is not None else f" (the group id {group_id!r} has none: pass prefix)"
         raise BackendParameterError(f"prefix={own_prefix!r} {problem}{source_of}")
-    if max_concurrent is not None and max_concurrent < 1:
-        raise BackendParameterError(f"max_concurrent={max_concurrent!r} must be at least 1")
     wishes = _Wishes(
         app_id=app_id,
         source=source,
         ttl=as_duration("ttl", ttl),
         prefix=own_prefix,
-        max_concurrent=max_concurrent,
+        max_concurrent=None if max_concurrent is None else as_whole("max_concurrent", max_concurrent, least=1),
         on_limit=as_choice("on_limit", on_limit, ("wait", "fail")),
         limit_timeout=as_duration("limit_timeout", limit_timeout),
-        poll_interval=poll_interval,
+        poll_interval=as_waiter_delay("poll_interval", poll_interval),
         keep_on_failure=None if keep_on_failure is None else as_duration("keep_on_failure", keep_on_failure),
         deletion={name: value for name, value in {"record": record, "leftovers": leftovers}.items() if value},
         options=options,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_amplifybackend._compat import task_group
 from airflow_provider_amplifybackend.operators._deleting import check_memory
+from airflow_provider_amplifybackend.parameters.limits import as_whole
 from airflow_provider_amplifybackend.task_groups._reaping import (
     ReapEnvironmentOperator,
     ReportReapingOperator,
@@ -57,9 +58,10 @@ def reap_environments(
         (``aws_conn_id``, ``region_name``, ``verify``, ``botocore_config``) are those of the survey, too.
 
     :return: The group.
-    :raises BackendParameterError: ``leftovers`` cannot be looked for.
+    :raises BackendParameterError: ``leftovers`` cannot be looked for, or ``at_most`` is no number from 1.
     """
     check_memory(leftovers, record)
+    deletions_at_once = as_whole("at_most", at_most, least=1)
     aws = {name: options[name] for name in AwsParameters.template_fields if name in options}
     deletion = {key: value for key, value in {"record": record, "leftovers": leftovers}.items() if value is not None}
     group: TaskGroup = task_group()(group_id=group_id, default_args=dict(default_args or {}))
@@ -77,7 +79,7 @@ def reap_environments(
             task_id="delete",
             if_missing="skip",
             only_if={"no_pending_job": True},
-            max_active_tis_per_dagrun=at_most,
+            max_active_tis_per_dagrun=deletions_at_once,
             **deletion,
             **options,
         ).expand_kwargs(survey.output)

@@ -75,7 +75,8 @@ def test_ids_that_fit_stand_in_the_tag_as_they_are() -> None:
 
 
 @pytest.mark.parametrize(
-    "holder", [Holder("d" * 200, "run"), Holder("dag", "r" * 200), Holder("dag", "run~1"), Holder("däg", "run")]
+    "holder",
+    [Holder("d" * 200, "run"), Holder("dag", "r" * 200), Holder("dag", "run~1"), Holder("d\U00020000g", "run")],
 )
 def test_ids_that_do_not_fit_are_told_apart_by_a_digest(holder: Holder) -> None:
     lease = lease_of(holder)
@@ -83,6 +84,21 @@ def test_ids_that_do_not_fit_are_told_apart_by_a_digest(holder: Holder) -> None:
     assert lease.has_whole_dag_id is (holder.dag_id == "dag")
     assert lease.is_of(holder)
     assert re.search(r"@[0-9a-f]{8}", lease.value)
+
+
+@pytest.mark.parametrize("holder", [Holder("größen_名前", "manual__größe"), Holder("Grösse_٣", "run")])
+def test_letters_and_digits_of_any_script_stand_in_the_tag_as_they_are(holder: Holder) -> None:
+    lease = parse(lease_key("previabcde"), lease_of(holder).value)
+    assert (lease.dag_id, lease.run_id) == (holder.dag_id, holder.run_id)
+    assert lease.has_whole_dag_id
+
+
+def test_a_dag_is_not_asked_about_by_letters_that_came_back_in_another_form() -> None:
+    """Nobody outside AWS knows that it never does so, and no run of the DAG would be found: all would be over."""
+    written = lease_of(Holder("größen", "run"))
+    other = replace(written, dag_id=unicodedata.normalize("NFD", written.dag_id))
+    assert not other.has_whole_dag_id
+    assert not lease_of(Holder("größen", "r" * 300)).has_whole_dag_id
 
 
 @pytest.mark.parametrize(

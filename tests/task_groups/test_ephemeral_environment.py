@@ -361,7 +361,11 @@ def test_a_parameter_that_cannot_be_used_is_refused_where_the_dag_is_written() -
         ("preview", {"prefix": "toolong"}, "prefix='toolong' must be 1 to 5 small letters"),
         ("7", {}, "the group id '7' has none: pass prefix"),
         ("preview", {"ttl": "soon"}, "ttl must be a number with s, m, h, d or w"),
-        ("preview", {"max_concurrent": 0}, "max_concurrent=0 must be at least 1"),
+        ("preview", {"max_concurrent": 0}, "max_concurrent=0 must be a number, 1 or more"),
+        ("preview", {"max_concurrent": True}, "max_concurrent=True must be a number, 1 or more"),
+        ("preview", {"max_concurrent": 2.5}, "max_concurrent=2.5 must be a whole number"),
+        ("preview", {"poll_interval": 0}, "poll_interval=0 must be a number, 0.1 or more"),
+        ("preview", {"poll_interval": "soon"}, "poll_interval='soon' must be a number, 0.1 or more"),
         ("preview", {"on_limit": "skip"}, "on_limit='skip' is not accepted"),
         ("preview", {"keep_on_failure": "0h"}, "keep_on_failure must be more than nothing"),
     ):

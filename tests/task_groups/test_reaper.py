@@ -193,6 +193,55 @@ def test_a_deletion_that_fails_fails_the_report(dags: DagRunner, service: LocalA
     assert "amplifybackend:lease:orphan" in tags(service)
 
 
+def test_an_app_that_cannot_be_read_is_named_in_the_end_and_keeps_no_other_from_being_reaped(
+    dags: DagRunner, service: LocalAmplifyBackend
+) -> None:
+    seed(service, old("orphan"), tags=lease("orphan"))
+    run = dags.run(BODY.replace("[APP]", "[APP, 'dgone', APP]").format(options="dry_run=False"))
+    assert "orphan" not in environments(service)
+    assert service.control.journal("DeleteBackend")[1:] == []
+    error = run.error("reap.report")
+    assert "Not read: dgone: The tags of app dgone" in error
+    assert "Not reaped" not in error
+    assert run.states["reap.delete[0]"] == "success"
+
+
+def test_where_no_app_can_be_read_the_survey_fails(dags: DagRunner, service: LocalAmplifyBackend) -> None:
+    run = dags.run(BODY.replace("[APP]", "['dgone', 'dgone2']").format(options="dry_run=False"))
+    assert "The tags of app dgone," in run.error("reap.survey")
+
+
+def test_what_one_run_of_airflow_cannot_map_is_left_to_the_next(
+    dags: DagRunner, service: LocalAmplifyBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__CORE__MAX_MAP_LENGTH", "2")
+    names = ["one", "three", "two"]
+    seed(service, *map(old, names), tags=lease("one") | lease("two") | lease("three"))
+    run = dags.run(BODY.format(options="dry_run=False"))
+    assert run.state == "success", errors(run)
+    assert verdicts(run) == {"staging": "no_rule", "one": "lease_ended", "three": "lease_ended", "two": "next_run"}
+    assert environments(service) & {*names} == {"two"}
+    assert dags.run(BODY.format(options="dry_run=False")).state == "success"
+    assert environments(service) & {*names} == set()
+
+
+def test_a_dag_whose_id_has_letters_of_any_script_is_asked_about(dags: DagRunner, service: LocalAmplifyBackend) -> None:
+    seed(service, old("orphan"), tags=lease("orphan", dag_id="größen_名前"))
+    run = dags.run(BODY.format(options="dry_run=False"))
+    assert run.state == "success", errors(run)
+    assert verdicts(run)["orphan"] == "lease_ended"
+    assert "orphan" not in environments(service)
+
+
+@pytest.mark.parametrize("number", [0, "many", None, 1.5])
+def test_how_many_deletions_run_at_once_is_a_number_from_1(number: Any) -> None:
+    from airflow_provider_amplifybackend.exceptions import BackendParameterError
+    from airflow_provider_amplifybackend.task_groups.reaper import reap_environments
+
+    with pytest.raises(BackendParameterError, match="at_most"):
+        reap_environments(at_most=number)
+
+
 def test_a_name_without_an_age_is_refused(dags: DagRunner, service: LocalAmplifyBackend) -> None:
     run = dags.run(BODY.format(options="name='test*'"))
     assert "name and older_than belong together" in run.error("reap.survey")
