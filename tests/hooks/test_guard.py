@@ -140,6 +140,7 @@ def test_signs_are_read_in_the_region_in_which_a_client_deletes(
     way: str, locked: bool, hook: AmplifyBackendHook, service: LocalAmplifyBackend, sent: Sent
 ) -> None:
     service.client(region_name=ELSEWHERE).create_backend(AppId=APP, AppName="shop", BackendEnvironmentName="production")
+    service.control.advance(60)  # until its job has ended, which would refuse a deletion, too
     apps: Any = hook.client_session.client("amplify", region_name=ELSEWHERE, endpoint_url=service.endpoint_url)
     variables = {"GEN2_MIGRATION_ENVIRONMENT_NAME": "production"} if locked else {}
     apps.update_app(appId=APP, environmentVariables=variables)
