@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 from collections.abc import Sequence
 from typing import Any
 
 from airflow_provider_amplifybackend import __version__
 from airflow_provider_amplifybackend.local import command
+from airflow_provider_amplifybackend.local.no_proxy import no_proxy_variables
 
 EXTRA_HINT = 'pip install "airflow-provider-amplifybackend[local]"'
 
@@ -45,7 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise SystemExit(_cannot_listen(options.host, options.port, refusal)) from None
     try:
         if options.command:
-            return command.run(options.command, service.endpoint_variables, signals)
+            # A proxy cannot reach this machine's loopback address.
+            variables = service.endpoint_variables | no_proxy_variables(os.environ, service.endpoint_url)
+            return command.run(options.command, variables, signals)
         print(service.endpoint_url, flush=True)
         signals.get()
     finally:

@@ -22,6 +22,7 @@ from typing import Any
 
 import pluggy
 
+from airflow_provider_amplifybackend.local.no_proxy import no_proxy_variables
 from airflow_provider_amplifybackend.local.service.store import DEFAULT_ACCOUNT, DEFAULT_REGION
 
 
@@ -67,14 +68,15 @@ def database(home: Path) -> str:
 
 
 def aws_variables(home: Path) -> dict[str, str]:
-    """Return the variables that keep boto3 away from real credentials: its files are not there, nor is an instance."""
+    """Return the variables that keep boto3 away from real credentials: its files are not there, nor is an instance.
+
+    And those that keep the developer's proxy from the local service, which is on this machine.
+    """
     return {
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_CONFIG_FILE": str(home / "no-aws"),
         "AWS_SHARED_CREDENTIALS_FILE": str(home / "no-aws"),
-        # The local service is on this machine, whatever proxy the developer has.
-        "NO_PROXY": "127.0.0.1,localhost",
-        "no_proxy": "127.0.0.1,localhost",
+        **no_proxy_variables(os.environ),
     }
 
 
