@@ -5,23 +5,22 @@ from __future__ import annotations
 import argparse
 import os
 import signal
-import subprocess
-import threading
 from collections.abc import Sequence
 from typing import Any
 
 from airflow_provider_amplifybackend import __version__
+from airflow_provider_amplifybackend.local import command
+from airflow_provider_amplifybackend.local.no_proxy import no_proxy_variables
 
-_POLL_SECONDS = 0.05
 EXTRA_HINT = 'pip install "airflow-provider-amplifybackend[local]"'
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     # Before the server starts, so that a signal during the start also ends it cleanly.
-    ended = threading.Event()
+    signals = command.Signals()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
+        signal.signal(number, lambda received, _: signals.put(received))
     try:
         from airflow_provider_amplifybackend.local.keeping.state_file import StateFileError
         from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
@@ -48,9 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise SystemExit(_cannot_listen(options.host, options.port, refusal)) from None
     try:
         if options.command:
-            return _run(options.command, service.endpoint_variables, ended)
+            # A proxy cannot reach this machine's loopback address.
+            variables = service.endpoint_variables | no_proxy_variables(os.environ, service.endpoint_url)
+            return command.run(options.command, variables, signals)
         print(service.endpoint_url, flush=True)
-        ended.wait()
+        signals.get()
     finally:
         try:
             service.stop()
@@ -63,19 +64,6 @@ def _cannot_listen(host: str, port: int, refusal: OSError) -> str:
     from airflow_provider_amplifybackend.local.service.checks import host_without_userinfo
 
     return f"cannot listen on {host_without_userinfo(host)} port {port}: {refusal.strerror}"
-
-
-def _run(command: Sequence[str], variables: dict[str, str], ended: threading.Event) -> int:
-    """Run a command whose AWS clients ask this service, and return its exit status."""
-    try:
-        process = subprocess.Popen([*command], env={**os.environ, **variables})  # noqa: S603  # the caller's own
-    except OSError as refusal:
-        raise SystemExit(f"cannot run {command[0]}: {refusal.strerror}") from None
-    while process.poll() is None:
-        if ended.wait(_POLL_SECONDS):
-            process.terminate()
-            process.wait()
-    return process.returncode if process.returncode >= 0 else 128 - process.returncode
 
 
 def _parser() -> argparse.ArgumentParser:

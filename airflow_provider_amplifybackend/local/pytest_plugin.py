@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 DAGS_OPTION = "amplifybackend_dags"
 _home = pytest.StashKey[Path]()
+_airflow = pytest.StashKey["LocalAirflow"]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -58,12 +59,11 @@ def _dags_folder(config: pytest.Config) -> Path:
     return (beside / str(config.getini(DAGS_OPTION))).resolve()
 
 
-def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+def pytest_assertrepr_compare(config: pytest.Config, op: str, left: object, right: object) -> list[str] | None:
     """Say why a DAG run has failed where a test expected another state."""
-    from airflow_provider_amplifybackend.local.testing.isolated_airflow import RunState
-
-    states = [side for side in (left, right) if isinstance(side, RunState) and side.reasons]
-    return [f"{left!r} {op} {right!r}", *states[0].reasons] if states else None
+    airflow = config.stash.get(_airflow, None)
+    reasons = (airflow.reasons(left) or airflow.reasons(right)) if airflow else None
+    return [f"{left!r} {op} {right!r}", *reasons] if reasons else None
 
 
 @pytest.fixture(scope="session")
@@ -138,4 +138,6 @@ def local_airflow(
     local_amplifybackend.control.set(job_seconds=0.2)
     # A real triggerer needs a pause before an event; dag.test() has none.
     with timing.replaced(earliest_event=0.0):
-        yield isolated_airflow.LocalAirflow(Path(os.environ["AIRFLOW__CORE__DAGS_FOLDER"]))
+        airflow = isolated_airflow.LocalAirflow(Path(os.environ["AIRFLOW__CORE__DAGS_FOLDER"]))
+        pytestconfig.stash[_airflow] = airflow
+        yield airflow

@@ -23,6 +23,13 @@ from airflow_provider_amplifybackend.local.service.store import DEFAULT_REGION
 _START_SECONDS = 30
 _STOP_SECONDS = 10
 _LAST_PORT = 65535
+# botocore's session variables: option in the file, environment variable, default, conversion. The profile that a
+# developer's shell names can be missing and a file broken, and a client with keys and an endpoint needs neither.
+_NOBODYS_FILES = {
+    "profile": (None, None, None, None),
+    "config_file": (None, None, os.devnull, None),
+    "credentials_file": (None, None, os.devnull, None),
+}
 
 
 class _AnnouncingServer(uvicorn.Server):
@@ -84,7 +91,10 @@ class LocalAmplifyBackend:
 
     @property
     def endpoint_variables(self) -> dict[str, str]:
-        """Return the variables that send AmplifyBackend's requests here, and those of what stands beside it."""
+        """Return the variables that send AmplifyBackend's requests here, and those of what stands beside it.
+
+        Where the environment names a proxy, NO_PROXY must except this endpoint's host, too.
+        """
         return endpoint_variables(self.endpoint_url)
 
     @property
@@ -92,8 +102,13 @@ class LocalAmplifyBackend:
         return LocalControl(self.endpoint_url)
 
     def client(self, service_name: str = "amplifybackend", **options: Any) -> Any:
-        """Return a boto3 client with dummy credentials: of this service or a neighbour; with moto of any."""
+        """Return a boto3 client with dummy credentials: of this service or a neighbour; with moto of any.
+
+        It comes here whatever proxy and profile the environment names. `options` are those of boto3's `client`.
+        """
         import boto3
+        import botocore.session
+        from botocore.config import Config
 
         defaults = {
             "endpoint_url": self.endpoint_url,
@@ -101,8 +116,11 @@ class LocalAmplifyBackend:
             "aws_access_key_id": "testing",
             "aws_secret_access_key": "testing",
         }
-        session: Any = boto3.session.Session()
-        return session.client(service_name, **{**defaults, **options})
+        config = Config(proxies={})  # those of the environment cannot reach a loopback address
+        if (given := options.pop("config", None)) is not None:
+            config = config.merge(given)
+        session: Any = boto3.session.Session(botocore_session=botocore.session.Session(session_vars=_NOBODYS_FILES))
+        return session.client(service_name, **{**defaults, **options}, config=config)
 
     def start(self) -> LocalAmplifyBackend:
         if self._thread is not None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
 
 from airflow_provider_amplifybackend import __version__
+from airflow_provider_amplifybackend.local import command
 from airflow_provider_amplifybackend.local.control import LocalControl
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 
@@ -73,8 +75,8 @@ def test_a_command_runs_against_all_three_services_and_its_status_is_ours() -> N
         "print(client('amplify').get_app(appId='d1')['app']['name'], stacks[0]['StackName'])\n"
         "sys.exit(7)"
     )
-    command = [*COMMAND, "--job-seconds", "0", "--", sys.executable, "-c", script]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    arguments = ("--job-seconds", "0", "--", sys.executable, "-c", script)
+    done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 7, done.stderr
     assert done.stdout.startswith("a amplify-a-dev-")
 
@@ -88,17 +90,101 @@ def test_a_command_ends_with_the_service() -> None:
         "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(3)); "
         "print('up', flush=True); time.sleep(60)"
     )
-    command = [*COMMAND, "--", sys.executable, "-c", waits]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        assert process.stdout.readline() == "up\n"
+    with running_command(waits) as process:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=20)
         assert process.returncode == 3
+
+
+# Cleans up for a moment when it is interrupted; another signal meanwhile would end it.
+CLEANS_UP = """
+import os, sys, time
+try:
+    print("up", flush=True)
+    time.sleep(60)
+except KeyboardInterrupt:
+    time.sleep(1)
+    print("clean", flush=True)
+    sys.exit(5)
+"""
+
+
+@contextmanager
+def running_command(script: str) -> Iterator[subprocess.Popen[str]]:
+    """A command that is up, in a process group of its own together with the service."""
+    process = subprocess.Popen(
+        [*COMMAND, "--", sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "up\n"
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def test_ctrl_c_lets_a_command_clean_up_and_its_status_is_ours() -> None:
+    terminal = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
+    process = subprocess.Popen(
+        [sys.executable, "-c", terminal, *COMMAND, "--", sys.executable, "-c", CLEANS_UP],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "up\n"
+        output, errors = process.communicate("\x03", timeout=30)
+        assert (process.returncode, output.removeprefix("^C"), errors) == (5, "clean\n", "")
     finally:
         process.kill()
         process.communicate()
+
+
+@pytest.mark.parametrize("send", [os.killpg, os.kill], ids=["whole group", "service alone"])
+def test_a_command_hears_an_interrupt_once_whoever_else_gets_it(send: Callable[[int, int], None]) -> None:
+    with running_command(CLEANS_UP) as process:
+        send(process.pid, signal.SIGINT)
+        output, errors = process.communicate(timeout=30)
+        assert (process.returncode, output, errors) == (5, "clean\n", "")
+
+
+def test_a_command_in_a_group_of_its_own_hears_an_interrupt_of_ours() -> None:
+    with running_command(f"import os; os.setsid(){CLEANS_UP}") as process:
+        os.killpg(process.pid, signal.SIGINT)
+        output, errors = process.communicate(timeout=30)
+        assert (process.returncode, output, errors) == (5, "clean\n", "")
+
+
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+def test_a_command_that_goes_on_when_it_is_interrupted_is_terminated_by_the_next_signal(
+    second: signal.Signals,
+) -> None:
+    goes_on = (
+        "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))\n"
+        "signal.signal(signal.SIGINT, lambda *_: print('heard', flush=True))\n"
+        "print('up', flush=True); time.sleep(60)"
+    )
+    with running_command(goes_on) as process:
+        assert process.stdout is not None
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == "heard\n"
+        process.send_signal(second)
+        process.communicate(timeout=30)
+        assert process.returncode == 3
+
+
+def test_a_command_is_not_run_once_the_start_of_the_service_has_been_interrupted() -> None:
+    signals = command.Signals()
+    signals.put(signal.SIGINT)
+    assert command.run(["no-such-command"], {}, signals) == 128 + signal.SIGINT
 
 
 def health(control: LocalControl, host: str) -> int:

@@ -23,19 +23,28 @@ class Clock:
     """Two times: `now()` drives jobs and tokens, `wall()` is the one that the service tells.
 
     They are two, so that a new skew changes what the service says but neither ends nor delays a running job.
+
+    Unless frozen, it follows the system's clock, but never back: a monotonic clock alone stands still while the machine
+    sleeps.
     """
 
     def __init__(self) -> None:
         self.skew_seconds = 0.0
         self._ahead = 0.0
         self._frozen_at: float | None = None
-        self._epoch = time.time() - time.monotonic()
+        self._epoch = _system_epoch()
 
     def now(self) -> float:
         running = self._frozen_at
         if running is None:
-            running = self._epoch + time.monotonic()
+            running = self._running()
         return running + self._ahead
+
+    def _running(self) -> float:
+        """Return the time of a clock that never stood still; both terms only grow, and so does it."""
+        monotonic = time.monotonic()
+        self._epoch = max(self._epoch, time.time() - monotonic)
+        return self._epoch + monotonic
 
     def wall(self, moment: float | None = None) -> float:
         return (self.now() if moment is None else moment) + self.skew_seconds
@@ -65,7 +74,7 @@ class Clock:
     def freeze(self, frozen: bool) -> None:
         if frozen == self.frozen:
             return
-        running = self._epoch + time.monotonic()
+        running = self._running()
         if frozen:
             self._frozen_at = running
         else:
@@ -89,6 +98,12 @@ class Clock:
         self.skew_seconds = 0.0
         self._ahead = 0.0
         self._frozen_at = None
+        self._epoch = _system_epoch()
+
+
+def _system_epoch() -> float:
+    """Return what the monotonic clock lacks to the system's."""
+    return time.time() - time.monotonic()
 
 
 def epoch_millis(moment: float) -> str:

@@ -14,7 +14,7 @@ import shutil
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import Any
 
 import pluggy
 
+from airflow_provider_amplifybackend.local.no_proxy import no_proxy_variables
 from airflow_provider_amplifybackend.local.service.store import DEFAULT_ACCOUNT, DEFAULT_REGION
 
 
@@ -67,14 +68,15 @@ def database(home: Path) -> str:
 
 
 def aws_variables(home: Path) -> dict[str, str]:
-    """Return the variables that keep boto3 away from real credentials: its files are not there, nor is an instance."""
+    """Return the variables that keep boto3 away from real credentials: its files are not there, nor is an instance.
+
+    And those that keep the developer's proxy from the local service, which is on this machine.
+    """
     return {
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_CONFIG_FILE": str(home / "no-aws"),
         "AWS_SHARED_CREDENTIALS_FILE": str(home / "no-aws"),
-        # The local service is on this machine, whatever proxy the developer has.
-        "NO_PROXY": "127.0.0.1,localhost",
-        "no_proxy": "127.0.0.1,localhost",
+        **no_proxy_variables(os.environ),
     }
 
 
@@ -123,17 +125,6 @@ def _imported_home() -> str:
     return str(AIRFLOW_HOME)
 
 
-class RunState(str):
-    """`success` or `failed`, and what pytest says of it where a test expected the other: what the tasks raised."""
-
-    reasons: tuple[str, ...]
-
-    def __new__(cls, state: str, errors: Mapping[str, str]) -> RunState:
-        made = super().__new__(cls, state)
-        made.reasons = tuple(f"{name}: {error}" for name, error in errors.items())
-        return made
-
-
 @dataclass(frozen=True)
 class LocalRun:
     """A DAG run that has ended. Its repr begins with why: whoever prints it may cut it."""
@@ -169,6 +160,7 @@ class LocalAirflow:
     def __init__(self, dags: Path) -> None:
         self._dags = dags
         self._files: dict[str, str] = {}
+        self._failed: list[LocalRun] = []
 
     def dag(self, dag_id: str) -> Any:
         """Load a DAG anew from its file."""
@@ -200,13 +192,19 @@ class LocalAirflow:
             run = run_in_process(dag, conf)
         states = {_name(task): str(task.state) for task in run.get_task_instances()}
         errors = {name: failures.text(name) for name in failures.errors if states.get(name) == "failed"}
-        return LocalRun(
-            errors=errors,
-            state=RunState(run.state, errors),
-            states=states,
-            dag_id=run.dag_id,
-            run_id=run.run_id,
-        )
+        state = str(run.state).encode().decode()  # an object of its own, by which `reasons` knows the run again
+        ended = LocalRun(errors=errors, state=state, states=states, dag_id=run.dag_id, run_id=run.run_id)
+        if errors:
+            self._failed.append(ended)
+        return ended
+
+    def reasons(self, state: object) -> list[str]:
+        """Return why a run has failed, known by its very `state`: what its tasks raised.
+
+        The state itself cannot carry that: pytest-xdist sends a plain string and nothing else.
+        """
+        runs = [run for run in self._failed if run.state is state]
+        return [f"{name}: {error}" for run in runs for name, error in run.errors.items()]
 
 
 class _Failures:

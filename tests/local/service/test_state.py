@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_amplifybackend.local.service import clock as clock_module
 from airflow_provider_amplifybackend.local.service.clock import Clock
 from airflow_provider_amplifybackend.local.service.errors import AnsweredError
 from airflow_provider_amplifybackend.local.service.ids import Ids
@@ -115,6 +117,69 @@ def test_a_clock_never_runs_backward() -> None:
     frozen = clock.now()
     clock.freeze(False)
     assert clock.now() >= frozen
+
+
+@dataclass
+class Machine:
+    """What a machine has of the time: a clock that can be set, and a monotonic one that stands still in its sleep."""
+
+    system: float = 1_800_000_000.0
+    monotonic_seconds: float = 100.0
+
+    def time(self) -> float:
+        return self.system
+
+    def monotonic(self) -> float:
+        return self.monotonic_seconds
+
+    def run(self, seconds: float) -> None:
+        self.system += seconds
+        self.monotonic_seconds += seconds
+
+    def sleep(self, seconds: float) -> None:
+        self.system += seconds
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
+    made = Machine()
+    monkeypatch.setattr(clock_module, "time", made)
+    return made
+
+
+def test_jobs_that_were_due_while_the_machine_slept_have_ended(machine: Machine) -> None:
+    service = Service()
+    service.call("CreateBackend", {"AppId": "d", "AppName": "a", "BackendEnvironmentName": "one"})
+    machine.sleep(3600)
+    service.settle()
+    assert [job.status for job in service.store().jobs.all()] == ["COMPLETED"]
+    assert service.clock.wall() == machine.system
+
+
+def test_a_clock_does_not_go_back_with_the_machines_until_it_is_reset(machine: Machine) -> None:
+    clock = Clock()
+    before = clock.now()
+    machine.system -= 3600
+    machine.run(5)
+    assert clock.now() == before + 5
+    clock.reset()
+    assert clock.now() == machine.system
+
+
+def test_a_frozen_clock_sleeps_through_the_machines_sleep_and_goes_on_from_there(machine: Machine) -> None:
+    clock = Clock()
+    clock.freeze(True)
+    frozen = clock.now()
+    machine.sleep(3600)
+    assert clock.now() == frozen
+    restored = Clock()
+    restored.restore(clock.kept())
+    for each in (clock, restored):
+        assert each.now() == frozen
+        each.freeze(False)
+        assert each.now() == frozen
+    machine.run(5)
+    assert (clock.now(), restored.now()) == (frozen + 5, frozen + 5)
 
 
 class CountingDict(dict[str, Any]):

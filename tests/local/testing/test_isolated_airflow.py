@@ -120,6 +120,24 @@ def test_it(local_amplifybackend, local_airflow):
     assert run.state == "success"
 """
 
+HANDS_ON = """
+import copy
+import dataclasses
+import json
+import pickle
+
+
+def test_it(local_amplifybackend, local_airflow, record_property):
+    local_amplifybackend.control.seed_app("d1a2b3c4d5", "one")
+    run = local_airflow.run("clean_up")
+    for other in (copy.deepcopy(run), pickle.loads(pickle.dumps(run))):
+        assert other == run
+    assert dataclasses.asdict(run)["state"] == "failed"
+    assert json.loads(json.dumps(dataclasses.asdict(run)))["run_id"] == run.run_id
+    record_property("state", run.state)
+    assert run.state == "success"
+"""
+
 
 def in_project(
     folder: Path, test: str, *arguments: str, ini: str = ASKED, dags: bool = True, **files: str
@@ -191,3 +209,13 @@ def test_a_run_that_failed_says_why_and_so_does_pytest(tmp_path: Path) -> None:
     assert "tells: ValueError: the key is ***, keep it" in shown
     assert [line for line in shown if line.startswith("delete[1]: ") and "stack is in use" in line]
     assert "hushhush-1234" not in done.stdout
+
+
+def test_a_run_can_be_copied_and_stored_and_its_state_recorded_in_a_worker_of_xdist(tmp_path: Path) -> None:
+    report = tmp_path / "report.xml"
+    arguments = ("-n", "1", "--show-capture=no", f"--junit-xml={report}")
+    done, _ = in_project(tmp_path, HANDS_ON, *arguments, dags__clean_up=MAPPED)
+    assert "INTERNALERROR" not in done.stdout, done.stdout[-6000:]
+    assert "AssertionError: assert 'failed' == 'success'" in done.stdout, done.stdout[-6000:] + done.stderr[-2000:]
+    assert "delete[1]: " in done.stdout
+    assert '<property name="state" value="failed"' in report.read_text()
