@@ -96,13 +96,13 @@ test-system-short: $(VENV)/.system-layer  ## on one real Airflow: an upgrade whi
 	@$(BIN)/python -m pytest -m system tests/system/test_upgrade.py tests/system/test_example_dag.py tests/system/test_ui.py $(ARGS)
 
 test-ui: $(VENV)/.system-layer  ## Airflow's UI in a real browser: the page, the tab, the links (needs Chromium)
-	@$(BIN)/python -m pytest -m system tests/system/test_ui.py $(ARGS)
+	@BROWSER_REQUIRED=yes $(BIN)/python -m pytest -m system tests/system/test_ui.py $(ARGS)
 
 test-kubernetes: $(VENV)/.kubernetes-layer  ## KubernetesExecutor, with a stand-in for a cluster on this machine
 	@$(BIN)/python -m pytest -m system tests/system/test_kubernetes.py $(ARGS)
 
 screenshots: $(VENV)/.system-layer  ## the same, and the screenshots of docs/ui.md with it
-	@SCREENSHOTS=$(CURDIR)/docs/images $(BIN)/python -m pytest -m system tests/system/test_ui.py $(ARGS)
+	@BROWSER_REQUIRED=yes SCREENSHOTS=$(CURDIR)/docs/images $(BIN)/python -m pytest -m system tests/system/test_ui.py $(ARGS)
 
 test-crash: $(VENV)/.system-layer  ## kill processes of a real Airflow: KILLS=20 SEED=1 (the control: ARGS=--naive)
 	@$(BIN)/python -m tests.system.crash_campaign --kills $(KILLS) $(if $(SEED),--seed $(SEED)) $(ARGS)

@@ -93,6 +93,17 @@ def test_every_night_each_python_of_the_matrix_is_there_and_the_usual_one_is_the
     assert there[-1] == sessions()[0].pythons[0]
 
 
+@pytest.mark.parametrize("path", [CI, NIGHTLY], ids=lambda path: path.name)
+def test_no_test_is_skipped_on_github_for_want_of_a_browser(path: Path) -> None:
+    assert load(path)["env"]["BROWSER_REQUIRED"] == "yes"
+
+
+def test_ci_installs_a_browser_before_the_first_stage_that_has_tests_in_one() -> None:
+    before, _, after = (ROOT / ".ci" / "run").read_text(encoding="utf-8").partition("\nstage test\n")
+    assert after
+    assert "installed chromium; then\n    export BROWSER_REQUIRED=yes\n" in before
+
+
 def test_read_the_docs_builds_what_is_there_and_takes_no_warning() -> None:
     settings = load(ROOT / ".readthedocs.yaml")
     assert settings["sphinx"] == {"configuration": "docs/conf.py", "fail_on_warning": True}

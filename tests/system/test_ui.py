@@ -15,15 +15,11 @@ from typing import Any
 import pytest
 
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
-from tests.browser import needs_chromium, running_browser
+from tests.browser import needs_browser, running_browser
 from tests.system.engine import RunningAirflow
 from tests.system.quiet import Quiet
 
-pytest.importorskip("playwright.sync_api")
-pytestmark = [
-    pytest.mark.system,
-    needs_chromium,
-]
+pytestmark = [pytest.mark.system, needs_browser]
 
 DAY = 86400
 APP, SECRET = "d1example", "hush-hush-google-1"  # as in the DAG file
