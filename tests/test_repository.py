@@ -93,6 +93,15 @@ def test_every_night_each_python_of_the_matrix_is_there_and_the_usual_one_is_the
     assert there[-1] == sessions()[0].pythons[0]
 
 
+def test_every_night_the_container_is_built_and_run() -> None:
+    (job,) = (job for job in load(NIGHTLY)["jobs"].values() if "image" in made_by(job))
+    (image,) = re.findall(r"docker build .* -t (\S+)", MAKEFILE)
+    assert [step["run"] for step in job["steps"] if "run" in step] == [
+        "make image",
+        f"docker run --rm {image} --version",
+    ]
+
+
 @pytest.mark.parametrize("path", [CI, NIGHTLY], ids=lambda path: path.name)
 def test_no_test_is_skipped_on_github_for_want_of_a_browser(path: Path) -> None:
     assert load(path)["env"]["BROWSER_REQUIRED"] == "yes"
