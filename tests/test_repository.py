@@ -138,6 +138,12 @@ def test_a_change_is_in_a_file_that_a_release_reads() -> None:
         assert path.read_text(encoding="utf-8").strip()
 
 
+def test_every_pin_and_wheel_of_this_package_in_the_documentation_is_of_its_version() -> None:
+    assert release.other_versions(ROOT) == []
+    pages = "\n".join((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("kubernetes.md", "mwaa.md"))
+    assert set(release.NAMED.findall(pages)) == {release.version(ROOT)}
+
+
 def test_every_file_with_a_placeholder_is_in_the_list_of_what_to_fill_in() -> None:
     page = (ROOT / "docs" / "release.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `([^`]+)`", page.partition("## Before the first one")[2].partition("##")[0], re.MULTILINE)
