@@ -78,6 +78,11 @@ def test_no_step_runs_text_that_an_event_brings(path: Path) -> None:
             assert "github." not in step.get("run", "")
 
 
+def test_a_target_that_help_lists_is_made_whatever_files_there_are() -> None:
+    (phony,) = re.findall(r"^\.PHONY:((?:.*\\\n)*.*)$", MAKEFILE, re.MULTILINE)
+    assert set(re.findall(r"^([a-z-]+):.*## ", MAKEFILE, re.MULTILINE)) <= set(phony.split())
+
+
 def test_what_ci_runs_here_is_what_github_runs() -> None:
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     stages = {word for line in re.findall(r"^stage (.+)$", script, re.MULTILINE) for word in line.split()}
