@@ -37,7 +37,7 @@ PINS := pyproject.toml scripts/venv.sh $(wildcard constraints/constraints-$(MINO
 AGAIN := $(if $(USABLE),,again)
 
 .PHONY: help venv image demo test lint format types check coverage test-system test-upgrade test-system-short test-crash test-crash-short test-leases test-leases-short test-secrets test-secrets-short test-engines-short engines-struck engines-quiet test-faults test-faults-short test-guard \
-	test-ui test-kubernetes screenshots test-mutants test-mutants-short test-js test-project test-mwaa test-matrix test-matrix-short bench bench-short bench-waiting docs build changelog changelog-release constraints clean again
+	test-ui test-kubernetes screenshots test-mutants test-mutants-short test-js test-project test-mwaa test-matrix test-matrix-short bench bench-short bench-waiting docs docs-links build changelog changelog-release constraints clean again
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -96,13 +96,13 @@ test-system-short: $(VENV)/.system-layer  ## on one real Airflow: an upgrade whi
 	@$(BIN)/python -m pytest -m system tests/system/test_upgrade.py tests/system/test_example_dag.py tests/system/test_ui.py $(ARGS)
 
 test-ui: $(VENV)/.system-layer  ## Airflow's UI in a real browser: the page, the tab, the links (needs Chromium)
-	@$(BIN)/python -m pytest -m system tests/system/test_ui.py $(ARGS)
+	@BROWSER_REQUIRED=yes $(BIN)/python -m pytest -m system tests/system/test_ui.py $(ARGS)
 
 test-kubernetes: $(VENV)/.kubernetes-layer  ## KubernetesExecutor, with a stand-in for a cluster on this machine
 	@$(BIN)/python -m pytest -m system tests/system/test_kubernetes.py $(ARGS)
 
 screenshots: $(VENV)/.system-layer  ## the same, and the screenshots of docs/ui.md with it
-	@SCREENSHOTS=$(CURDIR)/docs/images $(BIN)/python -m pytest -m system tests/system/test_ui.py $(ARGS)
+	@BROWSER_REQUIRED=yes SCREENSHOTS=$(CURDIR)/docs/images $(BIN)/python -m pytest -m system tests/system/test_ui.py $(ARGS)
 
 test-crash: $(VENV)/.system-layer  ## kill processes of a real Airflow: KILLS=20 SEED=1 (the control: ARGS=--naive)
 	@$(BIN)/python -m tests.system.crash_campaign --kills $(KILLS) $(if $(SEED),--seed $(SEED)) $(ARGS)
@@ -177,6 +177,10 @@ docs: $(VENV)/.docs-layer  ## the documentation, where a warning is an error
 	@$(BIN)/python scripts/docs.py
 	@$(BIN)/python -m sphinx -W --keep-going -q -a -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
+
+docs-links: $(VENV)/.docs-layer  ## ask at each address outside that the documentation links to (needs the internet)
+	@$(BIN)/python scripts/docs.py
+	@$(BIN)/python -m sphinx -q -b linkcheck docs docs/_build/links
 
 build: $(VENV)/.package-layer  ## wheel and sdist in dist/, each installed in a bare environment and tested
 	@rm -rf dist

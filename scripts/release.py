@@ -16,6 +16,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 # A top-level domain that leads nowhere (RFC 2606): docs/release.md lists the files.
 PLACEHOLDER = re.compile(r"https://\w+\.example/")
+# A pin or a wheel's name with the version of this package in it, as the documentation tells people to copy it.
+NAMED = re.compile(r"airflow[-_]provider[-_]amplifybackend(?:\[[\w,-]+\])?(?:==|-)(\d+(?:\.\w+)+)")
+# Its versions are examples.
+NO_PINS = "docs/release.md"
 FILES = ("pyproject.toml", "SECURITY.md", "CODE_OF_CONDUCT.md", "NOTICE", ".github/**/*")
 
 
@@ -43,6 +47,8 @@ def problems(root: Path, tag: str = "") -> Iterator[str]:
 def problems_of_tag(root: Path, tag: str) -> Iterator[str]:
     if tag != f"v{version(root)}":
         yield f"the tag is {tag}, and the version {version(root)} (airflow_provider_amplifybackend/__init__.py)"
+    for name, other in other_versions(root):
+        yield f"{name}: names version {other} of this package"
     changes = (root / "CHANGELOG.md").read_text(encoding="utf-8")
     if not re.search(rf"^## {re.escape(version(root))} \(\d{{4}}-\d\d-\d\d\)$", changes, re.MULTILINE):
         yield f"CHANGELOG.md has no section `## {version(root)} (DATE)`: run `make changelog-release`"
@@ -54,6 +60,13 @@ def with_placeholders(root: Path) -> list[str]:
     """Return the files that have a placeholder."""
     paths = sorted(path for pattern in FILES for path in root.glob(pattern) if path.is_file())
     return [str(path.relative_to(root)) for path in paths if PLACEHOLDER.search(path.read_text(encoding="utf-8"))]
+
+
+def other_versions(root: Path) -> list[tuple[str, str]]:
+    """Return the pages that name another version of this package than this one, with it."""
+    pages = sorted({*root.glob("*.md"), *root.glob("docs/*.md")} - {root / NO_PINS, root / "CHANGELOG.md"})
+    found = ((page, number) for page in pages for number in NAMED.findall(page.read_text(encoding="utf-8")))
+    return [(str(page.relative_to(root)), number) for page, number in found if number != version(root)]
 
 
 def version(root: Path) -> str:

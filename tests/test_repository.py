@@ -11,8 +11,10 @@ import pytest
 import yaml
 
 from scripts import release
+from scripts.matrix_sessions import sessions
 from tests.pages import ROOT
 
+CI, NIGHTLY = (ROOT / ".github" / "workflows" / name for name in ("ci.yml", "nightly.yml"))
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 TARGETS = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
@@ -28,15 +30,18 @@ def load(path: Path) -> Any:
 
 def made(path: Path) -> set[str]:
     """Return the targets that a workflow makes, those of a matrix included."""
+    return {target for job in load(path)["jobs"].values() for target in made_by(job)}
+
+
+def made_by(job: Any) -> set[str]:
     found: set[str] = set()
-    for job in load(path)["jobs"].values():
-        targets = job.get("strategy", {}).get("matrix", {}).get("target", [])
-        for step in job["steps"]:
-            run = step.get("run", "")
-            if "make ${{ matrix.target }}" in run:
-                found |= {target.split()[0] for target in targets}
-            elif run.startswith("make "):
-                found |= set(run.split()[1:])
+    targets = job.get("strategy", {}).get("matrix", {}).get("target", [])
+    for step in job["steps"]:
+        run = step.get("run", "")
+        if "make ${{ matrix.target }}" in run:
+            found |= {target.split()[0] for target in targets}
+        elif run.startswith("make "):
+            found |= set(run.split()[1:])
     return found
 
 
@@ -73,10 +78,44 @@ def test_no_step_runs_text_that_an_event_brings(path: Path) -> None:
             assert "github." not in step.get("run", "")
 
 
+def test_a_target_that_help_lists_is_made_whatever_files_there_are() -> None:
+    (phony,) = re.findall(r"^\.PHONY:((?:.*\\\n)*.*)$", MAKEFILE, re.MULTILINE)
+    assert set(re.findall(r"^([a-z-]+):.*## ", MAKEFILE, re.MULTILINE)) <= set(phony.split())
+
+
 def test_what_ci_runs_here_is_what_github_runs() -> None:
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     stages = {word for line in re.findall(r"^stage (.+)$", script, re.MULTILINE) for word in line.split()}
-    assert {word for word in stages if "=" not in word} - made(ROOT / ".github" / "workflows" / "ci.yml") == set()
+    assert {word for word in stages if "=" not in word} - made(CI) == set()
+
+
+def test_every_night_each_python_of_the_matrix_is_there_and_the_usual_one_is_the_last() -> None:
+    (job,) = (job for job in load(NIGHTLY)["jobs"].values() if "test-matrix" in made_by(job))
+    (step,) = (step for step in job["steps"] if step.get("uses", "").startswith("actions/setup-python@"))
+    there = step["with"]["python-version"].split()
+    assert {python for session in sessions() for python in session.pythons} == set(there)
+    # Of several, this is `python3`, and the first choice of the sessions that name none.
+    assert there[-1] == sessions()[0].pythons[0]
+
+
+def test_every_night_the_container_is_built_and_run() -> None:
+    (job,) = (job for job in load(NIGHTLY)["jobs"].values() if "image" in made_by(job))
+    (image,) = re.findall(r"docker build .* -t (\S+)", MAKEFILE)
+    assert [step["run"] for step in job["steps"] if "run" in step] == [
+        "make image",
+        f"docker run --rm {image} --version",
+    ]
+
+
+@pytest.mark.parametrize("path", [CI, NIGHTLY], ids=lambda path: path.name)
+def test_no_test_is_skipped_on_github_for_want_of_a_browser(path: Path) -> None:
+    assert load(path)["env"]["BROWSER_REQUIRED"] == "yes"
+
+
+def test_ci_installs_a_browser_before_the_first_stage_that_has_tests_in_one() -> None:
+    before, _, after = (ROOT / ".ci" / "run").read_text(encoding="utf-8").partition("\nstage test\n")
+    assert after
+    assert "installed chromium; then\n    export BROWSER_REQUIRED=yes\n" in before
 
 
 def test_read_the_docs_builds_what_is_there_and_takes_no_warning() -> None:
@@ -102,6 +141,12 @@ def test_a_change_is_in_a_file_that_a_release_reads() -> None:
     for path in release.fragments(ROOT):
         assert re.fullmatch(rf"(\d+|\+[\w-]+)\.({types})\.md", path.name), path.name
         assert path.read_text(encoding="utf-8").strip()
+
+
+def test_every_pin_and_wheel_of_this_package_in_the_documentation_is_of_its_version() -> None:
+    assert release.other_versions(ROOT) == []
+    pages = "\n".join((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("kubernetes.md", "mwaa.md"))
+    assert set(release.NAMED.findall(pages)) == {release.version(ROOT)}
 
 
 def test_every_file_with_a_placeholder_is_in_the_list_of_what_to_fill_in() -> None:

@@ -70,7 +70,7 @@ def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: page.name)
 def test_every_link_to_the_outside_is_an_address(page: Path) -> None:
-    # Whether somebody answers there cannot be asked without the internet.
+    # Whether somebody answers there is asked by `make docs-links`, which needs the internet.
     for target in links(page):
         if "://" in target:
             address = urlsplit(target)

@@ -12,11 +12,10 @@ from typing import Any
 import pytest
 
 from airflow_provider_amplifybackend.fleet.report import page
-from tests.browser import needs_chromium, running_browser
+from tests.browser import needs_browser, running_browser
 from tests.fleet.made import finding, resource, row
 
-pytest.importorskip("playwright.sync_api")
-pytestmark = needs_chromium
+pytestmark = needs_browser
 
 ATTACK = "<img src=x onerror=\"document.title='taken over'\"><script>document.title='taken over'</script>"
 ROWS = [

@@ -6,6 +6,7 @@ import email
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -74,14 +75,39 @@ def unpacked(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def bare(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An environment with the wheel and what it needs, and nothing of this checkout."""
-    folder = tmp_path_factory.mktemp("bare")
+    folder = made_environment(tmp_path_factory.mktemp("bare"))
+    pip(folder, str(wheel))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bare_for_tests(sdist: Path, unpacked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another one, with the sdist and what it and its tests need."""
+    folder = made_environment(tmp_path_factory.mktemp("bare-for-tests"))
+    wanted = f"{PROJECT['name']}[local] @ {sdist.as_uri()}"
+    install(folder, "--build-constraint", str(CONSTRAINTS), wanted, "--group", f"{unpacked}/pyproject.toml:test")
+    return folder
+
+
+def made_environment(folder: Path) -> Path:
     venv.create(folder / "venv", with_pip=True)
-    install(folder, "--upgrade", "pip")  # the one that venv brings is older than its options below
-    install(folder, str(wheel))
+    pip(folder, "--upgrade", "pip")  # the one that venv brings is older than its options below
     return folder
 
 
 def install(folder: Path, *arguments: str) -> None:
+    """Install with uv where it is: the same versions, in seconds."""
+    uv = shutil.which("uv")
+    if uv is None:
+        pip(folder, *arguments)
+        return
+    python = folder / "venv" / "bin" / "python"
+    command: list[str | Path] = [uv, "pip", "install", "--quiet", "--python", python, "-c", CONSTRAINTS]
+    done = subprocess.run([*command, *arguments], cwd=folder, capture_output=True, text=True, timeout=900, check=False)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+
+
+def pip(folder: Path, *arguments: str) -> None:
     run(folder, "-m", "pip", "install", "-qq", "--disable-pip-version-check", "-c", str(CONSTRAINTS), *arguments)
 
 
@@ -180,13 +206,13 @@ def test_the_command_of_the_wheel_runs_a_program_against_the_local_service(bare:
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+", printed.strip())
 
 
-def test_tests_of_the_sdist_are_green_in_a_bare_environment(bare: Path, sdist: Path, unpacked: Path) -> None:
-    run(bare, "-m", "pip", "uninstall", "-qq", "-y", PROJECT["name"])
-    tests = ("--group", f"{unpacked}/pyproject.toml:test")
-    install(bare, "--build-constraint", str(CONSTRAINTS), f"{sdist}[local]", *tests)
-    assert run(bare, "-c", f"import {NAME}; print({NAME}.__version__)").split() == [__version__]
+def test_tests_of_the_sdist_are_green_in_a_bare_environment(bare_for_tests: Path, unpacked: Path) -> None:
+    shown = run(bare_for_tests, "-c", f"import {NAME}; print({NAME}.__version__, {NAME}.__file__)").split()
+    assert shown[0] == __version__
+    assert Path(shown[1]).is_relative_to(bare_for_tests / "venv")
     quick = ("tests/core", "tests/parameters", "tests/start", "tests/test_exceptions.py")
-    printed = run(bare, "-m", "pytest", "-q", "-n", "0", "-m", "quick", "-p", "no:cacheprovider", *quick, cwd=unpacked)
+    options = ("-q", "-n", "0", "-m", "quick", "-p", "no:cacheprovider")
+    printed = run(bare_for_tests, "-m", "pytest", *options, *quick, cwd=unpacked)
     assert re.search(r"^\d{3,} passed", printed.splitlines()[-1])
 
 

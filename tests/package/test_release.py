@@ -29,10 +29,15 @@ def repository(tmp_path: Path) -> Path:
 
 def test_a_release_wants_its_version_its_notes_and_no_placeholder(repository: Path) -> None:
     (repository / "pyproject.toml").write_text('[project.urls]\nSource = "https://source.example/x"\n')
+    (repository / "docs").mkdir()
+    (repository / "docs" / "mwaa.md").write_text(
+        f"`airflow-provider-amplifybackend[records]==0.0.9`, airflow_provider_amplifybackend-{__version__}-py3.whl"
+    )
     found = [*release.problems(repository, "v9.9.9")]
     assert found[0].startswith("pyproject.toml: has a placeholder")
     assert found[1].startswith(f"the tag is v9.9.9, and the version {__version__}")
-    assert [text.partition(" ")[0] for text in found[2:]] == ["CHANGELOG.md", "changelog.d/+dates.feature.md"]
+    assert found[2] == "docs/mwaa.md: names version 0.0.9 of this package"
+    assert [text.partition(" ")[0] for text in found[3:]] == ["CHANGELOG.md", "changelog.d/+dates.feature.md"]
 
 
 def test_the_notes_of_a_release_have_each_change_and_lose_nothing(repository: Path) -> None:

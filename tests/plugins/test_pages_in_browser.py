@@ -13,11 +13,10 @@ import pytest
 from airflow_provider_amplifybackend.plugins._database import TaskKey, Touch
 from airflow_provider_amplifybackend.plugins._fleet_page import page
 from airflow_provider_amplifybackend.plugins._sources import Fleet
-from tests.browser import needs_chromium, running_browser
+from tests.browser import needs_browser, running_browser
 from tests.fleet.made import NOW, finding, row
 
-pytest.importorskip("playwright.sync_api")
-pytestmark = needs_chromium
+pytestmark = needs_browser
 
 ROOT = "http://airflow.example/"
 ADDRESS = "https://us-east-1.console.aws.amazon.com/amplify/home?region=us-east-1#/d1/YmFja2VuZA/production"

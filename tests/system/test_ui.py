@@ -15,15 +15,12 @@ from typing import Any
 import pytest
 
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
-from tests.browser import needs_chromium, running_browser
+from airflow_provider_amplifybackend.plugins._markup import environment_addresses
+from tests.browser import needs_browser, running_browser
 from tests.system.engine import RunningAirflow
 from tests.system.quiet import Quiet
 
-pytest.importorskip("playwright.sync_api")
-pytestmark = [
-    pytest.mark.system,
-    needs_chromium,
-]
+pytestmark = [pytest.mark.system, needs_browser]
 
 DAY = 86400
 APP, SECRET = "d1example", "hush-hush-google-1"  # as in the DAG file
@@ -217,6 +214,10 @@ def test_a_mapped_task_shows_environments_and_no_indexes(opened: Any, waiting: s
     opened.goto(f"/dags/environments/runs/{waiting}/tasks/clone_each/mapped")
     for name in ("tenant-a", "tenant-b"):
         opened.get_by_text(name).first.wait_for()
+    headings = [text.strip().lower() for text in opened.get_by_role("columnheader").all_inner_texts()]
+    column = headings.index("map index")
+    rows = opened.locator("tbody tr").all()
+    assert sorted(row.locator("td").nth(column).inner_text() for row in rows) == ["tenant-a", "tenant-b"]
 
 
 def test_a_failed_task_shows_its_headline_without_scrolling(
@@ -238,9 +239,12 @@ def test_the_log_of_a_failed_task_says_so_too(opened: Any, failed: str) -> None:
 
 def test_the_links_are_there_while_a_task_is_deferred(opened: Any, waiting: str) -> None:
     opened.goto(tab_of("environments", waiting, "clone", tab="details"))
-    for name in ("Amplify console", "Amplify Studio"):
-        link = opened.get_by_role("link", name=name).or_(opened.get_by_role("button", name=name)).first
+    addresses = environment_addresses("us-east-1", APP, "preview")
+    assert set(addresses) == {"Amplify console", "Amplify Studio"}
+    for name, address in addresses.items():
+        link = opened.get_by_role("link", name=name).first
         link.wait_for()
+        assert link.get_attribute("href") == address
 
 
 def test_a_secret_is_masked_in_the_rendered_fields(opened: Any, failed: str) -> None:

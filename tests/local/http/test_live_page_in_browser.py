@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
-from tests.browser import needs_chromium, running_browser
+from tests.browser import needs_browser, running_browser
 
-pytest.importorskip("playwright.sync_api")
-pytestmark = needs_chromium
+pytestmark = needs_browser
 
 ATTACK = "</script><img src=x onerror=\"document.title='taken over'\"><script>document.title='taken over'</script>"
 PATIENCE = 30_000  # milliseconds, for a machine that is busy
