@@ -61,6 +61,7 @@ def guarded_deletion(
 
     from airflow_provider_amplifybackend.task_groups._approval import ApproveBackendDeletionOperator
 
+    longest = None if response_timeout is None else as_duration("response_timeout", response_timeout)
     aws = {name: options[name] for name in AwsParameters.template_fields if name in options}
     names: dict[str, Any] = {"app_id": app_id}
     with TaskGroup(group_id=group_id) as group:
@@ -74,7 +75,7 @@ def guarded_deletion(
             plan=plan.output,
             subject=subject,
             assigned_users=assigned_users,
-            response_timeout=None if response_timeout is None else as_duration("response_timeout", response_timeout),
+            response_timeout=longest,
             notifiers=notifiers,
         )
         operator = RemoveAllBackendsOperator if backend_environment_name is None else DeleteBackendOperator

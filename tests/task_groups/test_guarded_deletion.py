@@ -307,6 +307,12 @@ def test_an_approval_without_a_plan_is_refused(dags: DagRunner, deletions: Calla
     assert deletions() == 0
 
 
+@hitl
+def test_how_long_an_answer_is_waited_for_is_checked_where_the_dag_is_written() -> None:
+    with pytest.raises(BackendParameterError, match="response_timeout must be a number with s, m, h, d or w"):
+        guarded_deletion("take_down", app_id=APP, response_timeout="soon")
+
+
 @pytest.mark.skipif(AIRFLOW >= (3, 1), reason="this Airflow asks")
 def test_an_older_airflow_says_which_one_is_needed() -> None:
     with pytest.raises(ImportError, match=r"guarded_deletion needs Airflow 3\.1 or newer .* this is Airflow \d"):
