@@ -56,6 +56,7 @@ class AmplifyBackendOperator(AwsParameters):
     def execute(self, context: Context) -> Any:
         """Call the operation."""
         self.store_links(context)
+        self.validate()
         return self.publish(context, self.hook.call(self.api_operation, self.build_request()))
 
     @classmethod

@@ -23,7 +23,8 @@ class Turns:
 
     def __init__(self, pace: Pace, period: float) -> None:
         self._pace = pace
-        self._limiter = AsyncLimiter(pace.most * period, period)
+        # At least one: 0.95 * (1 / 0.95) is a little less, of which none could ever be taken.
+        self._limiter = AsyncLimiter(max(1.0, pace.most * period), period)
         self._asking = asyncio.Lock()
         self._ahead = 0
 

@@ -164,6 +164,28 @@ def test_what_cannot_be_asked_of_the_guard_is_refused(options: dict[str, Any], s
     assert says in str(caught.value)
 
 
+def test_a_condition_that_nothing_would_check_is_refused_before_anything_is_sent(
+    dags: DagRunner, service: LocalAmplifyBackend
+) -> None:
+    busy = [{"environment": "staging", "job_id": f"j-{number}", "status": "RUNNING"} for number in (1, 2)]
+    service.control.seed(apps=[{"app_id": APP, "jobs": busy}])
+    run = dags.run(
+        """
+        from airflow_provider_amplifybackend.operators.config import RemoveBackendConfigOperator
+        from airflow_provider_amplifybackend.operators.job import UpdateBackendJobOperator
+        RemoveBackendConfigOperator(task_id="config", app_id=APP, only_if={"name": "{{ 'pr*' }}"})
+        UpdateBackendJobOperator(
+            task_id="job", app_id=APP, backend_environment_name="staging", job_id="j-1", status="FAILED",
+            only_if={"no_pending_job": True},
+        )
+        """
+    )
+    assert "only_if is about environments" in run.error("config")
+    assert "no_pending_job is about the start of a job" in run.error("job")
+    assert not service.control.journal("RemoveBackendConfig")
+    assert not service.control.journal("UpdateBackendJob")
+
+
 def test_what_is_stricter_than_the_deployment_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     for configured, own in (("off", "auto"), ("auto", "require"), ("require", "require")):
         monkeypatch.setenv("AIRFLOW__AMPLIFYBACKEND__GUARD", configured)

@@ -77,3 +77,14 @@ def test_one_request_takes_no_more_than_its_own_turn() -> None:
         return following.done()
 
     assert asyncio.run(single())
+
+
+def test_a_request_leaves_at_every_rate_that_can_be_set() -> None:
+    """Of some rates, such as 0.95, a period's share is a little less than one request in floating-point numbers."""
+
+    async def run() -> None:
+        for hundredths in range(10, 400):
+            pace = Pace(hundredths / 100)
+            await Turns(pace, period=max(0.2, 1 / pace.most)).take(due=0)
+
+    asyncio.run(run())
