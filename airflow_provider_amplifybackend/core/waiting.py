@@ -34,6 +34,7 @@ class Wait:
     :param connection_works: Whether the connection has just been used with success: then credentials that cannot be
         obtained are a passing failure, and otherwise a mistake in the set-up.
     :param silent_fail: As that of a sensor: log what would fail, and keep waiting.
+    :param first_missed: When this wait's first status check found nothing, in another process. Default: none did.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Wait:
         started: float,
         connection_works: bool = False,
         silent_fail: bool = False,
+        first_missed: float | None = None,
     ) -> None:
         self.awaited = awaited
         self.deadline = deadline
@@ -55,7 +57,7 @@ class Wait:
         self._seen = False
         self._timing = current()
         self._noted_errors: frozenset[str] = frozenset()
-        self._first_missed: float | None = None
+        self._first_missed = first_missed
         self._unexplained = 0
         self._reported_at: float | None = None
 

@@ -23,6 +23,7 @@ from airflow_provider_amplifybackend.core.budget import Budget
 from airflow_provider_amplifybackend.core.job import iso_time
 from airflow_provider_amplifybackend.core.requests import ServiceError
 from airflow_provider_amplifybackend.core.status_check import check
+from airflow_provider_amplifybackend.core.timing import current
 from airflow_provider_amplifybackend.core.waiting import Note, Wait
 from airflow_provider_amplifybackend.exceptions import AmplifyBackendError, BackendParameterError, BackendTimeoutError
 from airflow_provider_amplifybackend.parameters.limits import (
@@ -138,8 +139,11 @@ class WaitSensor(AwsParameters, BaseSensorOperator):
             raise
 
     def _execute(self, context: Context) -> Any:
-        started = self._started(context)
-        self._wait = Wait(self.awaited(), deadline=started + self.timeout, started=started)
+        began = self._began_elsewhere(context)
+        started = time.time() if began is None else began
+        # Whether earlier processes have seen the job is not known here, and need not be: a job that they have missed is
+        # missing since then, and one that they have seen and that is gone may be given up as soon as that.
+        self._wait = Wait(self.awaited(), deadline=started + self.timeout, started=started, first_missed=began)
         if not self.read("deferrable"):
             return self._poke_until_done(context)
         with self._as_poked():
@@ -174,9 +178,13 @@ class WaitSensor(AwsParameters, BaseSensorOperator):
             raise AirflowSensorTimeout(str(timeout_error(self._wait, time.time()))) from error
 
     def poke(self, context: Context) -> PokeReturnValue | bool:
-        """Check the status once."""
+        """Check the status once, and again after an error that nobody can explain, if the sensor is rescheduled."""
         try:
             seen = self._check()
+            # These are counted in a row, and the next process would begin to count anew, for as long as there is time.
+            while seen is None and self.reschedule and self._is_puzzled:
+                current().sleep(min(self.read("poke_interval"), current().first_check))
+                seen = self._check()
         finally:
             self._remember_connection(context)
         if seen is None or not seen.is_finished:
@@ -197,6 +205,12 @@ class WaitSensor(AwsParameters, BaseSensorOperator):
                 self.log.log(line.level, line.text())
         return seen
 
+    @property
+    def _is_puzzled(self) -> bool:
+        """Tell whether the last status check ended with an error that nobody can explain: the wait counts them."""
+        error = self._wait.last_error if self._wait else None
+        return error is not None and error.is_unexplained
+
     def _missed(self, wait: Wait, error: ServiceError) -> Note | None:
         wait.connection_works = self.hook.connection_works
         try:
@@ -204,11 +218,11 @@ class WaitSensor(AwsParameters, BaseSensorOperator):
         except ServiceError:
             raise request_error(error, wait.awaited.request) from error
 
-    def _started(self, context: Context) -> float:
-        """Return when this try began to wait; in reschedule mode that was in an earlier process."""
+    def _began_elsewhere(self, context: Context) -> float | None:
+        """Return when this try began to wait, if that was in an earlier process, as in reschedule mode."""
         first = first_reschedule_date(context) if self.reschedule else None
         if first is None:
-            return time.time()
+            return None
         self.hook.connection_works = True  # in that process
         store = task_state_store(context)
         if store is not None and store.get(CONNECTION_KEY):

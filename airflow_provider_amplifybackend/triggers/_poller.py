@@ -13,7 +13,7 @@ import asyncio
 import json
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Generator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -68,7 +68,7 @@ def shared_poller(**hook_parameters: Any) -> Poller:
     pollers = _pollers.setdefault(asyncio.get_running_loop(), {})
     poller = pollers.get(key)
     if poller is None:
-        poller = pollers[key] = Poller(hook_parameters, forget=partial(pollers.pop, key, None))
+        poller = pollers[key] = Poller(hook_parameters, partial(pollers.pop, key, None), pollers.values())
     return poller
 
 
@@ -79,13 +79,17 @@ class Poller:
     at, with all that Airflow has loaded: so what one wait enters is this, and a waiter, and nothing of its own.
 
     :param forget: Called with the last one's leave.
+    :param pollers: Those of all connections, as they come and go, with this one.
     """
 
-    def __init__(self, hook_parameters: Mapping[str, Any], forget: Callable[[], object]) -> None:
+    def __init__(
+        self, hook_parameters: Mapping[str, Any], forget: Callable[[], object], pollers: Collection[Poller]
+    ) -> None:
         self.users = 0
         self._forget_me = forget
+        self._pollers = pollers
         # Waiting tasks: whoever watches an environment uses the poller, too.
-        self._waiting = 0
+        self.waiting = 0
         self.agenda = Agenda(time.time, current().tick)
         self._hook_parameters = hook_parameters
         self._client: SharedClient | None = None
@@ -167,8 +171,9 @@ class Poller:
             self._forget(watch)
 
     def _count_waiting(self, more: int) -> None:
-        self._waiting += more
-        metrics.gauge("waiting", self._waiting)
+        self.waiting += more
+        # One gauge for the process, which has one event loop: a gauge keeps what it was given last.
+        metrics.gauge("waiting", sum(poller.waiting for poller in self._pollers))
 
     def _forget(self, watch: Watch) -> None:
         self._watches.pop(watch.awaited, None)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Hashable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import aclosing
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +20,11 @@ from airflow_provider_amplifybackend.core.job import COMPLETED, FAILED, Job
 from airflow_provider_amplifybackend.core.job_ends import JobList, Watermark, advance, begin
 from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
+from airflow_provider_amplifybackend.parameters.client_config import as_client_config
 from airflow_provider_amplifybackend.parameters.identity import as_connection_id, as_region
 from airflow_provider_amplifybackend.parameters.limits import as_waiter_delay
 from airflow_provider_amplifybackend.parameters.no_passwords import refused_passwords
-from airflow_provider_amplifybackend.parameters.reading import problems_of
+from airflow_provider_amplifybackend.parameters.reading import as_verify, shown
 
 if TYPE_CHECKING:
     from airflow.triggers.base import BaseEventTrigger
@@ -82,35 +84,29 @@ class BackendChangeTrigger(BaseEventTrigger):
         super().__init__()  # type: ignore[no-untyped-call]
         if not HAS_ASSETS:
             raise ImportError("BackendChangeTrigger needs Airflow 3.0 or newer, which has asset watchers")
-        self.app_id = app_id
-        self.backend_environment_name = backend_environment_name
-        self.operations = sorted(operations) if operations is not None else None
-        self.statuses = sorted(statuses) if statuses is not None else None
-        self.waiter_delay = waiter_delay
-        self.aws_conn_id = aws_conn_id
-        self.region_name = region_name
-        self.verify = verify
-        self.botocore_config = botocore_config
-        if problems := self._problems():
-            raise UnusableTriggerError(f"{type(self).__name__}: {'; '.join(problems)}")
+        read = _read(
+            type(self).__name__,
+            app_id=app_id,
+            backend_environment_name=backend_environment_name,
+            operations=operations,
+            statuses=statuses,
+            waiter_delay=waiter_delay,
+            aws_conn_id=aws_conn_id,
+            region_name=region_name,
+            verify=verify,
+            botocore_config=botocore_config,
+        )
+        self.app_id: str = read["app_id"]
+        self.backend_environment_name: str = read["backend_environment_name"]
+        self.operations: list[str] | None = read["operations"]
+        self.statuses: list[str] | None = read["statuses"]
+        self.waiter_delay: float = read["waiter_delay"]
+        self.aws_conn_id: str | None = read["aws_conn_id"]
+        self.region_name: str | None = read["region_name"]
+        self.verify: bool | str | None = read["verify"]
+        self.botocore_config: dict[str, Any] | None = read["botocore_config"]
         self._known: Watermark | None = None
         self._stored: Watermark | None = None
-
-    def _problems(self) -> list[str]:
-        found = [
-            names.problem("app_id", self.app_id),
-            names.problem("backend_environment_name", self.backend_environment_name),
-            *problems_of(as_connection_id, "aws_conn_id", self.aws_conn_id),
-            *problems_of(as_region, "region_name", self.region_name),
-            *refused_passwords("botocore_config", self.botocore_config),
-            _unknown("operations", self.operations, JOB_OPERATIONS),
-            _unknown("statuses", self.statuses, END_STATUSES),
-        ]
-        try:
-            as_waiter_delay("waiter_delay", self.waiter_delay)
-        except BackendParameterError as error:
-            found.append(str(error))
-        return [problem for problem in found if problem]
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the form from which Airflow rebuilds this trigger elsewhere."""
@@ -218,9 +214,69 @@ class BackendChangeTrigger(BaseEventTrigger):
         return remember
 
 
-def _unknown(parameter: str, given: Sequence[str] | None, known: Any) -> str | None:
-    unknown = sorted(set(given or ()) - set(known))
-    return f"{parameter}: {', '.join(map(repr, unknown))} is none of {', '.join(sorted(known))}" if unknown else None
+def _as_name(name: str, value: Any) -> str:
+    if problem := names.problem(name, value):
+        raise BackendParameterError(problem)
+    return str.__str__(value)
+
+
+def _as_some(name: str, value: Any, known: Iterable[str]) -> list[str] | None:
+    """Return some of the known words; None is all of them."""
+    if value is None:
+        return None
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise BackendParameterError(f"{name}={shown(value)} must be a list")
+    given = list(value)
+    if not given:
+        raise BackendParameterError(f"{name} is empty, so nothing would ever be reported: leave it out for all of them")
+    accepted = sorted(known)
+    if unknown := [each for each in given if each not in accepted]:
+        raise BackendParameterError(f"{name}: {', '.join(map(shown, unknown))} is none of {', '.join(accepted)}")
+    return sorted(given)
+
+
+def _as_verify(name: str, value: Any) -> bool | str | None:
+    read = as_verify(value)
+    if read is None or isinstance(read, bool | str):
+        return read
+    raise BackendParameterError(f"{name}={shown(value)} must be true, false or the path of a CA bundle, as a string")
+
+
+def _as_client_config(name: str, value: Any) -> dict[str, Any] | None:
+    if problems := refused_passwords(name, value):  # first, because other complaints may quote it
+        raise BackendParameterError("; ".join(problems))
+    return as_client_config(name, value)
+
+
+_READERS: dict[str, Callable[[str, Any], Any]] = {
+    "app_id": _as_name,
+    "backend_environment_name": _as_name,
+    "operations": partial(_as_some, known=JOB_OPERATIONS),
+    "statuses": partial(_as_some, known=END_STATUSES),
+    "waiter_delay": as_waiter_delay,
+    "aws_conn_id": as_connection_id,
+    "region_name": as_region,
+    "verify": _as_verify,
+    "botocore_config": _as_client_config,
+}
+
+
+def _read(what: str, **given: Any) -> dict[str, Any]:
+    """Return the parameters as they are meant: what is stored, and shared, must be what is watched with.
+
+    :param what: Whose they are, for the error.
+    :raises UnusableTriggerError: names all that cannot be used.
+    """
+    read: dict[str, Any] = {}
+    problems: list[str] = []
+    for name, value in given.items():
+        try:
+            read[name] = _READERS[name](name, value)
+        except BackendParameterError as error:
+            problems.append(str(error))
+    if problems:
+        raise UnusableTriggerError(f"{what}: {'; '.join(problems)}")
+    return read
 
 
 def _event(job: Job) -> TriggerEvent:
@@ -235,7 +291,7 @@ async def _lists(arguments: Mapping[str, Any]) -> AsyncIterator[JobList]:
     lists = feed.job_lists(
         arguments["app_id"],
         arguments["backend_environment_name"],
-        delay=float(arguments["waiter_delay"]),
+        delay=arguments["waiter_delay"],
         hook_parameters=parameters,
     )
     async with aclosing(lists):

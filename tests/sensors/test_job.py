@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore import handlers
 
+from airflow_provider_amplifybackend.core.waiting import UNEXPLAINED_PATIENCE
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from tests.airflow_versions import AIRFLOW
 from tests.dag_run import DagRunner
@@ -136,6 +140,92 @@ def test_a_look_that_is_refused(
         assert "BackendRequestError" in run.error("sensor")
         assert "AccessDeniedException" in run.error("sensor")
         assert APP in run.error("sensor")
+
+
+# What no waiting can mend
+
+
+@IN_EVERY_MODE
+@SOFT_OR_NOT
+def test_a_job_that_does_not_exist_is_given_up(
+    dags: DagRunner, service: LocalAmplifyBackend, pace: Callable[..., None], mode: str, wish: str, state: str
+) -> None:
+    pace(not_found_patience=0.5)
+    run = dags.run(SENSOR.format(mode=mode, options=f"timeout=60, {wish}"))
+    assert run.states == {"sensor": state}
+    assert len(service.control.journal("GetBackendJob")) > 1
+    if state == "failed":
+        assert run.error("sensor").startswith("BackendRequestError: ")
+        assert "NotFoundException" in run.error("sensor")
+
+
+@IN_EVERY_MODE
+def test_a_job_that_the_service_does_not_list_at_once_is_waited_for(
+    dags: DagRunner, service: LocalAmplifyBackend, job: SeedJob, mode: str
+) -> None:
+    job(seconds=0.1)
+    service.control.add_fault("GetBackendJob", kind="error", status=404, code="NotFoundException", times=3)
+    run = dags.run(SENSOR.format(mode=mode, options="timeout=60"))
+    assert run.xcom("sensor")["Status"] == "COMPLETED"
+
+
+@IN_EVERY_MODE
+def test_a_job_that_was_seen_and_then_vanished_is_given_up(
+    dags: DagRunner, service: LocalAmplifyBackend, job: SeedJob, pace: Callable[..., None], mode: str
+) -> None:
+    pace(not_found_patience=0.5)
+    job()
+
+    def forget_it_after_the_first_status_check() -> None:
+        while not service.control.journal("GetBackendJob"):
+            time.sleep(0.02)
+        service.control.add_fault("GetBackendJob", kind="error", status=404, code="NotFoundException")
+
+    forgetting = threading.Thread(target=forget_it_after_the_first_status_check)
+    forgetting.start()
+    run = dags.run(SENSOR.format(mode=mode, options="timeout=60"))
+    forgetting.join()
+    assert run.error("sensor").startswith("BackendRequestError: ")
+    assert "NotFoundException" in run.error("sensor")
+
+
+@pytest.fixture
+def failing_client(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Have botocore fail on its first requests, as it does on a setting that it takes and cannot use, or in a race."""
+
+    def fail(times: int) -> None:
+        requests = itertools.count(1)
+
+        def odd(**_: Any) -> None:
+            if next(requests) <= times:
+                raise TypeError("'NoneType' object is not subscriptable")
+
+        entry = ("before-call.amplifybackend.GetBackendJob", odd)
+        monkeypatch.setattr(handlers, "BUILTIN_HANDLERS", [*handlers.BUILTIN_HANDLERS, entry])
+
+    return fail
+
+
+@IN_EVERY_MODE
+def test_an_error_that_nobody_can_explain_and_that_stays_is_given_up(
+    dags: DagRunner, failing_client: Callable[[int], None], pace: Callable[..., None], mode: str
+) -> None:
+    pace(first_check=0.1)
+    failing_client(10_000)
+    run = dags.run(SENSOR.format(mode=mode, options="timeout=60"))
+    assert run.error("sensor").startswith("BackendRequestError: ")
+    assert "TypeError" in run.error("sensor")
+
+
+@IN_EVERY_MODE
+def test_an_error_that_nobody_can_explain_and_that_passes_is_waited_for(
+    dags: DagRunner, job: SeedJob, failing_client: Callable[[int], None], pace: Callable[..., None], mode: str
+) -> None:
+    pace(first_check=0.1)
+    job(status="COMPLETED")
+    failing_client(UNEXPLAINED_PATIENCE)
+    run = dags.run(SENSOR.format(mode=mode, options="timeout=60"))
+    assert run.xcom("sensor")["Status"] == "COMPLETED"
 
 
 @IN_EVERY_MODE

@@ -6,6 +6,8 @@ import asyncio
 import json
 from collections.abc import Callable, Coroutine
 from contextlib import aclosing
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -376,6 +378,16 @@ def test_an_environment_that_does_not_exist_yet_can_be_watched(service: LocalAmp
         ({"waiter_delay": 0}, "waiter_delay"),
         ({"aws_conn_id": "aws://key:hush@"}, "its value is not shown"),
         ({"botocore_config": {"proxies": {"https": "http://user:hush@proxy"}}}, "password of an address"),
+        ({"botocore_config": {"read_timout": 5}}, r"botocore_config\.read_timout .* did you mean read_timeout\?"),
+        ({"botocore_config": {"retries": {"max_attempts": -1}}}, "must be a number, 0 or more"),
+        ({"botocore_config": {"read_timeout": object()}}, "botocore_config.read_timeout is a object"),
+        ({"verify": Path("/ca.pem")}, "verify=.* must be true, false or the path of a CA bundle, as a string"),
+        ({"verify": 3}, "verify=3 must be"),
+        ({"operations": []}, "operations is empty"),
+        ({"statuses": ()}, "statuses is empty"),
+        ({"operations": "CloneBackend"}, "operations='CloneBackend' must be a list"),
+        ({"statuses": 5}, "statuses=5 must be a list"),
+        ({"statuses": ["FAILED", {}]}, "<dict> is none of COMPLETED, FAILED"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -385,6 +397,47 @@ def test_what_cannot_be_watched_is_refused_in_the_dag_file(options: dict[str, An
         trigger_for(**options)
     assert isinstance(refused.value, TypeError)
     assert "hush" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "stored"),
+    [
+        ({"waiter_delay": timedelta(minutes=5)}, {"waiter_delay": 300.0}),
+        ({"waiter_delay": "90"}, {"waiter_delay": 90.0}),
+        ({"verify": "False"}, {"verify": False}),
+        ({"verify": "/ca.pem"}, {"verify": "/ca.pem"}),
+        ({"botocore_config": '{"read_timeout": 5}'}, {"botocore_config": {"read_timeout": 5.0}}),
+        ({"botocore_config": {"client_cert": ("/c", "/k")}}, {"botocore_config": {"client_cert": ["/c", "/k"]}}),
+        ({"operations": ("UpdateBackendAPI", "CloneBackend")}, {"operations": ["CloneBackend", "UpdateBackendAPI"]}),
+        ({"statuses": {"FAILED"}}, {"statuses": ["FAILED"]}),
+    ],
+    ids=str,
+)
+def test_a_parameter_is_stored_as_it_is_meant_and_survives_being_stored(
+    options: dict[str, Any], stored: dict[str, Any]
+) -> None:
+    """Airflow compares what the DAG file says with what is stored, and shares streams by it."""
+    trigger = trigger_for(**options)
+    _, arguments = trigger.serialize()
+    assert {name: arguments[name] for name in stored} == stored
+    rebuilt = BackendChangeTrigger(**json.loads(json.dumps(arguments)))
+    assert rebuilt.serialize() == trigger.serialize()
+    assert rebuilt.shared_stream_key() == trigger.shared_stream_key()
+
+
+@needs_streams
+def test_a_delay_of_a_timedelta_is_watched_with(service: LocalAmplifyBackend, run: Run) -> None:
+    database = Database()
+
+    async def watch() -> None:
+        async with Triggerer(database) as triggerer:
+            triggerer.watch(trigger_for(waiter_delay=timedelta(seconds=0.1)), "asset")
+            await begun(database)
+            seed_job(service, "job-1")
+            await until(lambda: database.events)
+
+    run(watch())
+    assert database.jobs() == ["job-1"]
 
 
 def test_its_serialized_form_is_a_wire_format() -> None:

@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_amplifybackend._compat import stats
 from airflow_provider_amplifybackend.core.job import JobRef
 from airflow_provider_amplifybackend.core.requests import ServiceError
 from airflow_provider_amplifybackend.core.status_check import Condition, EnvironmentCondition
 from airflow_provider_amplifybackend.exceptions import BackendJobTimeoutError, BackendRequestError
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+from airflow_provider_amplifybackend.local.testing.isolated_airflow import connection_json
 from airflow_provider_amplifybackend.triggers import _base as triggers
 from airflow_provider_amplifybackend.triggers import _events as events
 from airflow_provider_amplifybackend.triggers import _poller as poller
@@ -511,3 +513,62 @@ def test_an_environment_is_waited_for(service: LocalAmplifyBackend, run: Run, co
     trigger = BackendEnvironmentTrigger.waiting_for(awaited, deadline=time.time() + 30, waiter_delay=0.1)
     assert through_the_database(trigger).serialize() == trigger.serialize()
     assert events.check_event(run(event_of(trigger)), awaited)
+
+
+# Statistics
+
+
+@pytest.fixture
+def gauged(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What Airflow's statistics are given as the number of waiting tasks, one after another."""
+    given: list[float] = []
+
+    def gauge(name: str, value: float, *_: Any, **__: Any) -> None:
+        assert name == "amplifybackend.waiting"
+        given.append(value)
+
+    monkeypatch.setattr(stats(), "gauge", gauge, raising=False)
+    return given
+
+
+def test_the_gauge_of_waiting_tasks_counts_those_of_all_connections(
+    service: LocalAmplifyBackend, run: Run, monkeypatch: pytest.MonkeyPatch, gauged: list[float]
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER", connection_json(service.endpoint_url))
+    ref = seed_job(service)
+
+    async def wait(conn_id: str, begun: asyncio.Event, may_go: asyncio.Event) -> None:
+        async with poller.shared_poller(**HOOK | {"aws_conn_id": conn_id}) as shared:
+            with shared.watch(ref, waiter_delay=60, deadline=time.time() + 60):
+                begun.set()
+                await may_go.wait()
+
+    async def wait_on_two_connections() -> None:
+        waiting = []
+        for conn_id in ("aws_default", "aws_default", "aws_default", "other"):
+            begun, may_go = asyncio.Event(), asyncio.Event()
+            waiting.append((asyncio.create_task(wait(conn_id, begun, may_go)), may_go))
+            await begun.wait()
+        assert gauged == [1, 2, 3, 4]
+        for task, may_go in reversed(waiting):  # the poller of the other connection is closed first
+            may_go.set()
+            await task
+
+    run(wait_on_two_connections())
+    assert gauged == [1, 2, 3, 4, 3, 2, 1, 0]
+
+
+def test_who_waited_in_a_loop_that_was_stopped_is_counted_no_longer(
+    service: LocalAmplifyBackend, gauged: list[float]
+) -> None:
+    ref = seed_job(service)
+
+    async def wait_until_the_loop_is_stopped() -> None:
+        waiting = [asyncio.create_task(event_of(trigger_for(ref, waiter_delay=60, seconds=60))) for _ in range(3)]
+        await until(lambda: gauged[-1:] == [3])
+        assert not any(task.done() for task in waiting)
+
+    for _ in range(2):
+        asyncio.run(wait_until_the_loop_is_stopped())
+        assert gauged[-1] == 0
+    assert gauged == [1, 2, 3, 2, 1, 0] * 2
