@@ -131,10 +131,10 @@ def document(
 
 
 def _path_of(gap: Gap, subject: Subject) -> str:
-    """Return the path in the content of what could not be read; an empty one is all of it."""
+    """Return the path in the content of what could not be read, a resource or a category; an empty one is all of it."""
     what = gap.what.removesuffix(f" of environment {subject.environment}")
-    kind, _, name = what.partition(" ")
-    return f"{kind}.{name}" if name and kind in (*CATEGORIES, MODELS) else ""
+    kind = what.partition(" ")[0]
+    return what.replace(" ", ".", 1) if kind in (*CATEGORIES, MODELS) else ""
 
 
 def _secrets(content: Mapping[str, Any], key: Key | None) -> list[dict[str, str]]:
