@@ -256,6 +256,15 @@ def test_what_does_not_matter_can_be_ignored(
     assert compare(path, STAGING, ignore).state == "success"
 
 
+@pytest.mark.parametrize("ignore", ["[]", "'[]'", "'{{ [] | tojson }}'"])
+def test_an_empty_list_ignores_nothing(
+    compare: Callable[..., Finished], full: Any, with_key: None, ignore: str
+) -> None:
+    run = compare(STAGING, STAGING, f"ignore={ignore}")
+    assert run.state == "success", run.errors("compare")
+    assert run.xcom("compare")["equal"] is True
+
+
 def test_a_changed_secret_is_seen_and_never_shown(
     take: Callable[..., Finished], compare: Callable[..., Finished], full: Any, tmp_path: Path, with_key: None
 ) -> None:
