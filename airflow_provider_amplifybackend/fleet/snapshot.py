@@ -82,6 +82,9 @@ def read_snapshot(subject: Subject, now: datetime, key: Key | None) -> Reads[dic
         return None
     meta = parse_document(backend.get("AmplifyMetaConfig"))
     answers = yield from read_resources(names, meta, found)
+    # Of an API that was not read the models are not read either.
+    for gap in [gap for gap in found.gaps if _path_of(gap, subject).partition(".")[0] == "api"]:
+        found.gap(gap.what.replace("api", MODELS, 1), gap.why, hides=gap.hides)
     models = {}
     for kind, name in answers:
         if kind == "api":

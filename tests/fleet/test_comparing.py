@@ -219,6 +219,24 @@ def test_resources_beyond_the_bound_make_their_category_incomparable_and_none_be
     assert changes(more, more, "environment.*") == {"storage": "not comparable"}
 
 
+def with_api(*, is_readable: bool) -> Any:
+    """The snapshot of an environment with an API, which may be denied."""
+
+    def reply(ask: Ask) -> dict[str, Any]:
+        if ask.operation == "GetBackend":
+            return {"AmplifyMetaConfig": json.dumps({"api": {"shop": {"service": "AppSync"}}})}
+        if not is_readable:
+            raise UnreadableError(ask, "AccessDenied", is_missing=False)
+        return {"ResourceName": "shop", "Status": "STALE"}
+
+    return drive(read_snapshot(Subject("d1app", "dev", ""), NOW, KEY), reply, thrown_in=(UnreadableError,))
+
+
+def test_the_models_of_an_api_that_was_not_read_are_no_difference_either() -> None:
+    one, other = with_api(is_readable=True), with_api(is_readable=False)
+    assert changes(one, other) == {"api.shop": "not comparable", "models.shop": "not comparable"}
+
+
 def test_patterns_leave_out_what_does_not_matter() -> None:
     left, right = of_auth("dev", a={"b": 1}, c=1), of_auth("dev", a={"b": 2}, c=2)
     assert list(changes(left, right, "auth.*.a.*")) == ["auth.people.ResourceConfig.c"]
