@@ -3,19 +3,18 @@
     python scripts/demo.py [--fail-check] [--stay] [--job-seconds 2.5] [--verbose]
 
 Everything lives in a temporary directory and ends with this process. With --stay that is when it is told to: Airflow's
-UI, scheduler and triggerer run on the same database until then, and the service stays up.
+UI, scheduler and triggerer run on the same database until then, and the service stays up. Of the shell that it is
+started from it takes no setting of Airflow or AWS.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -52,22 +51,24 @@ def end_in_order(number: int, frame: object) -> None:
 
 def demonstrate(options: argparse.Namespace) -> int:
     from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
+    from airflow_provider_amplifybackend.local.testing.isolated_airflow import isolate_airflow, leave_aws
 
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="amplifybackend-demo-") as home:
-        with LocalAmplifyBackend(job_seconds=options.job_seconds) as service:
-            say(f"local AmplifyBackend on {service.endpoint_url}; open {service.endpoint_url}/ to watch it")
-            seed(service)
-            prepare_airflow(Path(home), service.endpoint_url, verbose=options.verbose)
-            say("Airflow's metadata database is ready; running the DAG")
-            run = run_dag(options, service)
-            problems = report(run, service, fail_check=options.fail_check)
-            problems += refused_deletion(service)
-            say(f"done in {time.monotonic() - began:.0f} s")
-            for problem in problems:
-                print(f"NOT AS IT SHOULD BE: {problem}", flush=True)
-            if options.stay:
-                stay(Path(home), service)
+    home = isolate_airflow(ROOT / "example_dags")
+    leave_aws(home)
+    with LocalAmplifyBackend(job_seconds=options.job_seconds) as service:
+        say(f"local AmplifyBackend on {service.endpoint_url}; open {service.endpoint_url}/ to watch it")
+        seed(service)
+        prepare_airflow(service, verbose=options.verbose)
+        say("Airflow's metadata database is ready; running the DAG")
+        run = run_dag(options, service)
+        problems = report(run, service, fail_check=options.fail_check)
+        problems += refused_deletion(service)
+        say(f"done in {time.monotonic() - began:.0f} s")
+        for problem in problems:
+            print(f"NOT AS IT SHOULD BE: {problem}", flush=True)
+        if options.stay:
+            stay(home, service)
     return 1 if problems else 0
 
 
@@ -114,27 +115,16 @@ def seed(service: LocalAmplifyBackend) -> None:
     service.control.advance(3600)
 
 
-def prepare_airflow(home: Path, endpoint_url: str, *, verbose: bool) -> None:
-    """Point Airflow at a throw-away home, before anything of it is imported."""
-    connection = {
-        "conn_type": "aws",
-        "login": "123456789012",
-        "password": "local",
-        "extra": {"region_name": "us-east-1", "endpoint_url": endpoint_url},
-    }
-    settings = {
-        "AIRFLOW_HOME": home,
-        "AIRFLOW_CONFIG": home / "airflow.cfg",
-        "AIRFLOW__CORE__DAGS_FOLDER": ROOT / "example_dags",
-        "AIRFLOW__CORE__LOAD_EXAMPLES": False,
-        "AIRFLOW__CORE__UNIT_TEST_MODE": False,
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
-        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": home / "logs",
+def prepare_airflow(service: LocalAmplifyBackend, *, verbose: bool) -> None:
+    """Point Airflow, in the home that is isolated already, at the service, before anything of it is imported."""
+    from airflow_provider_amplifybackend.local.testing.isolated_airflow import service_variables
+
+    os.environ |= {
+        **service.endpoint_variables,
+        **service_variables(service.endpoint_url),
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO" if verbose else "ERROR",
-        "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection),
         "PYTHONWARNINGS": "ignore",
     }
-    os.environ.update({name: str(value) for name, value in settings.items()})
     migrate = subprocess.run(
         [sys.executable, "-m", "airflow", "db", "migrate"], capture_output=True, text=True, check=False
     )

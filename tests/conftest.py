@@ -24,10 +24,9 @@ from airflow_provider_amplifybackend.local.pytest_plugin import (  # noqa: F401
     local_amplifybackend_server,
 )
 from airflow_provider_amplifybackend.local.testing.isolated_airflow import (
-    aws_variables,
     connection_json,
-    environment_names,
     isolate_airflow,
+    leave_aws,
     migrate,
 )
 from tests.airflow_versions import forget_masked_texts, forget_task_session, log_to
@@ -64,10 +63,9 @@ def _isolate() -> Path:
     # scripts/mutants.py forks its tests from a process that has imported Airflow already, in a home made for that.
     warmed = os.environ.get("MUTANTS_AIRFLOW_HOME")
     home = Path(warmed) if warmed else isolate_airflow()
-    for name in environment_names("AWS_", "BOTO"):
-        del os.environ[name]
+    leave_aws(home)
     # Airflow 2 warns at every start of this default of its own.
-    os.environ |= aws_variables(home) | {"AIRFLOW__METRICS__TIMER_UNIT_CONSISTENCY": "True"}
+    os.environ["AIRFLOW__METRICS__TIMER_UNIT_CONSISTENCY"] = "True"
     return home
 
 

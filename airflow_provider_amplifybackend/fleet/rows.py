@@ -21,6 +21,7 @@ from airflow_provider_amplifybackend.fleet.health import Health, health_of, stuc
 from airflow_provider_amplifybackend.fleet.leases import lease_of
 from airflow_provider_amplifybackend.fleet.migration import migration_of
 from airflow_provider_amplifybackend.fleet.reading import App, Environment
+from airflow_provider_amplifybackend.guard.inventory import MOST_RESOURCES
 from airflow_provider_amplifybackend.guard.protected import Entry, protected_environments
 
 # The columns, in the order in which tables show them; what is nested comes last.
@@ -56,7 +57,6 @@ COLUMNS = (
     "unreadable",
     "read_at",
 )
-MOST_RESOURCES = 500  # of one environment; CloudFormation's limit for a stack
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,9 @@ def read_snapshot(subject: Subject, now: datetime, key: Key | None) -> Reads[dic
         return None
     meta = parse_document(backend.get("AmplifyMetaConfig"))
     answers = yield from read_resources(names, meta, found)
+    # Of an API that was not read the models are not read either.
+    for gap in [gap for gap in found.gaps if _path_of(gap, subject).partition(".")[0] == "api"]:
+        found.gap(gap.what.replace("api", MODELS, 1), gap.why, hides=gap.hides)
     models = {}
     for kind, name in answers:
         if kind == "api":
@@ -131,10 +134,10 @@ def document(
 
 
 def _path_of(gap: Gap, subject: Subject) -> str:
-    """Return the path in the content of what could not be read; an empty one is all of it."""
+    """Return the path in the content of what could not be read, a resource or a category; an empty one is all of it."""
     what = gap.what.removesuffix(f" of environment {subject.environment}")
-    kind, _, name = what.partition(" ")
-    return f"{kind}.{name}" if name and kind in (*CATEGORIES, MODELS) else ""
+    kind = what.partition(" ")[0]
+    return what.replace(" ", ".", 1) if kind in (*CATEGORIES, MODELS) else ""
 
 
 def _secrets(content: Mapping[str, Any], key: Key | None) -> list[dict[str, str]]:

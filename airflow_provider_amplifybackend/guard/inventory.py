@@ -34,6 +34,7 @@ PARAMETER = "AWS::SSM::Parameter"
 MOST_STACKS = 200
 MOST_PAGES = 50
 MOST_COUNTS = 100
+MOST_RESOURCES = 500  # CloudFormation's limit for a stack
 RETAINED = frozenset({"Retain", "RetainExceptOnCreate"})
 # Why something stays; UNKNOWN: it cannot be read whether it does.
 RETAIN, IMPORTED, UNKNOWN = "Retain", "imported", "unknown"

@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -197,6 +197,20 @@ def _signs(environment: str, facts: signs.Facts, found: Inventory) -> list[Plann
             f"a sign of the guard's{f', environment {environment}' if environment else ''}: {what}", why.rstrip(")")
         )
     return [PlannedSign(environment, str(sign.refusal), sign.text, sign.way_out) for sign in facts.signs]
+
+
+def merged(earlier: Plan, now: Plan) -> Plan:
+    """Return a plan with all that an earlier one for the same scope has; of what both have, the later one counts."""
+    if (earlier.scope.app_id, earlier.scope.environment) != (now.scope.app_id, now.scope.environment):
+        return now
+    things = {(thing.environment, *thing.key): thing for thing in (*earlier.things, *now.things)}
+    gaps = {(gap.what, gap.hides): gap for gap in (*earlier.unknown, *now.unknown)}
+    return replace(
+        now,
+        environments=tuple(dict.fromkeys((*earlier.environments, *now.environments))),
+        things=tuple(things.values()),
+        unknown=tuple(sorted(gaps.values())),
+    )
 
 
 # -------------------------------------------------------------------------------------------------- the difference

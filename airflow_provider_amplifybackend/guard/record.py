@@ -17,12 +17,11 @@ from typing import Any
 from airflow_provider_amplifybackend.core.meta_config import category, parse_document
 from airflow_provider_amplifybackend.core.operations import CATEGORIES
 from airflow_provider_amplifybackend.core.secrets import redact_secrets
-from airflow_provider_amplifybackend.guard.inventory import Inventory, Reads, read
+from airflow_provider_amplifybackend.guard.inventory import MOST_RESOURCES, Inventory, Reads, read
 from airflow_provider_amplifybackend.guard.signs import Ask
 
 RECORD_KIND = "amplifybackend deletion"
 RECORD_VERSION = 1
-MOST_RESOURCES = 20
 # The resources that the service makes itself, and so can show.
 _SERVICES = frozenset({"Cognito", "AppSync", "S3", "S3AndCloudFront"})
 _LONGEST_PART = 45
@@ -151,14 +150,22 @@ def _configurations(names: Mapping[str, str], meta: Any, found: Inventory) -> Re
 def read_resources(
     names: Mapping[str, str], meta: Any, found: Inventory
 ) -> Reads[dict[tuple[str, str], Mapping[str, Any]]]:
-    """Read the resources of an environment that the service can show, each by its category and name."""
+    """Read the resources of an environment that the service can show, each by its category and name.
+
+    What is cut off of a category is a gap that is named like it: then nobody has seen all of that category.
+    """
     answers: dict[tuple[str, str], Mapping[str, Any]] = {}
+    where = f"of environment {names['BackendEnvironmentName']}"
     for kind, operation in CATEGORIES.items():
-        for name, resource in list(category(meta, kind).items())[:MOST_RESOURCES]:
-            if not isinstance(resource, Mapping) or resource.get("service") not in _SERVICES:
-                continue
+        shown = [name for name, resource in category(meta, kind).items() if _is_shown(resource)]
+        if len(shown) > MOST_RESOURCES:
+            found.gap(f"{kind} {where}", f"there are more than {MOST_RESOURCES}", hides=True)
+        for name in shown[:MOST_RESOURCES]:
             ask = Ask("amplifybackend", operation, {**names, "ResourceName": name})
-            answer = yield from read(ask, found, f"{kind} {name} of environment {names['BackendEnvironmentName']}")
-            if answer:
+            if answer := (yield from read(ask, found, f"{kind} {name} {where}")):
                 answers[kind, name] = answer
     return answers
+
+
+def _is_shown(resource: Any) -> bool:
+    return isinstance(resource, Mapping) and resource.get("service") in _SERVICES

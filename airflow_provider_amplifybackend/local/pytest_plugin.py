@@ -120,7 +120,6 @@ def local_airflow(
     The connection `aws_default` leads there with everything else, too. Nothing finds the way to real credentials.
     """
     from airflow_provider_amplifybackend.core import timing
-    from airflow_provider_amplifybackend.local.service.store import DEFAULT_ACCOUNT, DEFAULT_REGION
     from airflow_provider_amplifybackend.local.testing import isolated_airflow
 
     endpoint_url = local_amplifybackend.endpoint_url
@@ -128,13 +127,9 @@ def local_airflow(
         monkeypatch.delenv(name)
     for name, value in isolated_airflow.aws_variables(_migrated_home).items():
         monkeypatch.setenv(name, value)
-    for name, value in local_amplifybackend.endpoint_variables.items():
+    to_service = local_amplifybackend.endpoint_variables | isolated_airflow.service_variables(endpoint_url)
+    for name, value in to_service.items():
         monkeypatch.setenv(name, value)
-    # For tasks with another connection, or none. The key is the account; nobody checks the secret.
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", DEFAULT_ACCOUNT)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-a-secret")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", DEFAULT_REGION)
-    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", isolated_airflow.connection_json(endpoint_url))
     local_amplifybackend.control.set(job_seconds=0.2)
     # A real triggerer needs a pause before an event; dag.test() has none.
     with timing.replaced(earliest_event=0.0):

@@ -61,6 +61,12 @@ class BackendOwnerNotifier(BaseNotifier):
         self.aws_conn_id = aws_conn_id
         self.region_name = region_name
 
+    def __call__(self, *args: Any) -> None:
+        """Tell the owner, with templates that are rendered for this failure alone."""
+        # Airflow renders a notifier in place: called for a second failure in the same process, this one would
+        # say the names of the first.
+        super(BackendOwnerNotifier, copy.copy(self)).__call__(*args)
+
     def notify(self, context: Context) -> None:
         """Tell the owner. If a channel fails, the others are tried all the same."""
         failure = failure_of(context, self.app_id, self.backend_environment_name)

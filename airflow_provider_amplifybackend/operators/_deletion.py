@@ -7,7 +7,7 @@ state store, so that the worker which sees the job's end can look for it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
@@ -24,7 +24,7 @@ from airflow_provider_amplifybackend.exceptions import (
 )
 from airflow_provider_amplifybackend.guard.conditions import utc_now
 from airflow_provider_amplifybackend.guard.inventory import Gap, Thing, remembering
-from airflow_provider_amplifybackend.guard.plan import Plan, PlanError, Scope, difference, read_plan
+from airflow_provider_amplifybackend.guard.plan import Plan, PlanError, Scope, difference, merged, read_plan
 from airflow_provider_amplifybackend.guard.proof import Proof, look_for
 from airflow_provider_amplifybackend.guard.reach import Reach
 from airflow_provider_amplifybackend.guard.record import (
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
     from airflow_provider_amplifybackend.start.actions import Log
 
-# What was there before the request, for a proof that has neither a plan nor a record.
+# What was there before the requests of all tries, for a proof that has neither a plan nor a record.
 BEFORE_KEY = "amplifybackend_before"
 BEFORE = "what was there before the deletion"
 # What is left behind is looked for again: a service can list for a moment what it has deleted.
@@ -137,7 +137,7 @@ class Deletion:
             return None
         if self._file is None:
             if self._wishes.leftovers and self._wishes.plan is None and self._store is not None:
-                self._store.set(BEFORE_KEY, self.before.to_dict())
+                self._store.set(BEFORE_KEY, self._with_earlier(self.before, self._store).to_dict())
             return None
         entry = {
             "state": State.REQUESTING,
@@ -154,6 +154,16 @@ class Deletion:
                 f"record: {self._file} cannot be written, and nothing is deleted without its record: {problem}",
             )
         return None
+
+    def _with_earlier(self, before: Plan, store: StateStore) -> Plan:
+        """Return what was there before the requests of all tries: a job that fails has deleted a part of it."""
+        members = store.get(BEFORE_KEY)
+        if not isinstance(members, Mapping):
+            return before
+        try:
+            return merged(Plan.from_dict(members), before)
+        except PlanError as error:
+            return replace(before, unknown=(*before.unknown, Gap(BEFORE, str(error), hides=True)))
 
     def _scope(self) -> Scope:
         return Scope(

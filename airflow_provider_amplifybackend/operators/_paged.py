@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_amplifybackend.operators._base import AmplifyBackendOperator
 from airflow_provider_amplifybackend.parameters import service_model
-from airflow_provider_amplifybackend.parameters.reading import as_optional_number
+from airflow_provider_amplifybackend.parameters.limits import as_optional_whole
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend._compat import Context
@@ -23,7 +23,7 @@ class PagedOperator(AmplifyBackendOperator):
     items_member: ClassVar[str]
     template_fields: Sequence[str] = (*AmplifyBackendOperator.template_fields, "max_items")
 
-    readers = AmplifyBackendOperator.readers | {"max_items": partial(as_optional_number, least=1)}
+    readers = AmplifyBackendOperator.readers | {"max_items": partial(as_optional_whole, least=1)}
 
     def __init__(self, *, max_items: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -183,7 +183,7 @@ class CompareBackendsOperator(SnapshotParameters):
         "left": as_side,
         "right": as_side,
         "fail_on": partial(as_choice, accepted=FAIL_ON),
-        "ignore": partial(as_optional_names, read=lambda name, value: str(value)),
+        "ignore": partial(as_optional_names, read=lambda name, value: str(value), may_be_empty=True),
     }
     ui_color = "#fff3e0"
 

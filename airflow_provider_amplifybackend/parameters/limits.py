@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
-from airflow_provider_amplifybackend.parameters.reading import as_number
+from airflow_provider_amplifybackend.parameters.reading import EMPTY_RENDERINGS, as_number
 
 # Ten years: more than any job takes, and within what clocks, dates and databases can hold, which a wait must not find
 # out after its job has started.
@@ -35,6 +35,13 @@ def as_whole(name: str, value: Any, *, least: int, most: int = 2**31) -> int:
     if not number.is_integer():
         raise BackendParameterError(f"{name}={number!r} must be a whole number")
     return int(number)
+
+
+def as_optional_whole(name: str, value: Any, *, least: int) -> int | None:
+    """Return a whole number, or None where there is none."""
+    if value is None or (isinstance(value, str) and value.strip() in EMPTY_RENDERINGS):
+        return None
+    return as_whole(name, value, least=least)
 
 
 def as_waiter_delay(name: str, value: Any) -> float:

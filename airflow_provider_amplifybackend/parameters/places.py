@@ -24,13 +24,14 @@ def as_optional_place(name: str, value: Any) -> Any:
 
 
 def as_optional_names(
-    name: str, value: Any, *, read: Callable[[str, Any], Any] = as_name
-) -> list[str] | None:  # fmt: skip
+    name: str, value: Any, *, read: Callable[[str, Any], Any] = as_name, may_be_empty: bool = False
+) -> list[str] | None:
     """Return a list of names, also from its JSON or from a text with commas; None where there is none.
 
     An empty list is an error: something was meant, and all is another thing than nothing.
 
     :param read: Reads one of them.
+    :param may_be_empty: Accept an empty list, where the default is none of them.
     """
     if value is None:
         return None
@@ -38,7 +39,7 @@ def as_optional_names(
     given = _split(name, value) if isinstance(value, str) else value
     if not isinstance(given, list | tuple):
         raise BackendParameterError(f"{name}={shown(value)} must be a list of names")
-    if not given:
+    if not given and not may_be_empty:
         raise BackendParameterError(f"{name} names nothing; leave it out for the default")
     return list(dict.fromkeys(read(name, one) for one in given))
 

@@ -186,13 +186,6 @@ def as_number(name: str, value: Any, *, least: float) -> float:
     return number
 
 
-def as_optional_number(name: str, value: Any, *, least: float) -> float | None:
-    """Return a number, or None where there is none."""
-    if value is None or (isinstance(value, str) and value.strip() in EMPTY_RENDERINGS):
-        return None
-    return as_number(name, value, least=least)
-
-
 def as_text(value: Any) -> str | None:
     """Return the text that a value is for a member of text: itself, or an integer's digits; None if it is neither.
 

@@ -10,9 +10,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_amplifybackend.core.requests import drive
 from airflow_provider_amplifybackend.fleet.comparing import MOST_RESULT_BYTES, Change, Difference, compare, result, text
-from airflow_provider_amplifybackend.fleet.snapshot import Key, SnapshotError, Subject, as_bytes, document, parsed
-from airflow_provider_amplifybackend.guard.inventory import Gap, Inventory
+from airflow_provider_amplifybackend.fleet.snapshot import (
+    Key,
+    SnapshotError,
+    Subject,
+    as_bytes,
+    document,
+    facts,
+    parsed,
+    read_snapshot,
+)
+from airflow_provider_amplifybackend.guard.inventory import MOST_RESOURCES, Gap, Inventory
+from airflow_provider_amplifybackend.guard.signs import Ask, UnreadableError
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
 KEY = Key("a key", b"a key of enough letters")
@@ -185,6 +196,45 @@ def test_a_part_that_was_not_read_is_not_comparable_and_no_difference() -> None:
     assert changes(snapshot(content), half) == {"auth.people": "not comparable", "storage.files.x": "changed"}
     nothing = snapshot({}, gaps=(Gap("GetBackend", "AccessDenied"),))
     assert changes(snapshot(content), nothing) == {"": "not comparable"}
+
+
+def with_buckets(number: int) -> Any:
+    """The snapshot of an environment with that many buckets, between as many tables."""
+    entries = {f"{kind}{place}": {"service": kind} for place in range(number) for kind in ("DynamoDB", "S3")}
+
+    def reply(ask: Ask) -> dict[str, Any]:
+        if ask.operation == "GetBackend":
+            return {"AmplifyMetaConfig": json.dumps({"storage": entries})}
+        return {"ResourceConfig": {"BucketName": ask.request["ResourceName"]}}
+
+    return drive(read_snapshot(Subject("d1app", "dev", ""), NOW, KEY), reply, thrown_in=(UnreadableError,))
+
+
+def test_resources_beyond_the_bound_make_their_category_incomparable_and_none_below_it() -> None:
+    full, more = with_buckets(MOST_RESOURCES), with_buckets(MOST_RESOURCES + 1)
+    assert (facts(full)["resources"], facts(full)["unreadable"]) == (MOST_RESOURCES, [])
+    (gap,) = facts(more)["unreadable"]
+    assert (gap["path"], gap["why"], gap["hides"]) == ("storage", f"there are more than {MOST_RESOURCES}", True)
+    assert changes(full, full) == {}
+    assert changes(more, more, "environment.*") == {"storage": "not comparable"}
+
+
+def with_api(*, is_readable: bool) -> Any:
+    """The snapshot of an environment with an API, which may be denied."""
+
+    def reply(ask: Ask) -> dict[str, Any]:
+        if ask.operation == "GetBackend":
+            return {"AmplifyMetaConfig": json.dumps({"api": {"shop": {"service": "AppSync"}}})}
+        if not is_readable:
+            raise UnreadableError(ask, "AccessDenied", is_missing=False)
+        return {"ResourceName": "shop", "Status": "STALE"}
+
+    return drive(read_snapshot(Subject("d1app", "dev", ""), NOW, KEY), reply, thrown_in=(UnreadableError,))
+
+
+def test_the_models_of_an_api_that_was_not_read_are_no_difference_either() -> None:
+    one, other = with_api(is_readable=True), with_api(is_readable=False)
+    assert changes(one, other) == {"api.shop": "not comparable", "models.shop": "not comparable"}
 
 
 def test_patterns_leave_out_what_does_not_matter() -> None:

@@ -24,7 +24,15 @@ from airflow_provider_amplifybackend.guard.inventory import (
     read_environment,
     remembering,
 )
-from airflow_provider_amplifybackend.guard.plan import Plan, PlanError, PlannedSign, Scope, difference, read_plan
+from airflow_provider_amplifybackend.guard.plan import (
+    Plan,
+    PlanError,
+    PlannedSign,
+    Scope,
+    difference,
+    merged,
+    read_plan,
+)
 from airflow_provider_amplifybackend.guard.plan_text import as_xcom, plan_text
 from airflow_provider_amplifybackend.guard.signs import Ask, UnreadableError
 
@@ -57,6 +65,25 @@ PLANS = st.builds(
     ).map(tuple),
     counts=st.dictionaries(st.sampled_from(["users", "items"]), st.dictionaries(NAMES, st.integers(0, 9), max_size=2)),
 )
+
+
+# Of several tries
+
+
+@given(PLANS, PLANS)
+def test_merged_plans_of_one_scope_have_what_either_has_seen_and_can_be_stored(earlier: Plan, now: Plan) -> None:
+    now = replace(now, scope=earlier.scope)
+    both = merged(earlier, now)
+    assert {thing.key for thing in both.things} == {thing.key for thing in (*earlier.things, *now.things)}
+    assert set(now.things) <= set(both.things)
+    assert {gap.what for gap in both.unknown} == {gap.what for gap in (*earlier.unknown, *now.unknown)}
+    assert Plan.from_dict(both.to_dict()).digest == both.digest
+    assert merged(both, now).digest == both.digest
+
+
+def test_a_plan_for_another_environment_is_not_merged() -> None:
+    one, other = (Plan(Scope("d1", name), (name,), (Thing(name, inventory.STACK, name),)) for name in ("one", "other"))
+    assert merged(one, other) == other
 
 
 # The digest

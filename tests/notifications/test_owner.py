@@ -206,6 +206,19 @@ def test_a_task_that_is_not_ours_is_about_the_app_that_is_given() -> None:
     assert failure.subject == "Task failed: environment staging, app d1"
 
 
+def test_a_notifier_that_is_called_twice_names_the_environment_of_each_failure(service: LocalAmplifyBackend) -> None:
+    """One object in `default_args` is that of all tasks, and `dag.test()` runs them in one process."""
+    told: list[Any] = []
+    notifier = BackendOwnerNotifier(
+        channels={}, default=told.append, app_id="{{ params.app }}", backend_environment_name="{{ params.environment }}"
+    )
+    for environment in ("one", "two"):
+        params = {"app": APP, "environment": environment}
+        notifier(context_of(RuntimeError("no")) | {"dag": None, "params": params})
+    assert [context["backend_failure"]["environment"] for context in told] == ["one", "two"]
+    assert notifier.backend_environment_name == "{{ params.environment }}"
+
+
 def test_a_name_that_was_not_rendered_is_asked_for_nowhere(service: LocalAmplifyBackend) -> None:
     told: list[Any] = []
     notifier = BackendOwnerNotifier(channels={}, default=told.append)

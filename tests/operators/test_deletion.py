@@ -12,10 +12,17 @@ import pytest
 
 from airflow_provider_amplifybackend.core import timing
 from airflow_provider_amplifybackend.core.guard_refusal import GuardRefusal
-from airflow_provider_amplifybackend.exceptions import BackendGuardError, BackendParameterError, BackendRecordError
+from airflow_provider_amplifybackend.exceptions import (
+    BackendGuardError,
+    BackendJobFailedError,
+    BackendLeftoversError,
+    BackendParameterError,
+    BackendRecordError,
+)
 from airflow_provider_amplifybackend.guard.record import TaskFacts, file_name
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.operators._deleting import memory_problem
+from airflow_provider_amplifybackend.operators._deletion import BEFORE_KEY
 from airflow_provider_amplifybackend.task_groups.ephemeral import ephemeral_environment
 from airflow_provider_amplifybackend.task_groups.reaper import reap_environments
 from airflow_provider_amplifybackend.validation import validate_dag
@@ -353,6 +360,29 @@ def test_what_was_there_before_is_in_the_state_store_where_nothing_else_has_it(
     assert deletions() == 1
     store.dies_before_write = None
     assert len(task(dags, leftovers="report").execute(context(store, try_number=2))["leftovers"]) == 1
+
+
+@pytest.mark.skipif(AIRFLOW < (3, 3), reason="no task state store")
+@pytest.mark.parametrize("earlier", [True, False], ids=["read", "of another version"])
+def test_what_only_a_failed_try_has_seen_is_looked_for_after_the_one_that_completes(
+    dags: DagRunner, service: LocalAmplifyBackend, earlier: bool
+) -> None:
+    service.control.add_fault("DeleteBackend", kind="job_fails", error="DELETE_FAILED", times=1)
+    store = StateStore()
+    with pytest.raises(BackendJobFailedError):
+        task(dags, leftovers="fail").execute(context(store))
+    if not earlier:
+        store.set(BEFORE_KEY, store.get(BEFORE_KEY) | {"version": 0})
+    # The configuration names another stack now, so that the next try does not see the first one's.
+    meta = {"providers": {"awscloudformation": {"StackName": "amplify-other"}}}
+    service.control.seed_app(APP, {"name": "staging", "meta": meta})
+    service.control.add_fault("DeleteBackend", kind="leftovers", what=["stack"])
+    with pytest.raises(BackendLeftoversError) as error:
+        task(dags, leftovers="fail").execute(context(store, try_number=2))
+    if earlier:
+        assert [left["type"] for left in error.value.leftovers] == ["AWS::CloudFormation::Stack"]
+    else:
+        assert "a plan of version 0" in str(error.value)
 
 
 def test_without_a_store_leftovers_need_a_plan_or_a_record(

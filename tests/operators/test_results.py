@@ -544,6 +544,14 @@ def test_a_listing_has_all_pages_and_ends_exactly_at_its_limit(
     assert ("NextToken" in result) is (len(ids) < JOBS)
 
 
+def test_a_limit_that_is_no_whole_number_is_refused_before_anything_is_asked(
+    dags: DagRunner, many_jobs: LocalAmplifyBackend
+) -> None:
+    body = 'ListBackendJobsOperator(task_id="list", app_id="dbusy", backend_environment_name="main", max_items="2.5")'
+    assert "max_items=2.5 must be a whole number" in dags.run(IMPORTS + body).error("list")
+    assert many_jobs.control.journal("ListBackendJobs") == []
+
+
 def test_a_listing_goes_on_where_its_limit_ended_the_last_one(dags: DagRunner, many_jobs: LocalAmplifyBackend) -> None:
     first = listing(dags, max_items=35)
     rest = listing(dags, next_token=first["NextToken"])

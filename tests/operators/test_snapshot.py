@@ -224,6 +224,29 @@ def test_drift_fails_the_task_at_once_if_it_shall(
     assert "SignInMethod: EMAIL -> PHONE_NUMBER" in run.error("compare")
 
 
+def with_tables(*guests: str) -> dict[str, Any]:
+    """An environment whose storage is twenty tables and, after them, a bucket in which guests may do this."""
+    tables = {f"table{number}": {"service": "DynamoDB"} for number in range(20)}
+    permissions = {"Authenticated": ["READ"], "UnAuthenticated": guests}
+    return {
+        "name": "staging",
+        "meta": {"storage": {**tables, "files": {"service": "S3"}}},
+        "storage": {"files": {"Permissions": permissions, "ServiceName": "S3"}},
+    }
+
+
+def test_a_bucket_behind_many_tables_is_in_a_snapshot_and_its_rights_are_compared(
+    take: Callable[..., Finished], compare: Callable[..., Finished], full: Any, tmp_path: Path
+) -> None:
+    full.control.seed_app(APP, with_tables("READ"))
+    found = take(tmp_path).xcom("snapshot")
+    assert set(written(tmp_path)["content"]["storage"]) == {"files"}
+    full.control.seed_app(APP, with_tables("READ", "DELETE"))
+    error = compare(found["path"], STAGING, "fail_on='difference'").error("compare")
+    assert "BackendDriftError" in error
+    assert "+ storage.files.ResourceConfig.Permissions.UnAuthenticated[]: DELETE" in error
+
+
 def test_what_does_not_matter_can_be_ignored(
     take: Callable[..., Finished], compare: Callable[..., Finished], full: Any, tmp_path: Path
 ) -> None:
@@ -231,6 +254,15 @@ def test_what_does_not_matter_can_be_ignored(
     full.control.seed_app(APP, environment(SignInMethod="PHONE_NUMBER"))
     ignore = "ignore=['auth.*', '*secret*', 'environment.AmplifyMetaConfig.*'], fail_on='doubt'"
     assert compare(path, STAGING, ignore).state == "success"
+
+
+@pytest.mark.parametrize("ignore", ["[]", "'[]'", "'{{ [] | tojson }}'"])
+def test_an_empty_list_ignores_nothing(
+    compare: Callable[..., Finished], full: Any, with_key: None, ignore: str
+) -> None:
+    run = compare(STAGING, STAGING, f"ignore={ignore}")
+    assert run.state == "success", run.errors("compare")
+    assert run.xcom("compare")["equal"] is True
 
 
 def test_a_changed_secret_is_seen_and_never_shown(

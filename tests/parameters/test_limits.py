@@ -16,6 +16,7 @@ from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.parameters.limits import (
     LONGEST_WAIT,
     as_bounded,
+    as_optional_whole,
     as_waiter_delay,
     as_waiter_max_attempts,
     budget_problems,
@@ -55,6 +56,19 @@ def test_what_is_no_number_of_seconds_is_refused_by_its_name(read: Any, value: A
 )
 def test_what_is_one_is_read(value: Any, seconds: float) -> None:
     assert as_bounded("parameter", value, least=0) == seconds
+
+
+@pytest.mark.parametrize(
+    ("value", "number"), [(3, 3), ("3", 3), (3.0, 3), ("3.0", 3), (None, None), ("None", None), (" ", None)]
+)
+def test_a_whole_number_can_be_left_out(value: Any, number: int | None) -> None:
+    assert as_optional_whole("max_items", value, least=1) == number
+
+
+@pytest.mark.parametrize("value", ["2.5", 2.5, 0, "0", "1e400", 2**31 + 1, True, []])
+def test_what_is_no_whole_number_is_refused_by_its_name(value: Any) -> None:
+    with pytest.raises(BackendParameterError, match=r"^max_items"):
+        as_optional_whole("max_items", value, least=1)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
-"""`make demo ARGS=--stay`: the demo, then a page and Airflow's UI that stay until a signal, and nothing after it."""
+"""`make demo ARGS=--stay`: the demo, then a page and Airflow's UI that stay until a signal, and nothing after it.
+
+All of it in a shell whose settings lead elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,15 @@ from tests.system.engine_processes import MARK, Marked
 pytestmark = pytest.mark.system
 DEMO = Path(__file__).parents[2] / "scripts" / "demo.py"
 DAG_ID = "example_ephemeral_environment"
+# A shell of somebody who works on a real deployment. Each of these would end the demo, or lead it elsewhere.
+SHELL = {
+    "HTTP_PROXY": "http://127.0.0.1:9",
+    "AIRFLOW__SECRETS__BACKEND": "nowhere.Nothing",
+    "AIRFLOW__AMPLIFYBACKEND__GUARD": "off",
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_SCHEMA": "production",
+    "AWS_PROFILE": "production",
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+}
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -32,7 +44,7 @@ def demo(folder: Path) -> Iterator[tuple[subprocess.Popen[str], Marked]]:
     marked = Marked(uuid.uuid4().hex)
     process = subprocess.Popen(
         [sys.executable, str(DEMO), "--stay", "--job-seconds", "0.5"],
-        env={**os.environ, MARK: marked.mark, "TMPDIR": str(folder)},
+        env={**os.environ, **SHELL, MARK: marked.mark, "TMPDIR": str(folder)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -47,9 +59,10 @@ def demo(folder: Path) -> Iterator[tuple[subprocess.Popen[str], Marked]]:
 def said(process: subprocess.Popen[str], pattern: str) -> str:
     """Read on until it says something, and return what of it is in the pattern's group."""
     assert process.stdout is not None
-    lines = []
+    lines: list[str] = []
     for line in process.stdout:
         lines.append(line)
+        assert "NOT AS IT SHOULD BE" not in line, "".join(lines)
         if found := re.search(pattern, line):
             return found[1]
     raise AssertionError(f"it ended without: {pattern}\n{''.join(lines)}")
@@ -64,7 +77,7 @@ def read(url: str, **headers: str) -> str:
 def ended(process: subprocess.Popen[str], marked: Marked, folder: Path) -> int:
     process.communicate(timeout=120)
     assert marked.processes() == []
-    assert list(folder.glob("amplifybackend-demo-*")) == []
+    assert list(folder.iterdir()) == []
     return process.returncode
 
 

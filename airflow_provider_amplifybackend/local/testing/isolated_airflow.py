@@ -80,6 +80,26 @@ def aws_variables(home: Path) -> dict[str, str]:
     }
 
 
+def leave_aws(home: Path) -> None:
+    """Remove each variable of AWS from this process, and have boto3 find nothing in its place."""
+    for name in environment_names("AWS_", "BOTO"):
+        del os.environ[name]
+    os.environ |= aws_variables(home)
+
+
+def service_variables(endpoint_url: str) -> dict[str, str]:
+    """Return the variables with which the connection `aws_default` leads to a local service, and boto3 has keys for it.
+
+    The keys are for tasks with another connection, or none. The first one is the account; nobody checks the secret.
+    """
+    return {
+        "AWS_ACCESS_KEY_ID": DEFAULT_ACCOUNT,
+        "AWS_SECRET_ACCESS_KEY": "not-a-secret",
+        "AWS_DEFAULT_REGION": DEFAULT_REGION,
+        "AIRFLOW_CONN_AWS_DEFAULT": connection_json(endpoint_url),
+    }
+
+
 def connection_json(endpoint_url: str, *, region_name: str | None = DEFAULT_REGION, **extra: object) -> str:
     """Return an AWS connection to a local service, as an `AIRFLOW_CONN_*` variable takes it."""
     return json.dumps(
