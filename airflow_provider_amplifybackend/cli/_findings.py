@@ -98,10 +98,8 @@ def unread_finding(conn_id: str, unread: Sequence[Unread], *, is_optional: bool)
     return Finding(mark, "connection", f"{text}; boto3's own credentials are used")
 
 
-def found_finding(conn_id: str, conn_type: str, *, has_readable_extra: bool) -> Finding:
+def found_finding(conn_id: str, conn_type: str) -> Finding:
     """Return the finding about a connection that was found."""
-    if not has_readable_extra:
-        return Finding(Mark.WRONG, "connection", f"{conn_id} was found, but its extra is not a JSON object")
     if conn_type != "aws":
         text = f"{conn_id} was found, but its type is {foreign(conn_type)!r}, not 'aws'"
         return Finding(Mark.WARNING, "connection", text)

@@ -139,8 +139,7 @@ class CheckUp:
         try:
             wrapper = hook.conn_config
             if wrapper:
-                extra = hook.get_connection(conn_id).extra
-                return found_finding(conn_id, str(wrapper.conn_type), has_readable_extra=_is_object(extra))
+                return found_finding(conn_id, str(wrapper.conn_type))
         except AirflowNotFoundException as error:
             if unread := unread_places(conn_id):
                 return unread_finding(conn_id, unread, is_optional=False)
@@ -293,11 +292,3 @@ def _unusable(error: Exception) -> Finding:
     is_sentence = isinstance(error, AirflowException | ConnectionLookupError)
     text = foreign(error) if is_sentence else f"{type(error).__name__}: {foreign(error)}"
     return Finding(Mark.WRONG, "connection", text)
-
-
-def _is_object(extra: str | None) -> bool:
-    """Tell whether the extra of a connection can be read: of one that cannot, Airflow makes an empty one."""
-    try:
-        return not extra or isinstance(json.loads(extra), dict)
-    except (ValueError, RecursionError):
-        return False

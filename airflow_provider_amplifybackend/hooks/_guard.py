@@ -13,7 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow_provider_amplifybackend.core.guard_refusal import GuardRefusal
 from airflow_provider_amplifybackend.core.requests import ServiceError, drive, says_missing
 from airflow_provider_amplifybackend.core.timing import current
-from airflow_provider_amplifybackend.exceptions import BackendGuardError, BackendRequestError
+from airflow_provider_amplifybackend.exceptions import (
+    BackendGuardError,
+    BackendParameterError,
+    BackendRequestError,
+)
 from airflow_provider_amplifybackend.guard import protected, settings, signs, verdict
 from airflow_provider_amplifybackend.guard.conditions import Conditions, utc_now
 from airflow_provider_amplifybackend.guard.lease_reads import read_lease
@@ -65,7 +69,7 @@ class Guard:
         reach = reach_of(operation, request)
         if reach is None:
             return
-        self._look_at_connection_again()
+        self._look_at_connection_again(reach)
         environments = self._check_names(reach, lists_always=True)
         self._check_signs(reach, environments)
         for check in self.last_checks:
@@ -151,17 +155,24 @@ class Guard:
     def _entries_of_connection(self) -> list[protected.Entry]:
         extra = self._extra
         if extra is None:
-            extra = self._hook.conn_config.extra_config if self._hook.conn_config else {}
+            try:
+                extra = self._hook.conn_config.extra_config if self._hook.conn_config else {}
+            except BackendParameterError as error:
+                raise protected.SettingError(str(error)) from None
         where = f"of the connection {self._hook.aws_conn_id!r}"
         return protected.entries_of_connection(extra, settings.SECTION, where)
 
-    def _look_at_connection_again(self) -> None:
+    def _look_at_connection_again(self, reach: Reach) -> None:
         """Read the connection's extra anew: the hook has had it since its first request, and has perhaps waited since.
 
+        :raises BackendGuardError: The extra cannot be read, so nobody knows what it protects.
         :raises AirflowException: It cannot be looked up, which a retry may lift.
         """
-        if self._hook.aws_conn_id and self._hook.conn_config:
-            self._extra = self._hook.get_connection(self._hook.aws_conn_id).extra_dejson
+        try:
+            if self._hook.aws_conn_id and self._hook.conn_config:
+                self._extra = self._hook.get_connection(self._hook.aws_conn_id).extra_dejson
+        except BackendParameterError as error:
+            raise self._error(reach, Refusal(GuardRefusal.SETTING, str(error))) from None
 
     def _list_environments(self, reach: Reach) -> tuple[str, ...]:
         try:

@@ -27,6 +27,7 @@ from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackend
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.local.testing.isolated_airflow import connection_json, environment_names
 from airflow_provider_amplifybackend.retries import Action, advice_for
+from tests.airflow_versions import MAKES_DAMAGED_CONNECTIONS
 from tests.front import Front
 from tests.samples import APP
 
@@ -455,6 +456,30 @@ def test_a_condition_that_cannot_be_read_for_the_moment_is_no_refusal(
     service.control.add_fault(service="*", operation="GetBackendEnvironment", kind="throttle")
     with pytest.raises(BackendRequestError, match="GetBackendEnvironment"):
         impatient.call("DeleteBackend", DELETE)
+    assert sent("DeleteBackend") == 0
+
+
+# ------------------------------------------------------------------------------------------------------ the connection
+
+
+@pytest.mark.skipif(not MAKES_DAMAGED_CONNECTIONS, reason="for this Airflow there is no connection then")
+def test_a_connection_that_gets_a_typo_during_a_wait_protects_as_long_as_nobody_can_read_it(
+    service: LocalAmplifyBackend, monkeypatch: pytest.MonkeyPatch, sent: Sent
+) -> None:
+    members = json.loads(connection_json(service.endpoint_url, amplifybackend={"protected": ["production"]}))
+    monkeypatch.setenv("AIRFLOW_CONN_BAD", json.dumps(members))
+    hook = AmplifyBackendHook(aws_conn_id="bad")
+    hook.call("GetBackend", DELETE)
+    monkeypatch.setenv("AIRFLOW_CONN_BAD", json.dumps(members | {"extra": f"{json.dumps(members['extra'])[:-1]},}}"}))
+    ways: list[Callable[[], Any]] = [
+        lambda: hook.check_guard("DeleteBackend", DELETE),
+        lambda: hook.conn.delete_backend(**DELETE),
+        lambda: AmplifyBackendHook(aws_conn_id="bad").guard.check_names("DeleteBackend", DELETE),
+    ]
+    for way in ways:
+        with pytest.raises(BackendGuardError, match="the extra of the connection 'bad' is not a JSON object") as caught:
+            way()
+        assert caught.value.reason is GuardRefusal.SETTING
     assert sent("DeleteBackend") == 0
 
 
