@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_amplifybackend.core.guard_refusal import GuardRefusal
-from airflow_provider_amplifybackend.core.requests import ServiceError, drive, says_missing
+from airflow_provider_amplifybackend.core.requests import FaultKind, ServiceError, drive
 from airflow_provider_amplifybackend.core.timing import current
 from airflow_provider_amplifybackend.exceptions import (
     BackendGuardError,
@@ -20,7 +20,7 @@ from airflow_provider_amplifybackend.exceptions import (
 )
 from airflow_provider_amplifybackend.guard import protected, settings, signs, verdict
 from airflow_provider_amplifybackend.guard.conditions import Conditions, utc_now
-from airflow_provider_amplifybackend.guard.lease_reads import read_lease
+from airflow_provider_amplifybackend.guard.lease_reads import list_environments, read_lease
 from airflow_provider_amplifybackend.guard.reach import Reach, reach_of
 from airflow_provider_amplifybackend.guard.verdict import Mode, Refusal
 from airflow_provider_amplifybackend.hooks._wire import names_on_the_wire, operation_on_the_wire, prepare
@@ -178,14 +178,35 @@ class Guard:
         try:
             listed = self._hook.attempt("GetBackend", {"AppId": reach.app_id}).get("BackendEnvironmentList")
         except ServiceError as error:
-            if says_missing(error):
+            if error.kind is FaultKind.NOT_FOUND:
                 return ()
             if error.may_pass:
                 raise self._hiccup(reach, f"amplifybackend:GetBackend ({error.code})") from error
+            if error.code == signs.AMBIGUOUS:
+                return self._none_at_all(reach)
             raise self._unlisted(reach, f"{error.code}. Allow amplifybackend:GetBackend") from None
         if not isinstance(listed, list):  # an answer without a list is not one with an empty list
             raise self._unlisted(reach, "the answer of GetBackend has no list")
         return tuple(map(str, listed))
+
+    def _none_at_all(self, reach: Reach) -> tuple[str, ...]:
+        """Return no names, if AWS Amplify has no environment of the app either.
+
+        The service's answer can mean that nothing is left, as for a retry after the removal, and other things.
+        """
+        try:
+            known = self.read(list_environments(reach.app_id))
+        except signs.UnreadableError as error:
+            if error.is_missing:
+                return ()
+            if error.hiccup:
+                raise self._hiccup(reach, str(error)) from error.hiccup
+            why = f"AWS Amplify does not say whether there are any: {error}. Allow amplify:ListBackendEnvironments"
+        else:
+            if not known:
+                return ()
+            why = f"AWS Amplify has {', '.join(map(repr, known))}. Find out why GetBackend is refused"
+        raise self._unlisted(reach, f"GetBackend answers {signs.AMBIGUOUS}, and {why}")
 
     def _unlisted(self, reach: Reach, why: str) -> BackendGuardError:
         text = f"the environments of app {reach.app_id!r} cannot be listed, so nobody knows what would be removed"

@@ -741,6 +741,114 @@ def test_an_answer_without_a_list_is_no_empty_list(
     assert sent("RemoveAllBackends") == 0
 
 
+# ----------------------------------------------------------------------------------------- an answer that can mean gone
+
+REFUSED: dict[str, Any] = {"kind": "error", "status": 400, "code": "ValidationException", "message": "no"}
+ON_ALL: dict[str, Callable[[AmplifyBackendHook], Any]] = {
+    "names": lambda hook: hook.guard.check_names("RemoveAllBackends", REMOVE_ALL),
+    "everything": lambda hook: hook.check_guard("RemoveAllBackends", REMOVE_ALL),
+    "call": lambda hook: hook.call("RemoveAllBackends", REMOVE_ALL),
+}
+
+
+@pytest.mark.parametrize("way", ON_ALL)
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (None, "AWS Amplify has 'production', 'staging'"),
+        ("denied", "AWS Amplify does not say whether there are any: amplify:ListBackendEnvironments"),
+    ],
+)
+def test_a_list_that_is_refused_is_no_empty_list(
+    way: str, fault: str | None, told: str,
+    hook: AmplifyBackendHook, service: LocalAmplifyBackend, protect: Protect, sent: Sent,
+) -> None:  # fmt: skip
+    protect("production")
+    service.control.add_fault("GetBackend", **REFUSED)
+    if fault:
+        service.control.add_fault("ListBackendEnvironments", kind=fault, service="amplify")
+    with pytest.raises(BackendGuardError, match=f"GetBackend answers ValidationException, and {told}") as caught:
+        ON_ALL[way](hook)
+    assert caught.value.reason is GuardRefusal.UNREADABLE_LIST
+    assert sent("RemoveAllBackends") == 0
+
+
+@pytest.mark.parametrize("way", ON_ALL)
+def test_a_list_that_is_refused_is_empty_where_aws_amplify_has_no_environment_either(
+    way: str, hook: AmplifyBackendHook, service: LocalAmplifyBackend, protect: Protect, sent: Sent
+) -> None:
+    protect("production")
+    service.client().remove_all_backends(AppId=APP)
+    service.control.advance(60)
+    service.control.clear_journal()
+    service.control.add_fault("GetBackend", **REFUSED)
+    ON_ALL[way](hook)
+    assert sent("RemoveAllBackends") == int(way == "call")
+
+
+def test_whether_a_list_is_empty_is_asked_again_by_a_retry(
+    impatient: AmplifyBackendHook, service: LocalAmplifyBackend
+) -> None:
+    service.control.add_fault("GetBackend", **REFUSED)
+    service.control.add_fault("ListBackendEnvironments", kind="throttle", service="amplify")
+    with pytest.raises(BackendRequestError, match="amplify:ListBackendEnvironments") as caught:
+        impatient.check_guard("RemoveAllBackends", REMOVE_ALL)
+    assert advice_for(caught.value).action is Action.RETRY
+
+
+@pytest.mark.parametrize("reason", [GuardRefusal.LOCKED, GuardRefusal.TERMINATION_PROTECTION])
+def test_signs_are_read_although_the_service_refuses_to_show_the_environment(
+    reason: GuardRefusal, hook: AmplifyBackendHook, service: LocalAmplifyBackend, sent: Sent
+) -> None:
+    sign(service, **SIGNS[reason])
+    service.control.add_fault("GetBackend", **REFUSED)
+    with pytest.raises(BackendGuardError) as caught:
+        hook.call("DeleteBackend", DELETE)
+    assert caught.value.reason is reason
+    assert sent("DeleteBackend") == 0
+
+
+@pytest.mark.parametrize("conditions", [{"older_than": "3h"}, {"empty": True}, {"created_by_this_run": True}], ids=str)
+def test_no_condition_holds_because_the_service_refuses_to_show_the_environment(
+    conditions: dict[str, Any], hook: AmplifyBackendHook, service: LocalAmplifyBackend, sent: Sent
+) -> None:
+    sign(service, age_seconds=7200)
+    hook.guard.conditions = conditions_of(conditions)
+    service.control.add_fault("GetBackend", **REFUSED)
+    with pytest.raises(BackendGuardError) as caught:
+        hook.call("DeleteBackend", DELETE)
+    assert caught.value.reason is GuardRefusal.CONDITION
+    assert sent("DeleteBackend") == 0
+
+
+@pytest.mark.parametrize(("mode", "is_refused"), [(Mode.AUTO, False), (Mode.REQUIRE, True)])
+def test_require_refuses_where_nobody_says_whether_the_environment_is_gone(
+    mode: Mode, is_refused: bool, hook: AmplifyBackendHook, service: LocalAmplifyBackend, sent: Sent
+) -> None:
+    hook.guard.mode = mode
+    service.control.add_fault("GetBackend", **REFUSED)
+    service.control.add_fault("GetBackendEnvironment", kind="denied", service="amplify")
+    if is_refused:
+        with pytest.raises(BackendGuardError, match="amplify:GetBackendEnvironment") as caught:
+            hook.call("DeleteBackend", DELETE)
+        assert caught.value.reason is GuardRefusal.UNREADABLE_SIGN
+    else:
+        hook.call("DeleteBackend", DELETE)
+    assert sent("DeleteBackend") == int(not is_refused)
+
+
+@pytest.mark.parametrize("mode", [Mode.AUTO, Mode.REQUIRE])
+def test_the_guard_lets_a_retry_pass_after_the_environment_has_gone(
+    mode: Mode, hook: AmplifyBackendHook, service: LocalAmplifyBackend
+) -> None:
+    hook.guard.mode = mode
+    hook.guard.conditions = conditions_of({"older_than": "1d", "empty": True})
+    service.control.set(gone_environment="ValidationException")
+    service.client().delete_backend(**DELETE)
+    service.control.advance(60)
+    hook.check_guard("DeleteBackend", DELETE)
+
+
 def test_the_guard_refuses_with_an_error_that_says_where_the_rule_stands_and_who_can_lift_it(
     hook: AmplifyBackendHook, protect: Protect
 ) -> None:
