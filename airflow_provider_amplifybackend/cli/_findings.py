@@ -15,6 +15,7 @@ from enum import StrEnum
 from airflow_provider_amplifybackend.core.requests import PARAMETER_ERRORS, FaultKind, ServiceError, says_missing
 from airflow_provider_amplifybackend.core.secrets import redact_words
 from airflow_provider_amplifybackend.guard.verdict import Mode
+from airflow_provider_amplifybackend.hooks._secrets_places import Unread
 
 WIDTH = 118
 # AWS refuses a request whose time is more than five minutes off.
@@ -71,18 +72,6 @@ def broken_off(error: Exception) -> Finding:
 
 
 # ------------------------------------------------------------------------------------------------- the way to AWS
-
-
-@dataclass(frozen=True)
-class Unread:
-    """A place where a connection could not be looked up."""
-
-    where: str
-    why: str
-    is_database: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.why}"
 
 
 def unread_finding(conn_id: str, unread: Sequence[Unread], *, is_optional: bool) -> Finding:

@@ -149,6 +149,15 @@ def _damaged(form: Callable[[str, dict[str, Any]], str]) -> Callable[[World], No
     return close
 
 
+def _damages_the_default(world: World) -> None:
+    """Leave boto3's own way open: for Airflow there is no such connection then."""
+    members = {"AWS_ENDPOINT_URL": world.service.endpoint_url, "AWS_DEFAULT_REGION": "us-east-1"}
+    keys = {"AWS_ACCESS_KEY_ID": "123456789012", "AWS_SECRET_ACCESS_KEY": "not-a-secret"}
+    whole = connection_json(world.service.endpoint_url, **EXTRAS["a name"])
+    for name, value in {**members, **keys, "AIRFLOW_CONN_AWS_DEFAULT": whole[:-1]}.items():
+        world.setenv(name, value)
+
+
 def _by_connection(world: World) -> None:
     _call(world, aws_conn_id=PLAIN)
 
@@ -163,6 +172,7 @@ def _roads_of_connections() -> Iterator[Road]:
     for way, form in {"text": _with_a_comma_too_many, "an address": _as_address_with_a_comma_too_many}.items():
         closed = _damaged(form)
         yield Road(f"a connection whose extra is {way} with a typo", DELETION, _by_connection, closed_by=closed)
+    yield Road("a connection that cannot be looked up", DELETION, _call, closed_by=_damages_the_default)
     for deferrable in (False, True):
         yield Road(
             f"a connection that is changed during a wait{' in the triggerer' if deferrable else ''}",
