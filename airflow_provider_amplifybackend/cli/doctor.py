@@ -268,11 +268,13 @@ class CheckUp:
         from airflow_provider_amplifybackend.guard import settings, signs
         from airflow_provider_amplifybackend.guard.conditions import utc_now
         from airflow_provider_amplifybackend.guard.lease_reads import read_lease
-        from airflow_provider_amplifybackend.guard.protected import SettingError
+        from airflow_provider_amplifybackend.guard.protected import SettingError, refuse_app_id
 
         guard = self._hook.guard
         try:
             mode, entries = settings.configured_mode(), guard.protected_entries()
+            if self._app_id:
+                refuse_app_id(entries, self._app_id)
         except (settings.ModeError, SettingError) as error:
             return Finding(Mark.WRONG, "guard", f"every deletion and change is refused: {error}")
         facts = signs.Facts(now=utc_now(current().now()))
