@@ -81,6 +81,7 @@ XCOM_MAY_BE_NONE = not (3, 0) <= SERIES < (3, 2)
 HAS_ASSETS = SERIES >= (3, 0)
 HAS_STATE_STORE = SERIES >= (3, 3)
 HAS_PLUGIN_PAGES = SERIES >= (3, 1)  # in the navigation and on a task instance
+TASKS_READ_THE_DATABASE = SERIES < (3, 0)
 
 
 class StateStore(Protocol):
@@ -116,10 +117,9 @@ def try_to_remember() -> int | None:
 def first_reschedule_date(context: Context) -> datetime | None:
     """Return when a sensor that is rescheduled began to wait: at the first try of its round; None if that is now."""
     ti: Any = context["ti"]
-    if hasattr(ti, "get_first_reschedule_date"):
-        began: datetime | None = ti.get_first_reschedule_date(context)
-        return began
-    return _first_reschedule_date_of_airflow_2(ti)
+    read = getattr(ti, "get_first_reschedule_date", None)
+    began: datetime | None = read(context) if read else _first_reschedule_date_of_airflow_2(ti)
+    return began
 
 
 def _first_reschedule_date_of_airflow_2(ti: Any) -> datetime | None:
@@ -164,11 +164,10 @@ def states_of_tasks(context: Context, task_ids: Sequence[str], map_index: int) -
         states = list(found.get(ti.run_id, {}).values())
     else:  # a task of Airflow 2 reads the database itself
         run: Any = context["dag_run"]
-        wanted = set(task_ids)
         states = [
             one.state
             for one in run.get_task_instances()
-            if one.task_id in wanted and (map_index < 0 or one.map_index == map_index)
+            if one.task_id in task_ids and (map_index < 0 or one.map_index == map_index)
         ]
     return [str(getattr(state, "value", state)) for state in states if state is not None]
 
@@ -231,18 +230,14 @@ def asset(uri: str, **more: Any) -> Any:
     """
     if not HAS_ASSETS:
         raise ImportError(f"assets need Airflow 3.0 or newer; this is Airflow {airflow_version}")
-    from airflow.sdk import Asset
-
-    made = Asset(name=uri, uri=uri.replace("://", "/"), **more)
+    made = _first("airflow.sdk:Asset")(name=uri, uri=uri.replace("://", "/"), **more)
     object.__setattr__(made, "uri", uri)
     return made
 
 
 def asset_alias(name: str) -> Any:
     """Return an alias of assets (Airflow 3.0 and later)."""
-    from airflow.sdk import AssetAlias
-
-    return AssetAlias(name)
+    return _first("airflow.sdk:AssetAlias")(name)
 
 
 def retry_policy_module(feature: str) -> Any:
@@ -306,6 +301,12 @@ def open_filesystem(protocol: str, conn_id: str) -> Any:
     return _first("airflow.sdk.io:get_fs", "airflow.io:get_fs")(protocol, conn_id)
 
 
+def secrets_places() -> list[Any]:
+    """Return the places that Airflow asks for a connection, one after the other: those of tasks, where they differ."""
+    of_tasks = "airflow.sdk.execution_time.supervisor:ensure_secrets_backend_loaded"
+    return list(_first(of_tasks, "airflow.configuration:ensure_secrets_loaded")())
+
+
 def notifier_base() -> Any:
     """Return the base class of notifiers."""
     return _first("airflow.sdk.bases.notifier:BaseNotifier", "airflow.notifications.basenotifier:BaseNotifier")
@@ -353,6 +354,7 @@ __all__ = [
     "HAS_PLUGIN_PAGES",
     "HAS_STATE_STORE",
     "SERIES",
+    "TASKS_READ_THE_DATABASE",
     "XCOM_MAY_BE_NONE",
     "AirflowException",
     "AirflowFailException",
@@ -386,6 +388,7 @@ __all__ = [
     "plugin_base",
     "redact",
     "retry_policy_module",
+    "secrets_places",
     "state_of_task",
     "states_of_tasks",
     "stats",

@@ -22,6 +22,9 @@ AIRFLOW = tuple(int(part) for part in version("apache-airflow").split(".")[:2])
 # the first request of a connection only (aio-libs/aiohttp#2596).
 SHOWS_PROXY_PASSWORDS = tuple(int(part) for part in version("aiohttp").split(".")[:3]) >= (3, 13, 3)
 
+# A connection of a variable whose extra is no JSON object is none at all for these.
+MAKES_DAMAGED_CONNECTIONS = not (3, 0) <= AIRFLOW < (3, 2)
+
 # The first lines of every DAG file that tests write.
 DAG_IMPORTS = """\
 try:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_amplifybackend.cli._findings import Unread, foreign
+from airflow_provider_amplifybackend.hooks._secrets_places import Unread, ask_places
 
 _LIVING = ("queued", "running")
 
@@ -54,22 +54,4 @@ def unread_places(conn_id: str) -> list[Unread]:
     """
     from airflow.configuration import ensure_secrets_loaded
 
-    unread = []
-    for place in ensure_secrets_loaded():
-        try:
-            place.get_connection(conn_id=conn_id)
-        except Exception as error:  # noqa: BLE001  # as above
-            unread.append(_unread(type(place).__name__, error))
-    return unread
-
-
-def _unread(place: str, error: Exception) -> Unread:
-    if place == "MetastoreBackend":
-        return Unread("Airflow's database", _reason(error), is_database=True)
-    # Such an error can quote what stands there, and that has secrets.
-    return Unread(place, type(error).__name__)
-
-
-def _reason(error: Exception) -> str:
-    """Return what the driver says, without the statement that SQLAlchemy adds."""
-    return f"{type(error).__name__}: {foreign(getattr(error, 'orig', None) or error)}"
+    return ask_places(conn_id, ensure_secrets_loaded()).unread

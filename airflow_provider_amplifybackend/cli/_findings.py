@@ -15,6 +15,7 @@ from enum import StrEnum
 from airflow_provider_amplifybackend.core.requests import PARAMETER_ERRORS, FaultKind, ServiceError, says_missing
 from airflow_provider_amplifybackend.core.secrets import redact_words
 from airflow_provider_amplifybackend.guard.verdict import Mode
+from airflow_provider_amplifybackend.hooks._secrets_places import Unread
 
 WIDTH = 118
 # AWS refuses a request whose time is more than five minutes off.
@@ -73,18 +74,6 @@ def broken_off(error: Exception) -> Finding:
 # ------------------------------------------------------------------------------------------------- the way to AWS
 
 
-@dataclass(frozen=True)
-class Unread:
-    """A place where a connection could not be looked up."""
-
-    where: str
-    why: str
-    is_database: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.why}"
-
-
 def unread_finding(conn_id: str, unread: Sequence[Unread], *, is_optional: bool) -> Finding:
     """Return the finding about a connection that was not found, and that may well be where nobody could look.
 
@@ -98,10 +87,8 @@ def unread_finding(conn_id: str, unread: Sequence[Unread], *, is_optional: bool)
     return Finding(mark, "connection", f"{text}; boto3's own credentials are used")
 
 
-def found_finding(conn_id: str, conn_type: str, *, has_readable_extra: bool) -> Finding:
+def found_finding(conn_id: str, conn_type: str) -> Finding:
     """Return the finding about a connection that was found."""
-    if not has_readable_extra:
-        return Finding(Mark.WRONG, "connection", f"{conn_id} was found, but its extra is not a JSON object")
     if conn_type != "aws":
         text = f"{conn_id} was found, but its type is {foreign(conn_type)!r}, not 'aws'"
         return Finding(Mark.WARNING, "connection", text)

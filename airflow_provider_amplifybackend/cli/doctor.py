@@ -139,8 +139,7 @@ class CheckUp:
         try:
             wrapper = hook.conn_config
             if wrapper:
-                extra = hook.get_connection(conn_id).extra
-                return found_finding(conn_id, str(wrapper.conn_type), has_readable_extra=_is_object(extra))
+                return found_finding(conn_id, str(wrapper.conn_type))
         except AirflowNotFoundException as error:
             if unread := unread_places(conn_id):
                 return unread_finding(conn_id, unread, is_optional=False)
@@ -269,11 +268,13 @@ class CheckUp:
         from airflow_provider_amplifybackend.guard import settings, signs
         from airflow_provider_amplifybackend.guard.conditions import utc_now
         from airflow_provider_amplifybackend.guard.lease_reads import read_lease
-        from airflow_provider_amplifybackend.guard.protected import SettingError
+        from airflow_provider_amplifybackend.guard.protected import SettingError, refuse_app_id
 
         guard = self._hook.guard
         try:
             mode, entries = settings.configured_mode(), guard.protected_entries()
+            if self._app_id:
+                refuse_app_id(entries, self._app_id)
         except (settings.ModeError, SettingError) as error:
             return Finding(Mark.WRONG, "guard", f"every deletion and change is refused: {error}")
         facts = signs.Facts(now=utc_now(current().now()))
@@ -293,11 +294,3 @@ def _unusable(error: Exception) -> Finding:
     is_sentence = isinstance(error, AirflowException | ConnectionLookupError)
     text = foreign(error) if is_sentence else f"{type(error).__name__}: {foreign(error)}"
     return Finding(Mark.WRONG, "connection", text)
-
-
-def _is_object(extra: str | None) -> bool:
-    """Tell whether the extra of a connection can be read: of one that cannot, Airflow makes an empty one."""
-    try:
-        return not extra or isinstance(json.loads(extra), dict)
-    except (ValueError, RecursionError):
-        return False

@@ -22,7 +22,12 @@ from airflow_provider_amplifybackend.fleet.leases import lease_of
 from airflow_provider_amplifybackend.fleet.migration import migration_of
 from airflow_provider_amplifybackend.fleet.reading import App, Environment
 from airflow_provider_amplifybackend.guard.inventory import MOST_RESOURCES
-from airflow_provider_amplifybackend.guard.protected import Entry, protected_environments
+from airflow_provider_amplifybackend.guard.protected import (
+    Entry,
+    SettingError,
+    protected_environments,
+    refuse_app_id,
+)
 
 # The columns, in the order in which tables show them; what is nested comes last.
 COLUMNS = (
@@ -69,6 +74,8 @@ class Place:
     # A job that has not ended for longer is stuck.
     stuck_after: timedelta
     entries: tuple[Entry, ...] = ()
+    # Why the protected names cannot be read; the guard then refuses every change.
+    setting_problem: str = ""
     stacks: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -145,10 +152,20 @@ def _last_change(environment: Environment) -> datetime | None:
 def _protection(place: Place, app: App, environment: Environment) -> list[str]:
     matches = protected_environments(place.entries, app.app_id, [environment.known.name])
     reasons = [f"{match.entry.text!r} of {match.entry.setting}" for match in matches]
+    if problem := place.setting_problem or _app_id_problem(place.entries, app.app_id):
+        reasons.append(f"every change is refused: {problem}")
     signs = environment.signs.signs if environment.signs else []
     if any(sign.refusal is GuardRefusal.TERMINATION_PROTECTION for sign in signs):
         reasons.append("termination protection")
     return reasons
+
+
+def _app_id_problem(entries: Iterable[Entry], app_id: str) -> str:
+    try:
+        refuse_app_id(entries, app_id)
+    except SettingError as error:
+        return str(error)
+    return ""
 
 
 def _unreadable(environment: Environment) -> list[str]:

@@ -21,6 +21,8 @@ from airflow_provider_amplifybackend.guard.protected import folded
 
 MIGRATION_VARIABLE = "GEN2_MIGRATION_ENVIRONMENT_NAME"
 HOLDING_SUFFIX = "-holding"
+# What the service answers for an environment that is gone, and for other things, too.
+AMBIGUOUS = "ValidationException"
 # All but DELETE_COMPLETE, under which a stack is listed for 90 more days.
 STACK_STATUSES = (
     "CREATE_IN_PROGRESS",
@@ -78,6 +80,11 @@ class UnreadableError(Exception):
         self.code = why
         self.is_missing = is_missing
         self.hiccup = hiccup
+
+    @property
+    def is_ambiguous(self) -> bool:
+        """Tell whether the answer can mean that there is no such thing, and something else as well."""
+        return self.is_missing and self.code == AMBIGUOUS
 
 
 @dataclass(frozen=True)
@@ -166,31 +173,48 @@ def is_holding_stack(name: str, app_id: str) -> bool:
 def environment_signs(
     app_id: str, environment: str, facts: Facts, *, wants_age: bool = False
 ) -> Generator[Ask, Mapping[str, Any], None]:
-    """Read the signs of an environment: those of its root stack, and what conditions ask for."""
+    """Read the signs of an environment: those of its root stack, and what conditions ask for.
+
+    Where the service's answer can mean that it is gone, and other things, AWS Amplify decides, which knows it, too.
+    """
     names = {"AppId": app_id, "BackendEnvironmentName": environment}
-    backend = yield from _read(Ask("amplifybackend", "GetBackend", names), facts)
-    if backend is None:
-        facts.exists = False
-        return
+    backend: Mapping[str, Any] = {}
+    is_doubtful = False
+    try:
+        backend = yield Ask("amplifybackend", "GetBackend", names)
+    except UnreadableError as error:
+        is_doubtful = error.is_ambiguous
+        if error.is_missing and not is_doubtful:
+            facts.exists = False
+            return
+        if not error.is_missing:
+            facts.note(error)
     meta = parse_document(backend.get("AmplifyMetaConfig"))
     facts.is_empty = is_empty(meta) if backend else None
     facts.stack_name = outputs(meta)["stack_name"]
     if wants_age or not facts.stack_name:
-        yield from _read_age(app_id, environment, facts)
+        is_known = yield from _read_age(app_id, environment, facts)
+        if is_doubtful and not is_known:
+            facts.exists = False
+            return
     if not facts.stack_name:
         facts.unreadable.append(f"the root stack of environment {environment}, which nothing names")
         return
     yield from stack_signs(facts.stack_name, facts)
 
 
-def _read_age(app_id: str, environment: str, facts: Facts) -> Generator[Ask, Mapping[str, Any], None]:
+def _read_age(app_id: str, environment: str, facts: Facts) -> Generator[Ask, Mapping[str, Any], bool]:
+    """Read what AWS Amplify knows of an environment, and return False if it has no such environment."""
     names = {"appId": app_id, "environmentName": environment}
-    answer = (yield from _read(Ask("amplify", "GetBackendEnvironment", names), facts)) or {}
+    answer = yield from _read(Ask("amplify", "GetBackendEnvironment", names), facts)
+    if answer is None:
+        return False
     known = answer.get("backendEnvironment") or {}
     created = known.get("createTime")
     facts.created = created if isinstance(created, datetime) else None
     facts.now = service_time(answer) or facts.now
     facts.stack_name = facts.stack_name or known.get("stackName")
+    return True
 
 
 def service_time(answer: Mapping[str, Any]) -> datetime | None:

@@ -26,6 +26,7 @@ from airflow_provider_amplifybackend.hooks._botocore_errors import (
 from airflow_provider_amplifybackend.hooks._client_log import guard_log, watch
 from airflow_provider_amplifybackend.hooks._connection_settings import (
     check_config_kwargs,
+    check_extra,
     limited,
     read_config_kwargs,
     read_endpoint,
@@ -112,7 +113,11 @@ class ConnectedHook(AwsBaseHook):
 
     @classmethod
     def get_connection(cls, conn_id: str) -> Any:
-        """Look up a connection; whatever goes wrong then says nothing about the connection."""
+        """
+        Look up a connection; whatever goes wrong then says nothing about the connection.
+
+        :raises BackendParameterError: It was found, and its extra is not a JSON object.
+        """
         try:
             connection = super().get_connection(conn_id)
         except (AirflowException, PermissionError) as error:  # there is none, or Airflow's own no
@@ -124,6 +129,7 @@ class ConnectedHook(AwsBaseHook):
             raise ConnectionLookupError(
                 f"the AWS connection aws_conn_id={conn_id!r} could not be looked up: {_shown(str(error))}"
             ) from (error if fit_to_log(error, _shown) else None)
+        check_extra(connection, conn_id)
         # Before the amazon provider and botocore log the settings at DEBUG.
         extra = connection.extra_dejson
         mask_texts([*passwords([extra, connection.host or ""]), *_external_ids(extra)])

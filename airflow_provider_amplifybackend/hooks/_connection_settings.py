@@ -21,6 +21,30 @@ from airflow_provider_amplifybackend.parameters.reading import shown
 CONFIG_KWARGS = "config_kwargs"
 
 
+def check_extra(connection: Any, connection_id: str) -> None:
+    """Refuse an extra that cannot be read: Airflow takes one with a typo for an empty one, and only logs it.
+
+    All that it sets would be dropped without a word: protected names, and the role and region that a task acts with.
+
+    :raises BackendParameterError: names the connection; what the extra contains is not shown, as it can hold secrets.
+    """
+    if not _is_readable(connection.extra):
+        raise BackendParameterError(
+            f"the extra of the connection {connection_id!r} is not a JSON object, so nothing in it can be read: no "
+            "region, role, endpoint or protected name. Correct it where the connection is defined; usual causes are "
+            "a comma too many and a missing quotation mark"
+        )
+
+
+def _is_readable(extra: Any) -> bool:
+    if extra is None or (isinstance(extra, str) and not extra.strip()):
+        return True
+    try:
+        return isinstance(json.loads(extra), dict)
+    except (ValueError, TypeError, RecursionError):
+        return False
+
+
 def read_config_kwargs(connection: Any) -> None:
     """Replace the ``config_kwargs`` of a connection by what they mean: JSON text is parsed, "7" is a number.
 

@@ -122,6 +122,7 @@ class FleetReader:
             self._place = replace(self._place, entries=tuple(self._hook.guard.protected_entries()))
         except SettingError as error:
             region.found.gap("which names are protected", error)
+            self._place = replace(self._place, setting_problem=str(error))
         return region
 
     def _rows_of_app(self, app: App) -> Iterator[Row]:

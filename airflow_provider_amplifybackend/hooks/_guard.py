@@ -10,15 +10,21 @@ import asyncio
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from airflow_provider_amplifybackend._compat import TASKS_READ_THE_DATABASE, current_run, secrets_places
 from airflow_provider_amplifybackend.core.guard_refusal import GuardRefusal
-from airflow_provider_amplifybackend.core.requests import ServiceError, drive, says_missing
+from airflow_provider_amplifybackend.core.requests import FaultKind, ServiceError, drive
 from airflow_provider_amplifybackend.core.timing import current
-from airflow_provider_amplifybackend.exceptions import BackendGuardError, BackendRequestError
+from airflow_provider_amplifybackend.exceptions import (
+    BackendGuardError,
+    BackendParameterError,
+    BackendRequestError,
+)
 from airflow_provider_amplifybackend.guard import protected, settings, signs, verdict
 from airflow_provider_amplifybackend.guard.conditions import Conditions, utc_now
-from airflow_provider_amplifybackend.guard.lease_reads import read_lease
+from airflow_provider_amplifybackend.guard.lease_reads import list_environments, read_lease
 from airflow_provider_amplifybackend.guard.reach import Reach, reach_of
 from airflow_provider_amplifybackend.guard.verdict import Mode, Refusal
+from airflow_provider_amplifybackend.hooks._secrets_places import ask_places
 from airflow_provider_amplifybackend.hooks._wire import names_on_the_wire, operation_on_the_wire, prepare
 from airflow_provider_amplifybackend.parameters import service_model
 
@@ -53,6 +59,8 @@ class Guard:
         self._elsewhere: dict[str, Guard] = {}
         # The connection's extra, as it was at the last full check.
         self._extra: Mapping[str, Any] | None = None
+        # Whether every place of connections has been asked, and none has it.
+        self._has_none = False
 
     # ------------------------------------------------------------------------------------------------- the checks
 
@@ -65,7 +73,7 @@ class Guard:
         reach = reach_of(operation, request)
         if reach is None:
             return
-        self._look_at_connection_again()
+        self._look_at_connection_again(reach)
         environments = self._check_names(reach, lists_always=True)
         self._check_signs(reach, environments)
         for check in self.last_checks:
@@ -151,30 +159,79 @@ class Guard:
     def _entries_of_connection(self) -> list[protected.Entry]:
         extra = self._extra
         if extra is None:
-            extra = self._hook.conn_config.extra_config if self._hook.conn_config else {}
+            try:
+                extra = self._hook.conn_config.extra_config if self._hook.conn_config else {}
+            except BackendParameterError as error:
+                raise protected.SettingError(str(error)) from None
         where = f"of the connection {self._hook.aws_conn_id!r}"
         return protected.entries_of_connection(extra, settings.SECTION, where)
 
-    def _look_at_connection_again(self) -> None:
+    def _look_at_connection_again(self, reach: Reach) -> None:
         """Read the connection's extra anew: the hook has had it since its first request, and has perhaps waited since.
 
+        :raises BackendGuardError: The extra cannot be read, so nobody knows what it protects.
+        :raises BackendRequestError: It was not found, and may be there all the same.
         :raises AirflowException: It cannot be looked up, which a retry may lift.
         """
-        if self._hook.aws_conn_id and self._hook.conn_config:
-            self._extra = self._hook.get_connection(self._hook.aws_conn_id).extra_dejson
+        if not self._hook.aws_conn_id:
+            return
+        try:
+            if not self._hook.conn_config:
+                self._make_sure_there_is_none(reach, self._hook.aws_conn_id)
+            else:
+                self._extra = self._hook.get_connection(self._hook.aws_conn_id).extra_dejson
+        except BackendParameterError as error:
+            raise self._error(reach, Refusal(GuardRefusal.SETTING, str(error))) from None
+
+    def _make_sure_there_is_none(self, reach: Reach, conn_id: str) -> None:
+        """Ask each place itself for the connection: what it would protect is not free because nobody could look."""
+        if self._has_none:
+            return
+        answers = ask_places(conn_id, secrets_places())
+        # A database that no task can ask has nothing for a task; nor has one that there is not, for a script.
+        asks_database = TASKS_READ_THE_DATABASE and current_run() is not None
+        unread = [place for place in answers.unread if asks_database or not place.is_database]
+        self._has_none = not unread and not answers.is_found
+        if self._has_none:
+            return
+        self._hook.renew_clients()
+        self._neighbours = None
+        why = f"cannot be looked up: {'; '.join(map(str, unread))}" if unread else "is there now, and was not before"
+        raise self._hiccup(reach, f"the connection {conn_id!r} {why}")
 
     def _list_environments(self, reach: Reach) -> tuple[str, ...]:
         try:
             listed = self._hook.attempt("GetBackend", {"AppId": reach.app_id}).get("BackendEnvironmentList")
         except ServiceError as error:
-            if says_missing(error):
+            if error.kind is FaultKind.NOT_FOUND:
                 return ()
             if error.may_pass:
-                raise self._hiccup(reach, f"amplifybackend:GetBackend ({error.code})") from error
+                raise self._hiccup(reach, f"amplifybackend:GetBackend ({error.code}) failed") from error
+            if error.code == signs.AMBIGUOUS:
+                return self._none_at_all(reach)
             raise self._unlisted(reach, f"{error.code}. Allow amplifybackend:GetBackend") from None
         if not isinstance(listed, list):  # an answer without a list is not one with an empty list
             raise self._unlisted(reach, "the answer of GetBackend has no list")
         return tuple(map(str, listed))
+
+    def _none_at_all(self, reach: Reach) -> tuple[str, ...]:
+        """Return no names, if AWS Amplify has no environment of the app either.
+
+        The service's answer can mean that nothing is left, as for a retry after the removal, and other things.
+        """
+        try:
+            known = self.read(list_environments(reach.app_id))
+        except signs.UnreadableError as error:
+            if error.is_missing:
+                return ()
+            if error.hiccup:
+                raise self._hiccup(reach, f"{error} failed") from error.hiccup
+            why = f"AWS Amplify does not say whether there are any: {error}. Allow amplify:ListBackendEnvironments"
+        else:
+            if not known:
+                return ()
+            why = f"AWS Amplify has {', '.join(map(repr, known))}. Find out why GetBackend is refused"
+        raise self._unlisted(reach, f"GetBackend answers {signs.AMBIGUOUS}, and {why}")
 
     def _unlisted(self, reach: Reach, why: str) -> BackendGuardError:
         text = f"the environments of app {reach.app_id!r} cannot be listed, so nobody knows what would be removed"
@@ -261,11 +318,11 @@ class Guard:
         """
         if facts.hiccups:
             error = facts.hiccups[0]
-            raise self._hiccup(reach, str(error)) from error.hiccup
+            raise self._hiccup(reach, f"{error} failed") from error.hiccup
 
-    def _hiccup(self, reach: Reach, read: str) -> BackendRequestError:
+    def _hiccup(self, reach: Reach, why: str) -> BackendRequestError:
         return BackendRequestError(
-            f"{_label(reach)}: nothing was sent, because the guard cannot check it just now: {read} failed. "
+            f"{_label(reach)}: nothing was sent, because the guard cannot check it just now: {why}. "
             "A retry checks it again"
         )
 

@@ -116,6 +116,28 @@ def test_protected_names_that_cannot_be_read_refuse_everything(run: Run, monkeyp
     assert (ended.status, marks(ended)["guard"]) == (1, "WRONG")
 
 
+@pytest.mark.parametrize("app_id", [APP, APP.upper()])
+@pytest.mark.parametrize("options", [("--app-id", APP), ()])
+def test_an_entry_that_is_the_id_of_the_app_refuses_everything(
+    run: Run, aws: LocalAmplifyBackend, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], app_id: str
+) -> None:
+    aws.control.seed_app(APP, "staging")
+    monkeypatch.setenv("AIRFLOW__AMPLIFYBACKEND__PROTECTED", app_id)
+    ended = run("doctor", *options, "--output", "json")
+    assert (ended.status, marks(ended)["guard"]) == (1, "WRONG")
+    assert texts(ended)["guard"].startswith("every deletion and change is refused: ")
+    assert f"'{app_id}/*'" in texts(ended)["guard"]
+
+
+def test_an_entry_that_is_the_id_of_another_app_refuses_nothing_of_this_one(
+    run: Run, aws: LocalAmplifyBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aws.control.seed_app(APP, "staging")
+    monkeypatch.setenv("AIRFLOW__AMPLIFYBACKEND__PROTECTED", "dother")
+    ended = run("doctor", "--app-id", APP, "--output", "json")
+    assert (ended.status, marks(ended)["guard"]) == (0, "ok")
+
+
 @pytest.mark.parametrize(("ahead", "status", "mark"), [(3600, 1, "WRONG"), (-3600, 1, "WRONG"), (120, 0, "warning")])
 def test_a_skewed_clock(run: Run, aws: LocalAmplifyBackend, ahead: int, status: int, mark: str) -> None:
     aws.control.set_clock(skew_seconds=ahead)

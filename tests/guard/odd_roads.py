@@ -122,10 +122,40 @@ def _with_extra_as_text(endpoint_url: str, extra: dict[str, Any]) -> str:
     return json.dumps(members | {"extra": json.dumps(members["extra"])})
 
 
+def _with_a_comma_too_many(endpoint_url: str, extra: dict[str, Any]) -> str:
+    members = json.loads(connection_json(endpoint_url, **extra))
+    return json.dumps(members | {"extra": f"{json.dumps(members['extra'])[:-1]},}}"})
+
+
 def _as_address(endpoint_url: str, extra: dict[str, Any]) -> str:
     texts = {name: json.dumps(value) for name, value in extra.items()}
     query = urllib.parse.urlencode({"region_name": "us-east-1", "endpoint_url": endpoint_url, **texts})
     return f"aws://123456789012:not-a-secret@/?{query}"
+
+
+def _as_address_with_a_comma_too_many(endpoint_url: str, extra: dict[str, Any]) -> str:
+    whole = json.loads(_with_a_comma_too_many(endpoint_url, extra))["extra"]
+    return f"aws://123456789012:not-a-secret@/?{urllib.parse.urlencode({'__extra__': whole})}"
+
+
+def _damaged(form: Callable[[str, dict[str, Any]], str]) -> Callable[[World], None]:
+    """Damage an extra, in an environment that has boto3's own settings for what was in it: the way is still open."""
+
+    def close(world: World) -> None:
+        world.setenv("AWS_ENDPOINT_URL", world.service.endpoint_url)
+        world.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        _connects(EXTRAS["a name"], form)(world)
+
+    return close
+
+
+def _damages_the_default(world: World) -> None:
+    """Leave boto3's own way open: for Airflow there is no such connection then."""
+    members = {"AWS_ENDPOINT_URL": world.service.endpoint_url, "AWS_DEFAULT_REGION": "us-east-1"}
+    keys = {"AWS_ACCESS_KEY_ID": "123456789012", "AWS_SECRET_ACCESS_KEY": "not-a-secret"}
+    whole = connection_json(world.service.endpoint_url, **EXTRAS["a name"])
+    for name, value in {**members, **keys, "AIRFLOW_CONN_AWS_DEFAULT": whole[:-1]}.items():
+        world.setenv(name, value)
 
 
 def _by_connection(world: World) -> None:
@@ -139,6 +169,10 @@ def _roads_of_connections() -> Iterator[Road]:
     for way, form in {"text": _with_extra_as_text, "an address": _as_address}.items():
         closed = _connects(EXTRAS["a name"], form)
         yield Road(f"a connection whose extra is {way}", DELETION, _by_connection, closed_by=closed)
+    for way, form in {"text": _with_a_comma_too_many, "an address": _as_address_with_a_comma_too_many}.items():
+        closed = _damaged(form)
+        yield Road(f"a connection whose extra is {way} with a typo", DELETION, _by_connection, closed_by=closed)
+    yield Road("a connection that cannot be looked up", DELETION, _call, closed_by=_damages_the_default)
     for deferrable in (False, True):
         yield Road(
             f"a connection that is changed during a wait{' in the triggerer' if deferrable else ''}",

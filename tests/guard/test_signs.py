@@ -28,6 +28,8 @@ NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 LOCK = {"Effect": "Deny", "Action": "Update:*", "Principal": "*", "Resource": "*"}
 META = json.dumps({"providers": {"awscloudformation": {"StackName": "amplify-shop-main-1"}}, "auth": {"a": {}}})
 DENIED = "AccessDeniedException"
+# What the real service has answered for an environment that is gone, and answers for other things, too.
+GONE_OR_REFUSED = "ValidationException"
 
 
 def answers(**given: Any) -> Callable[[Ask], Mapping[str, Any]]:
@@ -44,7 +46,8 @@ def answers(**given: Any) -> Callable[[Ask], Mapping[str, Any]]:
     def reply(ask: Ask) -> Mapping[str, Any]:
         found = known[ask.operation]
         if found is None or isinstance(found, str):
-            raise UnreadableError(ask, found or "NotFound", is_missing=found is None)
+            is_missing = found is None or found == GONE_OR_REFUSED
+            raise UnreadableError(ask, found or "NotFound", is_missing=is_missing)
         answer: Mapping[str, Any] = found
         return answer
 
@@ -177,6 +180,32 @@ def test_a_stack_that_is_gone_has_no_signs() -> None:
 def test_an_environment_that_is_gone_has_no_signs() -> None:
     facts = facts_of_environment(GetBackend=None, DescribeStacks=DENIED)
     assert (facts.exists, facts.unreadable) == (False, [])
+
+
+def test_an_answer_that_can_mean_gone_does_if_aws_amplify_has_no_such_environment_either() -> None:
+    facts = facts_of_environment(GetBackend=GONE_OR_REFUSED, GetBackendEnvironment=None, DescribeStacks=DENIED)
+    assert (facts.exists, facts.unreadable) == (False, [])
+
+
+@pytest.mark.parametrize("wants_age", [True, False])
+def test_where_aws_amplify_still_has_it_the_signs_are_read(wants_age: bool) -> None:
+    facts = facts_of_environment(
+        wants_age,
+        GetBackend=GONE_OR_REFUSED,
+        DescribeStacks={"Stacks": [{"EnableTerminationProtection": True}]},
+        GetStackPolicy={"StackPolicyBody": json.dumps({"Statement": [LOCK]})},
+    )
+    assert refusals(facts) == [GuardRefusal.TERMINATION_PROTECTION, GuardRefusal.LOCKED]
+    assert (facts.exists, facts.created, facts.is_empty, facts.unreadable) == (True, NOW, None, [])
+
+
+def test_where_nobody_can_ask_aws_amplify_the_signs_cannot_be_read() -> None:
+    facts = facts_of_environment(GetBackend=GONE_OR_REFUSED, GetBackendEnvironment=DENIED)
+    assert facts.exists
+    assert facts.unreadable == [
+        "amplify:GetBackendEnvironment (AccessDeniedException)",
+        "the root stack of environment main, which nothing names",
+    ]
 
 
 def test_whatever_cannot_be_read_is_named() -> None:

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -14,10 +15,14 @@ from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.triggers.job import BackendJobTrigger
+from tests.airflow_versions import MAKES_DAMAGED_CONNECTIONS
 from tests.samples import APP
 
 JOB = {"AppId": APP, "BackendEnvironmentName": "staging", "JobId": "j"}
 Connect = Callable[..., None]
+needs_damaged_connections = pytest.mark.skipif(
+    not MAKES_DAMAGED_CONNECTIONS, reason="for this Airflow there is no connection then, which is an error already"
+)
 
 
 @pytest.fixture
@@ -119,3 +124,49 @@ def test_an_address_with_a_password_is_shown_without_it(connect: Connect) -> Non
     with pytest.raises(BackendParameterError) as refusal:
         AmplifyBackendHook(aws_conn_id="odd").call("GetBackendJob", JOB)
     assert "hush" not in str(refusal.value)
+
+
+@needs_damaged_connections
+@pytest.mark.parametrize(
+    "extra",
+    [
+        '{"region_name": "us-east-1", "amplifybackend": {"protected": ["hush"]},}',
+        '{"role_arn": "hush"',
+        "hush",
+        '["hush"]',
+        '"{}"',
+        "null",
+        "7",
+    ],
+    ids=lambda extra: extra[:20],
+)
+@pytest.mark.parametrize("form", ["JSON", "an address"])
+def test_an_extra_that_is_no_object_is_not_taken_for_an_empty_one(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch, service: LocalAmplifyBackend, extra: str, form: str
+) -> None:
+    connect()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", service.endpoint_url)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    address = f"aws://123456789012:hush-hush@/?{urlencode({'__extra__': extra})}"
+    content = json.dumps({"conn_type": "aws", "login": "123456789012", "password": "hush-hush", "extra": extra})
+    monkeypatch.setenv("AIRFLOW_CONN_ODD", address if form == "an address" else content)
+    with pytest.raises(BackendParameterError) as refusal:
+        AmplifyBackendHook(aws_conn_id="odd").call("GetBackendJob", JOB)
+    assert str(refusal.value).startswith("the extra of the connection 'odd' is not a JSON object")
+    assert "hush" not in str(refusal.value)
+    event = event_of_a_trigger()
+    assert (event["kind"], "the connection 'odd' is not a JSON object" in event["message"]) == ("error", True)
+
+
+@pytest.mark.parametrize("extra", ["", None, "{}", pytest.param(" \n", marks=needs_damaged_connections), {}])
+def test_an_extra_that_is_empty_sets_nothing(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch, service: LocalAmplifyBackend, extra: Any
+) -> None:
+    connect()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", service.endpoint_url)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    connection = {"conn_type": "aws", "login": "123456789012", "password": "hush-hush", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_ODD", json.dumps(connection))
+    hook = AmplifyBackendHook(aws_conn_id="odd")
+    assert hook.call("GetBackendJob", JOB)["Status"] == "COMPLETED"
+    assert hook.guard.protected_entries() == []

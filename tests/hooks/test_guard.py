@@ -27,6 +27,7 @@ from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackend
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.local.testing.isolated_airflow import connection_json, environment_names
 from airflow_provider_amplifybackend.retries import Action, advice_for
+from tests.airflow_versions import MAKES_DAMAGED_CONNECTIONS
 from tests.front import Front
 from tests.samples import APP
 
@@ -458,6 +459,30 @@ def test_a_condition_that_cannot_be_read_for_the_moment_is_no_refusal(
     assert sent("DeleteBackend") == 0
 
 
+# ------------------------------------------------------------------------------------------------------ the connection
+
+
+@pytest.mark.skipif(not MAKES_DAMAGED_CONNECTIONS, reason="for this Airflow there is no connection then")
+def test_a_connection_that_gets_a_typo_during_a_wait_protects_as_long_as_nobody_can_read_it(
+    service: LocalAmplifyBackend, monkeypatch: pytest.MonkeyPatch, sent: Sent
+) -> None:
+    members = json.loads(connection_json(service.endpoint_url, amplifybackend={"protected": ["production"]}))
+    monkeypatch.setenv("AIRFLOW_CONN_BAD", json.dumps(members))
+    hook = AmplifyBackendHook(aws_conn_id="bad")
+    hook.call("GetBackend", DELETE)
+    monkeypatch.setenv("AIRFLOW_CONN_BAD", json.dumps(members | {"extra": f"{json.dumps(members['extra'])[:-1]},}}"}))
+    ways: list[Callable[[], Any]] = [
+        lambda: hook.check_guard("DeleteBackend", DELETE),
+        lambda: hook.conn.delete_backend(**DELETE),
+        lambda: AmplifyBackendHook(aws_conn_id="bad").guard.check_names("DeleteBackend", DELETE),
+    ]
+    for way in ways:
+        with pytest.raises(BackendGuardError, match="the extra of the connection 'bad' is not a JSON object") as caught:
+            way()
+        assert caught.value.reason is GuardRefusal.SETTING
+    assert sent("DeleteBackend") == 0
+
+
 # ------------------------------------------------------------------------------------------------------------- the cost
 
 
@@ -714,6 +739,114 @@ def test_an_answer_without_a_list_is_no_empty_list(
         hook.call("RemoveAllBackends", REMOVE_ALL)
     assert caught.value.reason is GuardRefusal.UNREADABLE_LIST
     assert sent("RemoveAllBackends") == 0
+
+
+# ----------------------------------------------------------------------------------------- an answer that can mean gone
+
+REFUSED: dict[str, Any] = {"kind": "error", "status": 400, "code": "ValidationException", "message": "no"}
+ON_ALL: dict[str, Callable[[AmplifyBackendHook], Any]] = {
+    "names": lambda hook: hook.guard.check_names("RemoveAllBackends", REMOVE_ALL),
+    "everything": lambda hook: hook.check_guard("RemoveAllBackends", REMOVE_ALL),
+    "call": lambda hook: hook.call("RemoveAllBackends", REMOVE_ALL),
+}
+
+
+@pytest.mark.parametrize("way", ON_ALL)
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (None, "AWS Amplify has 'production', 'staging'"),
+        ("denied", "AWS Amplify does not say whether there are any: amplify:ListBackendEnvironments"),
+    ],
+)
+def test_a_list_that_is_refused_is_no_empty_list(
+    way: str, fault: str | None, told: str,
+    hook: AmplifyBackendHook, service: LocalAmplifyBackend, protect: Protect, sent: Sent,
+) -> None:  # fmt: skip
+    protect("production")
+    service.control.add_fault("GetBackend", **REFUSED)
+    if fault:
+        service.control.add_fault("ListBackendEnvironments", kind=fault, service="amplify")
+    with pytest.raises(BackendGuardError, match=f"GetBackend answers ValidationException, and {told}") as caught:
+        ON_ALL[way](hook)
+    assert caught.value.reason is GuardRefusal.UNREADABLE_LIST
+    assert sent("RemoveAllBackends") == 0
+
+
+@pytest.mark.parametrize("way", ON_ALL)
+def test_a_list_that_is_refused_is_empty_where_aws_amplify_has_no_environment_either(
+    way: str, hook: AmplifyBackendHook, service: LocalAmplifyBackend, protect: Protect, sent: Sent
+) -> None:
+    protect("production")
+    service.client().remove_all_backends(AppId=APP)
+    service.control.advance(60)
+    service.control.clear_journal()
+    service.control.add_fault("GetBackend", **REFUSED)
+    ON_ALL[way](hook)
+    assert sent("RemoveAllBackends") == int(way == "call")
+
+
+def test_whether_a_list_is_empty_is_asked_again_by_a_retry(
+    impatient: AmplifyBackendHook, service: LocalAmplifyBackend
+) -> None:
+    service.control.add_fault("GetBackend", **REFUSED)
+    service.control.add_fault("ListBackendEnvironments", kind="throttle", service="amplify")
+    with pytest.raises(BackendRequestError, match="amplify:ListBackendEnvironments") as caught:
+        impatient.check_guard("RemoveAllBackends", REMOVE_ALL)
+    assert advice_for(caught.value).action is Action.RETRY
+
+
+@pytest.mark.parametrize("reason", [GuardRefusal.LOCKED, GuardRefusal.TERMINATION_PROTECTION])
+def test_signs_are_read_although_the_service_refuses_to_show_the_environment(
+    reason: GuardRefusal, hook: AmplifyBackendHook, service: LocalAmplifyBackend, sent: Sent
+) -> None:
+    sign(service, **SIGNS[reason])
+    service.control.add_fault("GetBackend", **REFUSED)
+    with pytest.raises(BackendGuardError) as caught:
+        hook.call("DeleteBackend", DELETE)
+    assert caught.value.reason is reason
+    assert sent("DeleteBackend") == 0
+
+
+@pytest.mark.parametrize("conditions", [{"older_than": "3h"}, {"empty": True}, {"created_by_this_run": True}], ids=str)
+def test_no_condition_holds_because_the_service_refuses_to_show_the_environment(
+    conditions: dict[str, Any], hook: AmplifyBackendHook, service: LocalAmplifyBackend, sent: Sent
+) -> None:
+    sign(service, age_seconds=7200)
+    hook.guard.conditions = conditions_of(conditions)
+    service.control.add_fault("GetBackend", **REFUSED)
+    with pytest.raises(BackendGuardError) as caught:
+        hook.call("DeleteBackend", DELETE)
+    assert caught.value.reason is GuardRefusal.CONDITION
+    assert sent("DeleteBackend") == 0
+
+
+@pytest.mark.parametrize(("mode", "is_refused"), [(Mode.AUTO, False), (Mode.REQUIRE, True)])
+def test_require_refuses_where_nobody_says_whether_the_environment_is_gone(
+    mode: Mode, is_refused: bool, hook: AmplifyBackendHook, service: LocalAmplifyBackend, sent: Sent
+) -> None:
+    hook.guard.mode = mode
+    service.control.add_fault("GetBackend", **REFUSED)
+    service.control.add_fault("GetBackendEnvironment", kind="denied", service="amplify")
+    if is_refused:
+        with pytest.raises(BackendGuardError, match="amplify:GetBackendEnvironment") as caught:
+            hook.call("DeleteBackend", DELETE)
+        assert caught.value.reason is GuardRefusal.UNREADABLE_SIGN
+    else:
+        hook.call("DeleteBackend", DELETE)
+    assert sent("DeleteBackend") == int(not is_refused)
+
+
+@pytest.mark.parametrize("mode", [Mode.AUTO, Mode.REQUIRE])
+def test_the_guard_lets_a_retry_pass_after_the_environment_has_gone(
+    mode: Mode, hook: AmplifyBackendHook, service: LocalAmplifyBackend
+) -> None:
+    hook.guard.mode = mode
+    hook.guard.conditions = conditions_of({"older_than": "1d", "empty": True})
+    service.control.set(gone_environment="ValidationException")
+    service.client().delete_backend(**DELETE)
+    service.control.advance(60)
+    hook.check_guard("DeleteBackend", DELETE)
 
 
 def test_the_guard_refuses_with_an_error_that_says_where_the_rule_stands_and_who_can_lift_it(

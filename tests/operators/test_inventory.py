@@ -311,3 +311,26 @@ def test_one_task_reads_several_connections(
     rows = {row["connection"]: row["protection"] for row in rows_in(tmp_path)}
     assert rows["aws_default"] == []
     assert "connection 'second'" in rows["second"][0]
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        (APP, f"every change is refused: entry '{APP}' of [amplifybackend] protected is the id of the app"),
+        ("production,,qa", "every change is refused: entry 2 of [amplifybackend] protected"),
+    ],
+)
+def test_a_setting_that_refuses_every_change_is_shown_as_protection(
+    take: Callable[..., Finished],
+    service: LocalAmplifyBackend,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    setting: str,
+    told: str,
+) -> None:
+    monkeypatch.setenv("AIRFLOW__AMPLIFYBACKEND__PROTECTED", setting)
+    service.control.seed(apps=[{"app_id": APP, "environments": [{"name": "old", "age_seconds": 400 * DAY}]}])
+    take()
+    found = by_name(tmp_path)["old"]
+    assert [text[: len(told)] for text in found["protection"]] == [told]
+    assert "neither protected nor leased" not in str(found["attention"])
