@@ -224,7 +224,9 @@ def test_a_failed_task_shows_its_headline_without_scrolling(
     opened: Any, failed: str, keep: Callable[[str], None]
 ) -> None:
     opened.goto(tab_of("fails", failed, "add_auth"))
-    headline = frame(opened).get_by_role("heading", name="FAILED: CreateBackendAuth, environment qa")
+    headline = frame(opened).get_by_role(
+        "heading", name=re.compile("FAILED after .+: CreateBackendAuth, environment qa")
+    )
     headline.wait_for()
     service_text = frame(opened).get_by_text(FAILURE).first
     assert in_view(opened, headline)
