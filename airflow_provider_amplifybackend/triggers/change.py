@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_amplifybackend._compat import HAS_ASSETS, asset_stores, event_trigger_base
-from airflow_provider_amplifybackend.core import names
 from airflow_provider_amplifybackend.core.changes import change_of
 from airflow_provider_amplifybackend.core.job import COMPLETED, FAILED, Job
 from airflow_provider_amplifybackend.core.job_ends import JobList, Watermark, advance, begin
@@ -24,7 +23,7 @@ from airflow_provider_amplifybackend.parameters.client_config import as_client_c
 from airflow_provider_amplifybackend.parameters.identity import as_connection_id, as_region
 from airflow_provider_amplifybackend.parameters.limits import as_waiter_delay
 from airflow_provider_amplifybackend.parameters.no_passwords import refused_passwords
-from airflow_provider_amplifybackend.parameters.reading import as_verify, shown
+from airflow_provider_amplifybackend.parameters.reading import as_name, as_verify, shown
 
 if TYPE_CHECKING:
     from airflow.triggers.base import BaseEventTrigger
@@ -214,12 +213,6 @@ class BackendChangeTrigger(BaseEventTrigger):
         return remember
 
 
-def _as_name(name: str, value: Any) -> str:
-    if problem := names.problem(name, value):
-        raise BackendParameterError(problem)
-    return str.__str__(value)
-
-
 def _as_some(name: str, value: Any, known: Iterable[str]) -> list[str] | None:
     """Return some of the known words; None is all of them."""
     if value is None:
@@ -237,6 +230,7 @@ def _as_some(name: str, value: Any, known: Iterable[str]) -> list[str] | None:
 
 def _as_verify(name: str, value: Any) -> bool | str | None:
     read = as_verify(value)
+    # Whether the bundle can be read, the triggerer's hook finds out: the DAG file is read on other machines, too.
     if read is None or isinstance(read, bool | str):
         return read
     raise BackendParameterError(f"{name}={shown(value)} must be true, false or the path of a CA bundle, as a string")
@@ -249,8 +243,8 @@ def _as_client_config(name: str, value: Any) -> dict[str, Any] | None:
 
 
 _READERS: dict[str, Callable[[str, Any], Any]] = {
-    "app_id": _as_name,
-    "backend_environment_name": _as_name,
+    "app_id": as_name,
+    "backend_environment_name": as_name,
     "operations": partial(_as_some, known=JOB_OPERATIONS),
     "statuses": partial(_as_some, known=END_STATUSES),
     "waiter_delay": as_waiter_delay,
