@@ -101,10 +101,13 @@ def _leftover(situation: Situation) -> Job | None:
     return last if last and last.is_failed else None
 
 
-def is_settled(effect: Effect, exists: bool | None, policy: StartPolicy) -> bool:
-    """Tell whether a refused start is not needed: by now the resource exists, or is gone, and that is accepted."""
-    if effect is Effect.CREATES:
-        return exists is True and policy.if_exists == "skip"
-    if effect is Effect.REMOVES:
-        return exists is False and policy.if_missing == "skip"
-    return False
+def accepted_instead(effect: Effect, policy: StartPolicy) -> bool | None:
+    """Return what makes a refused start unnecessary: that by now the resource exists (True), or is gone (False).
+
+    None where nothing does.
+    """
+    if effect is Effect.CREATES and policy.if_exists == "skip":
+        return True
+    if effect is Effect.REMOVES and policy.if_missing == "skip":
+        return False
+    return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from airflow_provider_amplifybackend._errors import request_error
@@ -9,10 +11,11 @@ from airflow_provider_amplifybackend.core.job import Job, Outcome
 from airflow_provider_amplifybackend.core.requests import FaultKind, ServiceError
 from airflow_provider_amplifybackend.core.start_failure import StartFailure
 from airflow_provider_amplifybackend.core.timing import Timing
+from airflow_provider_amplifybackend.exceptions import BackendRequestError
 from airflow_provider_amplifybackend.start.actions import Obstacle, Prepare, SendStart, StartResult, Steps
 from airflow_provider_amplifybackend.start.attempt import Attempt
 from airflow_provider_amplifybackend.start.decisions import Refuse
-from airflow_provider_amplifybackend.start.fresh_start import decide_pending, is_settled
+from airflow_provider_amplifybackend.start.fresh_start import accepted_instead, decide_pending
 from airflow_provider_amplifybackend.start.intent import Intent, answered
 from airflow_provider_amplifybackend.start.situation import Situation, has_own_job, turned_down, write_intent
 
@@ -109,7 +112,7 @@ class Sending:
             return None
         if error.code == "ValidationException":
             return (yield from self._after_validation_exception(error))
-        if (yield from self._is_settled_by_policy()):
+        if (yield from self._is_settled_by_policy(error)):
             return None
         raise request_error(error, attempt.request) from error
 
@@ -134,13 +137,15 @@ class Sending:
     def _after_validation_exception(self, error: ServiceError) -> Steps[Obstacle | None]:
         """The service says ValidationException for a pending job, and for other things."""
         attempt = self._attempt
-        situation = yield from attempt.observe()
+        with self._reporting_first(error):
+            situation = yield from attempt.observe()
         if has_own_job(situation):
             # What is in the way is the job of our earlier start, whose answer was lost.
             return None
         # Without an environment any job of the app would be taken for what is in the way of anything.
         may_be_listed = situation.targets or _says_pending(error)
-        pending = (yield from attempt.pending_job(situation)) if may_be_listed else None
+        with self._reporting_first(error):
+            pending = (yield from attempt.pending_job(situation)) if may_be_listed else None
         if pending:
             return self._obstacle(situation, pending, error)
         self._refusals += 1
@@ -167,12 +172,26 @@ class Sending:
         is_patient = passed < attempt.policy.patience and not attempt.is_over
         return is_patient and _says_pending(error) and attempt.policy.on_pending_job == "wait"
 
-    def _is_settled_by_policy(self) -> Steps[bool]:
+    def _is_settled_by_policy(self, error: ServiceError) -> Steps[bool]:
         """Tell whether the refused start is unnecessary by now, because the resource exists or is gone."""
-        attempt = self._attempt
-        with attempt.saying_what_for():
-            exists = yield from attempt.observer.target_exists()
-        return is_settled(attempt.operation.effect, exists, attempt.policy)
+        accepted = accepted_instead(self._attempt.operation.effect, self._attempt.policy)
+        if accepted is None:
+            # Whatever a look showed: it would be one more request to be refused.
+            return False
+        with self._reporting_first(error):
+            exists = yield from self._attempt.observer.target_exists()
+        return exists is accepted
+
+    @contextmanager
+    def _reporting_first(self, refusal: ServiceError) -> Iterator[None]:
+        """Where a look after a refusal fails, report the refusal before it: that is what the start ended with.
+
+        The cause stays the failed look, which decides whether another try may do better.
+        """
+        try:
+            yield
+        except BackendRequestError as error:
+            raise request_error(refusal.saying(f"After that: {error}"), self._attempt.request) from error
 
 
 def _says_pending(error: ServiceError) -> bool:

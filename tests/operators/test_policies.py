@@ -321,3 +321,27 @@ def test_a_start_that_is_throttled_is_sent_later(dags: DagRunner, service: Local
     run = dags.run(CLONE.format(options=""))
     assert run.xcom("clone")["outcome"] == "started"
     assert starts() == ["CloneBackend copy"]
+
+
+# What the service refuses
+
+
+def test_a_task_without_permission_to_read_fails_with_the_reason_of_the_service(
+    dags: DagRunner, service: LocalAmplifyBackend, starts: Names
+) -> None:
+    control = service.control
+    control.add_fault("UpdateBackendStorage", kind="error", status=400, code="BadRequestException", message="full")
+    control.add_fault("GetBackendStorage", kind="error", status=403, code="AccessDenied", message="not you")
+    run = dags.run(
+        """
+        from airflow_provider_amplifybackend.operators.storage import UpdateBackendStorageOperator
+
+        UpdateBackendStorageOperator(
+            task_id="change", app_id=APP, backend_environment_name="staging", resource_name="files",
+            resource_config={"ServiceName": "S3", "Permissions": {"Authenticated": ["READ"]}},
+        )
+        """
+    )
+    assert "BackendRequestError: UpdateBackendStorage failed (BadRequestException) for AppId=" in run.error("change")
+    assert "AccessDenied" not in run.error("change")
+    assert starts() == []

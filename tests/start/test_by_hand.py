@@ -28,10 +28,11 @@ from airflow_provider_amplifybackend.exceptions import (
     BackendStartError,
     BackendTimeoutError,
 )
+from airflow_provider_amplifybackend.retries import Action, advice_for
 from airflow_provider_amplifybackend.start.actions import AwaitEnd, Obstacle, Save, StartPolicy, StartResult, Whose
 from airflow_provider_amplifybackend.start.course import after_failed_wait, resume, resume_after_other, run
 from airflow_provider_amplifybackend.start.driver import StartOnce
-from airflow_provider_amplifybackend.start.fresh_start import is_settled
+from airflow_provider_amplifybackend.start.fresh_start import accepted_instead
 from airflow_provider_amplifybackend.start.intent import STORE_KEY, Disowned, Intent, arrived, travelling
 from airflow_provider_amplifybackend.start.observation import ServiceClock
 from airflow_provider_amplifybackend.start.protocol import StartProtocol
@@ -711,24 +712,19 @@ def test_any_other_refusal_is_final(hand: Hand) -> None:
 
 
 @pytest.mark.parametrize(
-    ("effect", "exists", "policy", "settles"),
+    ("effect", "policy", "accepted"),
     [
-        (Effect.CREATES, True, {"if_exists": "skip"}, True),
-        (Effect.CREATES, False, {"if_exists": "skip"}, False),
-        (Effect.CREATES, None, {"if_exists": "skip"}, False),
-        (Effect.CREATES, True, {"if_missing": "skip"}, False),
-        (Effect.REMOVES, False, {"if_missing": "skip"}, True),
-        (Effect.REMOVES, True, {"if_missing": "skip"}, False),
-        (Effect.REMOVES, None, {"if_missing": "skip"}, False),
-        (Effect.REMOVES, False, {"if_exists": "skip"}, False),
-        (Effect.CHANGES, True, {"if_exists": "skip", "if_missing": "skip"}, False),
-        (Effect.CHANGES, False, {"if_exists": "skip", "if_missing": "skip"}, False),
+        (Effect.CREATES, {"if_exists": "skip"}, True),
+        (Effect.CREATES, {"if_missing": "skip"}, None),
+        (Effect.REMOVES, {"if_missing": "skip"}, False),
+        (Effect.REMOVES, {"if_exists": "skip"}, None),
+        (Effect.CHANGES, {"if_exists": "skip", "if_missing": "skip"}, None),
     ],
 )
-def test_what_has_come_about_otherwise_settles_a_refused_start(
-    effect: Effect, exists: bool | None, policy: dict[str, str], settles: bool
+def test_what_has_come_about_otherwise_settles_a_refused_start_where_the_task_accepts_it(
+    effect: Effect, policy: dict[str, str], accepted: bool | None
 ) -> None:
-    assert is_settled(effect, exists, StartPolicy(**policy)) is settles  # type: ignore[arg-type]
+    assert accepted_instead(effect, StartPolicy(**policy)) is accepted  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("code", ["BadRequest", "NotFoundException"])
@@ -746,12 +742,71 @@ def test_a_refused_change_is_settled_by_nothing(hand: Hand, policy: dict[str, st
         hand.run(hand.start("UpdateBackendStorage", STORAGE, policy=policy).advance())
 
 
-def test_what_cannot_be_seen_after_a_refusal_names_the_start(hand: Hand) -> None:
+@pytest.mark.parametrize(
+    ("operation", "request_", "listed", "policy"),
+    [
+        ("CreateBackend", CREATE, [], {"if_exists": "skip"}),
+        ("DeleteBackend", {"AppId": APP, "BackendEnvironmentName": "pr"}, ["pr"], {"if_missing": "skip"}),
+    ],
+)
+@pytest.mark.parametrize("listed_later", [["pr"], []])
+def test_a_refused_start_is_settled_by_what_its_task_accepts_and_by_nothing_else(
+    hand: Hand,
+    operation: str,
+    request_: dict[str, str],
+    listed: list[str],
+    policy: dict[str, str],
+    listed_later: list[str],
+) -> None:
     hand.answers |= {
-        "CreateBackend": fault(FaultKind.REFUSED, "BadRequest"),
+        operation: fault(FaultKind.REFUSED, "BadRequest"),
+        "GetBackend": [{"BackendEnvironmentList": listed}, *[{"BackendEnvironmentList": listed_later}] * 5],
+    }
+    advance = hand.start(operation, request_, policy=policy).advance()
+    if listed_later == listed:
+        with pytest.raises(BackendRequestError, match=r"failed \(BadRequest\)"):
+            hand.run(advance)
+    else:
+        assert outcome(hand.run(advance)) in ("found", "skipped")
+
+
+@pytest.mark.parametrize(
+    ("operation", "request_"),
+    [("CreateBackend", CREATE), ("UpdateBackendStorage", STORAGE), ("DeleteBackendStorage", DELETE_STORAGE)],
+)
+def test_after_a_refusal_nothing_is_read_that_could_not_settle_it(
+    hand: Hand, operation: str, request_: dict[str, Any]
+) -> None:
+    hand.answers |= {operation: fault(FaultKind.REFUSED, "BadRequest"), "GetBackendStorage": {"ResourceName": "files"}}
+    with pytest.raises(BackendRequestError, match=r"^AnOperation failed \(BadRequest\)"):
+        hand.run(hand.start(operation, request_).advance())
+    assert hand.kinds[-2:] == ["SendStart", "Save"]
+
+
+def test_what_cannot_be_read_after_a_refusal_stands_behind_the_refusal(hand: Hand) -> None:
+    hand.answers |= {
+        "CreateBackend": fault(FaultKind.REFUSED, "BadRequest", "no more backends"),
         "GetBackend": [{"BackendEnvironmentList": []}, BUSY],
     }
-    with pytest.raises(BackendRequestError, match=r"^CreateBackend .*cannot check whether it was already started"):
+    with pytest.raises(
+        BackendRequestError,
+        match=r"^AnOperation failed \(BadRequest\) .*no more backends\. After that: "
+        r"AnOperation failed \(TooManyRequestsException\)",
+    ) as caught:
+        hand.run(hand.start(policy={"if_exists": "skip"}).advance())
+    # A retry may be able to read it, and find that nothing is left to do.
+    assert advice_for(caught.value).action is Action.RETRY
+
+
+def test_jobs_that_cannot_be_listed_after_a_refusal_stand_behind_the_refusal(hand: Hand) -> None:
+    hand.answers |= {
+        "CreateBackend": fault(FaultKind.REFUSED, "ValidationException", "there is a pending job"),
+        "ListBackendJobs": [{"Jobs": []}, fault(FaultKind.REFUSED, "AccessDeniedException", "not allowed")],
+    }
+    with pytest.raises(
+        BackendRequestError,
+        match=r"^AnOperation failed \(ValidationException\) .*pending job\. After that: .* failed \(AccessDenied",
+    ):
         hand.run(hand.start().advance())
 
 
