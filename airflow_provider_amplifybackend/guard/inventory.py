@@ -317,10 +317,24 @@ def read(ask: Ask, found: Inventory, what: str, *, hides: bool = False) -> Reads
     try:
         return (yield ask)
     except UnreadableError as error:
-        if error.is_missing:
+        if error.is_missing and not (error.is_ambiguous and (yield from _may_be_there(ask))):
             return None
         found.gap(what, error, hides=hides)
         return {}
+
+
+def _may_be_there(ask: Ask) -> Reads[bool]:
+    """Tell whether AWS Amplify, too, knows the environment of a read of AmplifyBackend's, or any if it names none."""
+    names = {"appId": ask.request["AppId"]}
+    environment = ask.request.get("BackendEnvironmentName")
+    try:
+        if environment:
+            yield Ask("amplify", "GetBackendEnvironment", {**names, "environmentName": environment})
+            return True
+        answer = yield Ask("amplify", "ListBackendEnvironments", names)
+    except UnreadableError as unknown:
+        return not unknown.is_missing
+    return bool(answer.get("backendEnvironments"))
 
 
 def read_pages(

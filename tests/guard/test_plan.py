@@ -34,7 +34,7 @@ from airflow_provider_amplifybackend.guard.plan import (
     read_plan,
 )
 from airflow_provider_amplifybackend.guard.plan_text import as_xcom, plan_text
-from airflow_provider_amplifybackend.guard.signs import Ask, UnreadableError
+from airflow_provider_amplifybackend.guard.signs import AMBIGUOUS, Ask, UnreadableError
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 ROOT = "arn:aws:cloudformation:us-east-1:123456789012:stack/amplify-shop-dev-1/u1"
@@ -176,7 +176,7 @@ def services(**given: Any) -> Callable[[Ask], Mapping[str, Any]]:
         subject = ask.request.get("StackName", "").rpartition("/")[2]
         found = given.get(f"{ask.operation}_{subject}", given.get(ask.operation, {}))
         if found is None or isinstance(found, str):
-            raise UnreadableError(ask, found or "NotFound", is_missing=found is None)
+            raise UnreadableError(ask, found or "NotFound", is_missing=found in (None, AMBIGUOUS))
         answer: Mapping[str, Any] = found(ask) if callable(found) else found
         return answer
 
@@ -272,6 +272,36 @@ def test_a_gap_says_whether_there_may_be_things_behind_it(answers: dict[str, Any
 def test_an_environment_that_does_not_exist_has_nothing() -> None:
     found = read(GetBackend=None)
     assert (found.things, found.gaps) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("known", "is_gone"),
+    [({"backendEnvironment": {}}, False), ("AccessDenied", False), (None, True)],
+)
+def test_an_environment_is_gone_by_an_answer_with_two_meanings_only_if_aws_amplify_knows_none(
+    known: Any, is_gone: bool
+) -> None:
+    found = read(GetBackend=AMBIGUOUS, GetBackendEnvironment=known)
+    assert (found.things == []) is is_gone
+    assert ("environment dev" in [gap.what for gap in found.gaps if gap.hides]) is not is_gone
+
+
+@pytest.mark.parametrize(
+    ("known", "is_gone"),
+    [
+        ({"backendEnvironments": [{"environmentName": "dev"}]}, False),
+        ("AccessDenied", False),
+        ({"backendEnvironments": []}, True),
+        (None, True),
+    ],
+)
+def test_an_app_has_no_environment_by_an_answer_with_two_meanings_only_if_aws_amplify_has_none(
+    known: Any, is_gone: bool
+) -> None:
+    answers = services(GetBackend=AMBIGUOUS, ListBackendEnvironments=known)
+    plan = drive(remembering(read_plan(Scope("d1"), NOW)), answers, thrown_in=(UnreadableError,))
+    assert plan.environments == ()
+    assert [gap.what for gap in plan.unknown if gap.hides] == ([] if is_gone else ["the environments of app d1"])
 
 
 def test_equal_reads_are_made_once() -> None:
