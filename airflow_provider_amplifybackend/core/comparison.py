@@ -22,6 +22,7 @@ from typing import Any
 from airflow_provider_amplifybackend.core import meta_config
 from airflow_provider_amplifybackend.core.operations import CATEGORIES, JOB_OPERATIONS, Effect, Operation
 from airflow_provider_amplifybackend.core.requests import Call, ServiceError, list_environments, says_missing
+from airflow_provider_amplifybackend.core.same_text import is_same_text
 from airflow_provider_amplifybackend.core.secret_names import is_secret_name
 
 Comparison = Generator[Call, Mapping[str, Any], str | None]
@@ -117,7 +118,7 @@ def _is_same(wanted: Any, shown: Any, name: str) -> bool:
     if isinstance(wanted, str) and isinstance(shown, str):
         if name in SUFFIXED and shown.startswith((f"{wanted}-", f"{wanted}_")):
             return True
-        return wanted.split() == shown.split()
+        return is_same_text(wanted, shown, name)
     return bool(wanted == shown)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from airflow_provider_amplifybackend.core.same_text import is_same_text
 from airflow_provider_amplifybackend.fleet.normal import ABSENT, Names, normalized, paired
 from airflow_provider_amplifybackend.guard.protected import matches
 
@@ -127,7 +128,7 @@ def _differences(path: str, left: Any, right: Any) -> Iterator[Difference]:
             yield from _differences(f"{path}.{name}" if path else name, ours, theirs)
     elif isinstance(left, list) and isinstance(right, list):
         yield from _of_lists(path, left, right)
-    elif left != right and not _are_both_texts_alike(left, right):
+    elif not _is_same_value(left, right, path.rpartition(".")[2]):
         yield _changed(path, left, right)
 
 
@@ -148,8 +149,10 @@ def _key(item: Any) -> str:
     return json.dumps(item, sort_keys=True, ensure_ascii=False)
 
 
-def _are_both_texts_alike(left: Any, right: Any) -> bool:
-    return isinstance(left, str) and isinstance(right, str) and left.split() == right.split()
+def _is_same_value(left: Any, right: Any, member: str) -> bool:
+    if isinstance(left, str) and isinstance(right, str):
+        return is_same_text(left, right, member)
+    return bool(left == right)
 
 
 def _changed(path: str, left: Any, right: Any) -> Difference:

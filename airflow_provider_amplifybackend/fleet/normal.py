@@ -34,7 +34,16 @@ _IDENTIFYING = re.compile(
 )
 # Those end so, too, and are configuration.
 _CONFIGURED = frozenset(
-    {"RedirectSignInURIs", "RedirectSignOutURIs", "ClientId", "KeyId", "TeamId", "OpenIDClientId", "OpenIDProviderURL"}
+    {
+        "RedirectSignInURIs",
+        "RedirectSignOutURIs",
+        "ClientId",
+        "KeyId",
+        "TeamId",
+        "OpenIDClientId",
+        "OpenIDIssueURL",
+        "issuerUrl",  # the same, in AmplifyMetaConfig
+    }
 )
 _ARN = re.compile(r"arn:aws[a-z-]*:[a-z0-9-]*:[a-z0-9-]*:\d*:[^\s\"',}]+")
 SAME = "(its own)"

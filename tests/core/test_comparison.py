@@ -100,6 +100,8 @@ def test_api_types_are_compared_in_any_order() -> None:
     shown = {"AdditionalAuthTypes": types[::-1], "TransformSchema": "type A @model { id: ID! }", "ApiName": "a"}
     request = {**HERE, "ResourceName": "graph", "ResourceConfig": wanted}
     assert compare("UpdateBackendAPI", request, {"ResourceConfig": shown}) is None
+    commented = shown | {"TransformSchema": "type A # @model { id: ID! }"}
+    assert "TransformSchema" in str(compare("UpdateBackendAPI", request, {"ResourceConfig": commented}))
     fewer = shown | {"AdditionalAuthTypes": types[:1]}
     assert "AdditionalAuthTypes" in str(compare("UpdateBackendAPI", request, {"ResourceConfig": fewer}))
 
