@@ -66,6 +66,7 @@ __all__ = [
     "is_secret_name",
     "member_names",
     "named_secrets",
+    "redact_resources",
     "redact_secrets",
     "redact_text",
     "redact_words",
@@ -108,7 +109,8 @@ def _place(name: Any, value: Any, above: _Place, is_secret: IsSecret) -> _Place:
         return _Place.SECRET
     if name in _META:
         return _Place.META
-    return _Place.WORDS if name in WORDS else _Place.ANYWHERE
+    # Words are a text: what has members of its own is something else that somebody has called so, a resource `models`.
+    return _Place.WORDS if name in WORDS and not is_container else _Place.ANYWHERE
 
 
 def _places(
@@ -125,6 +127,11 @@ def _places(
 def redact_secrets(value: Any) -> Any:
     """Return a copy of a request or response in which every secret is replaced by ``***``."""
     return _Redaction().of(value, _Place.ANYWHERE)
+
+
+def redact_resources(resources: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of what is kept by the names of resources: a resource that is called `tokens` is no secret."""
+    return {redact_secrets(name): redact_secrets(content) for name, content in resources.items()}
 
 
 class _Redaction:

@@ -10,14 +10,14 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from airflow_provider_amplifybackend.core.meta_config import parse_document
 from airflow_provider_amplifybackend.core.operations import CATEGORIES
-from airflow_provider_amplifybackend.core.secrets import named_secrets, redact_secrets
+from airflow_provider_amplifybackend.core.secrets import named_secrets, redact_resources, redact_secrets
 from airflow_provider_amplifybackend.guard.inventory import Gap, Inventory, Reads, read
 from airflow_provider_amplifybackend.guard.record import read_resources
 from airflow_provider_amplifybackend.guard.signs import Ask
@@ -30,6 +30,22 @@ _CHECK = b"amplifybackend snapshot: which key"
 _LONGEST_PART = 60
 # The part of the content beside the categories.
 MODELS = "models"
+# The parts that have resources by their names.
+_NAMED = frozenset({*CATEGORIES, MODELS})
+# The members of a manifest; its own digest comes beside them.
+_MANIFEST = frozenset(
+    {
+        "app_id",
+        "backend_environment_name",
+        "region",
+        "taken_at",
+        "unreadable",
+        "secrets",
+        "key",
+        "sha256",
+    }
+)
+_OWN_DIGEST = "manifest_sha256"
 
 
 class SnapshotError(Exception):
@@ -68,7 +84,11 @@ class Subject:
     def file_name(self) -> str:
         """The name of its file; names that no file can have are told apart by a digest."""
         names = (self.app_id, self.environment)
-        parts = [re.sub(r"[^A-Za-z0-9.-]+", "-", name)[:_LONGEST_PART] for name in names]
+        # An underscore stands between the two, so only the second one may have others.
+        parts = [
+            re.sub(rf"[^{kept}]+", "-", name)[:_LONGEST_PART]
+            for kept, name in zip((r"A-Za-z0-9.-", r"A-Za-z0-9._-"), names, strict=True)
+        ]
         changed = [] if tuple(parts) == names else [hashlib.sha256(json.dumps(names).encode()).hexdigest()[:8]]
         return "_".join([*parts, *changed]) + ".snapshot.json"
 
@@ -115,20 +135,24 @@ def document(
     subject: Subject, now: datetime, content: Mapping[str, Any], found: Inventory, key: Key | None
 ) -> dict[str, Any]:
     """Return the document of a snapshot: its manifest, and its content without secrets."""
-    redacted = redact_secrets(content)
+    redacted = {
+        part: redact_resources(entries) if part in _NAMED else redact_secrets(entries)
+        for part, entries in content.items()
+    }
+    manifest = {
+        "app_id": subject.app_id,
+        "backend_environment_name": subject.environment,
+        "region": subject.region,
+        "taken_at": now.isoformat(timespec="seconds"),
+        "unreadable": [gap.to_dict() | {"path": _path_of(gap, subject)} for gap in found.gaps],
+        "secrets": _secrets(content, key),
+        "key": {"name": key.name, "check": key.check} if key else None,
+        "sha256": digest_of(redacted),
+    }
     return {
         "kind": KIND,
         "version": VERSION,
-        "manifest": {
-            "app_id": subject.app_id,
-            "backend_environment_name": subject.environment,
-            "region": subject.region,
-            "taken_at": now.isoformat(timespec="seconds"),
-            "unreadable": [gap.to_dict() | {"path": _path_of(gap, subject)} for gap in found.gaps],
-            "secrets": _secrets(content, key),
-            "key": {"name": key.name, "check": key.check} if key else None,
-            "sha256": content_digest(redacted),
-        },
+        "manifest": manifest | {_OWN_DIGEST: digest_of(manifest)},
         "content": redacted,
     }
 
@@ -143,15 +167,27 @@ def _path_of(gap: Gap, subject: Subject) -> str:
 def _secrets(content: Mapping[str, Any], key: Key | None) -> list[dict[str, str]]:
     """Return the path and the name of each secret, and its digest if there is a key."""
     entries = []
-    for path, secret in sorted(set(named_secrets(content))):
+    for path, secret in sorted(set(_paths_and_secrets(content))):
         name = path.rpartition(".")[2]
         entries.append({"path": path, "name": name} | ({"hmac": key.digest(name, secret)} if key else {}))
     return entries
 
 
-def content_digest(content: Any) -> str:
-    """Return the digest by which it is seen that a snapshot is as it was written."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+def _paths_and_secrets(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield each secret with its path; the name of a resource says nothing of what is in it."""
+    for part, entries in content.items():
+        if part not in _NAMED:
+            yield from named_secrets({part: entries})
+            continue
+        for name, entry in entries.items():
+            above = f"{part}.{redact_secrets(name)}"
+            for path, secret in named_secrets([entry]):
+                yield above + path.removeprefix("[0]"), secret
+
+
+def digest_of(part: Any) -> str:
+    """Return the digest by which it is seen that a part of a snapshot is as it was written."""
+    return hashlib.sha256(json.dumps(part, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
 def as_bytes(snapshot: Mapping[str, Any]) -> bytes:
@@ -171,8 +207,15 @@ def checked(snapshot: Any) -> Mapping[str, Any]:
     manifest = snapshot.get("manifest")
     if not isinstance(manifest, Mapping) or not isinstance(snapshot.get("content"), Mapping):
         raise SnapshotError("it has no manifest or no content")
-    if manifest.get("sha256") != content_digest(snapshot["content"]):
+    if manifest.get("sha256") != digest_of(snapshot["content"]):
         raise SnapshotError("it is not as it was written: its content has another digest than its manifest says")
+    rest = {name: value for name, value in manifest.items() if name != _OWN_DIGEST}
+    # Earlier versions of this package have written none.
+    if _OWN_DIGEST in manifest and manifest[_OWN_DIGEST] != digest_of(rest):
+        raise SnapshotError("it is not as it was written: its manifest has another digest than it says")
+    missing = sorted(_MANIFEST - manifest.keys())
+    if missing:
+        raise SnapshotError(f"its manifest lacks {', '.join(missing)}")
     return snapshot
 
 

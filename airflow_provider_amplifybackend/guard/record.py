@@ -16,7 +16,7 @@ from typing import Any
 
 from airflow_provider_amplifybackend.core.meta_config import category, parse_document
 from airflow_provider_amplifybackend.core.operations import CATEGORIES
-from airflow_provider_amplifybackend.core.secrets import redact_secrets
+from airflow_provider_amplifybackend.core.secrets import redact_resources, redact_secrets
 from airflow_provider_amplifybackend.guard.inventory import MOST_RESOURCES, Inventory, Reads, read
 from airflow_provider_amplifybackend.guard.signs import Ask
 
@@ -130,13 +130,11 @@ def read_configuration(app_id: str, environments: Sequence[str]) -> Reads[dict[s
         ask = Ask("amplifybackend", "GetBackend", names)
         backend = (yield from read(ask, found, f"the configuration of environment {environment}")) or {}
         meta = parse_document(backend.get("AmplifyMetaConfig"))
-        configuration[environment] = redact_secrets(
-            {
-                "AmplifyMetaConfig": meta,
-                "AmplifyFeatureFlags": parse_document(backend.get("AmplifyFeatureFlags")),
-                "resources": (yield from _configurations(names, meta, found)),
-            }
-        )
+        flags = parse_document(backend.get("AmplifyFeatureFlags"))
+        configuration[environment] = {
+            **redact_secrets({"AmplifyMetaConfig": meta, "AmplifyFeatureFlags": flags}),
+            "resources": redact_resources((yield from _configurations(names, meta, found))),
+        }
     if found.gaps:
         configuration["unknown"] = [{"what": gap.what, "why": gap.why} for gap in found.gaps]
     return configuration

@@ -15,12 +15,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_amplifybackend.core.addresses import without_userinfo
+from airflow_provider_amplifybackend.core.secret_names import WORDS
 from airflow_provider_amplifybackend.core.secrets import (
     MASKED_MEMBERS,
     SECRET_MEMBERS,
     is_masked_name,
     is_secret_name,
     named_secrets,
+    redact_resources,
     redact_secrets,
     redact_text,
     redact_words,
@@ -450,6 +452,19 @@ def test_a_yaml_document_keeps_what_is_no_secret_to_the_byte() -> None:
 def test_words_for_people_and_data_models_are_no_secrets(name: str, text: str) -> None:
     assert redact_secrets({name: text}) == {name: text}
     assert list(secret_values({name: text})) == []
+
+
+@pytest.mark.parametrize("name", sorted(WORDS))
+def test_a_resource_may_be_called_like_words_for_people(name: str) -> None:
+    settings = {"ResourceConfig": {"Google": {"ClientId": "c", "ClientSecret": HUSH}}}
+    kept = {"ResourceConfig": {"Google": {"ClientId": "c", "ClientSecret": "***"}}}
+    assert redact_secrets({"auth": {name: settings}}) == {"auth": {name: kept}}
+    assert list(secret_values({name: [settings]})) == [HUSH]
+
+
+@pytest.mark.parametrize("name", ["passwordless", "apitokens", "credentials", "AmplifyMetaConfig", "models"])
+def test_what_is_kept_by_the_name_of_a_resource_is_no_secret_for_its_name(name: str) -> None:
+    assert redact_resources({name: {"Mode": "x", "ClientSecret": HUSH}}) == {name: {"Mode": "x", "ClientSecret": "***"}}
 
 
 def test_a_resource_may_be_called_like_a_secret() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,11 +13,13 @@ from hypothesis import strategies as st
 
 from airflow_provider_amplifybackend.core.requests import drive
 from airflow_provider_amplifybackend.fleet.comparing import MOST_RESULT_BYTES, Change, Difference, compare, result, text
+from airflow_provider_amplifybackend.fleet.normal import _CONFIGURED, _IDENTIFYING
 from airflow_provider_amplifybackend.fleet.snapshot import (
     Key,
     SnapshotError,
     Subject,
     as_bytes,
+    checked,
     document,
     facts,
     parsed,
@@ -24,6 +27,7 @@ from airflow_provider_amplifybackend.fleet.snapshot import (
 )
 from airflow_provider_amplifybackend.guard.inventory import MOST_RESOURCES, Gap, Inventory
 from airflow_provider_amplifybackend.guard.signs import Ask, UnreadableError
+from airflow_provider_amplifybackend.parameters.service_model import service_model
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
 KEY = Key("a key", b"a key of enough letters")
@@ -77,19 +81,25 @@ def changes(left: Any, right: Any, *ignore: str) -> dict[str, str]:
     name=st.sampled_from(
         ["ClientSecret", "PrivateKey", "GraphQLAPIKeyOutput", "AppClientSecret", "googleAppSecretUserPool"]
     ),
+    resource=st.sampled_from(["people", "models", "emailMessage", "passwordless", "AmplifyMetaConfig", "a.b", ""]),
 )
-def test_no_secret_is_in_a_snapshot_wherever_it_stands(content: dict[str, Any], secret: str, name: str) -> None:
+def test_no_secret_is_in_a_snapshot_wherever_it_stands(
+    content: dict[str, Any], secret: str, name: str, resource: str
+) -> None:
+    config = {"deep": [{"Google": {name: secret}}], "text": json.dumps({name: secret}), "Mode": "x"}
     planted = {
         **content,
-        "environment": {"AmplifyMetaConfig": {"auth": {"people": {"output": {name: secret}}}}},
-        "auth": {
-            "people": {"ResourceConfig": {"deep": [{"Google": {name: secret}}], "text": json.dumps({name: secret})}}
-        },
+        "environment": {"AmplifyMetaConfig": {"auth": {resource: {"output": {name: secret}}}}},
+        "auth": {resource: {"ResourceConfig": config}},
     }
     made = snapshot(planted)
     assert secret not in as_bytes(made).decode(errors="replace")
-    digests = {entry["hmac"] for entry in made["manifest"]["secrets"] if entry["name"] == name}
-    assert len(digests) == 1  # the same secret under the same name, three times
+    secrets = [entry for entry in made["manifest"]["secrets"] if entry["name"] == name]
+    assert len({entry["hmac"] for entry in secrets}) == 1  # the same secret under the same name, three times
+    above = f"auth.{resource}.ResourceConfig"
+    assert {f"{above}.deep[0].Google.{name}", f"{above}.text.{name}"} <= {entry["path"] for entry in secrets}
+    # Whatever the resource is called.
+    assert made["content"]["auth"][resource]["ResourceConfig"]["Mode"] == "x"
 
 
 @settings(deadline=None)
@@ -101,11 +111,40 @@ def test_a_snapshot_is_read_as_it_was_written(content: dict[str, Any]) -> None:
         parsed(as_bytes(altered))
 
 
+@pytest.mark.parametrize(
+    "altered", [{"secrets": []}, {"app_id": "another"}, {"key": None}, {"unreadable": []}, {"more": 1}], ids=str
+)
+def test_a_manifest_that_was_altered_is_refused(altered: dict[str, Any]) -> None:
+    made = snapshot({"auth": {"people": {"ClientSecret": "hush"}}}, gaps=(Gap("api shop of environment dev", "why"),))
+    with pytest.raises(SnapshotError, match="not as it was written: its manifest"):
+        checked({**made, "manifest": {**made["manifest"], **altered}})
+
+
+def test_a_snapshot_of_an_earlier_version_of_the_package_is_read() -> None:
+    made = snapshot({"auth": {"people": {"ClientSecret": "hush"}}})
+    del made["manifest"]["manifest_sha256"]
+    assert checked(made) == made
+
+
+@pytest.mark.parametrize("name", ["app_id", "secrets", "taken_at"])
+def test_a_manifest_that_lacks_a_member_is_refused(name: str) -> None:
+    made = snapshot({})
+    del made["manifest"]["manifest_sha256"], made["manifest"][name]
+    with pytest.raises(SnapshotError, match=f"its manifest lacks {name}"):
+        checked(made)
+
+
 def test_a_digest_depends_on_key_and_name() -> None:
     other = Key("a key", b"another key of enough letters")
     digests = {KEY.digest("ClientSecret", "s"), KEY.digest("PrivateKey", "s"), other.digest("ClientSecret", "s")}
     assert len(digests) == 3
     assert KEY.check != other.check
+
+
+@pytest.mark.parametrize("name", ["dev", "my_env", "my-env", "v1.2_x"])
+def test_a_name_that_a_file_can_have_is_the_files(name: str) -> None:
+    assert Subject("d1", name, "").file_name == f"d1_{name}.snapshot.json"
+    assert Subject("d_1", "x", "").file_name != Subject("d", "1_x", "").file_name
 
 
 def test_two_environments_never_share_a_file() -> None:
@@ -168,6 +207,13 @@ def test_what_always_differs_is_no_difference(ours: dict[str, Any], theirs: dict
             "removed",
         ),
         ({"ClientId": "one"}, {"ClientId": "two"}, "ClientId", "changed"),
+        ({"OpenIDIssueURL": "https://a"}, {"OpenIDIssueURL": "https://b"}, "OpenIDIssueURL", "changed"),
+        (
+            {"TransformSchema": "# owners\n@auth"},
+            {"TransformSchema": "# owners @auth"},
+            "TransformSchema",
+            "changed",
+        ),
         # The environment's name counts as the same only where it ends another name.
         ({"Word": "developer"}, {"Word": "otherloper"}, "Word", "changed"),
     ],
@@ -175,6 +221,29 @@ def test_what_always_differs_is_no_difference(ours: dict[str, Any], theirs: dict
 def test_what_somebody_decided_is_a_difference(ours: Any, theirs: Any, path: str, change: str) -> None:
     found = changes(of_auth("dev", **ours), of_auth("other", **theirs))
     assert found == {f"auth.people.ResourceConfig.{path}": change}
+
+
+def test_what_counts_as_configuration_between_two_environments_is_in_the_service_model() -> None:
+    """All members whose names identify a thing AWS made, and which a configuration sets all the same."""
+    set_by_people = {
+        name for operation in ("CreateBackendAuth", "CreateBackendAPI") for name in all_members_of(operation)
+    }
+    # Names of pools that Amplify makes up, names of the request itself, and the pool that an API refers to.
+    made = {"UserPoolName", "IdentityPoolName", "AppId", "CognitoUserPoolId"}
+    identifying = {name for name in set_by_people if _IDENTIFYING.search(name)}
+    assert identifying - made <= _CONFIGURED
+    assert _CONFIGURED - {"issuerUrl"} <= set_by_people  # which AmplifyMetaConfig has
+
+
+def all_members_of(operation: str) -> Iterator[str]:
+    waiting: list[Any] = [service_model().operation_model(operation).input_shape]
+    while waiting:
+        shape = waiting.pop()
+        if shape.type_name == "list":
+            waiting.append(shape.member)
+        elif shape.type_name == "structure":
+            yield from shape.members
+            waiting += shape.members.values()
 
 
 def test_a_secret_is_compared_by_its_digest_or_not_at_all() -> None:

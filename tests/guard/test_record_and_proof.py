@@ -17,7 +17,14 @@ from airflow_provider_amplifybackend.core.secrets import redact_secrets
 from airflow_provider_amplifybackend.guard import inventory
 from airflow_provider_amplifybackend.guard.inventory import RETAIN, UNKNOWN, Thing
 from airflow_provider_amplifybackend.guard.proof import LOOKS, Proof, delete_command, look_for
-from airflow_provider_amplifybackend.guard.record import State, TaskFacts, file_name, new_document, with_entry
+from airflow_provider_amplifybackend.guard.record import (
+    State,
+    TaskFacts,
+    file_name,
+    new_document,
+    read_configuration,
+    with_entry,
+)
 from airflow_provider_amplifybackend.guard.signs import Ask, UnreadableError
 from airflow_provider_amplifybackend.hooks._records import RecordFile, StorageError
 from tests.botocore_model import members_of
@@ -207,3 +214,15 @@ def test_every_read_of_a_proof_is_one_of_the_services(type_: str) -> None:
     assert look.operation in model.operation_names
     request = look.request("d1", Thing("dev", type_, "x"))
     assert set(request) <= set(members_of(model.operation_model(look.operation).input_shape))
+
+
+@pytest.mark.parametrize("name", ["people", "passwordless", "credentials", "models"])
+def test_a_record_has_the_configuration_of_a_resource_whatever_it_is_called(name: str) -> None:
+    config = {"Mode": "x", "Google": {"ClientId": "c", "ClientSecret": "hush"}}
+    answers: dict[str, Any] = {
+        "GetBackend": {"AmplifyMetaConfig": json.dumps({"auth": {name: {"service": "Cognito"}}})},
+        "GetBackendAuth": {"ResourceConfig": config},
+    }
+    read = drive(read_configuration("d1", ["dev"]), lambda ask: answers[ask.operation], thrown_in=(UnreadableError,))
+    kept = {"Mode": "x", "Google": {"ClientId": "c", "ClientSecret": "***"}}
+    assert read["dev"]["resources"] == {f"auth/{name}": kept}
