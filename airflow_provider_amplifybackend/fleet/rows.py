@@ -170,6 +170,8 @@ def _app_id_problem(entries: Iterable[Entry], app_id: str) -> str:
 
 def _unreadable(environment: Environment) -> list[str]:
     notes = [f"{gap.what}: {gap.why}" for gap in environment.found.gaps]
+    if len(list(_resources(environment.meta or {}))) > MOST_RESOURCES:
+        notes.append(f"its resources: there are more than {MOST_RESOURCES}, and the first of them are shown")
     return [*notes, *(environment.signs.unreadable if environment.signs else ())]
 
 

@@ -17,6 +17,7 @@ from airflow_provider_amplifybackend.fleet.leases import lease_of
 from airflow_provider_amplifybackend.fleet.migration import Migration, migration_of
 from airflow_provider_amplifybackend.fleet.reading import App, Environment, Known
 from airflow_provider_amplifybackend.fleet.rows import COLUMNS, environment_row, error_row
+from airflow_provider_amplifybackend.guard.inventory import MOST_RESOURCES
 from airflow_provider_amplifybackend.guard.lease import Holder, Lease, LeaseState, lease_key, pin_key
 from airflow_provider_amplifybackend.guard.signs import Facts
 from tests.fleet.made import NOW, PLACE, finding, row
@@ -70,6 +71,15 @@ def test_any_document_of_the_service_makes_a_row(meta: dict[str, Any], flags: An
     assert list(made) == list(COLUMNS)
     json.dumps(made)
     findings(made, {}, NOW, 90)
+
+
+@pytest.mark.parametrize(("number", "notes"), [(MOST_RESOURCES, 0), (MOST_RESOURCES + 1, 1)])
+def test_a_row_that_does_not_have_all_resources_says_so(number: int, notes: int) -> None:
+    meta = {"function": {f"f{each}": {"service": "Lambda"} for each in range(number)}}
+    made = environment_row(PLACE, App("d1"), environment(meta=meta))
+    assert len(made["resources"]) == MOST_RESOURCES
+    assert [note for note in made["unreadable"] if "more than 500" in note] == made["unreadable"]
+    assert len(made["unreadable"]) == notes
 
 
 def test_a_row_of_what_could_not_be_read_has_every_column() -> None:
