@@ -51,6 +51,11 @@ def is_name_parameter(parameter: str) -> bool:
     return f"_{parameter}".endswith(("_app_id", "_environment_name", "_job_id", "_session_id"))
 
 
+def selects(parameter: str) -> bool:
+    """Tell whether a parameter of an operation names something: without it, another thing or all of them are meant."""
+    return parameter.endswith(("_id", "_name"))
+
+
 def can_name(value: object) -> bool:
     """Tell whether a value can name something."""
     return isinstance(value, str) and _fault(value) is None

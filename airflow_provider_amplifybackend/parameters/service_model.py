@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_amplifybackend.core import names
@@ -30,6 +30,8 @@ from airflow_provider_amplifybackend.parameters.reading import (
     decimal_text,
     flaws,
     is_template,
+    problems_of,
+    refuse_missing,
     shown,
 )
 from airflow_provider_amplifybackend.parameters.secret_members import member_of, secret_problem
@@ -81,6 +83,8 @@ def input_shape(operation: str) -> StructureShape:
 def build_request(operation: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the request for an operation from an operator's parameters; those that are None are left out.
 
+    So are filters and settings that a template has left empty, but not names and ids.
+
     :raises ParameterError: names every parameter that cannot be sent.
     """
     request, found = _read(operation, values, templates=False)
@@ -111,12 +115,18 @@ def _read(operation: str, values: Mapping[str, Any], *, templates: bool) -> tupl
         if _is_unset(value):
             if name in shape.required_members:
                 found.append(f"{parameter}={shown(value)} is missing a value: it is required")
+            elif value is not None and names.selects(parameter):
+                # Left out, it would turn the question about one thing into that about all of them.
+                found += problems_of(_refuse_missing, parameter, value)
             continue
         member = shape.members[name]
         request[name] = _coerce(value, member, parameter, found)
         if names.is_name_member(name, member.serialization.get("location")):
             _check_name(request[name], parameter, found)
     return request, found
+
+
+_refuse_missing = partial(refuse_missing, instead="; to leave it out, pass None")
 
 
 def _check_name(value: Any, parameter: str, found: _Problems) -> None:
