@@ -27,6 +27,7 @@ from jinja2 import TemplateNotFound
 from jinja2.nativetypes import NativeEnvironment, native_concat
 
 from airflow_provider_amplifybackend.core.encodable import shortened
+from airflow_provider_amplifybackend.core.secrets import redact_words
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.parameters.exact_templates import exact
 from airflow_provider_amplifybackend.parameters.json_texts import CONFIGURATION_ADVICE, read_json
@@ -62,7 +63,7 @@ def read_file(environment: Environment, name: str, where: str) -> str:
         if path and os.path.isfile(path):
             content = Path(path).read_bytes().decode(getattr(environment.loader, "encoding", "utf-8"))
     except TemplateNotFound as error:
-        cause = shortened(error.message or "", _LONGEST_CAUSE)
+        cause = shortened(redact_words(error.message or ""), _LONGEST_CAUSE)
         raise BackendParameterError(f"{where}={shown(name)} cannot be found: {cause}") from error
     except OSError as error:
         raise BackendParameterError(f"{where}={shown(name)} cannot be read: {error.strerror}") from error
@@ -276,7 +277,7 @@ def _given(value: Any, path: str) -> Any:
     :raises BackendParameterError: It gave None: neither its text nor a member that is left out is what was meant.
     """
     if value is None or (isinstance(value, str) and value.strip() == "None"):
-        refuse_missing(path, "None")
+        refuse_missing(redact_words(path), "None")
     return value
 
 

@@ -14,7 +14,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_amplifybackend.core import names
-from airflow_provider_amplifybackend.core.secrets import REDACTED, is_secret_name
+from airflow_provider_amplifybackend.core.secrets import REDACTED, is_secret_name, redact_words
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.parameters.json_texts import CONFIGURATION_ADVICE, read_json
 from airflow_provider_amplifybackend.parameters.lookalikes import (
@@ -143,8 +143,8 @@ def _botocore_problems(request: Mapping[str, Any], shape: Shape) -> list[str]:
     from botocore.validate import ParamValidator
 
     report = ParamValidator().validate(request, shape)
-    # The report quotes values; what reaches it has passed the checks below, which know what is secret.
-    return report.generate_report().splitlines() if report.has_errors() else []
+    # The report quotes values. What reaches it has passed the checks below, unless a newer model has other shapes.
+    return [*map(redact_words, report.generate_report().splitlines())] if report.has_errors() else []
 
 
 def _coerce(value: Any, shape: Shape, path: str, problems: _Problems) -> Any:

@@ -244,6 +244,34 @@ def test_no_message_quotes_a_secret(google: Any) -> None:
     assert not any(HUSH in problem for problem in problems("UpdateBackendAuth", resource_config=text[:-1]))
 
 
+DOCUMENTS = [
+    json.dumps({"ClientSecret": HUSH}),
+    json.dumps({"Google": json.dumps({"ClientSecret": f"{HUSH}/{HUSH}"})}),
+    f"ClientSecret: {HUSH}\nClientId: id\n",
+    f"{{'ClientSecret': '{HUSH}'}}",
+    f'{{"ClientSecret": "{HUSH}"',
+]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_a_document_in_the_wrong_place_is_shown_without_its_secret(document: str) -> None:
+    members = {
+        "AuthResources": document,
+        "IdentityPoolConfigs": {"IdentityPoolName": "p", "UnauthenticatedLogin": document},
+        "UserPoolConfigs": {
+            "RequiredSignUpAttributes": [document],
+            "PasswordPolicy": {"MinimumLength": document},
+            "SignInMethod": document,
+            document: 1,
+        },
+    }
+    found = problems("CreateBackendAuth", resource_config=members)
+    assert len(found) == 8
+    found += problems("CreateBackendAuth", app_id=f"{document}/", backend_environment_name=f"/{document}")
+    found += problems("ListBackendJobs", max_results=document, job_id=f"{document}?")
+    assert not any(HUSH in problem for problem in found), found
+
+
 @pytest.mark.parametrize("config", [[{"ClientSecret": HUSH}], f'[{{"ClientSecret": "{HUSH}"}}]', f'"{HUSH}"', 5])
 def test_a_configuration_of_the_wrong_kind_is_not_quoted(config: Any) -> None:
     [problem] = problems("CreateBackendAuth", resource_config=config)
