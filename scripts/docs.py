@@ -44,7 +44,10 @@ wants. A list or a dictionary needs `| tojson`, unless the DAG renders native ob
 it was written: Cognito's `{####}` and `{##text##}` are no Jinja comments here, and in a `TransformSchema` `{#` is
 none either. Other text that looks like a template goes between `{% raw %}` and `{% endraw %}`. Only a configuration
 can be a `.json` file, and only its `TransformSchema` a `.graphql` file; they are searched where Airflow searches for
-template files, and read when the task runs. Parameters are checked before anything is sent.
+template files, and read when the task runs. Parameters are checked before anything is sent. A name or an id that a
+template or another task leaves empty is refused, also where it is optional: without it, something else or all of them
+would be meant. An optional filter or setting that comes out empty is left out. A member of a configuration for which a
+template or another task gives None is refused.
 
 [IAM policies](iam.md) has the actions as policies, [Waiting](waiting.md) explains how a wait ends, and
 [Errors](errors.md) what the exceptions mean.

@@ -13,6 +13,11 @@ import re
 import unicodedata
 from urllib.parse import unquote, urlsplit
 
+from airflow_provider_amplifybackend.core.secrets import redact_secrets
+from airflow_provider_amplifybackend.core.unseen import UNSEEN_CATEGORIES, find_blank, without_unseen
+
+__all__ = ["address_problem", "can_name", "is_name_member", "is_name_parameter", "problem", "selects", "without_unseen"]
+
 # Members that are names wherever a request has them; one in the address is a name whatever it is called.
 NAME_ENDINGS = ("AppId", "EnvironmentName", "JobId", "SessionId")
 PATH_MARKS = "/\\%?#"
@@ -25,17 +30,7 @@ _is_ordinary_address = re.compile(rf"[a-z]+://[^/?#]+(?:/{_WORD})+(?:\?.*)?").fu
 # Some servers leave what follows a semicolon out of a segment before they resolve it.
 _is_dot_segment = re.compile(r"\.{0,2}(?:;.*)?", re.DOTALL).fullmatch
 _find_path_mark = re.compile(f"[{re.escape(PATH_MARKS)}]").search
-# Nothing is to be seen of these, although Python takes them for printable or unassigned: Unicode's "default
-# ignorable" ones (joiners, fillers, variation selectors, tags), the blank of Braille, and what is no character.
-_find_blank = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufdd0-\ufdef\ufe00-\ufe0f\uffa0\ufff0-\ufff8"
-    "\U000e0000-\U000e0fff"
-    + "".join(f"{chr(plane << 16 | 0xFFFE)}{chr(plane << 16 | 0xFFFF)}" for plane in range(17))
-    + "]"
-).search
 _PATH_CHARACTERS = frozenset({*PATH_MARKS, ".", ";"})
-# Controls, formats (zero-width and bidirectional ones), surrogates, separators of lines and of paragraphs.
-_UNSEEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 def is_name_member(member: str, location: str | None) -> bool:
@@ -49,6 +44,11 @@ def is_name_member(member: str, location: str | None) -> bool:
 def is_name_parameter(parameter: str) -> bool:
     """Tell whether a parameter of an operator or sensor is a name."""
     return f"_{parameter}".endswith(("_app_id", "_environment_name", "_job_id", "_session_id"))
+
+
+def selects(parameter: str) -> bool:
+    """Tell whether a parameter of an operation names something: without it, another thing or all of them are meant."""
+    return parameter.endswith(("_id", "_name"))
 
 
 def can_name(value: object) -> bool:
@@ -75,15 +75,6 @@ def address_problem(url: str) -> str | None:
         if fault := _fault(name) or ("contains ';', which may end it" if ";" in part else None):
             return f"part {_shown(name)} of its address {_shown(path)} {fault}"
     return None
-
-
-def without_unseen(text: str) -> str:
-    """Return a text without the characters of which nothing is to be seen."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(
-        char for char in text if unicodedata.category(char) not in _UNSEEN_CATEGORIES and not _find_blank(char)
-    )
 
 
 def _fault(name: str) -> str | None:
@@ -113,10 +104,10 @@ def _path_fault(name: str) -> str | None:
 
 
 def _unseen_fault(name: str) -> str | None:
-    blank = _find_blank(name)
+    blank = find_blank(name)
     unseen = blank[0] if blank else None
     if not name.isprintable():
-        unseen = next((char for char in name if unicodedata.category(char) in _UNSEEN_CATEGORIES), unseen)
+        unseen = next((char for char in name if unicodedata.category(char) in UNSEEN_CATEGORIES), unseen)
     if unseen is None:
         return None
     if unicodedata.category(unseen) == "Cs":
@@ -143,7 +134,8 @@ def _described(char: str) -> str:
 
 
 def _shown(value: str) -> str:
-    """Return a value as Python writes it, so that what cannot be seen shows."""
+    """Return a value as Python writes it, so that what cannot be seen shows, without the secrets of a document."""
+    value = redact_secrets(value)
     if len(value) <= LONGEST_SHOWN:
         return repr(value)
     return f"{value[:LONGEST_SHOWN]!r}... ({len(value)} characters)"

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Callable
 from typing import Any
 
-from airflow_provider_amplifybackend.core.names import without_unseen
+from airflow_provider_amplifybackend.core.unseen import without_unseen
 
 IsSecret = Callable[[Any], bool]
 

@@ -12,7 +12,7 @@ from typing import Any
 from botocore.config import Config
 
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
-from airflow_provider_amplifybackend.parameters.reading import as_verify
+from airflow_provider_amplifybackend.parameters.reading import as_verify, shown
 
 
 def read_verify(value: Any, origin: str = "") -> bool | str | None:
@@ -26,13 +26,13 @@ def read_verify(value: Any, origin: str = "") -> bool | str | None:
     if isinstance(read, bool) or read is None:
         return read
     if not isinstance(read, str):
-        raise BackendParameterError(f"verify={value!r}{origin} must be true, false or the path of a CA bundle")
+        raise BackendParameterError(f"verify={shown(value)}{origin} must be true, false or the path of a CA bundle")
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=read)
     except (OSError, ValueError) as error:
         raise BackendParameterError(
-            f"verify={value!r}{origin} cannot be read as a CA bundle ({error}). Put the file there on every worker and "
-            "triggerer, or set verify to true or false."
+            f"verify={shown(value)}{origin} cannot be read as a CA bundle ({error}). Put the file there on every "
+            "worker and triggerer, or set verify to true or false."
         ) from error
     return read
 
@@ -48,15 +48,22 @@ def read_client_cert(config: Config, origin: str = "") -> Config:
     files = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, (list, tuple)) else ()
     if len(files) not in (1, 2) or not all(isinstance(file, str) for file in files):
         raise BackendParameterError(
-            f"client_cert={value!r}{origin} must be the path of a certificate with its key, or a pair of their paths"
+            f"client_cert={_files_shown(value)}{origin} must be the path of a certificate with its key, or a pair of "
+            "their paths"
         )
     try:
         # With a passphrase, because OpenSSL would ask for one on the terminal.
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(files[0], files[-1], password="")
     except (OSError, ValueError) as error:
         raise BackendParameterError(
-            f"client_cert={value!r}{origin} cannot be read as a certificate and an unencrypted key ({error}). Put the "
-            "files there on every worker and triggerer."
+            f"client_cert={_files_shown(value)}{origin} cannot be read as a certificate and an unencrypted key "
+            f"({error}). Put the files there on every worker and triggerer."
         ) from error
     # A list, as JSON has it, is ignored by both libraries.
     return config.merge(Config(client_cert=files if len(files) == 2 else files[0]))
+
+
+def _files_shown(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(shown, value))}]"
+    return shown(value)

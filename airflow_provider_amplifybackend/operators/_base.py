@@ -40,6 +40,7 @@ class AmplifyBackendOperator(AwsParameters):
             named = inspect.signature(cls.__init__).parameters.values()
             own = [parameter.name for parameter in named if parameter.kind is parameter.KEYWORD_ONLY]
             cls.template_fields = tuple(dict.fromkeys((*own, *cls.template_fields)))
+            cls.careful = cls.careful.union(filter(names.selects, own))
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)

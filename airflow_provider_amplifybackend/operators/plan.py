@@ -45,6 +45,8 @@ class PlanBackendDeletionOperator(AwsParameters):
         "clean_amplify_app",
         *AwsParameters.template_fields,
     )
+    # An environment that turned out to be nothing is not the whole app.
+    careful = AwsParameters.careful | {"backend_environment_name"}
     readers = AwsParameters.readers | {
         "app_id": as_name,
         "backend_environment_name": as_optional_environment,
@@ -66,11 +68,6 @@ class PlanBackendDeletionOperator(AwsParameters):
         self.clean_amplify_app = clean_amplify_app
         # `plan.output["text"]` asks for an XCom of that name.
         self.multiple_outputs = True
-
-    def set_rendered(self, name: str, value: Any) -> None:
-        """Set a parameter to what was rendered; an environment that turned out to be nothing is not the whole app."""
-        was_given = name == "backend_environment_name" and self.backend_environment_name is not None
-        super().set_rendered(name, "" if was_given and value is None else value)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Read what is there, log it, and return it."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 # The members of a side that is an environment rather than a file.
 _LIVING = frozenset({"app_id", "backend_environment_name", "region_name", "aws_conn_id"})
+_WHERE = ("region_name", "aws_conn_id")
 FAIL_ON = ("never", "difference", "doubt")
 
 
@@ -36,7 +37,7 @@ def as_side(name: str, value: Any) -> Any:
     """
     refuse_missing(name, value)
     if isinstance(value, str) and value.lstrip().startswith("{"):
-        value = read_json(name, value, "use | tojson in its template")
+        value = _given_by_others(read_json(name, value, "use | tojson in its template"))
     if not isinstance(value, Mapping):
         return as_place(name, value)
     if "path" in value:
@@ -52,6 +53,13 @@ def as_side(name: str, value: Any) -> Any:
     as_optional_connection(f"{name}.aws_conn_id", value.get("aws_conn_id"))
     as_region(f"{name}.region_name", value.get("region_name"))
     return dict(value)
+
+
+def _given_by_others(side: Any) -> Any:
+    """Return a side that a template or another task has given, where None is a missing value and no identity."""
+    if not isinstance(side, Mapping):
+        return side
+    return {name: "" if value is None and name in _WHERE else value for name, value in side.items()}
 
 
 class SnapshotParameters(AwsParameters):
@@ -85,7 +93,7 @@ class SnapshotParameters(AwsParameters):
         from airflow_provider_amplifybackend.hooks._snapshots import take
         from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 
-        parameters = self.aws_parameters | {name: value for name, value in where.items() if value}
+        parameters = self.aws_parameters | where
         hook = AmplifyBackendHook(config=parameters.pop("botocore_config"), **parameters)
         return take(hook, app_id, environment, current().now(), self._key())
 
@@ -167,7 +175,8 @@ class CompareBackendsOperator(SnapshotParameters):
     .. seealso:: `GetBackend <https://docs.aws.amazon.com/goto/WebAPI/amplifybackend-2020-08-11/GetBackend>`__
 
     :param left: The side that counts as the original: the path of a snapshot, ``snapshot.output``, or a dictionary with
-        ``app_id`` and ``backend_environment_name``, and perhaps ``region_name`` and ``aws_conn_id``. (templated)
+        ``app_id`` and ``backend_environment_name``, and perhaps ``region_name`` and ``aws_conn_id`` instead of the
+        task's, with the same meaning of None. (templated)
     :param right: The side that is compared with it, in the same forms. (templated)
     :param fail_on: When the task fails: ``"never"``, on a ``"difference"``, or also in ``"doubt"``: if something
         cannot be compared. (templated)
@@ -196,6 +205,11 @@ class CompareBackendsOperator(SnapshotParameters):
         self.fail_on = fail_on
         self.ignore = ignore
 
+    def set_rendered(self, name: str, value: Any) -> None:
+        """Set a parameter to what was rendered, where only a side in the DAG file can mean boto3's own identity."""
+        is_given_by_others = name in ("left", "right") and not isinstance(getattr(self, name), Mapping)
+        super().set_rendered(name, _given_by_others(value) if is_given_by_others else value)
+
     def execute(self, context: Context) -> dict[str, Any]:
         """Compare the two sides, log how they differ, and return it."""
         from airflow_provider_amplifybackend.fleet.comparing import compare, result, text
@@ -214,7 +228,8 @@ class CompareBackendsOperator(SnapshotParameters):
         from airflow_provider_amplifybackend.hooks._snapshots import SnapshotUnreadableError, load
 
         if isinstance(side, dict):
-            where = {name: side.get(name) for name in ("region_name", "aws_conn_id")}
+            # Also a None: as for the task itself, it is boto3's own identity, or the connection's region.
+            where = {name: side[name] for name in _WHERE if name in side}
             return self._take(str(side["app_id"]), str(side["backend_environment_name"]), **where)
         try:
             return load(side, aws_conn_id=self.aws_conn_id)

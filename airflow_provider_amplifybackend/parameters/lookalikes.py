@@ -6,6 +6,8 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from airflow_provider_amplifybackend.core.secrets import redact_secrets
+
 MOST_LISTED = 4
 LONGEST_NAME = 40
 
@@ -164,7 +166,8 @@ def listed(names: Iterable[str]) -> str:
 
 
 def cut(name: str) -> str:
-    """Return a name that fits into a message."""
+    """Return a name that fits into a message, without a secret that stands in it."""
+    name = redact_secrets(name)
     return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}..."
 
 

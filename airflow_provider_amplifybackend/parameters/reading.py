@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from airflow_provider_amplifybackend.core import names
+from airflow_provider_amplifybackend.core.secrets import redact_secrets, redact_words
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 
 # What a template leaves behind that had no value: these never name anything.
@@ -42,7 +43,8 @@ def _is_resolved_later(value: Any) -> bool:
 def flaws(parameter: str, value: Any) -> Iterator[str]:
     """Yield a sentence for each part of a value that nothing can send, store or show."""
     try:
-        yield from _flaws(value, parameter, inside=(), seen=set())
+        # A member's name, and so its path, may be a document with a secret, too.
+        yield from map(redact_words, _flaws(value, parameter, inside=(), seen=set()))
     except Exception as error:  # noqa: BLE001  # whatever a class of the user's does when it is looked into
         yield f"{parameter}, a {type(value).__name__}, cannot be read ({type(error).__name__})"
 
@@ -115,10 +117,13 @@ def _start(path: str) -> str:
 
 
 def shown(value: Any) -> str:
-    """Return a value as messages show it: shortened, and by its type alone if it is not a plain value."""
+    """Return a value as messages show it: shortened, and by its type alone if it is not a plain value.
+
+    A text can be a document with a secret in it that has landed in the wrong place: it is shown without the secret.
+    """
     for plain in (str, bool, int, float):
         if isinstance(value, plain):
-            text = plain.__repr__(value)
+            text = repr(redact_secrets(str.__str__(value))) if isinstance(value, str) else plain.__repr__(value)
             return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}... ({len(text):,} characters)"
     return "None" if value is None else f"<{type(value).__name__}>"
 

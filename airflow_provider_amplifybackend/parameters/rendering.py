@@ -6,6 +6,8 @@ Airflow renders every text of every templated parameter with Jinja, which eats w
 - a text without template marks is not given to Jinja at all;
 - a template becomes text in either mode, as the service's model reads it. Rendered natively, a template that is one
   expression can also give a dictionary, a list or None;
+- a member of a configuration for which a template or another task gives None is refused, in either mode: its text is
+  no value, and without the member it would be another configuration;
 - only a parameter that is a configuration can name a ``.json`` file, and only its ``TransformSchema`` a ``.graphql``
   file. Both are read to the byte, from where Airflow looks for template files;
 - what has been rendered is not rendered again.
@@ -25,10 +27,11 @@ from jinja2 import TemplateNotFound
 from jinja2.nativetypes import NativeEnvironment, native_concat
 
 from airflow_provider_amplifybackend.core.encodable import shortened
+from airflow_provider_amplifybackend.core.secrets import redact_words
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.parameters.exact_templates import exact
 from airflow_provider_amplifybackend.parameters.json_texts import CONFIGURATION_ADVICE, read_json
-from airflow_provider_amplifybackend.parameters.reading import is_template, shown, without_code_places
+from airflow_provider_amplifybackend.parameters.reading import is_template, refuse_missing, shown, without_code_places
 from airflow_provider_amplifybackend.parameters.template_texts import FragmentError, TemplateText
 
 if TYPE_CHECKING:
@@ -60,7 +63,7 @@ def read_file(environment: Environment, name: str, where: str) -> str:
         if path and os.path.isfile(path):
             content = Path(path).read_bytes().decode(getattr(environment.loader, "encoding", "utf-8"))
     except TemplateNotFound as error:
-        cause = shortened(error.message or "", _LONGEST_CAUSE)
+        cause = shortened(redact_words(error.message or ""), _LONGEST_CAUSE)
         raise BackendParameterError(f"{where}={shown(name)} cannot be found: {cause}") from error
     except OSError as error:
         raise BackendParameterError(f"{where}={shown(name)} cannot be read: {error.strerror}") from error
@@ -192,10 +195,12 @@ class Renderer:
     def _members(self, value: Any, path: str, *, within: TemplateText | None = None) -> Any:
         def render(text: str, place: str) -> Any:
             if place == f"{path}.{SCHEMA}":
-                return self._schema(text, place, within)
-            return self._text(TemplateText(text, place, within=within))
+                rendered = self._schema(text, place, within)
+            else:
+                rendered = self._text(TemplateText(text, place, within=within))
+            return _given(rendered, place) if self._has_marks(text) else rendered
 
-        return self._each(value, path, render)
+        return self._each(value, path, render, lambda later, place: _given(self._resolve(later), place))
 
     def _schema(self, text: str, path: str, within: TemplateText | None = None) -> Any:
         if names_file(text, SCHEMA_FILE) and not self._has_marks(text):
@@ -264,6 +269,16 @@ class Renderer:
         template = text.parsed_by_jinja(lambda: environment.from_string(text.content))
         parts: list[Any] = text.shown_by_jinja(lambda: _render(template, self._context))
         return parts
+
+
+def _given(value: Any, path: str) -> Any:
+    """Return a member that a template or another task has given.
+
+    :raises BackendParameterError: It gave None: neither its text nor a member that is left out is what was meant.
+    """
+    if value is None or (isinstance(value, str) and value.strip() == "None"):
+        refuse_missing(redact_words(path), "None")
+    return value
 
 
 def _render(template: Template, context: Context) -> list[Any]:

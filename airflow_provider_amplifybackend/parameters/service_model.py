@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_amplifybackend.core import names
-from airflow_provider_amplifybackend.core.secrets import REDACTED, is_secret_name
+from airflow_provider_amplifybackend.core.secrets import REDACTED, is_secret_name, redact_words
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.parameters.json_texts import CONFIGURATION_ADVICE, read_json
 from airflow_provider_amplifybackend.parameters.lookalikes import (
@@ -30,6 +30,8 @@ from airflow_provider_amplifybackend.parameters.reading import (
     decimal_text,
     flaws,
     is_template,
+    problems_of,
+    refuse_missing,
     shown,
 )
 from airflow_provider_amplifybackend.parameters.secret_members import member_of, secret_problem
@@ -81,6 +83,8 @@ def input_shape(operation: str) -> StructureShape:
 def build_request(operation: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the request for an operation from an operator's parameters; those that are None are left out.
 
+    So are filters and settings that a template has left empty, but not names and ids.
+
     :raises ParameterError: names every parameter that cannot be sent.
     """
     request, found = _read(operation, values, templates=False)
@@ -111,12 +115,18 @@ def _read(operation: str, values: Mapping[str, Any], *, templates: bool) -> tupl
         if _is_unset(value):
             if name in shape.required_members:
                 found.append(f"{parameter}={shown(value)} is missing a value: it is required")
+            elif value is not None and names.selects(parameter):
+                # Left out, it would turn the question about one thing into that about all of them.
+                found += problems_of(_refuse_missing, parameter, value)
             continue
         member = shape.members[name]
         request[name] = _coerce(value, member, parameter, found)
         if names.is_name_member(name, member.serialization.get("location")):
             _check_name(request[name], parameter, found)
     return request, found
+
+
+_refuse_missing = partial(refuse_missing, instead="; to leave it out, pass None")
 
 
 def _check_name(value: Any, parameter: str, found: _Problems) -> None:
@@ -133,8 +143,8 @@ def _botocore_problems(request: Mapping[str, Any], shape: Shape) -> list[str]:
     from botocore.validate import ParamValidator
 
     report = ParamValidator().validate(request, shape)
-    # The report quotes values; what reaches it has passed the checks below, which know what is secret.
-    return report.generate_report().splitlines() if report.has_errors() else []
+    # The report quotes values. What reaches it has passed the checks below, unless a newer model has other shapes.
+    return [*map(redact_words, report.generate_report().splitlines())] if report.has_errors() else []
 
 
 def _coerce(value: Any, shape: Shape, path: str, problems: _Problems) -> Any:

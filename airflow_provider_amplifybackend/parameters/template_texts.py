@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import TemplateError, TemplateSyntaxError
 
-from airflow_provider_amplifybackend.core.secrets import is_masked_name, secret_values
+from airflow_provider_amplifybackend.core.secrets import is_masked_name, redact_words, secret_values
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 
 if TYPE_CHECKING:
@@ -94,7 +94,9 @@ class TemplateText:
         if self._within:
             start = self._within.content.find(json.dumps(self.content, ensure_ascii=False)[1:-1])
             line = self._within.content.count("\n", 0, start) + 1 if start >= 0 else line
-        return "".join((self.path, f" ({self._file})" if self._file else "", f", line {line}" if line else ""))
+        return "".join(
+            (redact_words(self.path), f" ({self._file})" if self._file else "", f", line {line}" if line else "")
+        )
 
     def _may_be_quoted(self, message: str) -> bool:
         """Tell whether a message quotes no secret: Jinja quotes the words that it stumbles over."""

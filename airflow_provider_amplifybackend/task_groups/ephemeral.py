@@ -17,7 +17,7 @@ from airflow_provider_amplifybackend.operators.environment import CloneBackendOp
 from airflow_provider_amplifybackend.operators.lease import ExtendLeaseOperator
 from airflow_provider_amplifybackend.parameters.durations import as_duration
 from airflow_provider_amplifybackend.parameters.limits import as_waiter_delay, as_whole
-from airflow_provider_amplifybackend.parameters.reading import as_choice
+from airflow_provider_amplifybackend.parameters.reading import as_choice, shown
 from airflow_provider_amplifybackend.task_groups._lease_tasks import (
     AwaitRoomOperator,
     ReleaseEnvironmentOperator,
@@ -259,7 +259,7 @@ def ephemeral_environment(
     own_prefix = default_prefix(group_id) if prefix is None else prefix
     if problem := prefix_problem(own_prefix):
         source_of = "" if prefix is not None else f" (the group id {group_id!r} has none: pass prefix)"
-        raise BackendParameterError(f"prefix={own_prefix!r} {problem}{source_of}")
+        raise BackendParameterError(f"prefix={shown(own_prefix)} {problem}{source_of}")
     wishes = _Wishes(
         app_id=app_id,
         source=source,

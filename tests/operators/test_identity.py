@@ -215,3 +215,43 @@ CompareBackendsOperator(task_id="key", left=side, right=side, snapshot_key_conn_
     for task, word in words.items():
         assert word in run.error(task), task
     assert service.control.journal() == []
+
+
+def test_a_side_with_a_written_none_is_read_as_the_identity_of_boto3(
+    dags: DagRunner, service: LocalAmplifyBackend, seeded: Callable[..., None]
+) -> None:
+    seeded("staging", "production")
+    left = {"app_id": APP, "backend_environment_name": "staging"}
+    right = left | {"backend_environment_name": "production"}
+    run = dags.run(
+        f"""
+from airflow_provider_amplifybackend.operators.snapshot import CompareBackendsOperator
+CompareBackendsOperator(task_id="compare", left={left | {"aws_conn_id": None}}, right={right})
+"""
+    )
+    assert run.state == "success", run.errors("compare")
+    readers = {
+        (entry["parameters"]["BackendEnvironmentName"], entry["account"] == OTHER_ACCOUNT)
+        for entry in service.control.journal()
+    }
+    assert readers == {("staging", True), ("production", False)}
+
+
+def test_a_side_that_another_task_or_a_template_gives_has_no_identity_of_boto3(
+    dags: DagRunner, service: LocalAmplifyBackend, seeded: Callable[..., None]
+) -> None:
+    seeded("staging")
+    side = {"app_id": APP, "backend_environment_name": "staging"}
+    run = dags.run(
+        f"""
+from airflow_provider_amplifybackend.operators.snapshot import CompareBackendsOperator
+side = {side}
+task_of = task(lambda: side | {{"aws_conn_id": None}}, task_id="side_of", multiple_outputs=False)
+CompareBackendsOperator(task_id="upstream", left=task_of(), right=side)
+CompareBackendsOperator(task_id="template", left="{{{{ params.side | tojson }}}}", right=side)
+""",
+        options=f"params={{'side': {side | {'aws_conn_id': None}}}}",
+    )
+    for task in ("upstream", "template"):
+        assert "left.aws_conn_id='' is missing a value" in said(run, task), task
+    assert service.control.journal() == []

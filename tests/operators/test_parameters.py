@@ -8,6 +8,7 @@ import pytest
 
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from tests.dag_run import DagRunner
+from tests.operators.requests_by_operation import IMPORTS
 from tests.samples import APP
 
 ADD_AUTH = """
@@ -203,11 +204,61 @@ def test_names_that_look_like_numbers_stay_names(dags: DagRunner, service: Local
     assert run.xcom("get")["BackendEnvironmentName"] == "678"
 
 
-def test_an_optional_name_that_renders_empty_is_left_out(dags: DagRunner, service: LocalAmplifyBackend) -> None:
-    run = dags.run("""
-        GetBackendOperator(task_id="get", app_id=APP, backend_environment_name="{{ dag_run.conf.get('env') or '' }}")
-    """)
+@pytest.mark.parametrize("native", [False, True], ids=["rendered as text", "rendered natively"])
+def test_an_optional_name_that_comes_out_empty_is_refused(
+    dags: DagRunner, service: LocalAmplifyBackend, native: bool
+) -> None:
+    """The environment that is missing must not become the question about the whole app, nor a job that of all jobs."""
+    service.control.clear_journal()
+    run = dags.run(
+        IMPORTS
+        + """
+from airflow_provider_amplifybackend.operators.plan import PlanBackendDeletionOperator
+nothing = task(lambda: None, task_id="nothing", multiple_outputs=False)()
+nothings = task(lambda: [None], task_id="nothings")()
+GetBackendOperator(
+    task_id="template", app_id=APP, if_missing="skip",
+    backend_environment_name="{{ dag_run.conf.get('environment') }}",
+)
+GetBackendOperator(task_id="empty", app_id=APP, backend_environment_name="{{ '' }}")
+GetBackendOperator(task_id="xcom", app_id=APP, backend_environment_name=nothing, if_missing="skip")
+GetBackendOperator.partial(task_id="mapped", app_id=APP).expand(backend_environment_name=nothings)
+ListBackendJobsOperator(
+    task_id="job", app_id=APP, backend_environment_name="staging",
+    job_id="{{ ti.xcom_pull('start', key='JobId') }}",
+)
+PlanBackendDeletionOperator.partial(task_id="plan", app_id=APP).expand(backend_environment_name=nothings)
+""",
+        options=f"render_template_as_native_obj={native}",
+    )
+    for task_id in ("template", "empty", "xcom", "mapped", "job", "plan"):
+        parameter = "job_id" if task_id == "job" else "backend_environment_name"
+        error = run.error(task_id)
+        assert f"{parameter}=" in error, task_id
+        assert "is missing a value; if it comes from an upstream task, that task returned none" in error, task_id
+    assert service.control.journal() == []
+
+
+@pytest.mark.parametrize("native", [False, True], ids=["rendered as text", "rendered natively"])
+def test_an_optional_filter_that_renders_empty_and_a_name_that_is_not_given_are_left_out(
+    dags: DagRunner, service: LocalAmplifyBackend, native: bool
+) -> None:
+    run = dags.run(
+        IMPORTS
+        + """
+GetBackendOperator(task_id="get", app_id=APP, backend_environment_name=None)
+GetBackendOperator.partial(task_id="mapped", app_id=APP).expand(backend_environment_name=[None])
+ListBackendJobsOperator(
+    task_id="jobs", app_id=APP, backend_environment_name="staging", job_id=None,
+    status="{{ dag_run.conf.get('status') }}", operation="{{ dag_run.conf.get('operation') or '' }}",
+)
+""",
+        options=f"render_template_as_native_obj={native}",
+    )
+    assert set(run.states.values()) == {"success"}, [run.errors(task_id) for task_id in run.states]
     assert run.xcom("get")["BackendEnvironmentList"] == ["staging"]
+    (listed,) = service.control.journal("ListBackendJobs")
+    assert listed["parameters"].keys() == {"AppId", "BackendEnvironmentName", "MaxResults"}  # the size of a page
 
 
 def test_what_is_rendered_is_what_the_run_shows(dags: DagRunner, service: LocalAmplifyBackend) -> None:

@@ -38,6 +38,7 @@ PARAMS: dict[str, Any] = {
     "id": "1e3",
     "zeros": "007",
     "mark": "{####}",
+    "nothing": None,
 }
 PARAMS["words"] = "{{ params.shop }} {% x {# no comment #} {####} {##here##}"
 
@@ -455,6 +456,54 @@ def test_what_is_no_finite_number_is_refused_in_a_json_text_too(
     error = written.refused(text, form, native=native)
     assert f"resource_config.UserPoolConfigs.PasswordPolicy.{member}=" in error
     assert "must be a finite number" in error
+
+
+NOTHING = ["{{ params.nothing }}", " {{ none }}\n", "{% if params.shop %}{{ params.nothing }}{% endif %}"]
+
+
+@BOTH_RENDERINGS
+@pytest.mark.parametrize("form", ["dictionary", "text", "file", "mapped dictionary", "mapped file"])
+def test_a_member_for_which_a_template_gives_none_is_refused_with_its_path(
+    written: Written, form: str, native: bool
+) -> None:
+    for template in NOTHING:
+        config = settings_of("pool", "hush-hush-1")
+        oauth = config["UserPoolConfigs"]["OAuth"]
+        google = "resource_config.UserPoolConfigs.OAuth.SocialProviderSettings.Google"
+        oauth["SocialProviderSettings"]["Google"]["ClientId"] = template
+        error = written.refused(config, form, native=native)
+        assert f"{google}.ClientId='None' is missing a value; if it comes from an upstream task" in error
+        oauth["SocialProviderSettings"]["Google"] = {"ClientId": "id", "ClientSecret": template}
+        assert f"{google}.ClientSecret='None' is missing" in written.refused(config, form, native=native)
+        oauth["SocialProviderSettings"]["Google"] = {"ClientId": "id", "ClientSecret": "hush-hush-1"}
+        oauth["RedirectSignInURIs"] = ["https://example.com/", template]
+        assert "OAuth.RedirectSignInURIs[1]='None' is missing" in written.refused(config, form, native=native)
+        schema = written.refused(api(template), form, operation="CreateBackendAPI", native=native)
+        assert "resource_config.TransformSchema='None' is missing" in schema
+
+
+@BOTH_RENDERINGS
+@pytest.mark.parametrize("form", ["dictionary", "text", "file", "mapped dictionary"])
+def test_none_within_a_text_and_an_empty_text_stay_as_jinja_makes_them(
+    written: Written, form: str, native: bool
+) -> None:
+    for template, arrives in (("of {{ params.nothing }}", "of None"), ("{{ '' }}", ""), ("None", "None")):
+        assert written.sent(message(template), form, native=native) == message(arrives)
+
+
+def test_a_member_for_which_another_task_gives_none_is_refused(dags: DagRunner, service: LocalAmplifyBackend) -> None:
+    service.control.clear_journal()
+    run = dags.run(
+        """
+        nothing = task(lambda: None, task_id="nothing", multiple_outputs=False)()
+        UpdateBackendAuthOperator(
+            task_id="update", app_id=APP, backend_environment_name="staging", resource_name="people",
+            resource_config=AUTH | {"IdentityPoolConfigs": {"IdentityPoolName": nothing}},
+        )
+        """
+    )
+    assert "resource_config.IdentityPoolConfigs.IdentityPoolName='None' is missing a value" in run.error("update")
+    assert service.control.journal() == []
 
 
 # Dictionaries and lists

@@ -148,14 +148,32 @@ def test_what_is_not_set_is_not_sent() -> None:
 
 
 @pytest.mark.parametrize("empty", ["", " ", "None"])
-def test_a_template_without_a_value_is_not_a_name(empty: str) -> None:
-    """Not even of an optional environment, status or token."""
-    assert build_request("GetBackend", {"app_id": "d1", "backend_environment_name": empty}) == {"AppId": "d1"}
-    assert set(build_request("ListBackendJobs", NAMES | {"status": empty, "max_results": empty})) == {
-        "AppId",
-        "BackendEnvironmentName",
-    }
+def test_a_filter_or_setting_that_a_template_left_empty_is_left_out(empty: str) -> None:
+    filters = {"status": empty, "operation": empty, "next_token": empty, "max_results": empty}
+    assert set(build_request("ListBackendJobs", NAMES | filters)) == {"AppId", "BackendEnvironmentName"}
     assert "ResourceConfig" not in build_request("UpdateBackendAPI", NAMES | {"resource_config": empty})
+
+
+@pytest.mark.parametrize("empty", ["", " ", "None"])
+@pytest.mark.parametrize(
+    ("operation", "parameter"),
+    [
+        ("CreateBackend", "resource_name"),
+        ("CreateBackendConfig", "backend_manager_app_id"),
+        ("GetBackend", "backend_environment_name"),
+        ("ImportBackendAuth", "identity_pool_id"),
+        ("ImportBackendStorage", "bucket_name"),
+        ("ListBackendJobs", "job_id"),
+    ],
+)
+def test_an_optional_name_or_id_that_a_template_left_empty_is_refused(
+    operation: str, parameter: str, empty: str
+) -> None:
+    """It was meant to select something: without it the question, or the import, is another one."""
+    given = parameters(operation, full=False)
+    assert service_model.members(operation)[parameter] not in build_request(operation, given | {parameter: None})
+    with pytest.raises(ParameterError, match=f"{parameter}={empty!r} is missing a value; .* returned none; .* None$"):
+        build_request(operation, given | {parameter: empty})
 
 
 def test_the_callers_values_stay_as_they_are() -> None:
@@ -224,6 +242,34 @@ def test_no_message_quotes_a_secret(google: Any) -> None:
     text = json.dumps(config)
     assert not any(HUSH in problem for problem in problems("UpdateBackendAuth", resource_config=text))
     assert not any(HUSH in problem for problem in problems("UpdateBackendAuth", resource_config=text[:-1]))
+
+
+DOCUMENTS = [
+    json.dumps({"ClientSecret": HUSH}),
+    json.dumps({"Google": json.dumps({"ClientSecret": f"{HUSH}/{HUSH}"})}),
+    f"ClientSecret: {HUSH}\nClientId: id\n",
+    f"{{'ClientSecret': '{HUSH}'}}",
+    f'{{"ClientSecret": "{HUSH}"',
+]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_a_document_in_the_wrong_place_is_shown_without_its_secret(document: str) -> None:
+    members = {
+        "AuthResources": document,
+        "IdentityPoolConfigs": {"IdentityPoolName": "p", "UnauthenticatedLogin": document},
+        "UserPoolConfigs": {
+            "RequiredSignUpAttributes": [document],
+            "PasswordPolicy": {"MinimumLength": document},
+            "SignInMethod": document,
+            document: 1,
+        },
+    }
+    found = problems("CreateBackendAuth", resource_config=members)
+    assert len(found) == 8
+    found += problems("CreateBackendAuth", app_id=f"{document}/", backend_environment_name=f"/{document}")
+    found += problems("ListBackendJobs", max_results=document, job_id=f"{document}?")
+    assert not any(HUSH in problem for problem in found), found
 
 
 @pytest.mark.parametrize("config", [[{"ClientSecret": HUSH}], f'[{{"ClientSecret": "{HUSH}"}}]', f'"{HUSH}"', 5])

@@ -104,3 +104,23 @@ def test_a_sensor_for_a_job_needs_one_or_the_other(dag: DAG) -> None:
     assert "neither: job_id=None is missing a value" in said
     assert "both: job_id='j' and no_job_pending are mutually exclusive" in said
     assert "odd: condition='idle' is not accepted; accepted values: exists, gone" in said
+
+
+def test_a_document_in_the_wrong_place_is_shown_without_its_secret(dag: DAG) -> None:
+    document = '{"ClientSecret": "hush-json-1"}'
+    wrong = AUTH | {"AuthResources": document, document: 1}
+    CreateBackendAuthOperator(task_id="auth", **ENVIRONMENT, resource_name="auth", resource_config=wrong)
+    CloneBackendOperator(
+        task_id="clone",
+        **ENVIRONMENT,
+        target_environment_name="../" + document,
+        if_exists=document,
+        wait_for_completion=document,
+        waiter_delay=document,
+        region_name=document,
+        on_pending_job=document,
+    )
+    said = problems(dag)
+    assert 'resource_config.AuthResources=\'{"ClientSecret":"***"}\' is not accepted' in said
+    assert 'on_pending_job=\'{"ClientSecret":"***"}\' is not accepted' in said
+    assert "hush" not in said
