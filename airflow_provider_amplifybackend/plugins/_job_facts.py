@@ -12,7 +12,7 @@ from typing import Any
 
 from airflow_provider_amplifybackend.core.job import COMPLETED, epoch_ms
 from airflow_provider_amplifybackend.core.notes import ERROR_KEY, OTHER_KEY, WAIT_KEY, read_note
-from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS
+from airflow_provider_amplifybackend.core.operations import OPERATIONS
 from airflow_provider_amplifybackend.core.schedule import usual_seconds
 from airflow_provider_amplifybackend.links import AmplifyConsoleLink, AmplifyStudioLink
 from airflow_provider_amplifybackend.start.intent import Intent
@@ -58,7 +58,20 @@ class TaskState:
     def operation(self) -> str:
         """Return the operation that its operator is named after."""
         name = self.operator.removesuffix("Operator")
-        return name if name in JOB_OPERATIONS else ""
+        return name if name in OPERATIONS else ""
+
+    @property
+    def starts_no_job(self) -> bool:
+        """Tell whether the task is known to start none: it waits for one, only reads, or changes something at once.
+
+        Of a class of the user's own nothing is known.
+        """
+        return self.is_sensor or self.waits_for_nothing
+
+    @property
+    def waits_for_nothing(self) -> bool:
+        """Tell whether the task is known to do all that it does at once."""
+        return bool(self.operation) and not OPERATIONS[self.operation].starts_job
 
 
 @dataclass(frozen=True)

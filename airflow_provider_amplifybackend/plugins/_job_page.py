@@ -101,7 +101,7 @@ def _headline(facts: JobFacts, now: float) -> str:
         return f"{facts.status or 'Done'}{_after(facts)}: {what}{where}"
     if facts.waits_for_other:
         return f"Waiting for another job to end before {what} can start{where}"
-    if facts.task.is_waiting and not facts.error:
+    if facts.task.is_waiting and not facts.error and not facts.task.waits_for_nothing:
         seconds = None if facts.since is None else max(0.0, now - facts.since)
         return f"{facts.status or 'Waiting'} {elapsed_text(seconds, facts.usual)}: {what}{where}"
     return f"{_state_word(facts)}: {what}{where}"

@@ -32,7 +32,8 @@ def _steps(facts: JobFacts) -> Iterable[str]:
     elif state == "skipped":
         yield "Nothing: the task was skipped."
     elif facts.error:
-        yield "The message above says what to do. Then clear the task: a job that still runs is not started twice."
+        job = "" if facts.task.starts_no_job else ": a job that still runs is not started twice"
+        yield f"The message above says what to do. Then clear the task{job}."
     else:
         yield from _after_an_end_without_a_word(facts)
 
@@ -44,6 +45,9 @@ def _after_success(facts: JobFacts) -> Iterable[str]:
 
 
 def _while_waiting(facts: JobFacts) -> Iterable[str]:
+    if facts.task.waits_for_nothing:
+        yield "Nothing: the task ends by itself."
+        return
     until = "the other job has ended" if facts.waits_for_other else "what it waits for has come"
     yield f"Nothing: the task continues by itself when {until}."
     if facts.job_id and not facts.waits_for_other:
@@ -66,7 +70,7 @@ def _after_an_end_without_a_word(facts: JobFacts) -> Iterable[str]:
         "triggerer lost, a time-out of Airflow), or with an error of another kind; its log and its state say more."
     )
     whose = "The job" if facts.job_id else "A job that it has started"
-    if not facts.task.is_sensor:
+    if not facts.task.starts_no_job:
         yield f"{whose} {MAY_STILL_RUN}"
     yield f"To go on, clear the task. {_again(facts)}"
 
@@ -75,9 +79,11 @@ def _again(facts: JobFacts) -> str:
     """Return what another try makes of the job of the one before."""
     if facts.task.is_sensor:
         return "It then waits again."
+    if facts.task.starts_no_job:
+        return "It then runs again."
     return "A job that still runs is adopted, not started twice."
 
 
 def _has_no_result(facts: JobFacts) -> bool:
     """Tell whether a success has not said how its job ended: it may have been somebody who called it one."""
-    return bool(facts.job_id) and not facts.status and not facts.task.is_sensor
+    return bool(facts.job_id) and not facts.status and not facts.task.starts_no_job

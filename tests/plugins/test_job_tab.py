@@ -519,6 +519,46 @@ def test_a_sensor_that_ended_from_outside_waits_again_and_adopts_nothing() -> No
     assert "adopted" not in shown
 
 
+READS = [("GetBackendOperator", "GetBackend"), ("ListBackendJobsOperator", "ListBackendJobs")]
+LINK = {"amplify_console_link": "https://us-east-1.console.example/"}
+
+
+@pytest.mark.parametrize(("operator", "operation"), [*READS, ("GetBackendJobOperator", "GetBackendJob")])
+def test_a_task_that_only_reads_and_ended_from_outside_has_started_no_job(operator: str, operation: str) -> None:
+    xcoms = LINK | ({JOB_ID_KEY: "j-1"} if operation == "GetBackendJob" else {})
+    shown = words(shown_as("failed", xcoms, operator=operator))
+    assert f"Failed: {operation}" in shown
+    assert "It ended from outside" in shown
+    assert "To go on, clear the task. It then runs again." in shown
+    assert "may still be running" not in shown
+    assert "adopted" not in shown
+
+
+@pytest.mark.parametrize(("operator", "operation"), READS)
+def test_a_task_that_only_reads_waits_for_nothing_while_it_runs(operator: str, operation: str) -> None:
+    shown = words(shown_as("running", LINK, operator=operator))
+    assert f"Running: {operation}" in shown
+    assert "Nothing: the task ends by itself." in shown
+    assert "aiting" not in shown
+    assert "what it waits for" not in shown
+
+
+@pytest.mark.parametrize("state", ["up_for_retry", "failed", "queued", "success"])
+@pytest.mark.parametrize("operator", ["GetBackendJobOperator", "CreateTokenOperator", "BackendJobSensor"])
+def test_nothing_is_said_of_a_job_that_the_task_would_have_started_where_it_starts_none(
+    operator: str, state: str
+) -> None:
+    shown = words(shown_as(state, LINK | {ERROR_KEY: ERROR, JOB_ID_KEY: "j-1"}, operator=operator))
+    assert "adopted" not in shown
+    assert "not started twice" not in shown
+    assert "may still be running" not in shown
+
+
+def test_of_a_task_of_a_class_that_is_not_known_a_job_may_still_be_running() -> None:
+    shown = words(shown_as("failed", LINK, operator="OurCloneOperator"))
+    assert "A job that it has started may still be running" in shown
+
+
 def test_a_success_without_a_result_may_have_been_marked_and_its_job_may_still_run() -> None:
     shown = words(shown_as("success", {WAIT_KEY: waiting()}))
     assert "if it was marked as successful while it waited, its job may still be running" in shown
