@@ -97,6 +97,8 @@ def _refresh(states: Iterable[str]) -> Markup:
 def _headline(facts: JobFacts, now: float) -> str:
     what = facts.operation or "The task"
     where = f", environment {facts.environment}" if facts.environment else ""
+    if facts.was_not_waited_for:
+        return f"{facts.status} when the task ended: {what}{where}"
     if facts.task.state == "success":
         return f"{facts.status or 'Done'}{_after(facts)}: {what}{where}"
     if facts.waits_for_other:

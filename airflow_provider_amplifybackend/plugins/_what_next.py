@@ -13,8 +13,9 @@ MAY_STILL_RUN = "may still be running; AmplifyBackend cannot cancel jobs."
 def what_next(facts: JobFacts) -> Iterable[str]:
     """Yield what comes next, in sentences; at the end, the command that shows the job."""
     yield from _steps(facts)
-    command = JobRef(facts.app_id, facts.job_id, (facts.environment,)).check_command
-    is_over = facts.task.state == "success" and not _has_no_result(facts)
+    environments = (facts.environment,) if facts.environment else ()
+    command = JobRef(facts.app_id or "APP", facts.job_id, environments).check_command
+    is_over = facts.task.state == "success" and not facts.was_not_waited_for and not _has_no_result(facts)
     if facts.job_id and not is_over and command not in str((facts.error or {}).get("text")):
         yield f"To see the job: {command}"
 
@@ -39,6 +40,12 @@ def _steps(facts: JobFacts) -> Iterable[str]:
 
 
 def _after_success(facts: JobFacts) -> Iterable[str]:
+    if facts.was_not_waited_for:
+        yield (
+            f"The task has succeeded, and did not wait for the job: the status was {facts.status} when the task ended, "
+            "and may be another one now. Clearing the task does it again."
+        )
+        return
     yield "Nothing: the task has succeeded. Clearing it does it again."
     if _has_no_result(facts):
         yield f"It has left no result: if it was marked as successful while it waited, its job {MAY_STILL_RUN}"

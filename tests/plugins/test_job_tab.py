@@ -565,6 +565,54 @@ def test_a_success_without_a_result_may_have_been_marked_and_its_job_may_still_r
     assert f"To see the job: {REF.check_command}" in shown
 
 
+def left(status: str, **more: Any) -> dict[str, Any]:
+    """What a task has left that did not wait for its job."""
+    times = {"CreateTime": "1800000000000", "UpdateTime": "1800000000000"}
+    job = {"AppId": APP, "JobId": "j-1", "Operation": "CloneBackend", "BackendEnvironmentName": "copy"}
+    return LINK | {RESULT_KEY: job | times | {"Status": status, "outcome": "started"} | more}
+
+
+@pytest.mark.parametrize("status", ["PENDING", "RUNNING", "SOMETHING_NEW"])
+def test_the_status_of_a_job_that_was_not_waited_for_is_that_of_the_tasks_end(status: str) -> None:
+    shown = words(shown_as("success", left(status), operator="CloneBackendOperator"))
+    assert f"{status} when the task ended: CloneBackend, environment copy" in shown
+    assert f"and did not wait for the job: the status was {status} when the task ended, and may be another" in shown
+    assert "Nothing:" not in shown
+    assert f"To see the job: {REF.check_command}" in shown
+    assert "after 0 s" not in shown
+    assert "Took" not in shown
+    assert re.search(r"Begun at\s+2027-01-15 08:00 UTC", shown)
+
+
+@pytest.mark.parametrize("status", ["COMPLETED", "FAILED"])
+def test_the_status_of_a_job_that_has_ended_is_final(status: str) -> None:
+    shown = words(shown_as("success", left(status, UpdateTime="1800000012000"), operator="CloneBackendOperator"))
+    assert f"{status} after 12 s: CloneBackend, environment copy" in shown
+    assert "Nothing: the task has succeeded." in shown
+    assert "To see the job" not in shown
+    assert "Begun at" not in shown
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_a_task_that_does_not_wait_says_that_its_job_may_still_run(
+    get: Get, dags: DagRunner, service: LocalAmplifyBackend, deferrable: bool
+) -> None:
+    service.control.set(job_seconds=3600)
+    run = dags.run(CLONE.format(options=f"wait_for_completion=False, deferrable={deferrable}"))
+    assert run.states == {"clone": "success"}
+    shown = text_of(tab(get, run))
+    assert re.search(r"(PENDING|RUNNING) when the task ended: CloneBackend, environment copy", shown), shown
+    assert f"--job-id {run.xcom('clone')['JobId']}" in shown
+
+
+@pytest.mark.parametrize("state", ["failed", "success", "up_for_retry"])
+def test_the_command_has_a_placeholder_for_an_environment_that_is_not_known(state: str) -> None:
+    result = left("RUNNING", Operation="RemoveAllBackends", BackendEnvironmentName=None)
+    shown = words(shown_as(state, result | {JOB_ID_KEY: "j-1"}, operator="RemoveAllBackendsOperator"))
+    assert "--backend-environment-name ENVIRONMENT --job-id j-1" in shown
+    assert "''" not in shown
+
+
 def test_while_another_job_is_waited_for_nothing_is_said_of_the_tasks_own() -> None:
     shown = words(shown_as("deferred", {OTHER_KEY: waiting() | {"outcome": None}, JOB_ID_KEY: "j-1"}))
     assert "Marking it as failed" not in shown
