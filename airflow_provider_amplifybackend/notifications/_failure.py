@@ -25,6 +25,7 @@ from airflow_provider_amplifybackend.exceptions import (
     BackendStartError,
     BackendTimeoutError,
 )
+from airflow_provider_amplifybackend.notifications._failed_task import FailedTask, as_name
 
 SEE_LOG = "Read the task's log."
 START_STEPS = {
@@ -111,12 +112,12 @@ def failure_of(context: Mapping[str, Any], app_id: str | None, environment: str 
     :param app_id: The app. Default: the task's.
     :param environment: The environment. Default: the one that the task changes or reads.
     """
-    ti, task, error = context["ti"], context.get("task"), context.get("exception")
-    operation = getattr(task, "api_operation", None)
+    ti, task, error = context["ti"], FailedTask(context), context.get("exception")
+    operation = task.operation
     known = JOB_OPERATIONS.get(str(operation))
-    own_environment = (
-        changed_environment(known, vars(task)) if known else getattr(task, "backend_environment_name", None)
-    )
+    own = {name: task.name(name) for name in ("app_id", "backend_environment_name", "target_environment_name")}
+    own_environment = changed_environment(known, own) if known else own["backend_environment_name"]
+    app_id, environment = as_name(app_id), as_name(environment)
     job = _job(error)
     return Failure(
         dag_id=str(ti.dag_id),
@@ -127,7 +128,7 @@ def failure_of(context: Mapping[str, Any], app_id: str | None, environment: str 
         error=type(error).__name__ if isinstance(error, BaseException) else "no exception is known",
         what=_what(error, operation),
         next_step=_next_step(error, environment or own_environment),
-        app_id=app_id or getattr(task, "app_id", None),
+        app_id=app_id or own["app_id"],
         environment=environment or own_environment,
         operation=operation,
         job_id=job.job_id if job else None,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_amplifybackend._compat import notifier_base
 from airflow_provider_amplifybackend.core import names
+from airflow_provider_amplifybackend.exceptions import BackendParameterError
+from airflow_provider_amplifybackend.notifications._failed_task import FailedTask
 from airflow_provider_amplifybackend.notifications._failure import Failure, failure_of
 
 if TYPE_CHECKING:
@@ -18,6 +20,10 @@ else:
     BaseNotifier = notifier_base()
 
 KEY = "backend_failure"
+NO_TASK = (
+    "BackendOwnerNotifier tells of a task that has failed, and there is none: it is for on_failure_callback of tasks, "
+    'such as default_args={"on_failure_callback": ...}, and not for that of a DAG'
+)
 Channel = Callable[[Any], Any]
 
 
@@ -25,8 +31,8 @@ class BackendOwnerNotifier(BaseNotifier):
     """
     Tell whoever owns the app of an environment that a task has failed: what, with job, log and next step.
 
-    For ``on_failure_callback=``. The owner is a tag of the Amplify app. It delivers nothing itself: it calls the
-    notifier or function of the owner, whose templates have the facts as ``backend_failure``.
+    For ``on_failure_callback=`` of tasks. The owner is a tag of the Amplify app. It delivers nothing itself: it calls
+    the notifier or function of the owner, whose templates have the facts as ``backend_failure``.
 
     :param channels: By owner, a notifier (such as ``SnsNotifier``) or a function that takes the context, or a list of
         these.
@@ -65,6 +71,8 @@ class BackendOwnerNotifier(BaseNotifier):
         """Tell the owner, with templates that are rendered for this failure alone."""
         # Airflow renders a notifier in place: called for a second failure in the same process, this one would
         # say the names of the first.
+        if len(args) != 1 or "ti" not in args[0]:
+            raise BackendParameterError(NO_TASK)
         super(BackendOwnerNotifier, copy.copy(self)).__call__(*args)
 
     def notify(self, context: Context) -> None:
@@ -96,20 +104,21 @@ class BackendOwnerNotifier(BaseNotifier):
         from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 
         try:
-            hook = AmplifyBackendHook(**self._aws_parameters(context.get("task")))
+            hook = AmplifyBackendHook(**self._aws_parameters(context))
             tags = hook.guard.read(_tags(str(failure.app_id)))
         except Exception as error:  # noqa: BLE001
-            why = error if isinstance(error, UnreadableError) else type(error).__name__
+            why = error if isinstance(error, UnreadableError | BackendParameterError) else type(error).__name__
             self.log.warning("The tags of app %s cannot be read: %s", failure.app_id, why)
             return None
         owner = tags.get(self.owner_tag)
         return str(owner) if owner else None
 
-    def _aws_parameters(self, task: object) -> dict[str, Any]:
-        own: dict[str, Any] = dict(getattr(task, "aws_parameters", None) or {"aws_conn_id": "aws_default"})
-        own["config"] = own.pop("botocore_config", None)
+    def _aws_parameters(self, context: Context) -> dict[str, Any]:
         given = {"aws_conn_id": self.aws_conn_id, "region_name": self.region_name}
-        return own | {name: value for name, value in given.items() if value is not None}
+        given = {name: value for name, value in given.items() if value is not None}
+        own = FailedTask(cast("dict[str, Any]", context)).aws_parameters(given)
+        own["config"] = own.pop("botocore_config", None)
+        return own
 
 
 def _tags(app_id: str) -> Generator[Any, Mapping[str, Any], Mapping[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from importlib import import_module
 from typing import Any
 
@@ -22,9 +23,16 @@ def dag_entities(*names: str) -> list[Any]:
     return [details.DagAccessEntity[name] for name in names]
 
 
-def dag_details(dag_id: str) -> Any:
-    """Return a DAG, as the auth manager is asked about it."""
-    return import_module("airflow.api_fastapi.auth.managers.models.resource_details").DagDetails(id=dag_id)
+def dag_details(dag_ids: Collection[str]) -> list[Any]:
+    """Return DAGs, as the auth manager is asked about them: with their teams, by which it may decide."""
+    details = import_module("airflow.api_fastapi.auth.managers.models.resource_details").DagDetails
+    model = import_module("airflow.models.dag").DagModel
+    # Airflow asks about all of them with one query from 3.2 on. Those that no team owns are not in the answer.
+    if hasattr(model, "get_dag_id_to_team_name_mapping"):
+        teams = model.get_dag_id_to_team_name_mapping(list(dag_ids))
+    else:
+        teams = {dag_id: model.get_team_name(dag_id) for dag_id in dag_ids}
+    return [details(id=dag_id, team_name=teams.get(dag_id)) for dag_id in dag_ids]
 
 
 def database_session() -> Any:

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_amplifybackend.core.job import COMPLETED, epoch_ms
+from airflow_provider_amplifybackend.core.job import COMPLETED, FAILED, epoch_ms
 from airflow_provider_amplifybackend.core.notes import ERROR_KEY, OTHER_KEY, WAIT_KEY, read_note
-from airflow_provider_amplifybackend.core.operations import JOB_OPERATIONS
+from airflow_provider_amplifybackend.core.operations import OPERATIONS
 from airflow_provider_amplifybackend.core.schedule import usual_seconds
 from airflow_provider_amplifybackend.links import AmplifyConsoleLink, AmplifyStudioLink
 from airflow_provider_amplifybackend.start.intent import Intent
@@ -58,7 +58,20 @@ class TaskState:
     def operation(self) -> str:
         """Return the operation that its operator is named after."""
         name = self.operator.removesuffix("Operator")
-        return name if name in JOB_OPERATIONS else ""
+        return name if name in OPERATIONS else ""
+
+    @property
+    def starts_no_job(self) -> bool:
+        """Tell whether the task is known to start none: it waits for one, only reads, or changes something at once.
+
+        Of a class of the user's own nothing is known.
+        """
+        return self.is_sensor or self.waits_for_nothing
+
+    @property
+    def waits_for_nothing(self) -> bool:
+        """Tell whether the task is known to do all that it does at once."""
+        return bool(self.operation) and not OPERATIONS[self.operation].starts_job
 
 
 @dataclass(frozen=True)
@@ -94,6 +107,14 @@ class JobFacts:
         """Tell whether the task waits for another job to end, and its own has not begun."""
         return self.task.is_waiting and self.waited_for_other is not None and not self.outcome
 
+    @property
+    def was_not_waited_for(self) -> bool:
+        """Tell whether the task has succeeded before its job had ended: the status is that of then.
+
+        The service's status is a free string: an unknown one is no end.
+        """
+        return self.task.state == "success" and bool(self.job_id) and self.status not in ("", COMPLETED, FAILED)
+
 
 def facts_of(task: TaskState, xcoms: Mapping[str, Any], stored: Any = None, earlier: Sequence[Any] = ()) -> JobFacts:
     """Return the facts of a task instance.
@@ -109,7 +130,7 @@ def facts_of(task: TaskState, xcoms: Mapping[str, Any], stored: Any = None, earl
     intent = Intent.from_stored(stored)
     job = _job(result, wait, intent, xcoms, task)
     waits = wait or other or {}
-    created = _number(wait.get("created"))
+    created = _number(wait.get("created")) or _created(result)
     return JobFacts(
         task,
         **job,
@@ -186,7 +207,15 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
+def _created(result: Mapping[str, Any]) -> float | None:
+    began = epoch_ms(result.get("CreateTime"))
+    return None if began is None else _number(began // 1000)
+
+
 def _seconds(result: Mapping[str, Any]) -> float | None:
+    """Return how long a job took. The time of the last change of one that has not ended is no end."""
+    if result.get("Status") not in (COMPLETED, FAILED):
+        return None
     began, ended = epoch_ms(result.get("CreateTime")), epoch_ms(result.get("UpdateTime"))
     return None if began is None or ended is None or ended < began else (ended - began) / 1000
 

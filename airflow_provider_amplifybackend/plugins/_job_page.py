@@ -97,11 +97,13 @@ def _refresh(states: Iterable[str]) -> Markup:
 def _headline(facts: JobFacts, now: float) -> str:
     what = facts.operation or "The task"
     where = f", environment {facts.environment}" if facts.environment else ""
+    if facts.was_not_waited_for:
+        return f"{facts.status} when the task ended: {what}{where}"
     if facts.task.state == "success":
         return f"{facts.status or 'Done'}{_after(facts)}: {what}{where}"
     if facts.waits_for_other:
         return f"Waiting for another job to end before {what} can start{where}"
-    if facts.task.is_waiting and not facts.error:
+    if facts.task.is_waiting and not facts.error and not facts.task.waits_for_nothing:
         seconds = None if facts.since is None else max(0.0, now - facts.since)
         return f"{facts.status or 'Waiting'} {elapsed_text(seconds, facts.usual)}: {what}{where}"
     return f"{_state_word(facts)}: {what}{where}"

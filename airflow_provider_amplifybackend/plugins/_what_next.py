@@ -13,8 +13,9 @@ MAY_STILL_RUN = "may still be running; AmplifyBackend cannot cancel jobs."
 def what_next(facts: JobFacts) -> Iterable[str]:
     """Yield what comes next, in sentences; at the end, the command that shows the job."""
     yield from _steps(facts)
-    command = JobRef(facts.app_id, facts.job_id, (facts.environment,)).check_command
-    is_over = facts.task.state == "success" and not _has_no_result(facts)
+    environments = (facts.environment,) if facts.environment else ()
+    command = JobRef(facts.app_id or "APP", facts.job_id, environments).check_command
+    is_over = facts.task.state == "success" and not facts.was_not_waited_for and not _has_no_result(facts)
     if facts.job_id and not is_over and command not in str((facts.error or {}).get("text")):
         yield f"To see the job: {command}"
 
@@ -32,18 +33,28 @@ def _steps(facts: JobFacts) -> Iterable[str]:
     elif state == "skipped":
         yield "Nothing: the task was skipped."
     elif facts.error:
-        yield "The message above says what to do. Then clear the task: a job that still runs is not started twice."
+        job = "" if facts.task.starts_no_job else ": a job that still runs is not started twice"
+        yield f"The message above says what to do. Then clear the task{job}."
     else:
         yield from _after_an_end_without_a_word(facts)
 
 
 def _after_success(facts: JobFacts) -> Iterable[str]:
+    if facts.was_not_waited_for:
+        yield (
+            f"The task has succeeded, and did not wait for the job: the status was {facts.status} when the task ended, "
+            "and may be another one now. Clearing the task does it again."
+        )
+        return
     yield "Nothing: the task has succeeded. Clearing it does it again."
     if _has_no_result(facts):
         yield f"It has left no result: if it was marked as successful while it waited, its job {MAY_STILL_RUN}"
 
 
 def _while_waiting(facts: JobFacts) -> Iterable[str]:
+    if facts.task.waits_for_nothing:
+        yield "Nothing: the task ends by itself."
+        return
     until = "the other job has ended" if facts.waits_for_other else "what it waits for has come"
     yield f"Nothing: the task continues by itself when {until}."
     if facts.job_id and not facts.waits_for_other:
@@ -66,7 +77,7 @@ def _after_an_end_without_a_word(facts: JobFacts) -> Iterable[str]:
         "triggerer lost, a time-out of Airflow), or with an error of another kind; its log and its state say more."
     )
     whose = "The job" if facts.job_id else "A job that it has started"
-    if not facts.task.is_sensor:
+    if not facts.task.starts_no_job:
         yield f"{whose} {MAY_STILL_RUN}"
     yield f"To go on, clear the task. {_again(facts)}"
 
@@ -75,9 +86,11 @@ def _again(facts: JobFacts) -> str:
     """Return what another try makes of the job of the one before."""
     if facts.task.is_sensor:
         return "It then waits again."
+    if facts.task.starts_no_job:
+        return "It then runs again."
     return "A job that still runs is adopted, not started twice."
 
 
 def _has_no_result(facts: JobFacts) -> bool:
     """Tell whether a success has not said how its job ended: it may have been somebody who called it one."""
-    return bool(facts.job_id) and not facts.status and not facts.task.is_sensor
+    return bool(facts.job_id) and not facts.status and not facts.task.starts_no_job

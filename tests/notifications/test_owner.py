@@ -227,3 +227,101 @@ def test_a_name_that_was_not_rendered_is_asked_for_nowhere(service: LocalAmplify
     notifier.notify(context)  # type: ignore[arg-type]
     assert len(told) == 1
     assert service.control.journal() == []
+
+
+# In the DAG processor, where nothing was rendered
+
+
+OWN_DAG = """
+def output():
+    return "one"
+
+names = task(task_id="names")(output)()
+CloneBackendOperator(
+    task_id="templates", app_id="{{ params.app }}", backend_environment_name="staging",
+    target_environment_name="pr-{{ ds_nodash }}",
+)
+GetBackendOperator(task_id="unknown", app_id="d1{{ nothing }}", backend_environment_name="{{ 1 / 0 }}")
+GetBackendOperator(task_id="output", app_id=APP, backend_environment_name=names)
+GetBackendOperator(task_id="again", app_id=APP, backend_environment_name="{{ params.other }}")
+GetBackendOperator(
+    task_id="elsewhere", app_id=APP, backend_environment_name="one", aws_conn_id="{{ nothing }}",
+)
+CloneBackendOperator.partial(
+    task_id="mapped", app_id="{{ params.app }}", backend_environment_name="staging",
+).expand(target_environment_name=["one", "two"])
+DeleteBackendOperator.partial(
+    task_id="mapped_connection", app_id=APP, backend_environment_name="one",
+).expand(aws_conn_id=["a", "b"])
+"""
+
+
+@pytest.fixture
+def told_by_processor(dags: DagRunner, service: LocalAmplifyBackend) -> Callable[..., Any]:
+    """Tells of a task as the DAG processor does, which has the DAG file and no exception."""
+    service.control.seed_app(APP, tags={"owner": "web"})
+    dag = dags.load(OWN_DAG)
+
+    def tell(task_id: str, **options: Any) -> Any:
+        told: list[Any] = []
+        ti = SimpleNamespace(dag_id="dag", task_id=task_id, run_id="run", try_number=1, map_index=0, log_url="http://l")
+        params = {"app": APP, "other": "{{ params.app }}"}
+        context = {"ti": ti, "task": dag.get_task(task_id), "dag": dag, "params": params, "ds_nodash": "20261130"}
+        BackendOwnerNotifier(channels={}, default=told.append, **options)(context)
+        (failure,) = [context["backend_failure"] for context in told]
+        assert "{{" not in json.dumps(failure)
+        return failure
+
+    return tell
+
+
+@pytest.mark.parametrize(
+    ("task_id", "app_id", "environment", "owner"),
+    [
+        ("templates", APP, "pr-20261130", "web"),
+        ("unknown", None, None, None),  # half a name would be another one
+        ("output", APP, None, "web"),
+        ("again", APP, None, "web"),  # what whoever triggered the run has written is no template
+        ("mapped", APP, None, "web"),
+        ("elsewhere", APP, "one", None),
+        ("mapped_connection", APP, "one", None),
+    ],
+)
+def test_of_a_task_whose_worker_has_died_the_names_that_can_be_known_are_told(
+    told_by_processor: Callable[..., Any], task_id: str, app_id: str | None, environment: str | None, owner: str | None
+) -> None:
+    failure = told_by_processor(task_id)
+    assert (failure["app_id"], failure["environment"], failure["owner"]) == (app_id, environment, owner)
+
+
+def test_a_mapped_task_whose_worker_has_died_is_told_with_its_operation(told_by_processor: Callable[..., Any]) -> None:
+    assert told_by_processor("mapped")["subject"] == f"CloneBackend failed: app {APP}"
+
+
+@pytest.mark.parametrize("task_id", ["elsewhere", "mapped_connection"])
+def test_the_app_is_asked_for_nowhere_if_the_connection_of_the_task_is_not_known(
+    told_by_processor: Callable[..., Any], service: LocalAmplifyBackend, task_id: str
+) -> None:
+    """The default connection may be that of another account."""
+    service.control.clear_journal()
+    told_by_processor(task_id)
+    assert service.control.journal() == []
+    assert told_by_processor(task_id, aws_conn_id="aws_default")["owner"] == "web"
+
+
+def test_the_names_of_the_dag_file_are_not_changed(told_by_processor: Callable[..., Any], dags: DagRunner) -> None:
+    first, second = told_by_processor("templates"), told_by_processor("templates")
+    assert first == second
+
+
+def test_a_text_that_was_rendered_is_not_rendered_again() -> None:
+    context = context_of(None) | {"params": {"app": "other"}}
+    context["task"].target_environment_name = "{{ params.app }}"
+    assert failure_of(context, None, "{{ params.app }}").environment is None
+
+
+@pytest.mark.parametrize("context", [{"dag": None, "run_id": "run", "reason": "task_failure"}, {}])
+def test_the_callback_of_a_dag_is_refused_with_what_to_do(context: dict[str, Any]) -> None:
+    notifier = BackendOwnerNotifier(channels={}, app_id="{{ params.app }}")
+    with pytest.raises(exceptions.BackendParameterError, match="it is for on_failure_callback of tasks"):
+        notifier(context)

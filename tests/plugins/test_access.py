@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from airflow_provider_amplifybackend.plugins._database import Readable
 from airflow_provider_amplifybackend.plugins.amplify_backends import AmplifyBackendsPlugin
+from tests.dag_run import DagRunner
 from tests.plugins.conftest import bearer
 
 JOB = "/job/a_dag?run_id=a_run&task_id=a_task&map_index=-1"
@@ -42,6 +46,75 @@ def test_the_tab_needs_the_right_to_read_task_instances_and_xcoms(
 
     monkeypatch.setattr(get_auth_manager(), "is_authorized_dag", all_but_one)
     assert get(JOB).status_code == 403
+
+
+@contextmanager
+def owned_by_team(dag_id: str, team: str) -> Iterator[None]:
+    """Have a team own the bundle of a DAG, and so the DAG."""
+    from airflow.models.dag import DagModel
+    from airflow.models.dagbundle import DagBundleModel
+    from airflow.models.team import Team
+    from airflow.utils.session import create_session
+    from sqlalchemy import update
+
+    def set_bundle(name: str) -> None:
+        session.execute(update(DagModel).where(DagModel.dag_id == dag_id).values(bundle_name=name))
+
+    with create_session() as session:
+        before = session.get_one(DagModel, dag_id).bundle_name
+        bundle: Any = DagBundleModel(name=f"bundle-of-{team}")
+        bundle.teams = [Team(name=team)]
+        session.add(bundle)
+        session.flush()
+        set_bundle(bundle.name)
+    try:
+        yield
+    finally:
+        with create_session() as session:
+            set_bundle(before)
+            stored: Any = session.get_one(DagBundleModel, f"bundle-of-{team}")
+            for one in list(stored.teams):
+                session.delete(one)
+            session.delete(stored)
+
+
+@pytest.mark.usefixtures("api")
+@pytest.mark.parametrize(("team", "may_read"), [("web", True), ("api", False)])
+def test_the_auth_manager_is_asked_about_a_dag_with_its_team_as_airflow_asks_it(
+    dags: DagRunner, monkeypatch: pytest.MonkeyPatch, team: str, may_read: bool
+) -> None:
+    from airflow.api_fastapi.app import get_auth_manager
+
+    def only_web(*, details: Any, **_: Any) -> bool:
+        return bool(details.team_name == "web")
+
+    dag_id = dags.run('GetBackendOperator(task_id="get", app_id=APP)').dag_id
+    monkeypatch.setattr(get_auth_manager(), "is_authorized_dag", only_web)
+    readable = Readable(get_auth_manager(), None, frozenset({dag_id}))
+    with owned_by_team(dag_id, team):
+        assert readable.with_access([dag_id], "TASK_INSTANCE", "XCOM") == ({dag_id} if may_read else set())
+
+
+@pytest.mark.usefixtures("airflow_home")
+@pytest.mark.parametrize(("forbidden", "most_asked"), [(set(), 1), ({"b"}, 4), ({"a", "b", "c"}, 4)])
+def test_who_may_read_all_is_asked_about_once_and_otherwise_each_dag_counts_for_itself(
+    forbidden: set[str], most_asked: int
+) -> None:
+    """An auth manager may ask over the network, as that of the amazon provider does."""
+    asked: list[Any] = []
+
+    def batch_is_authorized_dag(requests: Sequence[Any], *, user: Any) -> bool:
+        asked.append((user, requests))
+        return not any(
+            request["details"].id in forbidden and request["access_entity"].name == "XCOM" for request in requests
+        )
+
+    manager = SimpleNamespace(batch_is_authorized_dag=batch_is_authorized_dag)
+    readable = Readable(manager, "ann", frozenset("abc"))
+    assert readable.with_access("abcabc", "TASK_INSTANCE", "XCOM") == set("abc") - forbidden
+    assert len(asked) <= most_asked
+    assert {user for user, _ in asked} == {"ann"}
+    assert {request["method"] for _, requests in asked for request in requests} == {"GET"}
 
 
 @pytest.mark.parametrize("path", PAGES)

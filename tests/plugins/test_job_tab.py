@@ -519,10 +519,98 @@ def test_a_sensor_that_ended_from_outside_waits_again_and_adopts_nothing() -> No
     assert "adopted" not in shown
 
 
+READS = [("GetBackendOperator", "GetBackend"), ("ListBackendJobsOperator", "ListBackendJobs")]
+LINK = {"amplify_console_link": "https://us-east-1.console.example/"}
+
+
+@pytest.mark.parametrize(("operator", "operation"), [*READS, ("GetBackendJobOperator", "GetBackendJob")])
+def test_a_task_that_only_reads_and_ended_from_outside_has_started_no_job(operator: str, operation: str) -> None:
+    xcoms = LINK | ({JOB_ID_KEY: "j-1"} if operation == "GetBackendJob" else {})
+    shown = words(shown_as("failed", xcoms, operator=operator))
+    assert f"Failed: {operation}" in shown
+    assert "It ended from outside" in shown
+    assert "To go on, clear the task. It then runs again." in shown
+    assert "may still be running" not in shown
+    assert "adopted" not in shown
+
+
+@pytest.mark.parametrize(("operator", "operation"), READS)
+def test_a_task_that_only_reads_waits_for_nothing_while_it_runs(operator: str, operation: str) -> None:
+    shown = words(shown_as("running", LINK, operator=operator))
+    assert f"Running: {operation}" in shown
+    assert "Nothing: the task ends by itself." in shown
+    assert "aiting" not in shown
+    assert "what it waits for" not in shown
+
+
+@pytest.mark.parametrize("state", ["up_for_retry", "failed", "queued", "success"])
+@pytest.mark.parametrize("operator", ["GetBackendJobOperator", "CreateTokenOperator", "BackendJobSensor"])
+def test_nothing_is_said_of_a_job_that_the_task_would_have_started_where_it_starts_none(
+    operator: str, state: str
+) -> None:
+    shown = words(shown_as(state, LINK | {ERROR_KEY: ERROR, JOB_ID_KEY: "j-1"}, operator=operator))
+    assert "adopted" not in shown
+    assert "not started twice" not in shown
+    assert "may still be running" not in shown
+
+
+def test_of_a_task_of_a_class_that_is_not_known_a_job_may_still_be_running() -> None:
+    shown = words(shown_as("failed", LINK, operator="OurCloneOperator"))
+    assert "A job that it has started may still be running" in shown
+
+
 def test_a_success_without_a_result_may_have_been_marked_and_its_job_may_still_run() -> None:
     shown = words(shown_as("success", {WAIT_KEY: waiting()}))
     assert "if it was marked as successful while it waited, its job may still be running" in shown
     assert f"To see the job: {REF.check_command}" in shown
+
+
+def left(status: str, **more: Any) -> dict[str, Any]:
+    """What a task has left that did not wait for its job."""
+    times = {"CreateTime": "1800000000000", "UpdateTime": "1800000000000"}
+    job = {"AppId": APP, "JobId": "j-1", "Operation": "CloneBackend", "BackendEnvironmentName": "copy"}
+    return LINK | {RESULT_KEY: job | times | {"Status": status, "outcome": "started"} | more}
+
+
+@pytest.mark.parametrize("status", ["PENDING", "RUNNING", "SOMETHING_NEW"])
+def test_the_status_of_a_job_that_was_not_waited_for_is_that_of_the_tasks_end(status: str) -> None:
+    shown = words(shown_as("success", left(status), operator="CloneBackendOperator"))
+    assert f"{status} when the task ended: CloneBackend, environment copy" in shown
+    assert f"and did not wait for the job: the status was {status} when the task ended, and may be another" in shown
+    assert "Nothing:" not in shown
+    assert f"To see the job: {REF.check_command}" in shown
+    assert "after 0 s" not in shown
+    assert "Took" not in shown
+    assert re.search(r"Begun at\s+2027-01-15 08:00 UTC", shown)
+
+
+@pytest.mark.parametrize("status", ["COMPLETED", "FAILED"])
+def test_the_status_of_a_job_that_has_ended_is_final(status: str) -> None:
+    shown = words(shown_as("success", left(status, UpdateTime="1800000012000"), operator="CloneBackendOperator"))
+    assert f"{status} after 12 s: CloneBackend, environment copy" in shown
+    assert "Nothing: the task has succeeded." in shown
+    assert "To see the job" not in shown
+    assert "Begun at" not in shown
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_a_task_that_does_not_wait_says_that_its_job_may_still_run(
+    get: Get, dags: DagRunner, service: LocalAmplifyBackend, deferrable: bool
+) -> None:
+    service.control.set(job_seconds=3600)
+    run = dags.run(CLONE.format(options=f"wait_for_completion=False, deferrable={deferrable}"))
+    assert run.states == {"clone": "success"}
+    shown = text_of(tab(get, run))
+    assert re.search(r"(PENDING|RUNNING) when the task ended: CloneBackend, environment copy", shown), shown
+    assert f"--job-id {run.xcom('clone')['JobId']}" in shown
+
+
+@pytest.mark.parametrize("state", ["failed", "success", "up_for_retry"])
+def test_the_command_has_a_placeholder_for_an_environment_that_is_not_known(state: str) -> None:
+    result = left("RUNNING", Operation="RemoveAllBackends", BackendEnvironmentName=None)
+    shown = words(shown_as(state, result | {JOB_ID_KEY: "j-1"}, operator="RemoveAllBackendsOperator"))
+    assert "--backend-environment-name ENVIRONMENT --job-id j-1" in shown
+    assert "''" not in shown
 
 
 def test_while_another_job_is_waited_for_nothing_is_said_of_the_tasks_own() -> None:
