@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import TypeGuard
 from urllib.parse import unquote, urlsplit
 
 # Members that are names wherever a request has them; one in the address is a name whatever it is called.
@@ -51,7 +52,7 @@ def is_name_parameter(parameter: str) -> bool:
     return f"_{parameter}".endswith(("_app_id", "_environment_name", "_job_id", "_session_id"))
 
 
-def can_name(value: object) -> bool:
+def can_name(value: object) -> TypeGuard[str]:
     """Tell whether a value can name something."""
     return isinstance(value, str) and _fault(value) is None
 
