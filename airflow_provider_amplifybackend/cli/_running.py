@@ -139,6 +139,11 @@ def write(text: str) -> None:
         raise OutputError(f"the output cannot be written: {error.strerror}") from error
 
 
+def is_terminal() -> bool:
+    """Tell whether the output goes to a terminal, and so to a person."""
+    return _stream.isatty()
+
+
 def _give_output_up() -> None:
     """Let what is still in the buffer go nowhere: it would fail once more when the output is closed."""
     with open(os.devnull, "wb") as nowhere:

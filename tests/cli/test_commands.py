@@ -51,8 +51,8 @@ def test_the_inventory_is_a_table_of_every_environment(run: Run, aws: LocalAmpli
     ended = run("inventory")
     assert ended.status == 0, ended
     header, *lines = ended.output.split("\n\n")[0].splitlines()
-    assert header.split()[:3] == ["APP", "ENVIRONMENT", "REGION"]
-    assert {line.split(APP)[1].split()[1] for line in lines} == {"staging", "test"}
+    assert header.split()[:5] == ["APP", "ID", "ENVIRONMENT", "APP", "REGION"]
+    assert {tuple(line.split()[:2]) for line in lines} == {(APP, "staging"), (APP, "test")}
     assert "locked" in ended.output
     assert "\x1b" not in ended.output
     assert "environments: 2, apps: 1" in ended.output
