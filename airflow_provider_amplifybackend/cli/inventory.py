@@ -42,9 +42,9 @@ def _text(output: str, rows: Sequence[Mapping[str, Any]], found: Mapping[str, An
     from airflow_provider_amplifybackend.fleet import tables
 
     if output == "csv":
-        return tables.csv_text(rows)
+        return tables.csv_text(rows, is_terminal=is_terminal())
     if output == "jsonl":
-        return tables.json_lines(rows)
+        return tables.json_lines(rows, is_terminal=is_terminal())
     counts = (
         f"environments: {found['environments']}, apps: {found['apps']}, requests: {found['requests']} in "
         f"{found['seconds']} s, could not be read: {found['errors']}"

@@ -20,23 +20,35 @@ _BY = ("health", "migration", "gen2", "region")
 _FORMULA_MARKS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def json_lines(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Return one JSON object for each row."""
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+def json_lines(rows: Iterable[Mapping[str, Any]], *, is_terminal: bool = False) -> str:
+    """Return one JSON object for each row.
+
+    :param is_terminal: Whether it is for a terminal, which gets the characters that it would act on as escapes of JSON.
+    """
+    lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+    return "".join(f"{_escaped(line) if is_terminal else line}\n" for line in lines)
 
 
-def csv_text(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Return a table with a line for each row; lists are joined, and no cell is a formula."""
+def _escaped(line: str) -> str:
+    # JSON itself escapes the first 32 only; 0x9b begins a command of a terminal, too.
+    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in line)
+
+
+def csv_text(rows: Iterable[Mapping[str, Any]], *, is_terminal: bool = False) -> str:
+    """Return a table with a line for each row; lists are joined, and no cell is a formula.
+
+    :param is_terminal: Whether it is for a terminal, which gets no character that it would act on.
+    """
     text = io.StringIO()
     writer = csv.writer(text)  # its default ends lines so that a lone return in a name is quoted, too
     writer.writerow(COLUMNS)
     for row in rows:
-        writer.writerow([_cell(name, row.get(name)) for name in COLUMNS])
+        cells = [cell_text(name, row.get(name)) for name in COLUMNS]
+        writer.writerow([_no_formula(printable(cell) if is_terminal else cell) for cell in cells])
     return text.getvalue()
 
 
-def _cell(name: str, value: Any) -> str:
-    text = cell_text(name, value)
+def _no_formula(text: str) -> str:
     return f"'{text}" if text.startswith(_FORMULA_MARKS) else text
 
 

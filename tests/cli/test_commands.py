@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,23 @@ def test_the_inventory_is_a_table_of_every_environment(run: Run, aws: LocalAmpli
     assert "locked" in ended.output
     assert "\x1b" not in ended.output
     assert "environments: 2, apps: 1" in ended.output
+
+
+def test_a_terminal_gets_nothing_that_it_acts_on_and_a_file_the_data(
+    run: Run, run_process: Run, aws: LocalAmplifyBackend
+) -> None:
+    aws.control.seed_app(APP, "staging", app_name="shop\x1b[2J")
+    assert "shop\x1b[2J" in run("inventory", "--output", "csv").output
+    terminal, its_end = os.openpty()
+    try:
+        ended = run_process(SCRIPT, "inventory", "--output", "csv", redirection=f">{os.ttyname(its_end)}")
+        assert ended.status == 0, ended
+        shown = os.read(terminal, 100_000).decode()
+    finally:
+        os.close(terminal)
+        os.close(its_end)
+    assert APP in shown
+    assert "\x1b" not in shown
 
 
 def test_its_files_are_those_of_the_operator(run: Run, aws: LocalAmplifyBackend, tmp_path: Path) -> None:

@@ -43,6 +43,17 @@ def test_lists_are_joined() -> None:
     assert read["jobs_are_complete"] == "no"
 
 
+@settings(deadline=None)
+@given(st.lists(TEXTS, min_size=1, max_size=5))
+def test_no_form_of_a_row_acts_on_a_terminal(names: list[str]) -> None:
+    rows = [row(name, app_name=f"\x1b[2J\x9b31m{name}\u202e", stack_name="a\r\nb") for name in names]
+    read = list(csv.DictReader(io.StringIO(csv_text(rows, is_terminal=True), newline="")))
+    assert all(cell.isprintable() for one in read for cell in one.values())
+    lines = json_lines(rows, is_terminal=True).split("\n")[:-1]
+    assert all(line.isprintable() for line in lines)
+    assert [json.loads(line) for line in lines] == rows
+
+
 @pytest.mark.parametrize("is_terminal", [True, False])
 def test_every_row_of_the_table_has_its_app_and_environment_in_full(is_terminal: bool) -> None:
     ids, name = ["d1a2b3c4d5e6f7", "d1a2b3c4d5e6f8"], "an-environment-with-a-long-name"
