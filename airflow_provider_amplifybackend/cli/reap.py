@@ -87,7 +87,8 @@ def _outcome(hook: AmplifyBackendHook, look: FleetLook, decision: Decision, time
     from airflow_provider_amplifybackend.guard.reaper import Action
 
     if decision.action is Action.KEEP:
-        return "kept", shown(decision.text)
+        # Whether it is to go cannot be told, which is for a status: a cron job would be green for ever.
+        return "unread" if decision.is_unread else "kept", shown(decision.text)
     if timeout is None:
         return f"would_{decision.action}", shown(decision.text)
     try:

@@ -218,6 +218,36 @@ def test_a_lease_ends_only_with_a_run_that_this_airflow_knows_to_be_over(
     assert names(aws) == {"pr1", "pr2"}
 
 
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("PROTECTED", "a/b/c"), ("GUARD", "maybe"), ("GUARD", "require")],
+    ids=["no protected name", "no mode", "a sign is required"],
+)
+def test_what_the_guard_cannot_read_is_a_status_and_nothing_is_deleted(
+    run: Run, aws: LocalAmplifyBackend, monkeypatch: pytest.MonkeyPatch, setting: str, value: str
+) -> None:
+    monkeypatch.setenv(f"AIRFLOW__AMPLIFYBACKEND__{setting}", value)
+    aws.control.seed_app(APP, old("pr1"), old("main"))
+    aws.control.add_fault(service="*", operation="GetStackPolicy", kind="denied")
+    ended = run("reap", *RULE, "--yes-delete", "--output", "json")
+    assert outcomes(ended.output) == {"pr1": ("unread", "guarded"), "main": ("kept", "no_rule")}
+    assert ended.status == 1
+    assert names(aws) == {"pr1", "main"}
+
+
+@pytest.mark.parametrize("kind", ["denied", "throttle"])
+def test_jobs_that_cannot_be_listed_are_a_status_and_nothing_is_deleted(
+    run: Run, aws: LocalAmplifyBackend, kind: str
+) -> None:
+    aws.control.seed_app(APP, old("pr1"), old("main"))
+    aws.control.add_fault("ListBackendJobs", kind=kind)
+    ended = run("reap", *RULE, "--yes-delete")
+    assert ended.status == 1
+    assert f"UNREAD        pr1 of app {APP}: it has jobs that cannot be listed" in ended.output
+    assert "1 kept, 1 unread" in ended.output
+    assert names(aws) == {"pr1", "main"}
+
+
 def test_a_name_without_an_age_is_refused(run: Run) -> None:
     ended = run("reap", "--name", "pr*")
     assert ended.status == 1
