@@ -31,10 +31,12 @@ def inventory(options: Namespace) -> int:
     )
     rows, facts = read_fleet(scopes(options), make_hook, wishes, turns)
     found = summary(rows, facts)
-    if options.path:
-        connection = scopes(options)[0][0]
-        found |= {"files": write_inventory(options.path, rows, facts, aws_conn_id=connection)}
-    write(_text(options.output, rows, found))
+    try:
+        if options.path:
+            connection = scopes(options)[0][0]
+            found |= {"files": write_inventory(options.path, rows, facts, aws_conn_id=connection)}
+    finally:  # minutes of reads are not lost because a folder cannot be written to
+        write(_text(options.output, rows, found))
     return FAILED if found["errors"] else OK
 
 
