@@ -6,7 +6,9 @@ import contextlib
 import functools
 import logging
 import os
+import signal
 import sys
+import threading
 import warnings
 from argparse import Namespace
 from collections.abc import Callable, Iterator
@@ -24,6 +26,10 @@ class OutputError(Exception):
     """The output of a command cannot be written."""
 
 
+class Terminated(KeyboardInterrupt):
+    """The command has got a SIGTERM, of which it makes the same as of Ctrl-C."""
+
+
 OK, FAILED = 0, 1
 _STDOUT, _STDERR = 1, 2
 _stream: TextIO = sys.stdout
@@ -35,28 +41,49 @@ def command(run: Callable[[Namespace], int]) -> Callable[[Namespace], None]:
 
     @functools.wraps(run)
     def ending(options: Namespace) -> None:
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        from airflow_provider_amplifybackend._compat import AirflowException
-        from airflow_provider_amplifybackend.guard.protected import SettingError
-        from airflow_provider_amplifybackend.guard.signs import UnreadableError
-        from airflow_provider_amplifybackend.hooks._botocore_errors import ConnectionLookupError
-
-        failures = (AirflowException, SettingError, UnreadableError, ConnectionLookupError, BotoCoreError, ClientError)
         try:
-            with _own_output(options.verbose), _airflow(is_verbose=options.verbose):
+            with _own_output(options.verbose), _airflow(is_verbose=options.verbose), _sigterm():
                 status = run(options)
         except OutputError as error:
             raise SystemExit(f"{run.__name__}: {error}") from None
-        except failures as error:
+        except failures() as error:
             raise SystemExit(f"{run.__name__}: {told(error)}") from None
-        except KeyboardInterrupt:
-            raise SystemExit(130) from None
+        except KeyboardInterrupt as stop:
+            raise SystemExit(128 + (signal.SIGTERM if isinstance(stop, Terminated) else signal.SIGINT)) from None
         except BrokenPipeError:  # `| head`
             raise SystemExit(FAILED) from None
         raise SystemExit(status)
 
     return ending
+
+
+def failures() -> tuple[type[Exception], ...]:
+    """Return the errors that are told in one line; any other one is a fault of ours."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from airflow_provider_amplifybackend._compat import AirflowException
+    from airflow_provider_amplifybackend.guard.protected import SettingError
+    from airflow_provider_amplifybackend.guard.signs import UnreadableError
+    from airflow_provider_amplifybackend.hooks._botocore_errors import ConnectionLookupError
+
+    return (AirflowException, SettingError, UnreadableError, ConnectionLookupError, BotoCoreError, ClientError)
+
+
+@contextlib.contextmanager
+def _sigterm() -> Iterator[None]:
+    """Raise at a SIGTERM, as Python does at Ctrl-C, so that a command can say what it has done: cron jobs get one."""
+
+    def stop(*_: object) -> None:
+        raise Terminated
+
+    if threading.current_thread() is not threading.main_thread():  # where Python takes no handlers
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager
@@ -137,6 +164,11 @@ def write(text: str) -> None:
         if isinstance(error, BrokenPipeError):
             raise
         raise OutputError(f"the output cannot be written: {error.strerror}") from error
+
+
+def is_terminal() -> bool:
+    """Tell whether the output goes to a terminal, and so to a person."""
+    return _stream.isatty()
 
 
 def _give_output_up() -> None:

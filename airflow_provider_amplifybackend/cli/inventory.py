@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
-from airflow_provider_amplifybackend.cli._running import FAILED, OK, command, scopes, write
+from airflow_provider_amplifybackend.cli._running import FAILED, OK, command, is_terminal, scopes, write
 
 
 @command
@@ -32,27 +31,25 @@ def inventory(options: Namespace) -> int:
     )
     rows, facts = read_fleet(scopes(options), make_hook, wishes, turns)
     found = summary(rows, facts)
-    if options.path:
-        connection = scopes(options)[0][0]
-        found |= {"files": write_inventory(options.path, rows, facts, aws_conn_id=connection)}
-    write(_form(options.output)(rows, found))
+    try:
+        if options.path:
+            connection = scopes(options)[0][0]
+            found |= {"files": write_inventory(options.path, rows, facts, aws_conn_id=connection)}
+    finally:  # minutes of reads are not lost because a folder cannot be written to
+        write(_text(options.output, rows, found))
     return FAILED if found["errors"] else OK
 
 
-def _form(output: str) -> Any:
+def _text(output: str, rows: Sequence[Mapping[str, Any]], found: Mapping[str, Any]) -> str:
     from airflow_provider_amplifybackend.fleet import tables
 
-    return {
-        "csv": lambda rows, found: tables.csv_text(rows),
-        "jsonl": lambda rows, found: tables.json_lines(rows),
-        "table": partial(_as_table, tables.text_table),
-    }[output]
-
-
-def _as_table(text_table: Any, rows: Sequence[Mapping[str, Any]], found: Mapping[str, Any]) -> str:
+    if output == "csv":
+        return tables.csv_text(rows, is_terminal=is_terminal())
+    if output == "jsonl":
+        return tables.json_lines(rows, is_terminal=is_terminal())
     counts = (
         f"environments: {found['environments']}, apps: {found['apps']}, requests: {found['requests']} in "
         f"{found['seconds']} s, could not be read: {found['errors']}"
     )
     files = [f"{kind}: {address}" for kind, address in found.get("files", {}).items()]
-    return "\n".join([*text_table(rows), "", counts, *files]) + "\n"
+    return "\n".join([*tables.text_table(rows, is_terminal=is_terminal()), "", counts, *files]) + "\n"

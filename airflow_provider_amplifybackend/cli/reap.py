@@ -6,10 +6,11 @@ import json
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_amplifybackend.cli._database import count_living_runs
-from airflow_provider_amplifybackend.cli._running import FAILED, OK, command, make_hook, shown, told, write
+from airflow_provider_amplifybackend.cli._running import FAILED, OK, command, failures, make_hook, shown, told, write
 
 if TYPE_CHECKING:
     from airflow_provider_amplifybackend.guard.reaper import Decision, Rules
@@ -27,13 +28,19 @@ def reap(options: Namespace) -> int:
 
     rules, timeout = _rules(options), as_duration("--timeout", options.timeout).total_seconds()
     hook = make_hook(options)
+    app_ids = _app_ids(hook, options.app_id)
     rows: list[Row] = []
-    for app_id in _app_ids(hook, options.app_id):
-        for row in _of_app(hook, app_id, rules, timeout if options.yes_delete else None):
-            rows.append(row)
-            if options.output == "text":
-                write(_line(row))
-    write(json.dumps(rows, indent=2) if options.output == "json" else _totals(rows, deletes=options.yes_delete))
+    is_whole = False
+    try:
+        for app_id in app_ids:
+            for row in _of_app(hook, app_id, rules, timeout if options.yes_delete else None):
+                rows.append(row)
+                if options.output == "text":
+                    write(_line(row))
+        is_whole = True
+    finally:  # after Ctrl-C or an error, too: what was deleted until then is told nowhere else
+        totals = _totals(rows, deletes=options.yes_delete, is_whole=is_whole)
+        write(json.dumps(rows, indent=2) if options.output == "json" else totals)
     return FAILED if any(row["outcome"] in ("failed", "unread") for row in rows) else OK
 
 
@@ -65,14 +72,20 @@ def _of_app(hook: AmplifyBackendHook, app_id: str, rules: Rules, timeout: float 
 
     :param timeout: Seconds to wait for a deletion; None: nothing is deleted.
     """
-    from airflow_provider_amplifybackend._compat import AirflowException
     from airflow_provider_amplifybackend.task_groups._fleet_look import FleetLook
 
     look = FleetLook(hook, count_living_runs, app_id, rules)
     try:
         for decision in look.decisions():
-            yield _row(decision, *_outcome(hook, look, decision, timeout))
-    except AirflowException as error:
+            deletion = _Deletion(hook, decision)
+            try:
+                outcome = _outcome(look, deletion, timeout)
+            except BaseException:
+                if deletion.is_under_way:
+                    yield _row(decision, "failed", deletion.interrupted)
+                raise
+            yield _row(decision, *outcome)
+    except failures() as error:
         yield {"app_id": app_id, "backend_environment_name": "", "outcome": "unread", "text": told(error)}
 
 
@@ -81,13 +94,14 @@ def _row(decision: Decision, outcome: str, text: str) -> Row:
     return names | {"outcome": outcome, "why": str(decision.why), "text": text}
 
 
-def _outcome(hook: AmplifyBackendHook, look: FleetLook, decision: Decision, timeout: float | None) -> tuple[str, str]:
-    from airflow_provider_amplifybackend._compat import AirflowException
+def _outcome(look: FleetLook, deletion: _Deletion, timeout: float | None) -> tuple[str, str]:
     from airflow_provider_amplifybackend.guard.lease import lease_key
     from airflow_provider_amplifybackend.guard.reaper import Action
 
+    decision = deletion.decision
     if decision.action is Action.KEEP:
-        return "kept", shown(decision.text)
+        # Whether it is to go cannot be told, which is for a status: a cron job would be green for ever.
+        return "unread" if decision.is_unread else "kept", shown(decision.text)
     if timeout is None:
         return f"would_{decision.action}", shown(decision.text)
     try:
@@ -95,26 +109,43 @@ def _outcome(hook: AmplifyBackendHook, look: FleetLook, decision: Decision, time
             latest = look.again(decision.environment)
             if latest.action is not Action.DELETE:
                 return "kept", f"it is no longer to be reaped: {shown(latest.text)}"
-            _delete(hook, decision, timeout)
+            deletion.run(timeout)
         look.leases.remove(lease_key(decision.environment))
-    except AirflowException as error:
+    except failures() as error:
         return "failed", told(error)
     return ("deleted" if decision.action is Action.DELETE else "released"), shown(decision.text)
 
 
-def _delete(hook: AmplifyBackendHook, decision: Decision, timeout: float) -> None:
-    """Delete an environment and see that it is gone. The guard stands before the request, as for every other."""
-    from airflow_provider_amplifybackend.core.lease_failure import LeaseFailure
-    from airflow_provider_amplifybackend.exceptions import BackendLeaseError
+@dataclass
+class _Deletion:
+    """The deletion of an environment. The guard stands before its request, as for every other."""
 
-    names = {"AppId": decision.app_id, "BackendEnvironmentName": decision.environment}
-    job = hook.start_operation("DeleteBackend", names)
-    hook.wait_for_job(job.ref, timeout=timeout, waiter_delay=WAITER_DELAY)
-    if decision.environment in hook.get_environments(decision.app_id):
-        raise BackendLeaseError(
-            f"Its deletion (job {job.job_id}) has ended, and it still exists. Its lease stays",
-            reason=LeaseFailure.NOT_GONE,
-        )
+    hook: AmplifyBackendHook
+    decision: Decision
+    is_under_way: bool = False
+    job_id: str = ""
+
+    def run(self, timeout: float) -> None:
+        """Delete it and see that it is gone."""
+        from airflow_provider_amplifybackend.core.lease_failure import LeaseFailure
+        from airflow_provider_amplifybackend.exceptions import BackendLeaseError
+
+        app_id, environment = self.decision.app_id, self.decision.environment
+        self.is_under_way = True
+        job = self.hook.start_operation("DeleteBackend", {"AppId": app_id, "BackendEnvironmentName": environment})
+        self.job_id = job.job_id
+        self.hook.wait_for_job(job.ref, timeout=timeout, waiter_delay=WAITER_DELAY)
+        if environment in self.hook.get_environments(app_id):
+            raise BackendLeaseError(
+                f"Its deletion (job {job.job_id}) has ended, and it still exists. Its lease stays",
+                reason=LeaseFailure.NOT_GONE,
+            )
+
+    @property
+    def interrupted(self) -> str:
+        """The text for a command that was stopped meanwhile."""
+        job = f"job {shown(self.job_id)} deletes it" if self.job_id else "its deletion may have been started"
+        return f"interrupted: {job}, and AmplifyBackend cannot cancel jobs. Its lease may stay"
 
 
 def _line(row: Row) -> str:
@@ -123,7 +154,8 @@ def _line(row: Row) -> str:
     return f"{outcome:<13} {shown(where)}: {row['text']}"
 
 
-def _totals(rows: list[Row], *, deletes: bool) -> str:
+def _totals(rows: list[Row], *, deletes: bool, is_whole: bool) -> str:
     numbers = Counter(row["outcome"].replace("_", " ") for row in rows)
     counted = ", ".join(f"{number} {outcome}" for outcome, number in sorted(numbers.items())) or "no environment"
+    counted = counted if is_whole else f"Ended early: {counted}"
     return counted if deletes else f"{counted}. Nothing was changed; --yes-delete deletes what would be deleted"

@@ -15,9 +15,15 @@ _PARAMETERS = {
 }
 
 
+def environment_parameter(operation: Operation) -> str | None:
+    """Return the parameter that names the environment which an operator changes; None if it changes the app."""
+    return _PARAMETERS[operation.environment] if operation.environment else None
+
+
 def changed_environment(operation: Operation, parameters: Mapping[str, Any]) -> str | None:
     """Return the environment that an operator changes, by its parameters; None if it changes the app."""
-    name = parameters.get(_PARAMETERS[operation.environment]) if operation.environment else None
+    parameter = environment_parameter(operation)
+    name = parameters.get(parameter) if parameter else None
     return str(name) if name else None
 
 

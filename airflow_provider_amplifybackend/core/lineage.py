@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_amplifybackend.core.changes import changed_environment
+from airflow_provider_amplifybackend.core.changes import environment_parameter
+from airflow_provider_amplifybackend.core.names import can_name
 from airflow_provider_amplifybackend.core.operations import Effect, Operation
 
 # The words of OpenLineage's facet lifecycleStateChange, for an operation on an environment as a whole.
@@ -37,11 +38,22 @@ def lineage_of(operation: Operation, parameters: Mapping[str, Any], *, is_change
     :param parameters: The operator's parameters, as rendered.
     :param is_change: Whether the task has changed something, or meant to: what was found or skipped is only read.
     """
-    app_id = str(parameters.get("app_id") or "")
-    target = Environment(app_id, changed_environment(operation, parameters) or "")
-    inputs = [] if is_change else [target]
+    app_id = parameters.get("app_id")
+    if not can_name(app_id):
+        return Lineage()
+    parameter = environment_parameter(operation)
+    targets = _named(app_id, parameters.get(parameter)) if parameter else [Environment(app_id)]
+    inputs = [] if is_change else targets
     if operation.environment == "TargetEnvironmentName":
-        inputs.insert(0, Environment(app_id, str(parameters.get("backend_environment_name") or "")))
+        inputs = _named(app_id, parameters.get("backend_environment_name")) + inputs
     is_whole = operation.resource in ("environment", "app")
     change = _STATE_CHANGES.get(operation.effect, "ALTER") if is_whole else "ALTER"
-    return Lineage(tuple(dict.fromkeys(inputs)), (target,) if is_change else (), change)
+    return Lineage(tuple(dict.fromkeys(inputs)), tuple(targets) if is_change else (), change)
+
+
+def _named(app_id: str, name: object) -> list[Environment]:
+    """Return the environment of a name; none if the name cannot be used, as of a template that rendered to nothing.
+
+    Without a name the dataset is the app's, and a deletion that was refused would be a drop of all environments.
+    """
+    return [Environment(app_id, name)] if can_name(name) else []

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import TypeGuard
 from urllib.parse import unquote, urlsplit
 
 from airflow_provider_amplifybackend.core.secrets import redact_secrets
@@ -51,7 +52,7 @@ def selects(parameter: str) -> bool:
     return parameter.endswith(("_id", "_name"))
 
 
-def can_name(value: object) -> bool:
+def can_name(value: object) -> TypeGuard[str]:
     """Tell whether a value can name something."""
     return isinstance(value, str) and _fault(value) is None
 

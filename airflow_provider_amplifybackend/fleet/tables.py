@@ -20,23 +20,35 @@ _BY = ("health", "migration", "gen2", "region")
 _FORMULA_MARKS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def json_lines(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Return one JSON object for each row."""
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+def json_lines(rows: Iterable[Mapping[str, Any]], *, is_terminal: bool = False) -> str:
+    """Return one JSON object for each row.
+
+    :param is_terminal: Whether it is for a terminal, which gets the characters that it would act on as escapes of JSON.
+    """
+    lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+    return "".join(f"{_escaped(line) if is_terminal else line}\n" for line in lines)
 
 
-def csv_text(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Return a table with a line for each row; lists are joined, and no cell is a formula."""
+def _escaped(line: str) -> str:
+    # JSON itself escapes the first 32 only; 0x9b begins a command of a terminal, too.
+    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in line)
+
+
+def csv_text(rows: Iterable[Mapping[str, Any]], *, is_terminal: bool = False) -> str:
+    """Return a table with a line for each row; lists are joined, and no cell is a formula.
+
+    :param is_terminal: Whether it is for a terminal, which gets no character that it would act on.
+    """
     text = io.StringIO()
     writer = csv.writer(text)  # its default ends lines so that a lone return in a name is quoted, too
     writer.writerow(COLUMNS)
     for row in rows:
-        writer.writerow([_cell(name, row.get(name)) for name in COLUMNS])
+        cells = [cell_text(name, row.get(name)) for name in COLUMNS]
+        writer.writerow([_no_formula(printable(cell) if is_terminal else cell) for cell in cells])
     return text.getvalue()
 
 
-def _cell(name: str, value: Any) -> str:
-    text = cell_text(name, value)
+def _no_formula(text: str) -> str:
     return f"'{text}" if text.startswith(_FORMULA_MARKS) else text
 
 
@@ -55,32 +67,37 @@ def cell_text(name: str, value: Any) -> str:
     return "; ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-# The columns on a terminal, their headings and the most characters of each; the last one has what is left.
-_ON_TERMINAL = {
-    "app": ("APP", 28),
-    "environment": ("ENVIRONMENT", 20),
-    "region": ("REGION", 14),
-    "health": ("HEALTH", 8),
-    "age_days": ("AGE", 7),
+# The columns of a text, their headings, and the most characters that each has on a terminal; None: it is never cut.
+# The first two are what every other command is called with.
+_OF_TEXT: dict[str, tuple[str, int | None]] = {
+    "app_id": ("APP ID", None),
+    "environment": ("ENVIRONMENT", None),
+    "app_name": ("APP", 28),
+    "region": ("REGION", None),
+    "health": ("HEALTH", None),
+    "age_days": ("AGE", None),
     "last_job": ("LAST JOB", 28),
-    "migration": ("MIGRATION", 10),
+    "migration": ("MIGRATION", None),
     "protection": ("PROTECTION", 24),
     "attention": ("ATTENTION", 160),
 }
 
 
-def text_table(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return the lines of a table for a terminal, which acts on no character in it."""
-    cells = [[heading for heading, _ in _ON_TERMINAL.values()]]
-    cells += [[_cut(_on_terminal(name, row), most) for name, (_, most) in _ON_TERMINAL.items()] for row in rows]
+def text_table(rows: Iterable[Mapping[str, Any]], *, is_terminal: bool) -> list[str]:
+    """Return the lines of a table that people read, in which there is no character that a terminal acts on.
+
+    :param is_terminal: Whether it is for a terminal, where long texts are cut; in a file they are whole.
+    """
+    cells = [[heading for heading, _ in _OF_TEXT.values()]]
+    cells += [
+        [_cut(_in_text(name, row), most if is_terminal else None) for name, (_, most) in _OF_TEXT.items()]
+        for row in rows
+    ]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return ["  ".join(map(str.ljust, line, widths)).rstrip() for line in cells]
 
 
-def _on_terminal(name: str, row: Mapping[str, Any]) -> str:
-    if name == "app":
-        app_id = str(row["app_id"] or "")
-        return f"{row['app_name']} ({app_id})" if row["app_name"] else app_id
+def _in_text(name: str, row: Mapping[str, Any]) -> str:
     if name == "age_days":
         return "" if row[name] is None else f"{row[name]:g} d"
     if name == "last_job":
@@ -90,10 +107,10 @@ def _on_terminal(name: str, row: Mapping[str, Any]) -> str:
     return cell_text(name, row[name])
 
 
-def _cut(text: str, most: int) -> str:
+def _cut(text: str, most: int | None) -> str:
     """Return a text of one line that is not too long, in characters that are nothing but visible."""
     plain = printable(text)
-    return plain if len(plain) <= most else f"{plain[: most - 1]}…"
+    return plain if most is None or len(plain) <= most else f"{plain[: most - 1]}…"
 
 
 def summary(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from airflow_provider_amplifybackend.core.encodable import printable
 from airflow_provider_amplifybackend.guard.inventory import STACK, UNKNOWN, Thing
 from airflow_provider_amplifybackend.guard.plan import Plan
 
@@ -23,7 +24,7 @@ def plan_text(plan: Plan) -> str:
 
 
 def _lines(plan: Plan) -> Iterator[str]:
-    yield f"# Deletion of {plan.scope}"
+    yield f"# Deletion of {_plain(str(plan.scope))}"
     yield ""
     yield _headline(plan)
     yield f"Digest: `{plan.digest}`"
@@ -44,7 +45,7 @@ def _headline(plan: Plan) -> str:
         return "Nothing would be deleted: there is no such environment."
     numbers = [f"**{len(plan.goes)}** go", f"**{len(plan.stays)}** stay", f"**{len(plan.unknown)}** cannot be read"]
     total = {kind: sum(amounts.values()) for kind, amounts in plan.counts.items()}
-    numbers += [f"about **{number:,}** {kind} would be lost" for kind, number in sorted(total.items())]
+    numbers += [f"about **{number:,}** {_plain(kind)} would be lost" for kind, number in sorted(total.items())]
     return f"Environments: {', '.join(map(_code, plan.environments))}. {'; '.join(numbers)}."
 
 
@@ -58,13 +59,13 @@ def _section(title: str, things: Iterable[Thing], counts: Mapping[str, Mapping[s
         shown = ", ".join(_named(thing, counts) for thing in some[:MOST_NAMED])
         more = f", and {len(some) - MOST_NAMED} more" if len(some) > MOST_NAMED else ""
         where = f"{_code(environment)}, " if environment else ""
-        yield f"- {where}{type_}: {shown}{more}"
+        yield f"- {where}{_plain(type_)}: {shown}{more}"
 
 
 def _named(thing: Thing, counts: Mapping[str, Mapping[str, int]]) -> str:
-    notes = [f"{numbers[thing.id]:,} {kind}" for kind, numbers in counts.items() if thing.id in numbers]
+    notes = [f"{numbers[thing.id]:,} {_plain(kind)}" for kind, numbers in counts.items() if thing.id in numbers]
     if thing.stays:
-        notes.append("it cannot be read whether it stays" if thing.stays == UNKNOWN else thing.stays)
+        notes.append("it cannot be read whether it stays" if thing.stays == UNKNOWN else _plain(thing.stays))
     if thing.protected:
         notes.append("deletion protection is on: the job will fail")
     name = thing.id.split("/")[1] if thing.type == STACK and thing.id.startswith("arn:") else thing.id
@@ -77,5 +78,5 @@ def _code(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return a text of one line, without what a page could take for a link or for HTML."""
-    return " ".join(text.split()).replace("<", "‹").replace(">", "›")
+    """Return a text of one line, without what a terminal would act on, or a page take for a link or for HTML."""
+    return printable(text).replace("<", "‹").replace(">", "›")

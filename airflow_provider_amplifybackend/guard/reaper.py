@@ -70,6 +70,8 @@ class FleetRow:
     guarded: str = ""
     # A job that has not ended; empty: there is none.
     pending: str = ""
+    # Whether it is guarded or pending only because something cannot be read, a setting of the guard included.
+    is_unread: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,8 @@ class Decision:
     action: Action
     why: Why
     text: str
+    # Whether it is kept only because something cannot be read: next time, too, unless somebody sees to it.
+    is_unread: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as an XCom has it."""
@@ -110,7 +114,8 @@ class Decision:
 def decide(row: FleetRow, now: datetime, rules: Rules) -> Decision:
     """Return the verdict on an environment: every doubt keeps it."""
     action, why, text = _verdict(row, now, rules)
-    return Decision(row.app_id, row.environment, action, why, text)
+    is_unread = row.is_unread and why in (Why.GUARDED, Why.PENDING)
+    return Decision(row.app_id, row.environment, action, why, text, is_unread)
 
 
 def no_more_than(most: int, decisions: Iterable[Decision]) -> Iterator[Decision]:

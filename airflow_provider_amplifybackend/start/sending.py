@@ -184,7 +184,7 @@ class Sending:
 
     @contextmanager
     def _reporting_first(self, refusal: ServiceError) -> Iterator[None]:
-        """Where a look after a refusal fails, report the refusal before it: that is what the start ended with.
+        """Report a refusal before a look that fails after it: the refusal is what the start ended with.
 
         The cause stays the failed look, which decides whether another try may do better.
         """

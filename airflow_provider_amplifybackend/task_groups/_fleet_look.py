@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # Asked with the ids of a DAG and of a run, or None for all of its runs: how many are queued or running. None: unknown.
 CountLiving = Callable[[str, str | None], int | None]
 BY_NAME = frozenset({GuardRefusal.PROTECTED, GuardRefusal.NEAR_MATCH})
+# Nobody knows whether the environment is protected, or whether a migration is under way.
+UNREAD = frozenset({GuardRefusal.SETTING, GuardRefusal.UNREADABLE_SIGN, GuardRefusal.UNREADABLE_LIST})
 
 
 class FleetLook:
@@ -79,11 +81,11 @@ class FleetLook:
         except BackendGuardError as refusal:
             if refusal.reason in BY_NAME:
                 return replace(row, protected=str(refusal))
-            return replace(row, guarded=str(refusal))
+            return replace(row, guarded=str(refusal), is_unread=refusal.reason in UNREAD)
         except BackendRequestError as error:
-            return replace(row, guarded=str(error))
+            return replace(row, guarded=str(error), is_unread=True)
         facts = signs.Facts(now=now)
         self._hook.guard.read(signs.pending_jobs(row.app_id, row.environment, facts))
         if facts.pending_jobs is None:
-            return replace(row, pending="jobs that cannot be listed")
+            return replace(row, pending="jobs that cannot be listed", is_unread=True)
         return replace(row, pending=f"job {facts.pending_jobs[0]}" if facts.pending_jobs else "")

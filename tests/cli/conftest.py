@@ -47,6 +47,8 @@ def texts(ended: Ended) -> dict[str, str]:
 @pytest.fixture
 def run(capfd: pytest.CaptureFixture[str], airflow_home: Path) -> Run:
     """Runs `airflow-amplifybackend` in this process, which has Airflow loaded."""
+    # It keeps what the settings were when it was imported: that must not be what the first test has made of them.
+    import airflow_provider_amplifybackend.guard.settings  # noqa: F401
 
     def run_here(*arguments: str) -> Ended:
         capfd.readouterr()  # what fixtures have logged

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from subprocess import Popen
 from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
+from airflow_provider_amplifybackend.cli.main import main
+from airflow_provider_amplifybackend.core import timing
 from airflow_provider_amplifybackend.guard.lease import Holder, Lease, LeaseState
+from airflow_provider_amplifybackend.guard.protected import SettingError
+from airflow_provider_amplifybackend.guard.signs import Ask, UnreadableError
 from airflow_provider_amplifybackend.hooks._records import StoredFile
+from airflow_provider_amplifybackend.hooks.amplify_backend import AmplifyBackendHook
 from airflow_provider_amplifybackend.local.server import LocalAmplifyBackend
 from airflow_provider_amplifybackend.local.testing.isolated_airflow import connection_json
 from tests.cli.conftest import Run
@@ -51,11 +62,28 @@ def test_the_inventory_is_a_table_of_every_environment(run: Run, aws: LocalAmpli
     ended = run("inventory")
     assert ended.status == 0, ended
     header, *lines = ended.output.split("\n\n")[0].splitlines()
-    assert header.split()[:3] == ["APP", "ENVIRONMENT", "REGION"]
-    assert {line.split(APP)[1].split()[1] for line in lines} == {"staging", "test"}
+    assert header.split()[:5] == ["APP", "ID", "ENVIRONMENT", "APP", "REGION"]
+    assert {tuple(line.split()[:2]) for line in lines} == {(APP, "staging"), (APP, "test")}
     assert "locked" in ended.output
     assert "\x1b" not in ended.output
     assert "environments: 2, apps: 1" in ended.output
+
+
+def test_a_terminal_gets_nothing_that_it_acts_on_and_a_file_the_data(
+    run: Run, run_process: Run, aws: LocalAmplifyBackend
+) -> None:
+    aws.control.seed_app(APP, "staging", app_name="shop\x1b[2J")
+    assert "shop\x1b[2J" in run("inventory", "--output", "csv").output
+    terminal, its_end = os.openpty()
+    try:
+        ended = run_process(SCRIPT, "inventory", "--output", "csv", redirection=f">{os.ttyname(its_end)}")
+        assert ended.status == 0, ended
+        shown = os.read(terminal, 100_000).decode()
+    finally:
+        os.close(terminal)
+        os.close(its_end)
+    assert APP in shown
+    assert "\x1b" not in shown
 
 
 def test_its_files_are_those_of_the_operator(run: Run, aws: LocalAmplifyBackend, tmp_path: Path) -> None:
@@ -64,6 +92,15 @@ def test_its_files_are_those_of_the_operator(run: Run, aws: LocalAmplifyBackend,
     assert ended.status == 0, ended
     assert (tmp_path / "environments.jsonl").read_text() == ended.output
     assert {path.name for path in tmp_path.iterdir()} == {"environments.jsonl", "environments.csv", "report.html"}
+
+
+def test_a_folder_that_cannot_be_written_to_costs_no_row(run: Run, aws: LocalAmplifyBackend, tmp_path: Path) -> None:
+    aws.control.seed_app(APP, "staging")
+    (tmp_path / "file").touch()
+    ended = run("inventory", "--path", str(tmp_path / "file"))
+    assert ended.status == 1
+    assert f"{APP}  staging" in ended.output
+    assert "cannot be written" in ended.errors
 
 
 def test_the_page_in_airflow_can_read_the_file_of_an_account_without_environments(
@@ -198,6 +235,123 @@ def test_a_lease_ends_only_with_a_run_that_this_airflow_knows_to_be_over(
     ended = run("reap", "--app-id", APP, "--output", "json", "--yes-delete")
     assert outcomes(ended.output)["pr1"] == ("kept", "run_lives")
     assert names(aws) == {"pr1", "pr2"}
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("PROTECTED", "a/b/c"), ("GUARD", "maybe"), ("GUARD", "require")],
+    ids=["no protected name", "no mode", "a sign is required"],
+)
+def test_what_the_guard_cannot_read_is_a_status_and_nothing_is_deleted(
+    run: Run, aws: LocalAmplifyBackend, monkeypatch: pytest.MonkeyPatch, setting: str, value: str
+) -> None:
+    monkeypatch.setenv(f"AIRFLOW__AMPLIFYBACKEND__{setting}", value)
+    aws.control.seed_app(APP, old("pr1"), old("main"))
+    aws.control.add_fault(service="*", operation="GetStackPolicy", kind="denied")
+    ended = run("reap", *RULE, "--yes-delete", "--output", "json")
+    assert outcomes(ended.output) == {"pr1": ("unread", "guarded"), "main": ("kept", "no_rule")}
+    assert ended.status == 1
+    assert names(aws) == {"pr1", "main"}
+
+
+@pytest.mark.parametrize("kind", ["denied", "throttle"])
+def test_jobs_that_cannot_be_listed_are_a_status_and_nothing_is_deleted(
+    run: Run, aws: LocalAmplifyBackend, kind: str
+) -> None:
+    aws.control.seed_app(APP, old("pr1"), old("main"))
+    aws.control.add_fault("ListBackendJobs", kind=kind)
+    ended = run("reap", *RULE, "--yes-delete")
+    assert ended.status == 1
+    assert f"UNREAD        pr1 of app {APP}: it has jobs that cannot be listed" in ended.output
+    assert "1 kept, 1 unread" in ended.output
+    assert names(aws) == {"pr1", "main"}
+
+
+@pytest.mark.parametrize(("number", "output", "status"), [(signal.SIGINT, "json", 130), (signal.SIGTERM, "text", 143)])
+def test_interrupted_it_tells_what_it_has_deleted_and_what_is_under_way(
+    start_process: Callable[..., Popen[str]], aws: LocalAmplifyBackend, number: int, output: str, status: int
+) -> None:
+    aws.control.seed_app(APP, old("pr1"), old("pr2"), old("pr3"))
+    aws.control.add_fault("DeleteBackend", kind="job_stuck", environment="pr2")
+    process = start_process(SCRIPT, "reap", *RULE, "--yes-delete", "--output", output)
+    until = time.monotonic() + 120
+    while not aws.control.journal("GetBackendJob", environment="pr2"):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    process.send_signal(number)
+    printed, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (status, "")
+    (job,) = (job["JobId"] for job in aws.control.jobs() if job["BackendEnvironmentName"] == "pr2")
+    if output == "json":
+        assert outcomes(printed) == {"pr1": ("deleted", "matches"), "pr2": ("failed", "matches")}
+    else:
+        assert f"DELETED       pr1 of app {APP}" in printed
+        assert f"FAILED        pr2 of app {APP}" in printed
+        assert printed.endswith("Ended early: 1 deleted, 1 failed\n")
+    assert f"interrupted: job {job} deletes it" in printed
+    assert names(aws) == {"pr2", "pr3"}
+
+
+def fail_at(monkeypatch: pytest.MonkeyPatch, app_id: str, method: str, error: Exception) -> None:
+    """Have a method of the hook fail for an app."""
+    before = getattr(AmplifyBackendHook, method)
+
+    def failing(hook: AmplifyBackendHook, *args: Any) -> Any:
+        request = args[-1]
+        if app_id == (request["AppId"] if isinstance(request, dict) else request):
+            raise error
+        return before(hook, *args)
+
+    monkeypatch.setattr(AmplifyBackendHook, method, failing)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        SettingError("no list"),
+        EndpointConnectionError(endpoint_url="https://example.com"),
+        UnreadableError(Ask("amplify", "GetApp", {}), "AccessDeniedException"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_whatever_fails_at_one_app_is_a_row_beside_those_of_the_others(
+    run: Run, aws: LocalAmplifyBackend, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    for number, app_id in enumerate(("d1unread", "d2failed", APP)):
+        aws.control.seed_app(app_id, old(f"pr{number}"))
+    fail_at(monkeypatch, "d1unread", "get_environments", error)
+    fail_at(monkeypatch, "d2failed", "start_operation", error)
+    ended = run("reap", *RULE, "--yes-delete", "--output", "json")
+    assert ended.status == 1
+    rows = json.loads(ended.output)
+    assert {row["app_id"]: row["outcome"] for row in rows} == {
+        "d1unread": "unread",
+        "d2failed": "failed",
+        APP: "deleted",
+    }
+    assert [str(error) in row["text"] for row in rows].count(True) == 2
+
+
+@pytest.mark.parametrize(("output", "told"), [("json", '"deleted"'), ("text", "Ended early: 1 deleted\n")])
+def test_a_fault_of_ours_does_not_hide_what_was_deleted(
+    aws: LocalAmplifyBackend,
+    airflow_home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    output: str,
+    told: str,
+) -> None:
+    aws.control.seed_app(APP, old("pr1"))
+    aws.control.seed_app("d2fault", old("pr2"))
+    fail_at(monkeypatch, "d2fault", "get_environments", ZeroDivisionError())
+    apps = ("--app-id", APP, "--app-id", "d2fault")
+    with pytest.raises(ZeroDivisionError), timing.replaced(sleep=lambda seconds: time.sleep(min(seconds, 0.1))):
+        main(["reap", *apps, *RULE, "--yes-delete", "--output", output])
+    printed = capfd.readouterr().out
+    assert told in printed
+    if output == "json":
+        assert outcomes(printed) == {"pr1": ("deleted", "matches")}
 
 
 def test_a_name_without_an_age_is_refused(run: Run) -> None:

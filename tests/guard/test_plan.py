@@ -166,6 +166,28 @@ def test_a_name_cannot_write_markdown() -> None:
     assert "`x´ [click]" in text
 
 
+# What a terminal acts on: escapes (of one character, too), a bell, a return, and what turns the direction of writing.
+ACTED_ON = "\x1b[2Jx\x9b31m\x07\r\u202e"
+
+
+def test_nothing_in_the_text_of_a_plan_acts_on_a_terminal() -> None:
+    things = (
+        Thing("dev" + ACTED_ON, inventory.TABLE + ACTED_ON, "table" + ACTED_ON),
+        Thing("dev", inventory.STACK, f"arn:aws:cloudformation:us-east-1:1:stack/{ACTED_ON}/1", stays=ACTED_ON),
+    )
+    text = plan_text(
+        Plan(
+            Scope("d1" + ACTED_ON, "dev" + ACTED_ON, region="us-east-1" + ACTED_ON),
+            ("dev" + ACTED_ON,),
+            things,
+            unknown=(Gap("its jobs" + ACTED_ON, "no" + ACTED_ON),),
+            signs=(PlannedSign("dev", "locked", "its stack" + ACTED_ON, "unlock it" + ACTED_ON),),
+            counts={"items" + ACTED_ON: {things[0].id: 3}},
+        )
+    )
+    assert all(line.isprintable() for line in text.split("\n"))
+
+
 # What is read
 
 

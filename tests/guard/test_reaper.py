@@ -59,6 +59,16 @@ def test_an_environment_is_reaped_only_if_nothing_speaks_for_it(row: FleetRow, a
     assert decision.text
 
 
+def test_only_what_is_kept_for_something_unread_counts_as_unread() -> None:
+    unread = replace(ORPHAN, is_unread=True)
+    for row in (replace(unread, guarded="a setting is wrong"), replace(unread, pending="jobs that cannot be listed")):
+        decision = decide(row, NOW, RULES)
+        assert (decision.action, decision.is_unread) == (Action.KEEP, True)
+        assert "is_unread" not in decision.to_dict()  # the XCom is what it was
+        assert not decide(replace(row, is_unread=False), NOW, RULES).is_unread
+        assert not decide(replace(row, is_pinned=True), NOW, RULES).is_unread
+
+
 def test_without_a_name_and_an_age_only_leases_count() -> None:
     for rules in (Rules(), Rules(name="*"), Rules(older_than=HOUR)):
         assert decide(LEFT, NOW, rules).why is Why.NO_RULE

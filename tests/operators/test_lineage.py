@@ -73,6 +73,39 @@ def test_what_was_found_is_only_read() -> None:
     )
 
 
+# What a template that finds nothing renders to, and what a native one does; what is no name; what was never rendered.
+UNUSABLE = ["", "  ", None, 7, "a/b", "..", "{{ params.name }}"]
+
+
+@pytest.mark.parametrize("is_change", [True, False])
+@pytest.mark.parametrize("name", UNUSABLE)
+@pytest.mark.parametrize("operation", ["DeleteBackend", "CreateBackendAuth"])
+def test_an_environment_without_a_usable_name_is_not_the_whole_app(operation: str, name: Any, is_change: bool) -> None:
+    found = lineage_of(JOB_OPERATIONS[operation], PARAMETERS | {"backend_environment_name": name}, is_change=is_change)
+    assert (found.inputs, found.outputs) == ((), ())
+
+
+@pytest.mark.parametrize("name", UNUSABLE)
+def test_a_clone_is_told_of_as_far_as_its_environments_have_names(name: Any) -> None:
+    clone = JOB_OPERATIONS["CloneBackend"]
+    without_source = lineage_of(clone, PARAMETERS | {"backend_environment_name": name}, is_change=True)
+    assert (without_source.inputs, without_source.outputs) == ((), (COPY,))
+    without_target = lineage_of(clone, PARAMETERS | {"target_environment_name": name}, is_change=True)
+    assert (without_target.inputs, without_target.outputs) == ((STAGING,), ())
+
+
+@pytest.mark.parametrize("app_id", UNUSABLE)
+@pytest.mark.parametrize("operator", ["DeleteBackendOperator", "RemoveAllBackendsOperator"])
+def test_a_task_without_a_usable_app_has_an_empty_lineage(operator: str, app_id: Any) -> None:
+    pytest.importorskip("airflow.providers.openlineage.extractors")
+    from airflow_provider_amplifybackend.operators import environment
+
+    names = {"backend_environment_name": "staging"} if operator == "DeleteBackendOperator" else {}
+    task = getattr(environment, operator)(task_id="delete", app_id=app_id, **names)
+    for told in (task.get_openlineage_facets_on_failure(None), task.get_openlineage_facets_on_complete(None)):
+        assert (told.inputs, told.outputs, told.run_facets) == ([], [], {})
+
+
 def test_a_dataset_is_named_like_the_asset() -> None:
     assert "/".join(lineage_names(APP, "staging")) == backend_uri(APP, "staging")
     assert lineage_names(APP, "staging") == (f"amplifybackend://{APP}", "staging")
