@@ -1,4 +1,4 @@
-"""Whether two texts say the same: white space does not count, and in a GraphQL schema comments do not either.
+"""The comparison of two texts by what they say: white space does not count, and comments of a GraphQL schema do not.
 
 In a schema the end of a line ends a comment, so that there white space alone can take a rule out:
 ``# owners only`` and ``@auth(...)`` in the next line say something else than both in one.
