@@ -504,6 +504,7 @@ def test_another_job_is_waited_for_and_then_all_is_decided_anew(hand: Hand, line
     hand.ends = Ended([seen, done])
     assert hand.run(run(start)) == StartResult(Outcome.STARTED, done)
     assert hand.awaited[0] == AwaitEnd(JobRef(APP, "theirs", ("pr",), "UpdateBackendAPI"), Whose.OTHER)
+    assert hand.awaited[0].created_ms == ms(1.0)  # which the tab shows, and an AwaitEnd is not compared by
     assert hand.announced == ["ours"]
     assert any(line.startswith("INFO No longer in the way: COMPLETED") for line in lines())
 
