@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -63,21 +64,29 @@ def run(capfd: pytest.CaptureFixture[str], airflow_home: Path) -> Run:
 
 
 @pytest.fixture
-def start_process(airflow_home: Path, tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
+def start_process(airflow_home: Path, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Starts a command as a process of its own, as a person does, who may redirect its output."""
+    started: list[subprocess.Popen[str]] = []
 
     def start(*command: str, redirection: str = "", **variables: str) -> subprocess.Popen[str]:
         database = own_database(airflow_home, tmp_path)
-        return subprocess.Popen(
+        process = subprocess.Popen(
             ["sh", "-c", f'exec "$@" {redirection}', "sh", sys.executable, "-m", *command],
             env={**os.environ, "PYTHONPATH": str(ROOT), **database, **variables},
             cwd=airflow_home,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # A shell starts what runs in its background with Ctrl-C ignored, and whoever runs these tests may be there.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
+        started.append(process)
+        return process
 
-    return start
+    yield start
+    for process in started:  # which a test that fails has not ended
+        process.kill()
+        process.communicate()
 
 
 @pytest.fixture
