@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from botocore.model import StructureShape
 
@@ -22,3 +22,14 @@ def members_of(shape: Shape | None) -> Mapping[str, Shape]:
 def answer_of(operation: str) -> Mapping[str, Shape]:
     """Return the members of an operation's answer."""
     return members_of(service_model().operation_model(operation).output_shape)
+
+
+def all_members_of(shape: Any, inside: tuple[str, ...] = ()) -> Iterator[str]:
+    """Yield the names of all members of a shape, however deep."""
+    if shape is None or shape.name in inside:
+        return
+    for name, member in getattr(shape, "members", {}).items():
+        yield name
+        yield from all_members_of(member, (*inside, shape.name))
+    if shape.type_name == "list":
+        yield from all_members_of(shape.member, (*inside, shape.name))

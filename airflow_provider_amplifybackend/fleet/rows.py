@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from airflow_provider_amplifybackend.core.guard_refusal import GuardRefusal
@@ -170,7 +171,7 @@ def _app_id_problem(entries: Iterable[Entry], app_id: str) -> str:
 
 def _unreadable(environment: Environment) -> list[str]:
     notes = [f"{gap.what}: {gap.why}" for gap in environment.found.gaps]
-    if len(list(_resources(environment.meta or {}))) > MOST_RESOURCES:
+    if sum(1 for _ in _resources(environment.meta or {})) > MOST_RESOURCES:
         notes.append(f"its resources: there are more than {MOST_RESOURCES}, and the first of them are shown")
     return [*notes, *(environment.signs.unreadable if environment.signs else ())]
 
@@ -192,7 +193,7 @@ def _resources(meta: Mapping[str, Any]) -> Iterable[tuple[str, str, Mapping[str,
 
 def resource_rows(environment: Environment) -> Iterable[dict[str, Any]]:
     """Yield the resources of an environment: what each is, where it is known, and what a migration makes of it."""
-    for category, name, entry in list(_resources(environment.meta or {}))[:MOST_RESOURCES]:
+    for category, name, entry in islice(_resources(environment.meta or {}), MOST_RESOURCES):
         verdict = assess(category, entry, environment.flags)
         ids = {key: value for key, value in outputs({category: {name: entry}}).items() if value}
         yield {

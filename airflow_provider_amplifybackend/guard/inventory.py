@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TypeVar
 
 from airflow_provider_amplifybackend.core.meta_config import category, outputs, parse_document
+from airflow_provider_amplifybackend.guard.lease_reads import list_environments
 from airflow_provider_amplifybackend.guard.signs import Ask, UnreadableError
 
 T = TypeVar("T")
@@ -325,16 +326,14 @@ def read(ask: Ask, found: Inventory, what: str, *, hides: bool = False) -> Reads
 
 def _may_be_there(ask: Ask) -> Reads[bool]:
     """Tell whether AWS Amplify, too, knows the environment of a read of AmplifyBackend's, or any if it names none."""
-    names = {"appId": ask.request["AppId"]}
-    environment = ask.request.get("BackendEnvironmentName")
+    app_id, environment = ask.request["AppId"], ask.request.get("BackendEnvironmentName")
     try:
-        if environment:
-            yield Ask("amplify", "GetBackendEnvironment", {**names, "environmentName": environment})
-            return True
-        answer = yield Ask("amplify", "ListBackendEnvironments", names)
+        if not environment:
+            return bool((yield from list_environments(app_id)))
+        yield Ask("amplify", "GetBackendEnvironment", {"appId": app_id, "environmentName": environment})
     except UnreadableError as unknown:
         return not unknown.is_missing
-    return bool(answer.get("backendEnvironments"))
+    return True
 
 
 def read_pages(

@@ -14,8 +14,6 @@ from airflow_provider_amplifybackend.core import names
 from airflow_provider_amplifybackend.exceptions import BackendParameterError
 from airflow_provider_amplifybackend.parameters.reading import EMPTY_RENDERINGS, as_verify, holds_template, is_template
 
-AWS_PARAMETERS = ("aws_conn_id", "region_name", "verify", "botocore_config")
-
 
 class FailedTask:
     """A task, as a callback's context has it."""
@@ -52,7 +50,11 @@ class FailedTask:
             return {"aws_conn_id": "aws_default", **given}
         if not self._is_written:
             return {**self._task.aws_parameters, **given}
-        return {name: given[name] if name in given else self._aws_parameter(name) for name in AWS_PARAMETERS}
+        from airflow_provider_amplifybackend.tasks.aws_parameters import AwsParameters
+
+        return {
+            name: given[name] if name in given else self._aws_parameter(name) for name in AwsParameters.template_fields
+        }
 
     def _aws_parameter(self, name: str) -> Any:
         value = self._written(name)

@@ -29,6 +29,7 @@ from airflow_provider_amplifybackend.core.secrets import (
     secret_values,
 )
 from airflow_provider_amplifybackend.parameters.service_model import service_model
+from tests.botocore_model import all_members_of
 
 HUSH = "hush-hush"
 META = {"api": {"notes": {"output": {"GraphQLAPIKeyOutput": HUSH, "GraphQLAPIIdOutput": "id"}}}}
@@ -245,16 +246,6 @@ CLASSIFIED = {
 }
 
 
-def members_of(shape: Any, inside: tuple[str, ...] = ()) -> Iterator[str]:
-    if shape is None or shape.name in inside:
-        return
-    for name, member in getattr(shape, "members", {}).items():
-        yield name
-        yield from members_of(member, (*inside, shape.name))
-    if shape.type_name == "list":
-        yield from members_of(shape.member, (*inside, shape.name))
-
-
 SHAPES = [
     shape
     for model in [service_model()]
@@ -266,7 +257,7 @@ KNOWN = {name: kind for kind, names in CLASSIFIED.items() for name in names.spli
 
 
 def test_somebody_has_looked_at_every_member_of_the_api() -> None:
-    assert {name for shape in SHAPES for name in members_of(shape)} - set(KNOWN) == set()
+    assert {name for shape in SHAPES for name in all_members_of(shape)} - set(KNOWN) == set()
     for name, kind in KNOWN.items():
         assert is_secret_name(name) is (kind == "secret"), name
         assert is_masked_name(name) is (kind in ("secret", "masked")), name

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,6 +27,7 @@ from airflow_provider_amplifybackend.fleet.snapshot import (
 from airflow_provider_amplifybackend.guard.inventory import MOST_RESOURCES, Gap, Inventory
 from airflow_provider_amplifybackend.guard.signs import Ask, UnreadableError
 from airflow_provider_amplifybackend.parameters.service_model import service_model
+from tests.botocore_model import all_members_of
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
 KEY = Key("a key", b"a key of enough letters")
@@ -225,25 +225,13 @@ def test_what_somebody_decided_is_a_difference(ours: Any, theirs: Any, path: str
 
 def test_what_counts_as_configuration_between_two_environments_is_in_the_service_model() -> None:
     """All members whose names identify a thing AWS made, and which a configuration sets all the same."""
-    set_by_people = {
-        name for operation in ("CreateBackendAuth", "CreateBackendAPI") for name in all_members_of(operation)
-    }
+    shapes = [service_model().operation_model(f"CreateBackend{each}").input_shape for each in ("Auth", "API")]
+    set_by_people = {name for shape in shapes for name in all_members_of(shape)}
     # Names of pools that Amplify makes up, names of the request itself, and the pool that an API refers to.
     made = {"UserPoolName", "IdentityPoolName", "AppId", "CognitoUserPoolId"}
     identifying = {name for name in set_by_people if _IDENTIFYING.search(name)}
     assert identifying - made <= _CONFIGURED
     assert _CONFIGURED - {"issuerUrl"} <= set_by_people  # which AmplifyMetaConfig has
-
-
-def all_members_of(operation: str) -> Iterator[str]:
-    waiting: list[Any] = [service_model().operation_model(operation).input_shape]
-    while waiting:
-        shape = waiting.pop()
-        if shape.type_name == "list":
-            waiting.append(shape.member)
-        elif shape.type_name == "structure":
-            yield from shape.members
-            waiting += shape.members.values()
 
 
 def test_a_secret_is_compared_by_its_digest_or_not_at_all() -> None:
